@@ -1,0 +1,38 @@
+# Every way into this repository. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := libs/chassis services/auth services/catalog services/imaging gateway
+
+.PHONY: help
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- environments: pip checks every file against the hashes of the locks -------------------------------------------
+
+$(VENV)/run.stamp: requirements-run.lock $(PACKAGES:%=%/pyproject.toml)
+	@$(PYTHON) tools/environment.py $(VENV) requirements-run.lock $(PACKAGES)
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock $(PACKAGES:%=%/pyproject.toml)
+	@$(PYTHON) tools/environment.py $(VENV) requirements-dev.lock $(PACKAGES)
+	@touch $@ $(VENV)/run.stamp
+
+.PHONY: lock
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate
+CONSTRAINED = $(UV_COMPILE) --constraint requirements-dev.lock
+lock: $(VENV)/dev.stamp  ## resolve all locks anew; requirements-dev.lock decides, the others follow it
+	$(UV_COMPILE) $(PACKAGES:%=%/pyproject.toml) --all-extras \
+		--group run --group s3 --group test --group lint --group build -o requirements-dev.lock
+	$(CONSTRAINED) $(PACKAGES:%=%/pyproject.toml) --all-extras --group run --group backend -o requirements-run.lock
+	for service in services/auth services/catalog; do \
+		$(CONSTRAINED) $$service/pyproject.toml libs/chassis/pyproject.toml --extra web --extra tokens \
+			--extra database --extra broker --group backend -o $$service/requirements.lock; done
+	$(CONSTRAINED) services/imaging/pyproject.toml libs/chassis/pyproject.toml --extra broker --group backend \
+		-o services/imaging/requirements.lock
+	$(CONSTRAINED) gateway/pyproject.toml libs/chassis/pyproject.toml --extra web --group backend \
+		-o gateway/requirements.lock
+	$(CONSTRAINED) --group s3 -o containers/s3/requirements.lock

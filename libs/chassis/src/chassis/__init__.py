@@ -1,0 +1,1 @@
+"""Mechanics that several imghost deployables need; it knows no noun of theirs."""

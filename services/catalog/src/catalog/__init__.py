@@ -1,0 +1,1 @@
+"""Images, collections and their processing state."""

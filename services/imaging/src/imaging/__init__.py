@@ -1,0 +1,1 @@
+"""Thumbnails, palettes and placeholders from originals in S3."""
