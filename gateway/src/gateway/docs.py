@@ -9,17 +9,10 @@ from typing import Any
 import yaml
 from flask import Blueprint, Response, abort, request
 
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",  # the icons of the page lie in its style sheet
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
+# data: is for the page's icons, which lie in its style sheet.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 CROSS_ORIGIN = {
     "Access-Control-Allow-Origin": "*",
@@ -50,13 +43,18 @@ class StaticAnswer:
         """Answer the current request with the body, or with 304 if the client has it."""
         response = Response(self.body, content_type=self.content_type, headers=self.headers)
         response.set_etag(hashlib.sha256(self.body).hexdigest()[:32])
-        return response.make_conditional(request)
+        response.make_conditional(request)
+        return response
 
 
 def document() -> dict[str, Any]:
-    """Read the OpenAPI document."""
+    """Read the OpenAPI document; each operation gets the parameters of its path, which Swagger UI would not show."""
     text = files("gateway").joinpath("openapi.yaml").read_text(encoding="utf-8")
     parsed: dict[str, Any] = yaml.safe_load(text)
+    for path in parsed["paths"].values():
+        shared = path.pop("parameters", [])
+        for operation in path.values():
+            operation["parameters"] = [*shared, *operation.get("parameters", [])]
     return parsed
 
 
