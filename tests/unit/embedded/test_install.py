@@ -49,7 +49,7 @@ def test_existing_policy_that_allows_is_kept_and_nothing_is_installed(policy: Pa
     policy.write_text("#!/bin/sh\nexit 0\n")
     policy.chmod(0o755)
 
-    with pytest.raises(RunFailed, match="policy-rc.d exists"), install.services_kept_down(ROOT, log, policy):
+    with pytest.raises(RunFailed, match=r"policy-rc\.d exists"), install.services_kept_down(ROOT, log, policy):
         pytest.fail("the broker would have been started")
 
     assert policy.exists()

@@ -38,7 +38,7 @@ def test_amqp_port_does_not_matter_with_a_foreign_broker(taken: int) -> None:
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "http", "8080.0", "¹", " 8080"])
 def test_what_is_no_port_is_refused(text: str) -> None:
-    with pytest.raises(RunFailed, match="S3_PORT=.* is no port"):
+    with pytest.raises(RunFailed, match=r"S3_PORT=.* is no port"):
         read_ports(settings(S3_PORT=text), private_broker=True)
 
 

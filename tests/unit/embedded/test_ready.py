@@ -6,13 +6,13 @@ from embedded.ready import answers_ok, wait_for
 
 
 def test_wait_ends_when_each_has_said_yes_once() -> None:
-    answers = {"slow": iter([False, False, True]), "quick": iter([True])}
+    slow, quick = iter([False, False, True]), iter([True])
 
-    wait_for({name: lambda each=each: next(each) for name, each in answers.items()}, check=lambda: None, within_s=5)
+    wait_for({"slow": lambda: next(slow), "quick": lambda: next(quick)}, check=lambda: None, within_s=5)
 
 
 def test_those_that_never_get_ready_are_named() -> None:
-    with pytest.raises(RunFailed, match="^never: not ready within 0 s"):
+    with pytest.raises(RunFailed, match=r"^never: not ready within 0 s"):
         wait_for({"ready": lambda: True, "never": lambda: False}, check=lambda: None, within_s=0.2)
 
 
