@@ -14,7 +14,7 @@ class Preparation:
         self._child = child
         self._log = child.log(home)
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", child.shell_line(home)], env=dict(child.environment), start_new_session=True
+            ["/bin/sh", "-c", child.shell_line(home)], env=dict(child.environment), cwd=home.run, start_new_session=True
         )
         self.pid = self._process.pid
 

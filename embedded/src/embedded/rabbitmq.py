@@ -52,7 +52,7 @@ def configuration(port: int, password: str) -> str:
             f"vm_memory_high_watermark.absolute = {MEMORY_LIMIT_MIB}MB",
             "log.console = true",
             "log.console.level = info",
-            "log.console.use_colors = false",
+            "log.console.use_colors = off",
             "log.file = false",
             "",
         )
@@ -84,6 +84,7 @@ def children(home: Home, script: Path, ports: BrokerPorts, password: str) -> lis
         (folder / name).write_text(text, encoding="utf-8")
     erlang = base_environment(home) | {
         "HOME": str(folder),  # Erlang keeps its cookie there
+        "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
         "ERL_EPMD_ADDRESS": LOOPBACK,
         "ERL_EPMD_PORT": str(ports.name_service),
     }

@@ -49,7 +49,7 @@ class Stage:
             {"name": child.name, "command": child.shell_line(self._home), "environment": dict(child.environment)}
             for child in self._children.values()
         ]
-        environment = base_environment(self._home) | {"PYTHONPATH": str(Path(__file__).parents[1])}
+        environment = base_environment(self._home) | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])}
         with (self._home.logs / f"runner-{self._name}.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "embedded.runner", str(os.getpid())],
@@ -57,6 +57,7 @@ class Stage:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=environment,
+                cwd=self._home.run,  # what a child drops where it stands must not lie in the repository
                 start_new_session=True,
             )
         os.set_blocking(self._pipe(self._process.stdout).fileno(), False)
