@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -19,7 +20,7 @@ from PIL import Image
 
 from embedded import leftovers, rabbitmq
 from embedded.home import Home
-from stacks import REPOSITORY, EmbeddedRun, start_embedded
+from stacks import EmbeddedRun, start_embedded
 
 PORTS = {"PORT": 18181, "S3_PORT": 15101, "AMQP_PORT": 15681}
 SETTINGS = [
@@ -154,7 +155,7 @@ def test_closed_terminal_ends_all_of_it(start: Start) -> None:
     if shutil.which("setsid") is None:
         pytest.skip("no setsid here")
     master, slave = os.openpty()
-    inside = f"exec setsid --ctty --wait {REPOSITORY}/.venv/bin/python -m embedded <{os.ttyname(slave)} >&0 2>&0"
+    inside = f"exec setsid --ctty --wait {sys.executable} -m embedded <{os.ttyname(slave)} >&0 2>&0"
     run = start(command=("sh", "-c", inside))
     while not living(run.home):
         assert run.process.poll() is None

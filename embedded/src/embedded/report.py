@@ -20,7 +20,7 @@ def ways_in(gateway_url: str, account: Account, key: str | None) -> list[str]:
     lines = [
         f"  user       {account.username}",
         f"  password   {account.password}",
-        f"  API        {gateway_url}/api/docs",
+        f"  API docs   {gateway_url}/api/docs",
         "",
         "Your images, and the sample as everybody sees it:" if key else "Your images, and the API's description:",
         "",
