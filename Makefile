@@ -12,7 +12,7 @@ help:  ## list the targets
 
 .PHONY: run
 run: $(VENV)/run.stamp  ## run everything here as plain processes; Ctrl-C ends it (PORT, S3_PORT, AMQP_PORT, AMQP_URL)
-	@PYTHONPATH=embedded/src exec $(BIN)/python -m embedded
+	@PYTHONPATH=embedded/src exec $(BIN)/python -m embedded --end-with-parent
 
 # --- environments: pip checks every file against the hashes of the locks -------------------------------------------
 

@@ -54,10 +54,14 @@ def read_run_env(path: Path) -> dict[str, str]:
 
 
 def start_embedded(
-    home: Path, ports: Mapping[str, int], *arguments: str, command: tuple[str, ...] = (), **environment: str
+    home: Path,
+    output: Path,
+    ports: Mapping[str, int],
+    *arguments: str,
+    command: tuple[str, ...] = (),
+    **environment: str,
 ) -> EmbeddedRun:
-    """Start the embedded run in a state folder and on ports of its own."""
-    output = home.parent / f"{home.name}.output"
+    """Start the embedded run in a state folder and on ports of its own; what it says goes into the file `output`."""
     variables = {name: value for name, value in os.environ.items() if name != "AMQP_URL"}
     variables |= {
         "PYTHONPATH": str(REPOSITORY / "embedded" / "src"),
@@ -81,8 +85,10 @@ def start_embedded(
 @pytest.fixture(scope="session")
 def plain_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The whole service as plain processes for all tests of a session; the mapping is that of run.env."""
-    home = tmp_path_factory.mktemp("embedded") / "home"
-    run = start_embedded(home, {"PORT": 18180, "S3_PORT": 15100, "AMQP_PORT": 15673}, "--no-sample")
+    folder = tmp_path_factory.mktemp("embedded")
+    run = start_embedded(
+        folder / "home", folder / "output", {"PORT": 18180, "S3_PORT": 15100, "AMQP_PORT": 15673}, "--no-sample"
+    )
     try:
         yield run.wait_until_ready()
     finally:

@@ -82,7 +82,14 @@ def start(tmp_path: Path) -> Iterator[Start]:
     def start(
         *arguments: str, home: Path | None = None, command: tuple[str, ...] = (), **environment: str
     ) -> EmbeddedRun:
-        run = start_embedded(home or tmp_path / "home", PORTS, *arguments, command=command, **environment)
+        run = start_embedded(
+            home or tmp_path / "home",
+            tmp_path / f"output-{len(runs)}",
+            PORTS,
+            *arguments,
+            command=command,
+            **environment,
+        )
         runs.append(run)
         return run
 
@@ -164,7 +171,7 @@ def test_closed_terminal_ends_all_of_it(start: Start) -> None:
     os.close(slave)
     os.close(master)
 
-    run.wait_for_end(STOPS_WITHIN_S)
+    assert run.wait_for_end(STOPS_WITHIN_S) == 0, "the signal was not understood"
     assert_nothing_is_left(run)
 
 
@@ -218,20 +225,26 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
+def fill(file: Path, mib: int) -> None:
+    """Write up to so much, or until nothing more fits."""
+    with suppress(OSError), file.open("wb", buffering=0) as output:
+        for _ in range(mib):
+            output.write(bytes(1024 * 1024))
+
+
 def test_full_disk_is_one_line_and_everything_is_stopped(start: Start, small_disk: Path) -> None:
     home, ballast = small_disk / "home", small_disk / "ballast"
-    ballast.write_bytes(bytes(150 * 1024 * 1024))
-    refused = start(home=home)
-    assert refused.wait_for_end() == 1
-    assert re.fullmatch(r"imghost: the disk of \S+ is full: \d+ MiB free, 200 MiB needed to start\n", refused.said())
+    for taken_mib in (150, 1000):
+        fill(ballast, taken_mib)
+        refused = start(home=home)
+        assert refused.wait_for_end() == 1
+        assert re.fullmatch(r"imghost: the disk of \S+ is full: \d+ MiB free.*\n", refused.said())
     assert not (home / "run").exists()
 
     ballast.unlink()
     run = start("--no-sample", home=home)
     run.wait_until_ready()
-    with suppress(OSError), ballast.open("wb") as file:
-        while True:
-            file.write(bytes(1024 * 1024))
+    fill(ballast, 1000)
 
     assert run.wait_for_end() == 1
     assert re.fullmatch(r"imghost: the disk of \S+ is full: \d+ MiB free.*", last_line(run))

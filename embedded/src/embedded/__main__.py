@@ -1,12 +1,14 @@
 """`python -m embedded`: start everything, show that it works, stay until Ctrl-C."""
 
 import argparse
+import os
 import sys
 
 from embedded import run
 from embedded.disk import free_mib
 from embedded.faults import RunFailed, StopRequested, means_full_disk
 from embedded.home import find_home
+from embedded.parent import end_with
 from embedded.signals import stops_are_exceptions
 from embedded.terminal import complain, say
 
@@ -21,7 +23,10 @@ def parse(arguments: list[str]) -> run.Options:
     )
     parser.add_argument("--no-sample", action="store_true", help="upload no sample picture")
     parser.add_argument("--once", action="store_true", help="stop as soon as all is shown")
+    parser.add_argument("--end-with-parent", action="store_true", help="end when the caller ends (for make)")
     chosen = parser.parse_args(arguments)
+    if chosen.end_with_parent:
+        end_with(os.getppid())
     return run.Options(sample=not chosen.no_sample, once=chosen.once)
 
 
@@ -39,7 +44,7 @@ def main() -> int:
         except OSError as fault:
             if not means_full_disk(fault):
                 raise
-            complain(f"the disk of {home.root} is full: {free_mib(home.root.parent)} MiB free; everything is stopped")
+            complain(f"the disk of {home.root} is full: {free_mib(home.root)} MiB free; everything is stopped")
             return 1
     return 0
 

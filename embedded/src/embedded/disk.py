@@ -13,8 +13,9 @@ NEEDED_TO_RUN_MIB = 80
 
 
 def free_mib(folder: Path) -> int:
-    """Return the room that this user can still fill on the file system of `folder`."""
-    status = os.statvfs(folder)
+    """Return the room that this user can still fill on the file system of `folder`, there or yet to be made."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    status = os.statvfs(existing)
     return status.f_bavail * status.f_frsize // MIB
 
 

@@ -4,11 +4,12 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
-from embedded.faults import RunFailed
+from embedded.faults import RunFailed, means_full_disk
 
 PRIVATE = 0o700
 
@@ -64,18 +65,32 @@ def locked(home: Home) -> Iterator[None]:
 
     The kernel gives the lock back however this process ends.
     """
-    home.root.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-    with home.lock.open("a+", encoding="ascii") as file:
+    with _open(home) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.seek(0)
-            owner = file.read().strip() or "unknown"
+            owner = file.read().decode().strip() or "unknown"
             raise RunFailed(f"already running here as process {owner} ({home.root}); nothing was changed") from None
         file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        with suppress(OSError):  # for people only; a full disk is told elsewhere
+            file.write(f"{os.getpid()}\n".encode())
         try:
             yield
         finally:
             file.truncate(0)
+
+
+def _open(home: Home) -> FileIO:
+    try:
+        home.root.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+        home.lock.touch(mode=0o600)
+        return home.lock.open("r+b", buffering=0)
+    except OSError as fault:
+        if means_full_disk(fault):
+            raise
+        raise RunFailed(f"{home.root} cannot be used: {fault.strerror}; nothing was started") from fault
+
+
+def shown(path: Path) -> str:
+    """Return a path as a person at this place would type it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -5,7 +5,7 @@ from typing import Any
 
 from embedded.sample import public_path
 from embedded.services import Account
-from embedded.terminal import headline, say
+from embedded.terminal import say
 
 
 def show_image(image: dict[str, Any]) -> None:
@@ -34,4 +34,3 @@ def show_ways_in(gateway_url: str, account: Account, key: str | None) -> None:
     """Show how to use the run."""
     for line in ways_in(gateway_url, account, key):
         say(line)
-    headline("Ctrl-C stops everything.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from embedded import broker, disk, install, leftovers, rabbitmq, report, run_env, s3
 from embedded.child import Child
 from embedded.faults import RunFailed
-from embedded.home import Home, locked
+from embedded.home import Home, locked, shown
 from embedded.picture import paint
 from embedded.ports import LOOPBACK, Ports, free_ports, read_ports
 from embedded.ready import answers_ok
@@ -60,7 +60,7 @@ def run(home: Home, options: Options) -> None:
 def _live(stack: Stack, home: Home, ports: Ports, foreign_broker: str, options: Options) -> None:
     headline("imghost, all of it as plain processes on this machine")
     say("The embedded S3 keeps everything in memory and forgets it at the end, so each run starts fresh.")
-    say(f"Everything is kept in {home.run}, the logs in {home.logs}")
+    say(f"Everything is kept in {shown(home.run)}, the logs in {shown(home.logs)}")
     say()
     watch = Stopwatch()
     account = Account(USERNAME, _word(20))
@@ -92,7 +92,10 @@ def _live(stack: Stack, home: Home, ports: Ports, foreign_broker: str, options: 
         report.show_image(client.public_image(key))
     with run_env.published(home.run_env, _coordinates(gateway_url, storage, amqp_url, account)):
         report.show_ways_in(gateway_url, account, key)
-        if not options.once:
+        if options.once:
+            say("Stopping everything, as --once says.")
+        else:
+            headline("Ctrl-C stops everything.")
             stack.watch()
 
 

@@ -5,17 +5,16 @@ reaches it: who started it decides. It dies, and takes the children along, when 
 honcho tells what starts and stops on stdout, one line each: `stage` reads them.
 """
 
-import ctypes
 import json
+import multiprocessing
 import os
-import signal
 import sys
 from contextlib import suppress
 
 from honcho.manager import Manager
 from honcho.printer import Printer
 
-PR_SET_PDEATHSIG = 1
+from embedded.parent import end_with
 
 
 class Outlet:
@@ -30,17 +29,10 @@ class Outlet:
         """Do nothing: nothing is kept back."""
 
 
-def end_with(parent: int) -> None:
-    """Ask the kernel for SIGTERM when the parent dies, even by SIGKILL (Linux only; elsewhere this does nothing)."""
-    with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:
-        sys.exit(1)
-
-
 def main() -> None:
     """Run until the end of all children."""
     end_with(parent=int(sys.argv[1]))
+    multiprocessing.set_start_method("fork")  # honcho's watchers are small; newer Pythons would import anew for each
     manager = Manager(Printer(Outlet(), prefix=False, colour=False))
     for child in json.load(sys.stdin):
         manager.add_process(child["name"], child["command"], env=child["environment"])

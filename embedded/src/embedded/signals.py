@@ -24,7 +24,9 @@ def ignore_further_stops() -> None:
 @contextmanager
 def stops_are_exceptions() -> Iterator[None]:
     """Raise StopRequested in the main thread for the first signal that asks for the end."""
-    before = {signum: signal.signal(signum, _stop) for signum in STOPS}
+    # nohup means it: who has a closed terminal ignored goes on.
+    wanted = [signum for signum in STOPS if signum != signal.SIGHUP or signal.getsignal(signum) != signal.SIG_IGN]
+    before = {signum: signal.signal(signum, _stop) for signum in wanted}
     try:
         yield
     finally:

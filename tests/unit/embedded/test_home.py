@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from embedded.faults import RunFailed
-from embedded.home import Home, find_home, locked
+from embedded.home import Home, find_home, locked, shown
 
 
 def test_second_run_is_refused_and_changes_nothing(home: Home) -> None:
@@ -41,3 +41,19 @@ def test_folder_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.M
     assert find_home().root == tmp_path / ".imghost"
     monkeypatch.setenv("IMGHOST_HOME", "elsewhere")
     assert find_home().root == tmp_path / "elsewhere"
+
+
+def test_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with (
+        pytest.raises(RunFailed, match=r"cannot be used: .*; nothing was started"),
+        locked(Home(tmp_path / "file" / "x")),
+    ):
+        pytest.fail("there is no folder")
+
+
+def test_path_below_the_current_folder_is_shown_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shown(tmp_path / ".imghost" / "run") == ".imghost/run"
+    assert shown(Path("/elsewhere")) == "/elsewhere"
