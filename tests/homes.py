@@ -1,3 +1,5 @@
+"""A state folder of the embedded run for one test."""
+
 from collections.abc import Iterator
 from pathlib import Path
 
