@@ -1,0 +1,118 @@
+"""Request bodies: JSON or a form, bounded, parsed once, held against a model; refused with the reason otherwise."""
+
+import json
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import parse_qsl
+
+from flask import Request
+from pydantic import BaseModel, ValidationError
+
+from chassis.problems import FieldFault, InvalidFieldsError
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class BodyError(Exception):
+    """A request body that cannot be read at all."""
+
+    code = "malformed-body"
+
+
+class MalformedBodyError(BodyError):
+    """The body is not UTF-8, not JSON, not an object, or not a form."""
+
+
+class UnsupportedMediaTypeError(BodyError):
+    """The body is neither JSON nor a form."""
+
+    code = "unsupported-media-type"
+
+
+def read(request: Request, model: type[Model]) -> Model:
+    """Parse the body of REQUEST and hold it against MODEL; a missing body is an empty one.
+
+    In a form every value is text; a field of MODEL that is not text decides itself which texts it accepts.
+    Raises MalformedBodyError, UnsupportedMediaTypeError, or InvalidFieldsError that names every fault.
+    """
+    body = request.get_data(cache=False)
+    if not body and not request.content_type:
+        fields: dict[str, Any] = {}
+        strict = True
+    elif request.mimetype == JSON:
+        fields, strict = _from_json(body), True
+    elif request.mimetype == FORM:
+        fields, strict = _from_form(body), False
+    else:
+        raise UnsupportedMediaTypeError(f"Send {JSON} or {FORM}.")
+    if request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
+        raise UnsupportedMediaTypeError("Send UTF-8.")
+    return validate(model, fields, strict=strict)
+
+
+def validate(model: type[Model], fields: dict[str, Any], *, strict: bool = True) -> Model:
+    """Hold FIELDS against MODEL; raise InvalidFieldsError with a JSON pointer for every fault."""
+    try:
+        return model.model_validate(fields, strict=strict)
+    except ValidationError as fault:
+        raise InvalidFieldsError(
+            [
+                FieldFault(
+                    pointer="".join(f"/{_escape(str(part))}" for part in error["loc"]),
+                    code=error["type"].replace("_", "-"),
+                    detail=error["msg"],
+                )
+                for error in fault.errors(include_url=False, include_context=False, include_input=False)
+            ]
+        ) from None
+
+
+def _escape(part: str) -> str:
+    """Escape a member's name for a JSON pointer (RFC 6901); a lone surrogate could not be sent, so it is shown."""
+    return part.encode("utf-8", "backslashreplace").decode().replace("~", "~0").replace("/", "~1")
+
+
+def _from_json(body: bytes) -> dict[str, Any]:
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        unique = dict(pairs)
+        if len(unique) != len(pairs):
+            raise ValueError("a member is given twice")
+        return unique
+
+    def refuse_constant(name: str) -> NoReturn:
+        raise ValueError(f"{name} is not JSON")
+
+    try:
+        document = json.loads(body.decode(), object_pairs_hook=members, parse_constant=refuse_constant)
+    except (ValueError, RecursionError) as fault:  # ValueError: also broken UTF-8 and numbers of thousands of digits
+        raise MalformedBodyError(f"The body is not JSON: {_reason(fault)}.") from None
+    if not isinstance(document, dict):
+        raise MalformedBodyError("The body is not a JSON object.")
+    return document
+
+
+def _from_form(body: bytes) -> dict[str, Any]:
+    try:
+        pairs = parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=bool(body),
+            errors="strict",
+            max_num_fields=100,
+        )
+    except ValueError as fault:
+        raise MalformedBodyError(f"The body is not a form: {_reason(fault)}.") from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise MalformedBodyError("The body is not a form: a field is given twice.")
+    return fields
+
+
+def _reason(fault: Exception) -> str:
+    if isinstance(fault, UnicodeDecodeError):
+        return "it is not UTF-8"
+    if isinstance(fault, RecursionError):
+        return "it is nested too deeply"
+    return str(fault).rstrip(".").encode("utf-8", "backslashreplace").decode()[:200]

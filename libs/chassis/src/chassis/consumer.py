@@ -1,0 +1,213 @@
+"""Consuming: a pure decision about each delivery, and a loop that applies it.
+
+The connection's thread only talks to the broker; handlers run on other threads. The only orders are: effects
+committed, then ack; retry copy confirmed, then ack; dead-letter copy confirmed, then ack.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pika
+import structlog
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError
+
+from chassis import request_ids, topology
+from chassis.envelope import Event, MalformedMessageError
+from chassis.metrics import DELIVERIES
+from chassis.publisher import NotPublishedError, Publisher, parameters
+from chassis.topology import Queue
+
+log = structlog.get_logger(__name__)
+
+RECONNECT_S = (0.5, 5.0)
+TICK_S = 1.0
+
+Handler = Callable[[Event], None]
+
+
+class TransientError(Exception):
+    """A dependency failed; the message will succeed later. Never exhausts the attempts."""
+
+
+class GiveUpError(Exception):
+    """The handler says that this message must go to the dead letters, with CODE as the reason."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A message as it came: ATTEMPT counts failures that exhaust (crashes and defects), WAITS all retries so far."""
+
+    body: bytes
+    message_id: str
+    attempt: int = 1
+    waits: int = 0
+
+
+@dataclass(frozen=True)
+class Ack:
+    """Done."""
+
+
+@dataclass(frozen=True)
+class RetryLater:
+    """Bring the message back after some DELAY_S seconds; EXHAUSTS tells whether this counts as an attempt."""
+
+    delay_s: int
+    exhausts: bool
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """Give the message up for REASON."""
+
+    reason: str
+
+
+Verdict = Ack | RetryLater | DeadLetter
+
+
+def judge(delivery: Delivery, handle: Handler, attempts: int) -> Verdict:
+    """Let HANDLE work on DELIVERY and decide what becomes of it; ATTEMPTS is how often a defect may strike."""
+    delay_s = topology.RETRY_DELAYS_S[min(delivery.waits, len(topology.RETRY_DELAYS_S) - 1)]
+    try:
+        event = Event.decode(delivery.body)
+        request_ids.adopt(event.request_id)
+        handle(event)
+    except MalformedMessageError as fault:
+        log.warning("message given up", reason=fault.code, error=str(fault), message_id=delivery.message_id)
+        return DeadLetter(fault.code)
+    except GiveUpError as fault:
+        log.warning("message given up", reason=fault.code, message_id=delivery.message_id)
+        return DeadLetter(fault.code)
+    except TransientError as fault:
+        log.warning("message delayed", error=str(fault), delay_s=delay_s, message_id=delivery.message_id)
+        return RetryLater(delay_s, exhausts=False)
+    except Exception:
+        log.exception("handling failed", attempt=delivery.attempt, message_id=delivery.message_id)
+        return RetryLater(delay_s, exhausts=True) if delivery.attempt < attempts else DeadLetter("processing-exhausted")
+    return Ack()
+
+
+def read_delivery(properties: pika.BasicProperties, body: bytes) -> Delivery:
+    """Make a Delivery of what came over the wire; headers that are not ours or not numbers count as absent."""
+    headers = properties.headers or {}
+
+    def number(name: str) -> int:
+        value = headers.get(name)
+        return value if isinstance(value, int) and value > 0 else 0
+
+    return Delivery(
+        body=body,
+        message_id=properties.message_id or "",
+        attempt=1 + number("x-failures") + number("x-delivery-count"),
+        waits=number("x-waits"),
+    )
+
+
+@dataclass
+class Consumer:
+    """Takes messages from QUEUE, hands each to HANDLE on one of THREADS threads, and applies the verdict.
+
+    `run` returns after `stop` was set: it stops taking, finishes the work in hand, flushes the acks and closes.
+    """
+
+    url: str
+    queue: Queue
+    handle: Handler
+    publisher: Publisher
+    threads: int
+    attempts: int = 3
+    prefetch: int | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    connected: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Consume until `stop` is set, through every loss of the broker."""
+        pause_s = RECONNECT_S[0]
+        while not self.stop.is_set():
+            began = time.monotonic()
+            try:
+                self._consume()
+            except (AMQPError, OSError) as fault:
+                log.warning("broker lost", error=repr(fault), queue=self.queue.name)
+            finally:
+                self.connected.clear()
+            pause_s = RECONNECT_S[0] if time.monotonic() - began > RECONNECT_S[1] else min(pause_s * 2, RECONNECT_S[1])
+            self.stop.wait(pause_s)
+
+    def _consume(self) -> None:
+        connection = pika.BlockingConnection(parameters(self.url, f"{self.queue.name} consumer"))
+        pool = ThreadPoolExecutor(self.threads, thread_name_prefix=self.queue.name)
+        try:
+            channel = connection.channel()
+            topology.declare(channel, self.queue)
+            channel.basic_qos(prefetch_count=self.prefetch or self.threads)
+
+            def work(tag: int, delivery: Delivery) -> None:
+                acked = self._work_on(delivery)
+                if connection.is_open:  # else the broker delivers it again, and handlers bear that
+                    connection.add_callback_threadsafe(partial(_settle, channel, tag, acked))
+
+            def take(_channel: BlockingChannel, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
+                pool.submit(work, method.delivery_tag, read_delivery(properties, body))
+
+            consuming = channel.basic_consume(self.queue.name, take)
+            self.connected.set()
+            log.info("consuming", queue=self.queue.name, threads=self.threads)
+            while not self.stop.is_set():
+                connection.process_data_events(TICK_S)
+            channel.basic_cancel(consuming)
+            finishing = threading.Thread(target=pool.shutdown)
+            finishing.start()
+            while finishing.is_alive():
+                connection.process_data_events(0.05)
+            connection.process_data_events(0)  # the last acks were queued by the threads that have just ended
+        finally:
+            pool.shutdown(cancel_futures=True)
+            if connection.is_open:
+                connection.close()
+
+    def _work_on(self, delivery: Delivery) -> bool:
+        """Judge DELIVERY and bring the verdict about; return whether it may be acked, else it comes again."""
+        try:
+            verdict = judge(delivery, self.handle, self.attempts)
+            DELIVERIES.labels(self.queue.name, type(verdict).__name__).inc()
+            if isinstance(verdict, RetryLater):
+                # Jitter, and only downwards: the queue's own limit is the delay, and order within it hardly changes.
+                wait_ms = int(verdict.delay_s * 1000 * random.uniform(0.75, 1))  # noqa: S311
+                self._copy(delivery, self.queue.retry(verdict.delay_s), verdict, wait_ms)
+            elif isinstance(verdict, DeadLetter):
+                self._copy(delivery, self.queue.dead, verdict, None)
+        except NotPublishedError as fault:
+            log.warning("verdict not brought about", error=str(fault), message_id=delivery.message_id)
+            self.stop.wait(RECONNECT_S[0])
+            return False
+        return True
+
+    def _copy(self, delivery: Delivery, queue: str, verdict: RetryLater | DeadLetter, wait_ms: int | None) -> None:
+        exhausts = isinstance(verdict, RetryLater) and verdict.exhausts
+        headers: dict[str, str | int] = {
+            "x-failures": delivery.attempt - 1 + (1 if exhausts else 0),
+            "x-waits": delivery.waits + 1,
+            "x-reason": verdict.reason if isinstance(verdict, DeadLetter) else "",
+        }
+        self.publisher.send("", queue, delivery.body, delivery.message_id, headers=headers, expiration_ms=wait_ms)
+
+
+def _settle(channel: BlockingChannel, tag: int, acked: bool) -> None:
+    if channel.is_open:
+        if acked:
+            channel.basic_ack(tag)
+        else:
+            channel.basic_nack(tag, requeue=True)

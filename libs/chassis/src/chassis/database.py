@@ -1,0 +1,161 @@
+"""The database: one engine a process, short transactions, the same code on PostgreSQL and SQLite."""
+
+import random
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import sqlalchemy as sa
+import structlog
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from chassis.problems import DependencyDownError
+
+log = structlog.get_logger(__name__)
+
+ATTEMPTS = 5
+_SERIALIZATION_FAILURES = {"40001", "40P01"}  # serialization_failure, deadlock_detected
+_WRITES = "chassis_writes"
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class UtcDateTime(sa.types.TypeDecorator[datetime]):
+    """Moments in UTC with microseconds; PostgreSQL keeps the zone, SQLite gets it back on the way out."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse moments without a zone; hand SQLite a naive one, so that text sorts as time does."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs its zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Give every moment its zone."""
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def now() -> datetime:
+    """Give the present moment in UTC."""
+    return datetime.now(UTC)
+
+
+def connect(url: str, pool_size: int) -> sa.Engine:
+    """Make the engine of this process for URL, with at most POOL_SIZE connections."""
+    if url.startswith("sqlite"):
+        engine = sa.create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=10)
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return sa.create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": 5,
+            "options": "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
+            "tcp_user_timeout": 15000,
+        },
+    )
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN comes too late; _begin_sqlite does it
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=10000", "synchronous=FULL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A transaction that reads first and writes later fails at once when another wrote meanwhile: take the lock first.
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def read(
+    engine: sa.Engine,
+    function: Callable[Concatenate[sa.Connection, Arguments], Result],
+    *args: Arguments.args,
+    **kwargs: Arguments.kwargs,
+) -> Result:
+    """Call FUNCTION with a connection in a transaction that only reads; raises DependencyDownError."""
+    return _attempt(engine, function, args, kwargs, writes=False)
+
+
+def transact(
+    engine: sa.Engine,
+    function: Callable[Concatenate[sa.Connection, Arguments], Result],
+    *args: Arguments.args,
+    **kwargs: Arguments.kwargs,
+) -> Result:
+    """Call FUNCTION with a connection in one transaction, committed when it returns, rolled back when it raises.
+
+    After a deadlock or a serialization failure the whole of it runs again, so FUNCTION does nothing that a rollback
+    cannot undo. Raises DependencyDownError where the database does not answer.
+    """
+    return _attempt(engine, function, args, kwargs, writes=True)
+
+
+def _attempt(engine: sa.Engine, function: Callable[..., Result], args: Any, kwargs: Any, *, writes: bool) -> Result:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with engine.connect().execution_options(**{_WRITES: writes}) as connection, connection.begin():
+                return function(connection, *args, **kwargs)
+        except sa.exc.DBAPIError as fault:
+            if getattr(fault.orig, "sqlstate", None) in _SERIALIZATION_FAILURES and attempt < ATTEMPTS:
+                time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - spreads contenders
+                continue
+            if isinstance(fault, (sa.exc.OperationalError, sa.exc.InterfaceError)) or fault.connection_invalidated:
+                log.warning("database does not answer", error=str(fault.orig))
+                raise DependencyDownError("database") from fault
+            raise
+        except sa.exc.TimeoutError as fault:  # no connection of the pool came free
+            raise DependencyDownError("database") from fault
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def violated_constraint(fault: sa.exc.IntegrityError) -> str:
+    """Name the constraint or, on SQLite, the `table.column` list whose violation FAULT reports."""
+    diagnosis = getattr(fault.orig, "diag", None)
+    if diagnosis is not None:
+        return str(diagnosis.constraint_name)
+    return str(fault.orig).rpartition(": ")[2]
+
+
+def migrate(engine: sa.Engine, migrations: Path) -> None:
+    """Bring the schema to the newest revision in MIGRATIONS."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            # Replicas that start together take turns; the others find nothing left to do.
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7318349394477056)")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def schema_is_current(engine: sa.Engine, migrations: Path) -> bool:
+    """Tell whether the schema is the one this code was written for, or a later one, which has only added to it."""
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    scripts = ScriptDirectory.from_config(config)
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in scripts.walk_revisions()}
+    return found is not None and (found == scripts.get_current_head() or found not in known)

@@ -1,0 +1,29 @@
+"""Entity tags: strong, made from the representation itself (RFC 9110, section 8.8.3)."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Request
+
+
+class StaleError(Exception):
+    """The client's If-Match names another state of the resource than the present one."""
+
+    code = "stale"
+
+    def __init__(self) -> None:
+        super().__init__("The resource has changed since you read it. Read it again, then repeat the change.")
+
+
+def of(document: Mapping[str, Any], without: tuple[str, ...] = ()) -> str:
+    """Give the entity tag (without quotes) of DOCUMENT; members named in WITHOUT do not count."""
+    counted = {name: value for name, value in document.items() if name not in without}
+    return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def require_match(request: Request, etag: str) -> None:
+    """Raise StaleError if REQUEST has an If-Match that does not name ETAG by the strong comparison."""
+    if "If-Match" in request.headers and not request.if_match.contains(etag):
+        raise StaleError

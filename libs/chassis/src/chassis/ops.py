@@ -1,0 +1,73 @@
+"""The operations port: /metrics, /healthz and /readyz of a process, never reachable through the public port."""
+
+import json
+import os
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import REGISTRY, CollectorRegistry, make_wsgi_app
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from chassis import health
+from chassis.health import Checks
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, *_args: object) -> None:
+        """Say nothing: scrapes and probes would drown the log."""
+
+
+def share_metrics_between_processes() -> None:
+    """Make the metrics of web worker processes add up; call before anything imports prometheus_client's metrics."""
+    os.environ.setdefault(MULTIPROCESS_DIR, mkdtemp(prefix="metrics-"))
+    for leftover in Path(os.environ[MULTIPROCESS_DIR]).glob("*.db"):
+        leftover.unlink()
+
+
+def registry() -> CollectorRegistry:
+    """Give the registry that covers all processes of this service."""
+    if MULTIPROCESS_DIR not in os.environ:
+        return REGISTRY
+    shared = CollectorRegistry()
+    MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
+    return shared
+
+
+def serve(host: str, port: int, own: Checks, shared: Checks) -> None:
+    """Serve the operations port on a thread of its own, until the process ends; PORT 0 switches it off."""
+    if not port:
+        return
+    metrics = make_wsgi_app(registry())
+
+    def route(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        match environ["PATH_INFO"]:
+            case "/metrics":
+                return list(metrics(environ, start_response))
+            case "/healthz":
+                return answer(start_response, "200 OK", {"status": "ok"})
+            case "/readyz":
+                ready, document = health.examine(own, shared)
+                return answer(start_response, "200 OK" if ready else "503 Service Unavailable", document)
+            case _:
+                return answer(start_response, "404 Not Found", {"status": "not found"})
+
+    def answer(start_response: "StartResponse", status: str, document: dict[str, object]) -> list[bytes]:
+        start_response(status, [("Content-Type", "application/json")])
+        return [json.dumps(document).encode()]
+
+    server = make_server(host, port, route, _Server, _QuietHandler)
+    threading.Thread(target=server.serve_forever, name="ops", daemon=True).start()

@@ -1,0 +1,104 @@
+"""Problem documents (RFC 9457): the one shape of every refusal, with a stable code that clients may switch on."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Protocol
+
+import structlog
+from flask import Flask, Response, json, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from chassis import request_ids
+
+log = structlog.get_logger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+RETRY_AFTER_S = 2
+
+
+class CodedError(Protocol):
+    """What an error of a domain offers to its edge: a stable code, and a sentence for people as its text."""
+
+    code: str
+
+
+class FieldFault(dict[str, str]):
+    """One fault of a request: `pointer` (JSON pointer into the body) or `parameter` (query), `code`, `detail`."""
+
+
+class InvalidFieldsError(Exception):
+    """Fields or query parameters that are missing, unknown, of a wrong type or out of range."""
+
+    code = "invalid-fields"
+
+    def __init__(self, faults: list[FieldFault]) -> None:
+        super().__init__("; ".join(f"{f.get('pointer', f.get('parameter', ''))}: {f['detail']}" for f in faults))
+        self.faults = faults
+
+
+class DependencyDownError(Exception):
+    """Something that this request needs does not answer; the same request may work in a moment."""
+
+    code = "service-unavailable"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The {what} does not answer. Try again in a moment.")
+
+
+def response(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
+    """Build the problem document of STATUS with the stable CODE, a DETAIL for people and extension MEMBERS."""
+    document = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.path,
+        "code": code,
+        "request_id": request_ids.current(),
+        **members,
+    }
+    answer = Response(json.dumps(document), status, content_type=CONTENT_TYPE)
+    answer.headers.update(headers or {})
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        answer.headers.setdefault("Retry-After", str(RETRY_AFTER_S))
+    return answer
+
+
+def install(app: Flask, domain_error: type[Exception], statuses: Mapping[type[Exception], int]) -> None:
+    """Turn every error that leaves a view of APP into a problem document.
+
+    STATUSES is the edge's one table from the classes below DOMAIN_ERROR to an HTTP status; a subclass of a listed
+    class may be left out. Whatever is not listed is a defect: it is logged with its traceback and answered as 500.
+    """
+
+    def refuse(fault: Exception) -> Response:
+        status = next((statuses[kind] for kind in type(fault).__mro__ if kind in statuses), None)
+        if status is None:
+            return fail(fault)
+        headers = getattr(fault, "headers", {})
+        return response(status, getattr(fault, "code", "error"), str(fault), headers)
+
+    def refuse_fields(fault: InvalidFieldsError) -> Response:
+        return response(HTTPStatus.UNPROCESSABLE_ENTITY, fault.code, str(fault), errors=fault.faults)
+
+    def refuse_dependency(fault: DependencyDownError) -> Response:
+        return response(HTTPStatus.SERVICE_UNAVAILABLE, fault.code, str(fault))
+
+    def refuse_http(fault: HTTPException) -> Response:
+        status = fault.code or HTTPStatus.INTERNAL_SERVER_ERROR
+        headers = {}
+        if isinstance(fault, MethodNotAllowed) and fault.valid_methods:
+            headers["Allow"] = ", ".join(sorted(fault.valid_methods))
+        code = (fault.name or "error").lower().replace(" ", "-")
+        return response(status, code, fault.description or HTTPStatus(status).phrase, headers)
+
+    def fail(fault: Exception) -> Response:
+        log.error("request failed", exc_info=fault)
+        detail = "The service failed; the fault is logged under the request id."
+        return response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", detail)
+
+    app.register_error_handler(domain_error, refuse)
+    app.register_error_handler(InvalidFieldsError, refuse_fields)
+    app.register_error_handler(DependencyDownError, refuse_dependency)
+    app.register_error_handler(HTTPException, refuse_http)
+    app.register_error_handler(Exception, fail)

@@ -1,0 +1,77 @@
+"""Serving HTTP with gunicorn: the same options for every service, the application made in each worker process."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger as GunicornLogger
+from prometheus_client import multiprocess
+
+from chassis import ops
+from chassis.settings import WebSettings
+
+log = structlog.get_logger(__name__)
+
+# Longer than any client of ours keeps an idle connection in its pool, so that none is closed under a request.
+KEEPALIVE_S = 75
+GRACE_S = 20
+STUCK_WORKER_S = 60
+LONGEST_REQUEST_LINE = 8190  # a key of 1,000 bytes, each percent-encoded, thrice over
+
+
+class _Logger(GunicornLogger):
+    """Gunicorn's messages go the way of all logs; its own access log is off, the applications write a better one."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+class _Server(BaseApplication):
+    def __init__(self, make_app: Callable[[], Flask], options: dict[str, Any]) -> None:
+        self._make_app = make_app
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        return self._make_app()
+
+
+def serve(make_app: Callable[[], Flask], settings: WebSettings, **options: Any) -> None:
+    """Serve what MAKE_APP makes until SIGTERM; requests in flight are finished. OPTIONS are gunicorn's, by name.
+
+    MAKE_APP is called in each worker process, so that no connection is shared between processes.
+    """
+    ops.share_metrics_between_processes()
+
+    def when_ready(_server: Any) -> None:
+        ops.serve(settings.ops_host, settings.ops_port, own={}, shared={})
+        log.info("serving", host=settings.listen_host, port=settings.listen_port)
+
+    def child_exit(_server: Any, worker: Any) -> None:
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+    defaults: dict[str, Any] = {
+        "bind": f"{settings.listen_host}:{settings.listen_port}",
+        "workers": settings.web_processes,
+        "threads": settings.web_threads,
+        "worker_class": "gthread",
+        "keepalive": KEEPALIVE_S,
+        "graceful_timeout": GRACE_S,
+        "timeout": STUCK_WORKER_S,
+        "limit_request_line": LONGEST_REQUEST_LINE,
+        "worker_tmp_dir": "/dev/shm",  # noqa: S108 - heartbeats on a disk would stall with it
+        "control_socket_disable": True,
+        "logger_class": _Logger,
+        "loglevel": "warning",
+        "when_ready": when_ready,
+        "child_exit": child_exit,
+    }
+    _Server(make_app, {**defaults, **options}).run()

@@ -1,0 +1,62 @@
+"""Settings: read once at start, frozen, complete, silent about secrets; every fault is named in one message."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, NonNegativeInt, PositiveInt, SecretStr, ValidationError
+from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
+
+EXIT_BAD_SETTINGS = 2
+
+
+class ProcessSettings(BaseSettings):
+    """What every process reads from its environment."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged.")
+    log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text for people.")
+    ops_host: str = Field("0.0.0.0", description="Address of the operations port.")  # noqa: S104 - a container's own
+    ops_port: NonNegativeInt = Field(9000, description="Serves /metrics, /healthz and /readyz; 0 switches it off.")
+
+
+class WebSettings(ProcessSettings):
+    """What every process with an HTTP interface reads from its environment."""
+
+    listen_host: str = Field("0.0.0.0", description="Address that HTTP is served on.")  # noqa: S104 - a container's own
+    listen_port: PositiveInt = Field(8000, description="Port that HTTP is served on.")
+    web_processes: PositiveInt = Field(2, description="Web worker processes.")
+    web_threads: PositiveInt = Field(8, description="Requests that one web process works on at a time.")
+
+
+Settings = TypeVar("Settings", bound=ProcessSettings)
+
+
+def load(kind: type[Settings]) -> Settings:
+    """Read KIND from the environment; end the process with status 2 and one message that names every fault."""
+    try:
+        return kind()
+    except ValidationError as fault:
+        prefix = str(kind.model_config.get("env_prefix", ""))
+        lines = ["bad settings:"]
+        for error in fault.errors(include_url=False, include_input=False):
+            name = prefix + ".".join(str(part) for part in error["loc"]).upper()
+            lines.append(f"  {name}: {error['msg']}")
+        sys.stderr.write("\n".join(lines) + "\n")
+        sys.exit(EXIT_BAD_SETTINGS)
+
+
+def effective(settings: ProcessSettings) -> dict[str, Any]:
+    """Give the settings as they are in force, for the log at start; secrets print as stars."""
+    return {
+        name: str(value) if isinstance(value, SecretStr) else value
+        for name, value in settings.model_dump(mode="python").items()
+    }
+
+
+def rows(kind: type[ProcessSettings]) -> Iterator[tuple[str, str, str]]:
+    """Yield (variable, default, description) for each setting of KIND, for the README's tables."""
+    prefix = str(kind.model_config.get("env_prefix", ""))
+    for name, field in kind.model_fields.items():
+        default = "required" if field.default is PydanticUndefined else field.default
+        yield prefix + name.upper(), "" if default is None else str(default), field.description or ""

@@ -1,0 +1,83 @@
+"""Identity between services: a JWT signed with Ed25519 (RFC 8037), for one audience, valid for seconds."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+ALGORITHM = "EdDSA"
+LIFETIME_S = 30
+LEEWAY_S = 5
+
+Method = Literal["password", "key"]
+
+
+class TokenRefusedError(Exception):
+    """No token, or one that is forged, expired, or meant for somebody else."""
+
+    code = "unauthorized"
+
+    def __init__(self) -> None:
+        super().__init__("This service takes requests with a valid token only.")
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who a request speaks for: an immutable user id; the name is for show. METHOD says how they proved it."""
+
+    user_id: str
+    username: str
+    method: Method
+
+
+def create_key_files(private: Path, public: Path) -> None:
+    """Write a new key pair as PEM files, the private one readable by its owner only; existing files are kept."""
+    if private.exists() and public.exists():
+        return
+    key = Ed25519PrivateKey.generate()
+    private.parent.mkdir(parents=True, exist_ok=True)
+    public.parent.mkdir(parents=True, exist_ok=True)
+    private.touch(mode=0o600)
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    public.write_bytes(
+        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+
+
+def sign(private_key: str, audience: str, principal: Principal) -> str:
+    """Sign a token that tells AUDIENCE who PRINCIPAL is for the next LIFETIME_S seconds."""
+    now = int(time.time())
+    claims = {
+        "aud": audience,
+        "iat": now,
+        "exp": now + LIFETIME_S,
+        "sub": principal.user_id,
+        "name": principal.username,
+        "method": principal.method,
+    }
+    return jwt.encode(claims, private_key, algorithm=ALGORITHM)
+
+
+def verify(public_key: str, audience: str, authorization: str | None) -> Principal:
+    """Read the principal from an `Authorization: Bearer …` header; raises TokenRefusedError."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme != "Bearer":
+        raise TokenRefusedError
+    try:
+        claims = jwt.decode(
+            token,
+            public_key,
+            algorithms=[ALGORITHM],
+            audience=audience,
+            leeway=LEEWAY_S,
+            options={"require": ["exp", "aud", "sub", "name", "method"]},
+        )
+    except jwt.InvalidTokenError:
+        raise TokenRefusedError from None
+    return Principal(str(claims["sub"]), str(claims["name"]), claims["method"])

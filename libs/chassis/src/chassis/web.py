@@ -1,0 +1,60 @@
+"""Flask applications of ours: request ids, problem documents, health, one access line a request, no surprises."""
+
+import time
+from collections.abc import Mapping
+
+import structlog
+from flask import Flask, Response, g, request
+
+from chassis import bodies, etags, health, problems, request_ids, tokens
+from chassis.health import Checks
+from chassis.metrics import REQUESTS
+
+log = structlog.get_logger(__name__)
+
+MAX_BODY_BYTES = 64 * 1024
+
+STATUSES: Mapping[type[Exception], int] = {
+    bodies.MalformedBodyError: 400,
+    bodies.UnsupportedMediaTypeError: 415,
+    etags.StaleError: 412,
+    tokens.TokenRefusedError: 401,
+}
+
+
+def make_app(
+    name: str, domain_error: type[Exception], statuses: Mapping[type[Exception], int], own: Checks, shared: Checks
+) -> Flask:
+    """Make the Flask application of an internal service; routes are added by the caller."""
+    app = Flask(name, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json.sort_keys = False  # type: ignore[attr-defined] # members come in the contract's order
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.url_map.merge_slashes = False
+    problems.install(app, domain_error, statuses)
+    for kind, status in STATUSES.items():
+        problems.install(app, kind, {kind: status})
+    health.install(app, own, shared)
+    trace(app)
+    return app
+
+
+def trace(app: Flask) -> None:
+    """Give every request of APP its id, one line in the log and its place in the metrics."""
+
+    @app.before_request
+    def begin() -> None:
+        g.began = time.monotonic()
+        g.request_id = request_ids.adopt(request.headers.get(request_ids.HEADER))
+
+    @app.after_request
+    def end(answer: Response) -> Response:
+        answer.headers[request_ids.HEADER] = g.request_id
+        took_s = time.monotonic() - g.began
+        route = request.url_rule.rule if request.url_rule else "none"
+        REQUESTS.labels(request.method, route, answer.status_code).observe(took_s)
+        if route not in {"/healthz", "/readyz"}:
+            log.info(
+                "request", method=request.method, route=route, status=answer.status_code, ms=round(took_s * 1000, 1)
+            )
+        return answer
