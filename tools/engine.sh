@@ -13,6 +13,7 @@ APT_LOG=/var/log/imghost-apt.log
 START_TIMEOUT_S=30
 
 fail() { echo "engine: $*" >&2; exit 1; }
+reason() { grep -E 'failed|error' "$LOG" | tail -n 1 | cut -c 1-300; }
 answers() { docker version --format '{{.Server.Version}}' >/dev/null 2>&1; }
 
 install_packages() {
@@ -31,12 +32,12 @@ install_packages() {
 }
 
 start_engine() {
-    echo "engine: starting dockerd (its log: $LOG) ..."
+    echo "engine: starting dockerd ..."
     setsid nohup dockerd >"$LOG" 2>&1 </dev/null &
     local pid=$! deadline=$((SECONDS + START_TIMEOUT_S))
     until answers; do
-        kill -0 "$pid" 2>/dev/null || fail "dockerd ended at once: $(tail -n 1 "$LOG")"
-        ((SECONDS < deadline)) || fail "dockerd does not answer after $START_TIMEOUT_S s: $(tail -n 1 "$LOG")"
+        kill -0 "$pid" 2>/dev/null || fail "dockerd ended at once (its log: $LOG): $(reason)"
+        ((SECONDS < deadline)) || fail "dockerd does not answer after $START_TIMEOUT_S s (its log: $LOG): $(reason)"
         sleep 0.2
     done
 }
