@@ -115,7 +115,8 @@ def compose(*words: str, env: Mapping[str, str], check: bool = True) -> str:
         command, cwd=ROOT, env={**os.environ, **env}, check=False, text=True, stdout=-1, stderr=subprocess.STDOUT
     )
     if check and done.returncode:
-        pytest.fail(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}", pytrace=False)
+        last_lines = "\n".join(done.stdout.splitlines()[-30:])
+        pytest.fail(f"{' '.join(command)} ended with {done.returncode}:\n{last_lines}", pytrace=False)
     return done.stdout
 
 
@@ -142,9 +143,9 @@ def compose_stack(engine: None, request: pytest.FixtureRequest) -> Iterator[Mapp
     try:
         compose("up", "--build", "--wait", "--quiet-pull", env=env)
         yield client
-    except pytest.fail.Exception:
+    except pytest.fail.Exception as fault:
         keep_logs(env)
-        raise
+        pytest.fail(f"{fault}\n{compose('logs', '--no-color', '--tail=15', env=env, check=False)}", pytrace=False)
     finally:
         if request.session.testsfailed:
             keep_logs(env)
