@@ -145,7 +145,8 @@ def compose_stack(engine: None, request: pytest.FixtureRequest) -> Iterator[Mapp
         yield client
     except pytest.fail.Exception as fault:
         keep_logs(env)
-        pytest.fail(f"{fault}\n{compose('logs', '--no-color', '--tail=15', env=env, check=False)}", pytrace=False)
+        said = compose("logs", "--no-color", "--tail=15", env=env, check=False)
+        raise pytest.fail.Exception(f"{fault}\n{said}", pytrace=False) from None
     finally:
         if request.session.testsfailed:
             keep_logs(env)
