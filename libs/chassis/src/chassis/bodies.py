@@ -34,28 +34,30 @@ class UnsupportedMediaTypeError(BodyError):
 def read(request: Request, model: type[Model]) -> Model:
     """Parse the body of REQUEST and hold it against MODEL; a missing body is an empty one.
 
-    In a form every value is text; a field of MODEL that is not text decides itself which texts it accepts.
+    In a form every value is text; a field of MODEL that is not text tells by the context which texts it accepts.
     Raises MalformedBodyError, UnsupportedMediaTypeError, or InvalidFieldsError that names every fault.
     """
     body = request.get_data(cache=False)
     if not body and not request.content_type:
         fields: dict[str, Any] = {}
-        strict = True
     elif request.mimetype == JSON:
-        fields, strict = _from_json(body), True
+        fields = _from_json(body)
     elif request.mimetype == FORM:
-        fields, strict = _from_form(body), False
+        fields = _from_form(body)
     else:
         raise UnsupportedMediaTypeError(f"Send {JSON} or {FORM}.")
     if request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
         raise UnsupportedMediaTypeError("Send UTF-8.")
-    return validate(model, fields, strict=strict)
+    return validate(model, fields, form=request.mimetype == FORM)
 
 
-def validate(model: type[Model], fields: dict[str, Any], *, strict: bool = True) -> Model:
-    """Hold FIELDS against MODEL; raise InvalidFieldsError with a JSON pointer for every fault."""
+def validate(model: type[Model], fields: dict[str, Any], *, form: bool = False) -> Model:
+    """Hold FIELDS against MODEL; raise InvalidFieldsError with a JSON pointer for every fault.
+
+    FORM is passed on as the validation context `{"form": …}`, for fields that a form can only give as text.
+    """
     try:
-        return model.model_validate(fields, strict=strict)
+        return model.model_validate(fields, strict=True, context={"form": form})
     except ValidationError as fault:
         raise InvalidFieldsError(
             [

@@ -3,9 +3,10 @@
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, Generic, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 import structlog
@@ -16,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from chassis.health import Checks
 from chassis.problems import DependencyDownError
 
 log = structlog.get_logger(__name__)
@@ -26,6 +28,7 @@ _WRITES = "chassis_writes"
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+Store = TypeVar("Store")
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
@@ -88,14 +91,48 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def read(
-    engine: sa.Engine,
-    function: Callable[Concatenate[sa.Connection, Arguments], Result],
-    *args: Arguments.args,
-    **kwargs: Arguments.kwargs,
-) -> Result:
-    """Call FUNCTION with a connection in a transaction that only reads; raises DependencyDownError."""
-    return _attempt(engine, function, args, kwargs, writes=False)
+@dataclass(frozen=True)
+class Database(Generic[Store]):
+    """The database of a service: its use cases run in transactions on what MAKE_STORE makes of a connection."""
+
+    engine: sa.Engine
+    make_store: Callable[[sa.Connection], Store]
+    migrations: Path
+
+    def read(
+        self,
+        use_case: Callable[Concatenate[Store, Arguments], Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """Run USE_CASE in a transaction that only reads; raises DependencyDownError."""
+        return attempt(self.engine, lambda connection: use_case(self.make_store(connection), *args, **kwargs))
+
+    def transact(
+        self,
+        use_case: Callable[Concatenate[Store, Arguments], Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """Run USE_CASE in one transaction, committed when it returns, rolled back when it raises.
+
+        After a deadlock or a serialization failure the whole of it runs again, so USE_CASE does nothing that a
+        rollback cannot undo. Raises DependencyDownError where the database does not answer.
+        """
+        return attempt(
+            self.engine, lambda connection: use_case(self.make_store(connection), *args, **kwargs), writes=True
+        )
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest revision."""
+        migrate(self.engine, self.migrations)
+
+    def checks(self) -> tuple[Checks, Checks]:
+        """Give the checks for health: our own, and of what is shared."""
+        return (
+            {"schema": lambda: schema_is_current(self.engine, self.migrations)},
+            {"database": lambda: attempt(self.engine, lambda connection: connection.scalar(sa.select(1))) == 1},
+        )
 
 
 def transact(
@@ -104,22 +141,19 @@ def transact(
     *args: Arguments.args,
     **kwargs: Arguments.kwargs,
 ) -> Result:
-    """Call FUNCTION with a connection in one transaction, committed when it returns, rolled back when it raises.
-
-    After a deadlock or a serialization failure the whole of it runs again, so FUNCTION does nothing that a rollback
-    cannot undo. Raises DependencyDownError where the database does not answer.
-    """
-    return _attempt(engine, function, args, kwargs, writes=True)
+    """Call FUNCTION with a connection in one transaction, as `Database.transact` does with a store."""
+    return attempt(engine, lambda connection: function(connection, *args, **kwargs), writes=True)
 
 
-def _attempt(engine: sa.Engine, function: Callable[..., Result], args: Any, kwargs: Any, *, writes: bool) -> Result:
-    for attempt in range(1, ATTEMPTS + 1):
+def attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, writes: bool = False) -> Result:
+    """Run WORK in a transaction, again after a deadlock; WRITES takes SQLite's write lock at once."""
+    for number in range(1, ATTEMPTS + 1):
         try:
             with engine.connect().execution_options(**{_WRITES: writes}) as connection, connection.begin():
-                return function(connection, *args, **kwargs)
+                return work(connection)
         except sa.exc.DBAPIError as fault:
-            if getattr(fault.orig, "sqlstate", None) in _SERIALIZATION_FAILURES and attempt < ATTEMPTS:
-                time.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311 - spreads contenders
+            if getattr(fault.orig, "sqlstate", None) in _SERIALIZATION_FAILURES and number < ATTEMPTS:
+                time.sleep(random.uniform(0, 0.02 * 2**number))  # noqa: S311 - spreads contenders
                 continue
             if isinstance(fault, (sa.exc.OperationalError, sa.exc.InterfaceError)) or fault.connection_invalidated:
                 log.warning("database does not answer", error=str(fault.orig))

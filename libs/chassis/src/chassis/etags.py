@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Request
+from flask import Request, Response
 
 
 class StaleError(Exception):
@@ -27,3 +27,10 @@ def require_match(request: Request, etag: str) -> None:
     """Raise StaleError if REQUEST has an If-Match that does not name ETAG by the strong comparison."""
     if "If-Match" in request.headers and not request.if_match.contains(etag):
         raise StaleError
+
+
+def conditional(request: Request, answer: Response, etag: str) -> Response:
+    """Give ANSWER its ETAG; where REQUEST is a GET whose If-None-Match names it, turn the answer into a 304."""
+    answer.set_etag(etag)
+    answer.make_conditional(request)
+    return answer

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 import structlog
 
-from chassis.database import UtcDateTime, now, read, transact
+from chassis.database import UtcDateTime, attempt, now, transact
 from chassis.envelope import Event
 from chassis.metrics import OUTBOX_AGE, PUBLISHED
 from chassis.problems import DependencyDownError
@@ -161,5 +161,5 @@ class Relay:
         return len(confirmed)
 
     def _measure(self) -> None:
-        oldest = read(self.engine, oldest_due, self.outbox)
+        oldest = attempt(self.engine, lambda connection: oldest_due(connection, self.outbox))
         OUTBOX_AGE.set((now() - oldest).total_seconds() if oldest else 0.0)

@@ -1,11 +1,12 @@
 """Keyset paging: a page is what comes after a cursor; a cursor is opaque and good for the list that gave it only."""
 
 import base64
-import binascii
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from datetime import datetime
+from typing import Generic, TypeVar
 from urllib.parse import urlencode
 
 from flask import Request, Response
@@ -15,21 +16,42 @@ from chassis.problems import FieldFault, InvalidFieldsError
 MAX_LIMIT = 1000
 
 Item = TypeVar("Item")
-Position = tuple[str, str]
+Place = TypeVar("Place")
+Position = tuple[str, ...]
+
+_ID = re.compile(r"[a-z0-9-]{1,36}")
 
 
 @dataclass(frozen=True)
-class Page:
-    """What part of a list is asked for: at most LIMIT items, those after the POSITION (None: from the start)."""
+class Page(Generic[Place]):
+    """What part of a list is asked for: at most LIMIT items, those AFTER a place (None: from the start)."""
 
     limit: int
-    position: Position | None
+    after: Place | None
 
 
-def requested(request: Request, scope: str) -> Page:
-    """Read `limit` and `cursor` of REQUEST; SCOPE names the list, so that a cursor from elsewhere is refused.
+def moment_and_id(position: Position) -> tuple[datetime, str]:
+    """Read the place in a list ordered by moment and id; raises ValueError."""
+    moment, item_id = position
+    place = datetime.fromisoformat(moment)
+    if place.tzinfo is None or not _ID.fullmatch(item_id):
+        raise ValueError("not a place in such a list")
+    return place, item_id
 
-    Raises InvalidFieldsError: an unacceptable limit or cursor is refused, never clamped.
+
+def serial(position: Position) -> int:
+    """Read the place in a list ordered by a serial number; raises ValueError."""
+    (number,) = position
+    if not (number.isascii() and number.isdecimal() and len(number) <= 18):  # noqa: PLR2004 - fits 64 bits
+        raise ValueError("not a place in such a list")
+    return int(number)
+
+
+def requested(request: Request, scope: str, read: Callable[[Position], Place]) -> Page[Place]:
+    """Read `limit` and `cursor` of REQUEST; READ makes a place of a position, raising ValueError.
+
+    SCOPE names the list, so that a cursor from elsewhere is refused. Raises InvalidFieldsError: an unacceptable
+    limit or cursor is refused, never clamped.
     """
     faults = [
         FieldFault(parameter=name, code="given-twice", detail="Give it once.")
@@ -40,19 +62,20 @@ def requested(request: Request, scope: str) -> Page:
     limit = int(limit_text) if limit_text.isascii() and limit_text.isdecimal() and len(limit_text) <= 4 else 0  # noqa: PLR2004
     if not 1 <= limit <= MAX_LIMIT:
         faults.append(FieldFault(parameter="limit", code="out-of-range", detail=f"Must be 1 to {MAX_LIMIT}."))
-    position = None
+    after = None
     if "cursor" in request.args:
-        position = _decode(request.args["cursor"], scope)
-        if position is None:
+        try:
+            after = read(_decode(request.args["cursor"], scope))
+        except (ValueError, RecursionError):
             detail = "Not a cursor of this list; take it from the Link header of a page."
             faults.append(FieldFault(parameter="cursor", code="unknown-cursor", detail=detail))
     if faults:
         raise InvalidFieldsError(faults)
-    return Page(limit, position)
+    return Page(limit, after)
 
 
 def cut(
-    items: Sequence[Item], page: Page, position_of: Callable[[Item], Position]
+    items: Sequence[Item], page: Page[Place], position_of: Callable[[Item], Position]
 ) -> tuple[Sequence[Item], Position | None]:
     """Cut ITEMS, fetched with one more than the limit, to PAGE; also give the position to go on from, if any."""
     if len(items) <= page.limit:
@@ -61,7 +84,7 @@ def cut(
     return shown, position_of(shown[-1])
 
 
-def link_next(answer: Response, path: str, page: Page, scope: str, following: Position | None) -> None:
+def link_next(answer: Response, path: str, page: Page[Place], scope: str, following: Position | None) -> None:
     """Add `Link: <PATH?…>; rel="next"` (RFC 8288) to ANSWER if the list goes on at FOLLOWING."""
     if following is not None:
         query = urlencode({"limit": page.limit, "cursor": _encode(following, scope)})
@@ -72,13 +95,10 @@ def _encode(position: Position, scope: str) -> str:
     return base64.urlsafe_b64encode(json.dumps([scope, *position]).encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str, scope: str) -> Position | None:
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        document = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error, RecursionError):
-        return None
+def _decode(cursor: str, scope: str) -> Position:
+    padded = cursor + "=" * (-len(cursor) % 4)
+    document = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
     match document:
-        case [given, str(first), str(second)] if given == scope and _encode((first, second), scope) == cursor:
-            return first, second
-    return None
+        case [given, *position] if given == scope and all(isinstance(part, str) for part in position):
+            return tuple(position)
+    raise ValueError("a cursor of another list")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from flask import Flask, Response, json, request
@@ -14,12 +14,6 @@ log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
-
-
-class CodedError(Protocol):
-    """What an error of a domain offers to its edge: a stable code, and a sentence for people as its text."""
-
-    code: str
 
 
 class FieldFault(dict[str, str]):
@@ -68,15 +62,18 @@ def install(app: Flask, domain_error: type[Exception], statuses: Mapping[type[Ex
     """Turn every error that leaves a view of APP into a problem document.
 
     STATUSES is the edge's one table from the classes below DOMAIN_ERROR to an HTTP status; a subclass of a listed
-    class may be left out. Whatever is not listed is a defect: it is logged with its traceback and answered as 500.
+    class may be left out. Of an error its text is the detail, `code` the code; `headers`, and the `field` of the body
+    that is at fault, count if it has them. Whatever is not listed is a defect: it is logged with its traceback and answered as 500.
     """
 
     def refuse(fault: Exception) -> Response:
         status = next((statuses[kind] for kind in type(fault).__mro__ if kind in statuses), None)
         if status is None:
             return fail(fault)
-        headers = getattr(fault, "headers", {})
-        return response(status, getattr(fault, "code", "error"), str(fault), headers)
+        code = getattr(fault, "code", "error")
+        field = getattr(fault, "field", None)
+        faults = {"errors": [FieldFault(pointer=f"/{field}", code=code, detail=str(fault))]} if field else {}
+        return response(status, code, str(fault), getattr(fault, "headers", {}), **faults)
 
     def refuse_fields(fault: InvalidFieldsError) -> Response:
         return response(HTTPStatus.UNPROCESSABLE_ENTITY, fault.code, str(fault), errors=fault.faults)

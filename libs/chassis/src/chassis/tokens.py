@@ -50,6 +50,18 @@ def create_key_files(private: Path, public: Path) -> None:
     )
 
 
+def public_key_of(private_key: str) -> str:
+    """Give the public half of PRIVATE_KEY, both as PEM texts; raises ValueError for anything else."""
+    key = serialization.load_pem_private_key(private_key.encode(), password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise TypeError("tokens are signed with an Ed25519 key")
+    return _public_pem(key).decode()
+
+
+def _public_pem(key: Ed25519PrivateKey) -> bytes:
+    return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
 def sign(private_key: str, audience: str, principal: Principal) -> str:
     """Sign a token that tells AUDIENCE who PRINCIPAL is for the next LIFETIME_S seconds."""
     now = int(time.time())

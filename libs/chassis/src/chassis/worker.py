@@ -8,6 +8,8 @@ from types import FrameType
 
 import structlog
 
+from chassis.problems import DependencyDownError
+
 log = structlog.get_logger(__name__)
 
 
@@ -41,3 +43,16 @@ def run(loops: Mapping[str, Callable[[], None]], stop: threading.Event) -> None:
         thread.join()
     if failed.is_set():
         sys.exit(1)
+
+
+def every(period_s: float, task: Callable[[], object], stop: threading.Event) -> Callable[[], None]:
+    """Make a loop that does TASK every PERIOD_S seconds; a dependency that is down only skips a turn."""
+
+    def loop() -> None:
+        while not stop.wait(period_s):
+            try:
+                task()
+            except DependencyDownError as fault:
+                log.warning("turn skipped", error=str(fault))
+
+    return loop

@@ -1,0 +1,9 @@
+"""How Alembic runs the migrations of auth: on the connection that the command hands over."""
+
+from alembic import context
+
+from auth.adapters.tables import METADATA
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=METADATA, transactional_ddl=True)
+context.run_migrations()

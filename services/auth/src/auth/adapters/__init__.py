@@ -1,0 +1,1 @@
+"""What auth needs of the world outside: its database."""

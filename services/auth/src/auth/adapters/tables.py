@@ -1,0 +1,49 @@
+"""The tables of auth, as the migrations leave them."""
+
+import sqlalchemy as sa
+
+from chassis import outbox as chassis_outbox
+from chassis.database import UtcDateTime
+
+METADATA = sa.MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_name)s_key",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "ix": "%(table_name)s_%(column_0_name)s_idx",
+    }
+)
+
+users = sa.Table(
+    "users",
+    METADATA,
+    sa.Column("user_id", sa.String(36), primary_key=True),
+    sa.Column("username", sa.String(64), nullable=False, unique=True),
+    sa.Column("password_hash", sa.String(255), nullable=False),
+    sa.Column("date_created", UtcDateTime, nullable=False),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    METADATA,
+    sa.Column("key_id", sa.String(16), primary_key=True),
+    sa.Column("user_id", sa.ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("description", sa.String(255), nullable=False),
+    sa.Column("date_created", UtcDateTime, nullable=False),
+    sa.Column("date_last_used", UtcDateTime),
+    sa.Index("api_keys_listing", "user_id", "date_created", "key_id"),
+)
+
+# One row for each account and source, or each source, with recent failures; the name is hashed, since people type
+# passwords into the wrong box.
+failures = sa.Table(
+    "failures",
+    METADATA,
+    sa.Column("subject", sa.String(64), primary_key=True),
+    sa.Column("failed", sa.Integer, nullable=False),
+    sa.Column("date_blocked_until", UtcDateTime, nullable=False),
+    sa.Column("date_forgotten", UtcDateTime, nullable=False, index=True),
+)
+
+outbox = chassis_outbox.table(METADATA)

@@ -1,0 +1,77 @@
+"""Authenticating a request: whose credentials these are, and whether their source may try at all.
+
+Hashing takes tens of milliseconds, so no transaction is open meanwhile. Unknown user, wrong password and blocked
+account take the same steps and the same time.
+"""
+
+from dataclasses import dataclass
+
+from auth import credentials, throttle, use_cases
+from auth.adapters.store import Store
+from auth.domain import USERNAME, PresentedKey, UnauthorizedError, User, WrongPasswordError
+from auth.passwords import Verifier
+from chassis.database import Database, now
+from chassis.tokens import Principal
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How many failures are free, and how long attempts are held back after more."""
+
+    free_failures: int
+    max_delay_s: int
+    key_failures_a_minute: int
+
+
+@dataclass(frozen=True)
+class Authenticator:
+    """Tells who sent an Authorization header."""
+
+    database: Database[Store]
+    verifier: Verifier
+    policy: Policy
+
+    def authenticate(self, authorization: str | None, source: str) -> Principal:
+        """Give the principal; raises UnauthorizedError, TooManyAttemptsError or OverloadedError."""
+        presented = credentials.read(authorization)
+        if isinstance(presented, PresentedKey):
+            return self._by_key(presented, source)
+        user = self._by_password(presented.username, presented.password, source)
+        if user is None:
+            raise UnauthorizedError
+        return Principal(user.user_id, user.username, "password")
+
+    def confirm_password(self, user: User, password: str, source: str) -> None:
+        """Raise WrongPasswordError unless PASSWORD is that of USER; guesses count like those at the door."""
+        if self._by_password(user.username, password, source) is None:
+            raise WrongPasswordError
+
+    def _by_key(self, presented: PresentedKey, source: str) -> Principal:
+        key = self.database.read(use_cases.find_presented_key, presented)
+        if key is None:
+            subject = throttle.keys_subject(source)
+            self.database.transact(throttle.note_unknown_key, subject, self.policy.key_failures_a_minute)
+            raise UnauthorizedError
+        if key.use_is_worth_noting(now()):
+            self.database.transact(Store.touch_key, key.key_id, now())
+        user = self.database.read(Store.user_by_id, key.user_id)
+        if user is None:
+            raise UnauthorizedError
+        return Principal(user.user_id, user.username, "key")
+
+    def _by_password(self, username: str, password: str, source: str) -> User | None:
+        subject = throttle.account_subject(username, source)
+        self.database.read(throttle.refuse_blocked, subject)
+        # A name that no user can have is not worth a query (and PostgreSQL refuses NUL), but the same time.
+        user = self.database.read(Store.user, username) if USERNAME.fullmatch(username) else None
+        right = self.verifier.is_right(user.user_id if user else "", password, user.password_hash if user else None)
+        # Guesses sent side by side all passed the check above: whoever waited for the hash is checked again.
+        self.database.read(throttle.refuse_blocked, subject)
+        if user is None or not right:
+            self.database.transact(
+                throttle.note_wrong_password, subject, self.policy.free_failures, self.policy.max_delay_s
+            )
+            return None
+        if self.database.read(Store.failures, subject, now()) is not None:
+            self.database.transact(Store.forget_failures, subject)
+        return user

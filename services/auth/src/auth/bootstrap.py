@@ -1,0 +1,38 @@
+"""Where the parts of auth meet: settings become a database, an authenticator, a signing key."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from auth.adapters.store import Store
+from auth.authentication import Authenticator, Policy
+from auth.passwords import Verifier
+from auth.settings import DatabaseSettings, ServeSettings
+from chassis import database, tokens
+from chassis.database import Database
+
+MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+
+
+@dataclass(frozen=True)
+class App:
+    """What the views of auth work with."""
+
+    database: Database[Store]
+    authenticator: Authenticator
+    token_private_key: str
+    token_public_key: str
+
+
+def make_database(settings: DatabaseSettings) -> Database[Store]:
+    """Connect to the database of SETTINGS."""
+    engine = database.connect(settings.database_url.get_secret_value(), settings.database_pool)
+    return Database(engine, Store, MIGRATIONS)
+
+
+def make_app(settings: ServeSettings) -> App:
+    """Make what the views work with; raises OSError where the private key cannot be read."""
+    store = make_database(settings)
+    verifier = Verifier(settings.hash_slots, settings.hash_wait_s, settings.password_memory_s)
+    policy = Policy(settings.free_failures, settings.max_delay_s, settings.key_failures_a_minute)
+    private_key = settings.token_private_key_file.read_text()
+    return App(store, Authenticator(store, verifier, policy), private_key, tokens.public_key_of(private_key))

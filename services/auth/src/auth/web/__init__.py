@@ -1,0 +1,1 @@
+"""The HTTP edge of auth, reached by the gateway only."""

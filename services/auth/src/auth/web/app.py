@@ -1,0 +1,18 @@
+"""The Flask application of auth."""
+
+from flask import Flask
+
+from auth.bootstrap import App
+from auth.domain import AuthError
+from auth.web.errors import STATUSES
+from auth.web.routes import routes
+from chassis import web
+
+
+def make_flask(app: App) -> Flask:
+    """Make the Flask application whose views work with APP."""
+    own, shared = app.database.checks()
+    flask = web.make_app("auth", AuthError, STATUSES, own, shared)
+    flask.extensions["imghost"] = app
+    flask.register_blueprint(routes)
+    return flask

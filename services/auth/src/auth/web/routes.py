@@ -1,0 +1,121 @@
+"""The views of auth: parse, call, present."""
+
+from flask import Blueprint, Response, current_app, jsonify, request
+
+from auth import use_cases
+from auth.bootstrap import App
+from auth.domain import ApiKey, KeyName
+from auth.web import schemas
+from chassis import bodies, etags, paging, tokens
+from chassis.tokens import Principal
+
+routes = Blueprint("auth", __name__)
+AUDIENCE = "auth"
+
+
+def _app() -> App:
+    app: App = current_app.extensions["imghost"]
+    return app
+
+
+def _caller() -> Principal:
+    return tokens.verify(_app().token_public_key, AUDIENCE, request.headers.get("Authorization"))
+
+
+def _source() -> str:
+    return request.headers.get("X-Source", "")
+
+
+@routes.post("/tokens")
+def create_token() -> Response:
+    """Exchange a client's credentials for a token that one service will believe."""
+    asked = bodies.read(request, schemas.TokenRequest)
+    principal = _app().authenticator.authenticate(asked.authorization, asked.source)
+    return jsonify(token=tokens.sign(_app().token_private_key, asked.audience, principal))
+
+
+@routes.get("/api-keys")
+def list_keys() -> Response:
+    """List the caller's API keys."""
+    caller = _caller()
+    scope = f"api-keys/{caller.user_id}"
+    page = paging.requested(request, scope, paging.moment_and_id)
+    keys = _app().database.read(use_cases.list_keys, caller, page.limit + 1, page.after)
+    shown, following = paging.cut(keys, page, lambda key: (key.date_created.isoformat(), key.key_id))
+    answer = jsonify([schemas.present_key(key) for key in shown])
+    paging.link_next(answer, "/api/api-keys", page, scope, following)
+    return answer
+
+
+@routes.post("/api-keys")
+def create_key() -> Response:
+    """Make an API key; this answer is the only one that shows its secret."""
+    caller = _caller()
+    body = bodies.read(request, schemas.KeyBody)
+    key, secret = _app().database.transact(use_cases.create_key, caller, body.description)
+    document = schemas.present_key(key)
+    answer = jsonify({**document, "key": secret})
+    answer.status_code = 201
+    answer.location = document["uri"]
+    return answer
+
+
+@routes.get("/api-key")
+def get_key() -> Response:
+    """Show one API key of the caller."""
+    return _show(_app().database.read(use_cases.get_key, _caller(), _key_name()))
+
+
+@routes.put("/api-key")
+def describe_key() -> Response:
+    """Replace the description of an API key."""
+    caller = _caller()
+    body = bodies.read(request, schemas.KeyBody)
+    return _show(
+        _app().database.transact(use_cases.describe_key, caller, _key_name(), body.description, _require_match)
+    )
+
+
+@routes.delete("/api-key")
+def delete_key() -> Response:
+    """Revoke an API key."""
+    _app().database.transact(use_cases.delete_key, _caller(), _key_name(), _require_match)
+    return Response(status=204)
+
+
+@routes.get("/user")
+def get_user() -> Response:
+    """Show the caller's own user."""
+    user = _app().database.read(use_cases.own_user, _caller(), request.args["username"])
+    return _present(schemas.present_user(user))
+
+
+@routes.put("/user")
+def change_password() -> Response:
+    """Change the caller's password."""
+    app, caller = _app(), _caller()
+    body = bodies.read(request, schemas.PasswordBody)
+    user = app.database.read(use_cases.user_to_change, caller, request.args["username"])
+    app.authenticator.confirm_password(user, body.current_password, _source())
+    app.database.transact(use_cases.set_password, user.username, app.authenticator.verifier.hash_new(body.password))
+    return _present(schemas.present_user(user))
+
+
+def _key_name() -> KeyName:
+    return KeyName(request.args["id"], request.args.get("digest"))
+
+
+def _etag(key: ApiKey) -> str:
+    return etags.of(schemas.present_key(key), without=("date_last_used",))
+
+
+def _require_match(key: ApiKey) -> None:
+    etags.require_match(request, _etag(key))
+
+
+def _show(key: ApiKey) -> Response:
+    return etags.conditional(request, jsonify(schemas.present_key(key)), _etag(key))
+
+
+def _present(document: dict[str, str]) -> Response:
+    return etags.conditional(request, jsonify(document), etags.of(document))

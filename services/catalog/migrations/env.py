@@ -1,0 +1,9 @@
+"""How Alembic runs the migrations of catalog: on the connection that the command hands over."""
+
+from alembic import context
+
+from catalog.adapters.tables import METADATA
+
+connection = context.config.attributes["connection"]
+context.configure(connection=connection, target_metadata=METADATA, transactional_ddl=True)
+context.run_migrations()

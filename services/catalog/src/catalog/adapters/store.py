@@ -1,0 +1,184 @@
+"""Every query of catalog; a Store lives as long as one transaction."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from catalog.adapters.rows import image_from_row, row_from_image
+from catalog.adapters.tables import collections, deleted_users, images, jobs, memberships, outbox, upload_prefixes
+from catalog.domain import Collection, CollectionNameTakenError, Image, ImageExistsError, Job
+from chassis import outbox as chassis_outbox
+from chassis.database import now, violated_constraint
+from chassis.envelope import Event
+
+Position = tuple[datetime, str]
+
+
+class Store:
+    """Images, collections, jobs and the outbox, within the transaction of CONNECTION."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    # --- locks; SQLite has one writer at a time and needs none ---
+
+    def lock_key(self, s3_key: str) -> None:
+        """Hold S3_KEY until the transaction ends: its image and jobs are looked at and changed by one at a time."""
+        self._lock(f"key/{s3_key}", "pg_advisory_xact_lock")
+
+    def lock_user(self, user_id: str, *, shared: bool) -> None:
+        """Hold USER_ID until the transaction ends; their deletion waits for all who hold it SHARED."""
+        self._lock(f"user/{user_id}", "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock")
+
+    def _lock(self, name: str, function: str) -> None:
+        if self._connection.dialect.name == "postgresql":
+            self._connection.execute(sa.text(f"SELECT {function}(hashtextextended(:name, 0))"), {"name": name})
+
+    # --- images ---
+
+    def add_image(self, image: Image) -> None:
+        """Keep a new image; raises ImageExistsError."""
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(images.insert().values(row_from_image(image)))
+        except sa.exc.IntegrityError as fault:
+            if "s3_key" not in violated_constraint(fault):
+                raise
+            raise ImageExistsError from None
+
+    def image(self, s3_key: str, *, locked: bool = False) -> Image | None:
+        """Find an image by key; LOCKED holds it until the transaction ends."""
+        query = sa.select(images).where(images.c.s3_key == s3_key)
+        row = self._connection.execute(query.with_for_update() if locked else query).mappings().first()
+        return image_from_row(row) if row else None
+
+    def images(self, user_id: str, limit: int, after: Position | None = None) -> Sequence[Image]:
+        """Give up to LIMIT images of USER_ID, newest first, those after the position AFTER."""
+        query = sa.select(images).where(images.c.user_id == user_id)
+        if after is not None:
+            query = query.where(sa.tuple_(images.c.date_created, images.c.image_id) < sa.tuple_(*_bound(after)))
+        query = query.order_by(images.c.date_created.desc(), images.c.image_id.desc()).limit(limit)
+        return [image_from_row(row) for row in self._connection.execute(query).mappings()]
+
+    def update_image(self, image: Image) -> None:
+        """Keep the present state of IMAGE, which is locked."""
+        self._connection.execute(
+            images.update().where(images.c.image_id == image.image_id).values(row_from_image(image))
+        )
+
+    def delete_image(self, image_id: str) -> None:
+        """Delete an image; its memberships go with it."""
+        self._connection.execute(images.delete().where(images.c.image_id == image_id))
+
+    # --- collections ---
+
+    def add_collection(self, collection: Collection) -> None:
+        """Keep a new collection; raises CollectionNameTakenError."""
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(collections.insert().values(asdict(collection)))
+        except sa.exc.IntegrityError as fault:
+            if "name" not in violated_constraint(fault):
+                raise
+            raise CollectionNameTakenError from None
+
+    def collection(self, name: str, *, locked: bool = False) -> Collection | None:
+        """Find a collection by name; LOCKED holds it until the transaction ends."""
+        query = sa.select(collections).where(collections.c.name == name)
+        row = self._connection.execute(query.with_for_update() if locked else query).mappings().first()
+        return Collection(**row) if row else None
+
+    def collections(self, user_id: str, limit: int, after: Position | None = None) -> Sequence[Collection]:
+        """Give up to LIMIT collections of USER_ID, newest first, those after the position AFTER."""
+        query = sa.select(collections).where(collections.c.user_id == user_id)
+        if after is not None:
+            query = query.where(
+                sa.tuple_(collections.c.date_created, collections.c.collection_id) < sa.tuple_(*_bound(after))
+            )
+        query = query.order_by(collections.c.date_created.desc(), collections.c.collection_id.desc()).limit(limit)
+        return [Collection(**row) for row in self._connection.execute(query).mappings()]
+
+    def delete_collection(self, collection_id: str) -> None:
+        """Delete a collection; its memberships go with it, its images stay."""
+        self._connection.execute(collections.delete().where(collections.c.collection_id == collection_id))
+
+    # --- membership ---
+
+    def add_member(self, collection_id: str, image_id: str) -> None:
+        """Add an image to a collection, which is locked; a member stays where it is."""
+        if not self.is_member(collection_id, image_id):
+            self._connection.execute(memberships.insert().values(collection_id=collection_id, image_id=image_id))
+
+    def is_member(self, collection_id: str, image_id: str) -> bool:
+        """Tell whether an image is in a collection."""
+        pair = (memberships.c.collection_id == collection_id) & (memberships.c.image_id == image_id)
+        return self._connection.execute(sa.select(memberships.c.position).where(pair)).first() is not None
+
+    def remove_member(self, collection_id: str, image_id: str) -> None:
+        """Take an image out of a collection, if it is in it."""
+        pair = (memberships.c.collection_id == collection_id) & (memberships.c.image_id == image_id)
+        self._connection.execute(memberships.delete().where(pair))
+
+    def members(self, collection_id: str, limit: int, after: int = 0) -> Sequence[tuple[int, Image]]:
+        """Give up to LIMIT (position, image) of a collection, in the order they were added, those after AFTER."""
+        query = (
+            sa.select(memberships.c.position, images)
+            .join_from(memberships, images)
+            .where(memberships.c.collection_id == collection_id, memberships.c.position > after)
+            .order_by(memberships.c.position)
+            .limit(limit)
+        )
+        return [(row["position"], image_from_row(row)) for row in self._connection.execute(query).mappings()]
+
+    # --- jobs and events ---
+
+    def jobs(self, s3_bucket: str, s3_key: str) -> Sequence[Job]:
+        """Give the jobs of a key, which is locked; the first is with imaging, the others wait."""
+        query = (
+            sa.select(jobs.c.kind, jobs.c.s3_bucket, jobs.c.s3_key, jobs.c.image_id, jobs.c.generation, jobs.c.job_id)
+            .where(jobs.c.s3_key == s3_key, jobs.c.s3_bucket == s3_bucket)
+            .order_by(jobs.c.job_id)
+        )
+        return [Job(**row) for row in self._connection.execute(query).mappings()]
+
+    def add_job(self, job: Job) -> None:
+        """Put a job behind those of its key, which is locked."""
+        values = {name: value for name, value in asdict(job).items() if name != "job_id"}
+        self._connection.execute(jobs.insert().values(date_created=now(), **values))
+
+    def remove_job(self, job_id: int) -> None:
+        """Take a job away."""
+        self._connection.execute(jobs.delete().where(jobs.c.job_id == job_id))
+
+    def send(self, event: Event) -> None:
+        """Write EVENT into the outbox of this transaction."""
+        chassis_outbox.add(self._connection, outbox, event)
+
+    # --- users and what was handed out to them ---
+
+    def add_upload_prefix(self, prefix: str, user_id: str) -> None:
+        """Note that uploads under PREFIX are those of USER_ID."""
+        self._connection.execute(upload_prefixes.insert().values(prefix=prefix, user_id=user_id, date_created=now()))
+
+    def owner_of_upload_prefix(self, prefix: str) -> str | None:
+        """Tell to whom PREFIX was handed out, if to anybody."""
+        owner: str | None = self._connection.scalar(
+            sa.select(upload_prefixes.c.user_id).where(upload_prefixes.c.prefix == prefix)
+        )
+        return owner
+
+    def note_deleted_user(self, user_id: str) -> None:
+        """Remember that USER_ID is gone for good."""
+        if not self.is_deleted_user(user_id):
+            self._connection.execute(deleted_users.insert().values(user_id=user_id, date_created=now()))
+
+    def is_deleted_user(self, user_id: str) -> bool:
+        """Tell whether USER_ID is gone."""
+        query = sa.select(deleted_users.c.user_id).where(deleted_users.c.user_id == user_id)
+        return self._connection.execute(query).first() is not None
+
+
+def _bound(position: Position) -> tuple[sa.BindParameter[datetime], sa.BindParameter[str]]:
+    return sa.bindparam(None, position[0], type_=images.c.date_created.type), sa.bindparam(None, position[1])

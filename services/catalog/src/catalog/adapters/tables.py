@@ -1,0 +1,100 @@
+"""The tables of catalog, as the migrations leave them."""
+
+import sqlalchemy as sa
+
+from chassis import outbox as chassis_outbox
+from chassis.database import UtcDateTime
+
+METADATA = sa.MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_name)s_key",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "ix": "%(table_name)s_%(column_0_name)s_idx",
+    }
+)
+
+# SQLite counts up only in a column that is INTEGER to the letter.
+_Serial = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+images = sa.Table(
+    "images",
+    METADATA,
+    sa.Column("image_id", sa.String(36), primary_key=True),
+    sa.Column("user_id", sa.String(36), nullable=False),
+    sa.Column("s3_bucket", sa.String(255), nullable=False),
+    sa.Column("s3_key", sa.String(1000), nullable=False, unique=True),
+    sa.Column("title", sa.String(255), nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("date_created", UtcDateTime, nullable=False),
+    sa.Column("date_updated", UtcDateTime, nullable=False),
+    # The last good result; all of these are null together.
+    sa.Column("width", sa.Integer),
+    sa.Column("height", sa.Integer),
+    sa.Column("colors", sa.JSON(none_as_null=True)),
+    sa.Column("thumbs", sa.JSON(none_as_null=True)),
+    sa.Column("placeholder", sa.String(64)),
+    sa.Column("content_type", sa.String(64)),
+    sa.Column("bytes", sa.BigInteger),
+    sa.Column("source_etag", sa.String(128)),
+    sa.Column("recipe", sa.Integer),
+    # Why it failed; both null otherwise.
+    sa.Column("error_code", sa.String(64)),
+    sa.Column("error_detail", sa.Text),
+    sa.Index("images_listing", "user_id", "date_created", "image_id"),
+)
+
+collections = sa.Table(
+    "collections",
+    METADATA,
+    sa.Column("collection_id", sa.String(36), primary_key=True),
+    sa.Column("user_id", sa.String(36), nullable=False),
+    sa.Column("name", sa.String(100), nullable=False, unique=True),
+    sa.Column("date_created", UtcDateTime, nullable=False),
+    sa.Index("collections_listing", "user_id", "date_created", "collection_id"),
+)
+
+# `position` is given under the lock of the collection's row, so its order is the order in which members were added.
+memberships = sa.Table(
+    "memberships",
+    METADATA,
+    sa.Column("position", _Serial, primary_key=True, autoincrement=True),
+    sa.Column("collection_id", sa.ForeignKey("collections.collection_id", ondelete="CASCADE"), nullable=False),
+    sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.UniqueConstraint("collection_id", "image_id", name="memberships_pair_key"),
+    sa.Index("memberships_listing", "collection_id", "position"),
+    sqlite_autoincrement=True,
+)
+
+jobs = sa.Table(
+    "jobs",
+    METADATA,
+    sa.Column("job_id", _Serial, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("s3_bucket", sa.String(255), nullable=False),
+    sa.Column("s3_key", sa.String(1000), nullable=False),
+    sa.Column("image_id", sa.String(36), nullable=False),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("date_created", UtcDateTime, nullable=False),
+    sa.Index("jobs_of_key", "s3_key", "s3_bucket", "job_id"),
+    sqlite_autoincrement=True,
+)
+
+upload_prefixes = sa.Table(
+    "upload_prefixes",
+    METADATA,
+    sa.Column("prefix", sa.String(32), primary_key=True),
+    sa.Column("user_id", sa.String(36), nullable=False),
+    sa.Column("date_created", UtcDateTime, nullable=False),
+)
+
+deleted_users = sa.Table(
+    "deleted_users",
+    METADATA,
+    sa.Column("user_id", sa.String(36), primary_key=True),
+    sa.Column("date_created", UtcDateTime, nullable=False),
+)
+
+outbox = chassis_outbox.table(METADATA)

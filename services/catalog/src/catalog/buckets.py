@@ -1,0 +1,59 @@
+"""Where images may live: the buckets and prefixes that the operator allows, whose they are, and their public URLs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from catalog.domain import BucketMissingError, BucketNotAllowedError, KeyNotAllowedError
+
+AWS = "https://s3.amazonaws.com/"
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket: BASE_URL ends in a slash; PREFIXES may be used; OWNERS maps a prefix to the one user of it."""
+
+    base_url: str
+    prefixes: tuple[str, ...]
+    owners: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """All buckets that images may live in, by name."""
+
+    by_name: Mapping[str, Bucket]
+    default: str | None
+
+    def choose(self, name: str | None) -> str:
+        """Give NAME, or the default for None; raises BucketMissingError or BucketNotAllowedError."""
+        chosen = self.default if name is None else name
+        if chosen is None:
+            raise BucketMissingError
+        if chosen not in self.by_name:
+            raise BucketNotAllowedError
+        return chosen
+
+    def check(self, name: str, key: str, user_id: str) -> None:
+        """Raise KeyNotAllowedError unless images of USER_ID may live at KEY in the bucket NAME.
+
+        The longest prefix with an owner decides; in the other allowed prefixes users trust each other.
+        """
+        bucket = self.by_name[name]
+        owned = [prefix for prefix in bucket.owners if key.startswith(prefix)]
+        if owned:
+            if bucket.owners[max(owned, key=len)] != user_id:
+                raise KeyNotAllowedError
+        elif not key.startswith(bucket.prefixes):
+            raise KeyNotAllowedError
+
+    def url(self, name: str, key: str) -> str:
+        """Give the public URL of KEY; a bucket that is no longer allowed still has its address at AWS."""
+        bucket = self.by_name.get(name)
+        base = bucket.base_url if bucket else aws_url(name)
+        return base + quote(key, safe="/")
+
+
+def aws_url(name: str) -> str:
+    """Give the base URL of a bucket that the operator has not mapped elsewhere."""
+    return f"{AWS}{quote(name, safe='')}/"

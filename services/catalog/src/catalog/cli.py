@@ -1,0 +1,69 @@
+"""The commands of catalog."""
+
+import sys
+import threading
+from functools import partial
+
+import click
+from flask import Flask
+
+from catalog.adapters.tables import outbox
+from catalog.bootstrap import make_app, make_database
+from catalog.domain import CatalogError
+from catalog.settings import DatabaseSettings, ServeSettings, WorkerSettings
+from catalog.worker import QUEUE, handle
+from chassis import commands, logs, ops, server, worker
+from chassis.commands import Commands
+from chassis.consumer import Consumer
+from chassis.outbox import Relay
+from chassis.publisher import Publisher
+from chassis.settings import load
+
+
+@click.group(cls=Commands, refusals=(CatalogError,))
+def main() -> None:
+    """Images and collections of imghost."""
+
+
+@main.command()
+def serve() -> None:
+    """Serve the HTTP interface to the gateway."""
+    settings = load(ServeSettings)
+    commands.start("catalog", settings)
+    if not settings.token_public_key_file.is_file():
+        sys.exit(f"no key at CATALOG_TOKEN_PUBLIC_KEY_FILE={settings.token_public_key_file}; see auth create-token-key")
+
+    def make() -> Flask:
+        from catalog.web.app import make_flask  # noqa: PLC0415 - in the worker process, not in its supervisor
+
+        return make_flask(make_app(settings))
+
+    server.serve(make, settings)
+
+
+@main.command("worker")
+def run_worker() -> None:
+    """Relay jobs to imaging, and apply what it answers."""
+    settings = load(WorkerSettings)
+    commands.start("catalog-worker", settings)
+    database = make_database(settings)
+    broker_url = settings.broker_url.get_secret_value()
+    stop = threading.Event()
+    relaying, retrying = Publisher(broker_url, "catalog relay"), Publisher(broker_url, "catalog retries")
+    relay = Relay(database.engine, outbox, relaying, stop)
+    consumer = Consumer(
+        broker_url, QUEUE, partial(handle, database), retrying, threads=settings.worker_threads, stop=stop
+    )
+    own, shared = database.checks()
+    ops.serve(settings.ops_host, settings.ops_port, own, {**shared, "broker": consumer.connected.is_set})
+    worker.run({"relay": relay.run, "results": consumer.run}, stop)
+    relaying.close()
+    retrying.close()
+
+
+@main.command()
+def migrate() -> None:
+    """Bring the database to this release's schema."""
+    settings = load(DatabaseSettings)
+    logs.configure("catalog", settings.log_level, settings.log_format)
+    make_database(settings).migrate()

@@ -1,0 +1,99 @@
+"""Applying what imaging answered: each result once, late ones never, and nobody else's thumbs in the end."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from catalog import queueing, use_cases
+from catalog.domain import Image, Job, Outcome
+from chassis.database import now
+
+if TYPE_CHECKING:
+    from catalog.adapters.store import Store
+
+log = structlog.get_logger(__name__)
+
+USER_BATCH = 100
+
+
+def apply(store: "Store", outcome: Outcome) -> None:
+    """Apply OUTCOME if it is of the present registration and generation of its key, and send the key's next job.
+
+    A result of anything else may have left thumbs that are not the present registration's: then that one is given a
+    new generation and processed again, or, where none is registered, the thumbs are taken away. Applying the same
+    outcome twice changes nothing.
+    """
+    store.lock_key(outcome.s3_key)
+    awaited = queueing.settle(store, outcome)
+    image = store.image(outcome.s3_key, locked=True)
+    if image is not None and image.s3_bucket != outcome.s3_bucket:
+        image = None  # the key was registered again in another bucket, whose thumbs are others
+    if image is not None and not outcome.deletes and _fits(image, outcome):
+        if awaited:
+            store.update_image(_with(image, outcome))
+        elif not _repeats(image, outcome):
+            log.warning("second result differs", image_id=image.image_id, generation=image.generation)
+            _heal(store, image)
+    elif not awaited:
+        log.warning("late result", image_id=outcome.image_id, generation=outcome.generation)
+        if image is not None:
+            _heal(store, image)
+        elif outcome.picture is not None:
+            queueing.queue(store, _removal(outcome))
+
+
+def forget_user(transact: Callable[..., int], user_id: str) -> None:
+    """Delete all that belongs to a user who is gone, a batch a transaction; doing it again changes nothing."""
+    transact(_note_deleted, user_id)
+    while transact(_forget_batch, user_id):
+        pass
+
+
+def _note_deleted(store: "Store", user_id: str) -> int:
+    # Waits for requests of this user that were let in before; later ones find the note.
+    store.lock_user(user_id, shared=False)
+    store.note_deleted_user(user_id)
+    return 0
+
+
+def _forget_batch(store: "Store", user_id: str) -> int:
+    collections = store.collections(user_id, USER_BATCH)
+    for collection in collections:
+        store.delete_collection(collection.collection_id)
+    images = sorted(store.images(user_id, USER_BATCH), key=lambda image: image.s3_key)
+    for image in images:
+        store.lock_key(image.s3_key)
+        use_cases.forget_image(store, image)
+    return len(collections) + len(images)
+
+
+def _fits(image: Image, outcome: Outcome) -> bool:
+    return (image.image_id, image.generation) == (outcome.image_id, outcome.generation)
+
+
+def _with(image: Image, outcome: Outcome) -> Image:
+    """Give IMAGE as it is after the result; a failure leaves nothing of an older picture, whose thumbs are gone."""
+    return replace(
+        image,
+        status="ready" if outcome.picture is not None else "failed",
+        picture=outcome.picture,
+        error=outcome.error,
+        date_updated=now(),
+    )
+
+
+def _repeats(image: Image, outcome: Outcome) -> bool:
+    return (image.picture, image.error) == (outcome.picture, outcome.error)
+
+
+def _heal(store: "Store", image: Image) -> None:
+    """Process IMAGE again under a new generation, unless a job for it waits anyway and will set things right."""
+    waiting = store.jobs(image.s3_bucket, image.s3_key)[1:]
+    if not any(job.image_id == image.image_id and not job.deletes for job in waiting):
+        store.update_image(queueing.renew(store, image))
+
+
+def _removal(outcome: Outcome) -> Job:
+    return Job("image.deleted", outcome.s3_bucket, outcome.s3_key, outcome.image_id, outcome.generation)

@@ -1,0 +1,74 @@
+"""Settings of the catalog service."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from chassis.settings import ProcessSettings, WebSettings
+
+_CONFIG = SettingsConfigDict(env_prefix="CATALOG_", frozen=True, env_ignore_empty=True)
+
+
+class BucketSettings(BaseModel):
+    """What the operator says of one bucket that images may live in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: str | None = None
+    prefixes: tuple[str, ...] = ("",)
+    owners: dict[str, str] = {}
+
+    @field_validator("url")
+    @classmethod
+    def _end_with_slash(cls, url: str | None) -> str | None:
+        return url if url is None or url.endswith("/") else url + "/"
+
+    @model_validator(mode="after")
+    def _whole_folders(self) -> Self:
+        for prefix in (*self.prefixes, *self.owners):
+            if prefix and not prefix.endswith("/"):
+                raise ValueError(f"prefix {prefix!r} does not end in a slash")
+        return self
+
+
+class DatabaseSettings(ProcessSettings):
+    """What every command of catalog reads from the environment."""
+
+    model_config = _CONFIG
+
+    database_url: SecretStr = Field(description="SQLAlchemy URL; postgresql+psycopg://… or sqlite:///….")
+    database_pool: PositiveInt = Field(8, description="Connections that one process keeps at most.")
+
+
+class ServeSettings(DatabaseSettings, WebSettings):
+    """What `catalog serve` reads from the environment."""
+
+    model_config = _CONFIG
+
+    token_public_key_file: Path = Field(description="PEM file that auth's tokens are verified with.")
+    buckets: dict[str, BucketSettings] = Field(
+        description="JSON: bucket → {url: base of public URLs, prefixes: allowed ones, owners: {prefix: user id}}."
+    )
+    default_bucket: str | None = Field(None, description="Bucket of images registered without one, and of uploads.")
+    s3_endpoint_url: str | None = Field(None, description="S3 endpoint as browsers reach it; AWS if empty.")
+    s3_region: str = Field("us-east-1", description="Region that upload forms are signed for.")
+    s3_access_key_id: str | None = Field(None, description="Put-only credential that signs upload forms.")
+    s3_secret_access_key: SecretStr | None = Field(None, description="Its secret.")
+    upload_max_bytes: PositiveInt = Field(64 * 1024 * 1024, description="Largest upload that a form allows.")
+
+    @model_validator(mode="after")
+    def _default_is_allowed(self) -> Self:
+        if self.default_bucket is not None and self.default_bucket not in self.buckets:
+            raise ValueError("CATALOG_DEFAULT_BUCKET is not one of CATALOG_BUCKETS")
+        return self
+
+
+class WorkerSettings(DatabaseSettings):
+    """What `catalog worker` reads from the environment."""
+
+    model_config = _CONFIG
+
+    broker_url: SecretStr = Field(description="AMQP URL of RabbitMQ.")
+    worker_threads: PositiveInt = Field(2, description="Results applied at a time by one process.")

@@ -1,0 +1,222 @@
+"""What catalog does for its callers, each a function that reads like its sentence in the contract."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from catalog import queueing
+from catalog.buckets import Buckets
+from catalog.domain import (
+    Collection,
+    CollectionNotFoundError,
+    Image,
+    ImageNotFoundError,
+    KeyNotAllowedError,
+    UserGoneError,
+)
+from chassis.database import now
+from chassis.tokens import Principal
+
+if TYPE_CHECKING:
+    from catalog.adapters.store import Position, Store
+
+Check = Callable[[Image], None]
+
+
+def admit(store: "Store", caller: Principal) -> None:
+    """Let CALLER in for this transaction; raises UserGoneError if they were deleted since their token was signed."""
+    store.lock_user(caller.user_id, shared=True)
+    if store.is_deleted_user(caller.user_id):
+        raise UserGoneError
+
+
+# --- images ---
+
+
+def public_image(store: "Store", s3_key: str) -> Image:
+    """Show an image to anybody; raises ImageNotFoundError."""
+    image = store.image(s3_key)
+    if image is None:
+        raise ImageNotFoundError
+    return image
+
+
+def own_image(store: "Store", caller: Principal, s3_key: str, *, locked: bool = False) -> Image:
+    """Show an image to its owner; anybody else gets ImageNotFoundError, as if it were not there."""
+    image = store.image(s3_key, locked=locked)
+    if image is None or image.user_id != caller.user_id:
+        raise ImageNotFoundError
+    return image
+
+
+def register_image(  # noqa: PLR0913 - the fields of one form
+    store: "Store",
+    caller: Principal,
+    buckets: Buckets,
+    *,
+    s3_bucket: str,
+    s3_key: str,
+    title: str,
+    description: str,
+) -> Image:
+    """Register an original, and have it processed.
+
+    Raises KeyNotAllowedError, also under a prefix that the signed post handed to somebody else; ImageExistsError;
+    UserGoneError.
+    """
+    admit(store, caller)
+    buckets.check(s3_bucket, s3_key, caller.user_id)
+    owner = store.owner_of_upload_prefix(s3_key.partition("/")[0])
+    if owner not in {None, caller.user_id}:
+        raise KeyNotAllowedError
+    moment = now()
+    image = Image(
+        image_id=str(uuid.uuid4()),
+        user_id=caller.user_id,
+        s3_bucket=s3_bucket,
+        s3_key=s3_key,
+        title=title,
+        description=description,
+        status="pending",
+        generation=1,
+        date_created=moment,
+        date_updated=moment,
+    )
+    store.lock_key(s3_key)
+    store.add_image(image)
+    queueing.queue(store, queueing.job_for(image, "image.created"))
+    return image
+
+
+def list_images(store: "Store", caller: Principal, limit: int, after: "Position | None") -> Sequence[Image]:
+    """Give up to LIMIT of the caller's images, newest first, those after the position AFTER."""
+    return store.images(caller.user_id, limit, after)
+
+
+def change_image(  # noqa: PLR0913 - the fields of one form
+    store: "Store",
+    caller: Principal,
+    s3_key: str,
+    check: Check,
+    *,
+    title: str | None,
+    description: str | None,
+    reprocess: bool,
+) -> Image:
+    """Change the fields given of the caller's image, if CHECK lets its present state pass; have it processed anew.
+
+    Title and description leave the generation alone: a result on its way still fits.
+    """
+    admit(store, caller)
+    image = _hold_own_image(store, caller, s3_key)
+    check(image)
+    changed = replace(
+        image,
+        title=image.title if title is None else title,
+        description=image.description if description is None else description,
+    )
+    if reprocess:
+        changed = queueing.renew(store, changed)
+    if changed != image:
+        changed = replace(changed, date_updated=now())
+        store.update_image(changed)
+    return changed
+
+
+def delete_image(store: "Store", caller: Principal, s3_key: str, check: Check) -> None:
+    """Delete the caller's image, if CHECK lets its present state pass, and have its thumbs taken out of S3."""
+    admit(store, caller)
+    image = _hold_own_image(store, caller, s3_key)
+    check(image)
+    forget_image(store, image)
+
+
+def forget_image(store: "Store", image: Image) -> None:
+    """Delete IMAGE, whose key is locked, with its memberships; its thumbs go when the jobs before are answered."""
+    store.delete_image(image.image_id)
+    queueing.queue(store, queueing.job_for(image, "image.deleted"))
+
+
+def _hold_own_image(store: "Store", caller: Principal, s3_key: str) -> Image:
+    store.lock_key(s3_key)
+    return own_image(store, caller, s3_key, locked=True)
+
+
+# --- collections ---
+
+
+def public_collection(store: "Store", name: str) -> Collection:
+    """Show a collection to anybody; raises CollectionNotFoundError."""
+    collection = store.collection(name)
+    if collection is None:
+        raise CollectionNotFoundError
+    return collection
+
+
+def own_collection(store: "Store", caller: Principal, name: str, *, locked: bool = False) -> Collection:
+    """Show a collection to its owner; anybody else gets CollectionNotFoundError."""
+    collection = store.collection(name, locked=locked)
+    if collection is None or collection.user_id != caller.user_id:
+        raise CollectionNotFoundError
+    return collection
+
+
+def create_collection(store: "Store", caller: Principal, name: str) -> Collection:
+    """Make an empty collection; raises CollectionNameTakenError or UserGoneError."""
+    admit(store, caller)
+    collection = Collection(str(uuid.uuid4()), caller.user_id, name, now())
+    store.add_collection(collection)
+    return collection
+
+
+def list_collections(store: "Store", caller: Principal, limit: int, after: "Position | None") -> Sequence[Collection]:
+    """Give up to LIMIT of the caller's collections, newest first, those after the position AFTER."""
+    return store.collections(caller.user_id, limit, after)
+
+
+def delete_collection(
+    store: "Store",
+    caller: Principal,
+    name: str,
+    check: Callable[["Store", Collection], None],
+) -> None:
+    """Delete the caller's collection, if CHECK lets its present state pass; its images stay."""
+    admit(store, caller)
+    collection = own_collection(store, caller, name, locked=True)
+    check(store, collection)
+    store.delete_collection(collection.collection_id)
+
+
+# --- membership ---
+
+
+def list_members(store: "Store", collection: Collection, limit: int, after: int) -> Sequence[tuple[int, Image]]:
+    """Give up to LIMIT (position, image) of COLLECTION in the order they were added, those after AFTER."""
+    return store.members(collection.collection_id, limit, after)
+
+
+def get_member(store: "Store", caller: Principal, name: str, s3_key: str) -> Image:
+    """Show an image if it is in the caller's collection; raises CollectionNotFoundError or ImageNotFoundError."""
+    collection = own_collection(store, caller, name)
+    image = own_image(store, caller, s3_key)
+    if not store.is_member(collection.collection_id, image.image_id):
+        raise ImageNotFoundError
+    return image
+
+
+def add_member(store: "Store", caller: Principal, name: str, s3_key: str) -> Image:
+    """Put an image of the caller into one of the caller's collections; doing it again changes nothing."""
+    admit(store, caller)
+    collection = own_collection(store, caller, name, locked=True)
+    image = own_image(store, caller, s3_key, locked=True)
+    store.add_member(collection.collection_id, image.image_id)
+    return image
+
+
+def remove_member(store: "Store", caller: Principal, name: str, s3_key: str) -> None:
+    """Take an image of the caller out of a collection; one that was no member is out already."""
+    admit(store, caller)
+    collection = own_collection(store, caller, name, locked=True)
+    image = own_image(store, caller, s3_key)
+    store.remove_member(collection.collection_id, image.image_id)

@@ -1,0 +1,1 @@
+"""The HTTP edge of catalog, reached by the gateway only."""

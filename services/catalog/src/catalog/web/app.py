@@ -1,0 +1,19 @@
+"""The Flask application of catalog."""
+
+from flask import Flask
+
+from catalog.bootstrap import App
+from catalog.domain import CatalogError
+from catalog.web import collections, images, uploads
+from catalog.web.errors import STATUSES
+from chassis import web
+
+
+def make_flask(app: App) -> Flask:
+    """Make the Flask application whose views work with APP."""
+    own, shared = app.database.checks()
+    flask = web.make_app("catalog", CatalogError, STATUSES, own, shared)
+    flask.extensions["imghost"] = app
+    for part in (images, collections, uploads):
+        flask.register_blueprint(part.routes)
+    return flask

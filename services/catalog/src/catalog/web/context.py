@@ -1,0 +1,37 @@
+"""What every view of catalog starts from: the application, the caller, and the names in the query."""
+
+from flask import current_app, request
+
+from catalog.bootstrap import App
+from catalog.domain import COLLECTION_NAME, CollectionNotFoundError, ImageNotFoundError, is_acceptable_key
+from chassis import tokens
+from chassis.tokens import Principal
+
+AUDIENCE = "catalog"
+
+
+def app() -> App:
+    """Give what the views work with."""
+    found: App = current_app.extensions["imghost"]
+    return found
+
+
+def caller() -> Principal:
+    """Give who calls, by the token that the gateway passed on; raises TokenRefusedError."""
+    return tokens.verify(app().token_public_key, AUDIENCE, request.headers.get("Authorization"))
+
+
+def named_key() -> str:
+    """Give the S3 key that the path named; one that no image can have raises ImageNotFoundError."""
+    key = request.args["s3_key"]
+    if not is_acceptable_key(key):
+        raise ImageNotFoundError
+    return key
+
+
+def named_collection() -> str:
+    """Give the collection that the path named; one that cannot be raises CollectionNotFoundError."""
+    name = request.args["name"]
+    if not COLLECTION_NAME.fullmatch(name):
+        raise CollectionNotFoundError
+    return name

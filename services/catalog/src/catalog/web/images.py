@@ -1,0 +1,105 @@
+"""The views of images: parse, call, present."""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from catalog import use_cases
+from catalog.domain import Image
+from catalog.web import presentation, schemas
+from catalog.web.context import app, caller, named_key
+from chassis import bodies, etags, paging
+from chassis.tokens import Principal
+
+routes = Blueprint("images", __name__)
+
+
+@routes.get("/public/image")
+def get_public_image() -> Response:
+    """Show an image to anybody."""
+    image = app().database.read(use_cases.public_image, named_key())
+    document = presentation.public_image(image, app().buckets)
+    return etags.conditional(request, jsonify(document), etags.of(document))
+
+
+@routes.get("/images")
+def list_images() -> Response:
+    """List the caller's images."""
+    principal = caller()
+    scope = f"images/{principal.user_id}"
+    page = paging.requested(request, scope, paging.moment_and_id)
+    images = app().database.read(use_cases.list_images, principal, page.limit + 1, page.after)
+    shown, following = paging.cut(images, page, lambda image: (image.date_created.isoformat(), image.image_id))
+    answer = jsonify([_private(image, principal) for image in shown])
+    paging.link_next(answer, "/api/images", page, scope, following)
+    return answer
+
+
+@routes.post("/images")
+def register_image() -> Response:
+    """Register an image."""
+    principal = caller()
+    body = bodies.read(request, schemas.NewImage)
+    bucket = app().buckets.choose(body.chosen_bucket)
+    image = app().database.transact(
+        use_cases.register_image,
+        principal,
+        app().buckets,
+        s3_bucket=bucket,
+        s3_key=body.s3_key,
+        title=body.title,
+        description=body.description,
+    )
+    document = _private(image, principal)
+    answer = jsonify(document)
+    answer.status_code = 201
+    answer.location = document["uri"]
+    return answer
+
+
+@routes.get("/image")
+def get_image() -> Response:
+    """Show one image of the caller."""
+    principal = caller()
+    return show(app().database.read(use_cases.own_image, principal, named_key()), principal)
+
+
+@routes.put("/image")
+def change_image() -> Response:
+    """Change an image, or have it processed anew."""
+    principal = caller()
+    body = bodies.read(request, schemas.ImageChange)
+    image = app().database.transact(
+        use_cases.change_image,
+        principal,
+        named_key(),
+        lambda image: _require_match(image, principal),
+        title=body.given("title"),
+        description=body.given("description"),
+        reprocess=body.reprocess,
+    )
+    return show(image, principal)
+
+
+@routes.delete("/image")
+def delete_image() -> Response:
+    """Delete an image; the original stays."""
+    principal = caller()
+    app().database.transact(
+        use_cases.delete_image, principal, named_key(), lambda image: _require_match(image, principal)
+    )
+    return Response(status=204)
+
+
+def show(image: Image, principal: Principal) -> Response:
+    """Answer with IMAGE in private form."""
+    document = _private(image, principal)
+    return etags.conditional(request, jsonify(document), etags.of(document))
+
+
+def _private(image: Image, principal: Principal) -> dict[str, Any]:
+    return presentation.private_image(image, app().buckets, principal.username)
+
+
+def _require_match(image: Image, principal: Principal) -> None:
+    etags.require_match(request, etags.of(_private(image, principal)))

@@ -1,0 +1,72 @@
+"""How the resources of catalog look on the wire, in the order of members that the contract shows."""
+
+from typing import Any
+from urllib.parse import quote
+
+from catalog.buckets import Buckets
+from catalog.domain import Collection, Image, thumb_key
+
+
+def image_uri(s3_key: str) -> str:
+    """Give the path of an image at the gateway."""
+    return f"/api/images/{quote(s3_key, safe='/')}"
+
+
+def collection_uri(name: str) -> str:
+    """Give the path of a collection at the gateway."""
+    return f"/api/collections/{quote(name, safe='')}"
+
+
+def public_image(image: Image, buckets: Buckets) -> dict[str, Any]:
+    """Show IMAGE to anybody."""
+    picture = image.picture
+    thumbs = sorted(picture.thumbs, key=lambda thumb: thumb.square) if picture else []
+    return {
+        "type": "image",
+        "url": buckets.url(image.s3_bucket, image.s3_key),
+        "s3_key": image.s3_key,
+        "title": image.title,
+        "description": image.description,
+        "size": {"width": picture.width, "height": picture.height} if picture else None,
+        "colors": list(picture.colors) if picture else [],
+        "thumbs": [
+            {
+                "size": {"width": thumb.width, "height": thumb.height},
+                "url": buckets.url(image.s3_bucket, thumb_key(image.s3_key, thumb.square)),
+            }
+            for thumb in thumbs
+        ],
+        "status": image.status,
+        "placeholder": picture.placeholder if picture else None,
+        "date_created": image.date_created.isoformat(),
+    }
+
+
+def private_image(image: Image, buckets: Buckets, username: str) -> dict[str, Any]:
+    """Show IMAGE to its owner USERNAME."""
+    return {
+        **public_image(image, buckets),
+        "s3_bucket": image.s3_bucket,
+        "user": username,
+        "uri": image_uri(image.s3_key),
+        "content_type": image.picture.content_type if image.picture else None,
+        "bytes": image.picture.bytes if image.picture else None,
+        "error": {"code": image.error.code, "detail": image.error.detail} if image.error else None,
+        "date_updated": image.date_updated.isoformat(),
+    }
+
+
+def public_collection(collection: Collection, images: list[dict[str, Any]]) -> dict[str, Any]:
+    """Show COLLECTION with a page of its IMAGES in public form to anybody."""
+    return {"type": "collection", "name": collection.name, "images": images}
+
+
+def private_collection(collection: Collection, username: str) -> dict[str, Any]:
+    """Show COLLECTION to its owner USERNAME, without images."""
+    return {
+        "type": "collection",
+        "name": collection.name,
+        "user": username,
+        "uri": collection_uri(collection.name),
+        "date_created": collection.date_created.isoformat(),
+    }

@@ -1,0 +1,80 @@
+"""What requests to catalog may hold."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from catalog import domain
+
+
+def _no_nul(text: str) -> str:
+    if "\0" in text:
+        raise PydanticCustomError("nul", "Must not contain NUL")
+    return text
+
+
+def _s3_key(key: str) -> str:
+    try:
+        domain.check_key(key)
+    except domain.UnacceptableKeyError as fault:
+        raise PydanticCustomError("invalid_s3_key", "{reason}", {"reason": str(fault)}) from None
+    return key
+
+
+def _true_in_a_form(value: object, info: ValidationInfo) -> object:
+    return True if value == "true" and info.context == {"form": True} else value
+
+
+def _only_true(value: bool) -> bool:
+    if not value:
+        raise PydanticCustomError("not_true", "Must be true, or left out")
+    return value
+
+
+S3Key = Annotated[str, AfterValidator(_s3_key)]
+S3Bucket = Annotated[str, StringConstraints(max_length=255), AfterValidator(_no_nul)]
+Title = Annotated[str, StringConstraints(max_length=255), AfterValidator(_no_nul)]
+Description = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_no_nul)]
+CollectionName = Annotated[str, StringConstraints(pattern=f"^{domain.COLLECTION_NAME.pattern}$")]
+Yes = Annotated[bool, BeforeValidator(_true_in_a_form), AfterValidator(_only_true)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NewImage(_Body):
+    """Registering an image."""
+
+    s3_key: S3Key
+    s3_bucket: S3Bucket = ""
+    title: Title = ""
+    description: Description = ""
+
+    @property
+    def chosen_bucket(self) -> str | None:
+        """The bucket that was asked for; None leaves it to the operator's default."""
+        return self.s3_bucket if "s3_bucket" in self.model_fields_set else None
+
+
+class ImageChange(_Body):
+    """Changing an image: only the fields that are given; null is no way to leave one out."""
+
+    title: Title = ""
+    description: Description = ""
+    reprocess: Yes = False
+
+    def given(self, name: str) -> str | None:
+        """Give the text of the field NAME, or None if it was left out."""
+        return getattr(self, name) if name in self.model_fields_set else None
+
+
+class NewCollection(_Body):
+    """Making a collection."""
+
+    name: CollectionName
+
+
+class Nothing(_Body):
+    """A request whose path says it all."""

@@ -1,0 +1,22 @@
+"""The worker of catalog: what each message of imaging and auth makes it do."""
+
+from catalog import messages, results
+from catalog.adapters.store import Store
+from chassis.consumer import TransientError
+from chassis.database import Database
+from chassis.envelope import Event
+from chassis.problems import DependencyDownError
+from chassis.topology import Queue
+
+QUEUE = Queue("catalog.results", messages.TAKEN)
+
+
+def handle(database: Database[Store], event: Event) -> None:
+    """Apply EVENT; when this returns the effect is committed. Raises MalformedMessageError or TransientError."""
+    try:
+        if event.type == messages.USER_DELETED:
+            results.forget_user(database.transact, messages.read_deleted_user(event))
+        else:
+            database.transact(results.apply, messages.read_outcome(event))
+    except DependencyDownError as fault:
+        raise TransientError(str(fault)) from fault
