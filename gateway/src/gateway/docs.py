@@ -1,0 +1,94 @@
+"""The OpenAPI document and a page that shows it: read once at start, served from memory, nothing from elsewhere."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import yaml
+from flask import Blueprint, Response, abort, request
+
+# data: is for the page's icons, which lie in its style sheet.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+CROSS_ORIGIN = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "ETag, Link, X-Request-ID",
+}
+PREFLIGHT = CROSS_ORIGIN | {
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "If-None-Match, X-Request-ID",
+}
+PAGE_HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
+SHIPPED_ASSETS = {
+    "swagger-ui.css": "text/css; charset=utf-8",
+    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "favicon-32x32.png": "image/png",
+}
+OWN_ASSETS = {"docs.css": "text/css; charset=utf-8", "docs.js": "text/javascript; charset=utf-8"}
+
+
+@dataclass(frozen=True)
+class StaticAnswer:
+    """A body that never changes while the process lives."""
+
+    body: bytes
+    content_type: str
+    headers: dict[str, str]
+
+    def present(self) -> Response:
+        """Answer the current request with the body, or with 304 if the client has it."""
+        response = Response(self.body, content_type=self.content_type, headers=self.headers)
+        response.set_etag(hashlib.sha256(self.body).hexdigest()[:32])
+        response.make_conditional(request)
+        return response
+
+
+def document() -> dict[str, Any]:
+    """Read the OpenAPI document; each operation gets the parameters of its path, which Swagger UI would not show."""
+    text = files("gateway").joinpath("openapi.yaml").read_text(encoding="utf-8")
+    parsed: dict[str, Any] = yaml.safe_load(text)
+    for path in parsed["paths"].values():
+        shared = path.pop("parameters", [])
+        for operation in path.values():
+            operation["parameters"] = [*shared, *operation.get("parameters", [])]
+    return parsed
+
+
+def documentation(max_age_s: int) -> Blueprint:
+    """Make the routes of the document and its page; caches may keep what they serve for `max_age_s` seconds."""
+    routes = Blueprint("documentation", __name__)
+    caching = {"Cache-Control": f"public, max-age={max_age_s}"}
+    own, shipped = files("gateway").joinpath("page"), files("flask_swagger_ui").joinpath("dist")
+    openapi = StaticAnswer(
+        json.dumps(document(), ensure_ascii=False, separators=(",", ":")).encode(),
+        "application/json",
+        caching | CROSS_ORIGIN,
+    )
+    page = StaticAnswer(own.joinpath("docs.html").read_bytes(), "text/html; charset=utf-8", caching | PAGE_HEADERS)
+    assets = {
+        name: StaticAnswer(folder.joinpath(name).read_bytes(), content_type, caching)
+        for folder, names in ((own, OWN_ASSETS), (shipped, SHIPPED_ASSETS))
+        for name, content_type in names.items()
+    }
+
+    @routes.get("/api/openapi.json", provide_automatic_options=False)
+    def show_openapi() -> Response:
+        return openapi.present()
+
+    @routes.route("/api/openapi.json", methods=["OPTIONS"])
+    def preflight_openapi() -> Response:
+        return Response(status=204, headers=PREFLIGHT)
+
+    @routes.get("/api/docs", provide_automatic_options=False)
+    def show_page() -> Response:
+        return page.present()
+
+    @routes.get("/api/docs/<asset>", provide_automatic_options=False)
+    def show_asset(asset: str) -> Response:
+        return assets[asset].present() if asset in assets else abort(404)
+
+    return routes

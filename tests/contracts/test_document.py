@@ -1,0 +1,107 @@
+"""The OpenAPI document itself: valid, complete, and true to its own examples."""
+
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from clients import path
+from gateway.docs import document
+from wire import Contract, ContractBreachError, validator_of
+
+DOCUMENT = document()
+OPERATIONS = [
+    (f"{method.upper()} {target}", operation)
+    for target, item in DOCUMENT["paths"].items()
+    for method, operation in item.items()
+]
+IDS = [name for name, _ in OPERATIONS]
+
+
+def media_types() -> list[tuple[str, dict[str, Any]]]:
+    """Every media type object of the document that has a schema, with a name for it."""
+    found = [
+        (f"{where} {kind}", media)
+        for where, operation in OPERATIONS
+        for described in (operation.get("requestBody", {}), *operation["responses"].values())
+        for kind, media in described.get("content", {}).items()
+    ]
+    found += [
+        (f"{name} {kind}", media)
+        for name, response in DOCUMENT["components"]["responses"].items()
+        for kind, media in response["content"].items()
+    ]
+    return [(where, media) for where, media in found if "schema" in media]
+
+
+def test_the_document_is_valid_openapi_3_1() -> None:
+    assert DOCUMENT["openapi"].startswith("3.1.")
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+
+
+def test_operation_ids_are_unique() -> None:
+    ids = [operation["operationId"] for _, operation in OPERATIONS]
+    assert len(set(ids)) == len(ids)
+
+
+def test_all_tags_are_described() -> None:
+    described = {tag["name"] for tag in DOCUMENT["tags"]}
+    assert {tag for _, operation in OPERATIONS for tag in operation["tags"]} == described
+
+
+@pytest.mark.parametrize(("where", "media"), media_types(), ids=[where for where, _ in media_types()])
+def test_examples_fit_their_schemas(where: str, media: dict[str, Any]) -> None:
+    validator = validator_of(DOCUMENT, media["schema"])
+    examples = [example for name, example in media.items() if name == "example"]
+    for reference in media.get("examples", {}).values():
+        named = reference.get("$ref", "").rpartition("/")[2]
+        examples.append((DOCUMENT["components"]["examples"][named] if named else reference)["value"])
+    assert examples or media["schema"] == {"type": "string"} or "openapi" in where, "no example"
+    for example in examples:
+        assert [fault.message for fault in validator.iter_errors(example)] == []
+
+
+def test_head_is_documented_wherever_get_is() -> None:
+    for target, item in DOCUMENT["paths"].items():
+        assert ("get" in item) == ("head" in item), target
+        if "get" in item:
+            assert item["head"]["responses"] == item["get"]["responses"]
+
+
+@pytest.mark.parametrize(("name", "operation"), OPERATIONS, ids=IDS)
+def test_private_operations_tell_of_credentials_and_of_services_that_are_down(
+    name: str, operation: dict[str, Any]
+) -> None:
+    is_private = operation.get("security") != []
+    assert is_private == ({"401", "429"} <= set(operation["responses"]))
+    assert not is_private or "503" in operation["responses"]
+    assert name.startswith("OPTIONS") or operation["summary"]
+
+
+@pytest.mark.parametrize(("name", "operation"), OPERATIONS, ids=IDS)
+def test_bodies_may_be_json_or_forms_and_are_refused_alike(name: str, operation: dict[str, Any]) -> None:
+    if "requestBody" in operation:
+        assert set(operation["requestBody"]["content"]) == {"application/json", "application/x-www-form-urlencoded"}
+        assert {"400", "408", "413", "415", "422"} <= set(operation["responses"]), name
+
+
+def test_every_object_is_closed() -> None:
+    """Else an undocumented member would pass unseen."""
+    for name, schema in DOCUMENT["components"]["schemas"].items():
+        if schema.get("type") == "object":
+            assert schema["additionalProperties"] is False, name
+
+
+def test_all_codes_of_problems_are_listed() -> None:
+    used = set()
+    for response in DOCUMENT["components"]["responses"].values():
+        code = response["content"]["application/problem+json"]["schema"]["properties"]["code"]
+        used |= set(code.get("enum", [code.get("const")]))
+    listed = DOCUMENT["components"]["schemas"]["Problem"]["description"]
+    assert {code for code in used if f"`{code}`" not in listed} == set()
+
+
+def test_the_contract_knows_a_key_with_slashes_from_a_route_with_more_segments() -> None:
+    with pytest.raises(ContractBreachError, match="no such operation"):
+        Contract().check_request("POST", path("collections", "name", "images", "a/b"), {}, None)
+    Contract().check_request("PUT", path("collections", "name", "images", "a/b"), {}, None)

@@ -1,0 +1,121 @@
+"""The stack under test, its users, and the S3 beside it.
+
+Without IMGHOST_URL every test runs on the plain processes and on the compose stack. With it, only the service at that
+address is tested; the other names are those of `.imghost/run.env`, and CREATE_USER may hold a shell command that makes
+a user `{username}` with the password on its standard input.
+"""
+
+import os
+import secrets
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from clients import ValidatingClient
+from pictures import photo
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+Stack = Mapping[str, str]
+NewUser = Callable[[], ValidatingClient]
+Register = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def named_stack() -> Stack:
+    return os.environ | {"GATEWAY_URL": os.environ["IMGHOST_URL"]}
+
+
+@pytest.fixture(
+    scope="session", params=["named_stack"] if "IMGHOST_URL" in os.environ else ["plain_stack", "compose_stack"]
+)
+def stack(request: pytest.FixtureRequest) -> Stack:
+    mapping: Stack = request.getfixturevalue(request.param)
+    return mapping
+
+
+@pytest.fixture(scope="session")
+def anyone(stack: Stack) -> Iterator[ValidatingClient]:
+    client = ValidatingClient(stack["GATEWAY_URL"])
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def alice(stack: Stack) -> Iterator[ValidatingClient]:
+    client = ValidatingClient(stack["GATEWAY_URL"], (stack["IMGHOST_USERNAME"], stack["IMGHOST_PASSWORD"]))
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def new_user(stack: Stack) -> NewUser:
+    def create() -> ValidatingClient:
+        if "CREATE_USER" not in stack:
+            pytest.skip("the stack does not say how to create a user (CREATE_USER)")
+        username, password = f"user-{secrets.token_hex(4)}", secrets.token_urlsafe(12)
+        command = stack["CREATE_USER"].replace("{username}", shlex.quote(username))
+        subprocess.run(command, shell=True, input=password.encode(), check=True, capture_output=True, timeout=60)  # noqa: S602
+        return ValidatingClient(stack["GATEWAY_URL"], (username, password))
+
+    return create
+
+
+@pytest.fixture(scope="session")
+def bob(new_user: NewUser) -> Iterator[ValidatingClient]:
+    client = new_user()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def bucket(stack: Stack) -> str:
+    return stack["S3_BUCKET"]
+
+
+@pytest.fixture(scope="session")
+def s3(stack: Stack) -> "S3Client":
+    return boto3.client(
+        "s3",
+        endpoint_url=stack["S3_ENDPOINT_URL"],
+        region_name=stack["AWS_DEFAULT_REGION"],
+        aws_access_key_id=stack["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=stack["AWS_SECRET_ACCESS_KEY"],
+        config=Config(s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=10),
+    )
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Each test works below its own prefix, so that no test sees another's images."""
+    return secrets.token_hex(4)
+
+
+@pytest.fixture(scope="session")
+def register(alice: ValidatingClient, s3: "S3Client", bucket: str) -> Register:
+    """Upload a picture and register it; give the answer's document."""
+
+    def upload_and_register(
+        s3_key: str, content: bytes | None = None, by: ValidatingClient = alice, **fields: str
+    ) -> dict[str, Any]:
+        s3.put_object(Bucket=bucket, Key=s3_key, Body=photo(64, 48) if content is None else content)
+        answer = by.post("/api/images", json={"s3_key": s3_key, "s3_bucket": bucket, **fields})
+        assert answer.status == 201, answer.body
+        document: dict[str, Any] = answer.json()
+        return document
+
+    return upload_and_register
+
+
+@pytest.fixture(scope="session")
+def ready_image(alice: ValidatingClient, register: Register) -> dict[str, Any]:
+    """One image that is ready, for the tests that only look at it."""
+    s3_key = f"{secrets.token_hex(4)}/my_image.jpg"
+    register(s3_key, photo(), title="Image Title", description="A description of the image.")
+    return alice.settled(s3_key)

@@ -1,0 +1,113 @@
+"""API keys: shown once, described, revoked."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from clients import ValidatingClient, path
+
+if TYPE_CHECKING:
+    from conftest import Stack
+
+
+@pytest.fixture
+def created(alice: ValidatingClient) -> dict[str, Any]:
+    document: dict[str, Any] = alice.post("/api/api-keys", json={"description": "before"}).json()
+    return document
+
+
+def test_a_key_needs_no_description(alice: ValidatingClient) -> None:
+    answer = alice.post("/api/api-keys")
+    assert (answer.status, answer.json()["description"], answer.json()["date_last_used"]) == (201, "", None)
+    assert answer.headers["Location"] == answer.json()["uri"] == f"/api/api-keys/{answer.json()['id']}"
+
+
+def test_keys_have_a_prefix_that_scanners_recognise(created: dict[str, Any], alice: ValidatingClient) -> None:
+    other = alice.post("/api/api-keys").json()["key"]
+    prefix = created["key"].partition("_")[0]
+    assert prefix.isalpha()
+    assert other.startswith(f"{prefix}_")
+    assert other != created["key"]
+
+
+def test_the_secret_is_shown_once(alice: ValidatingClient, created: dict[str, Any]) -> None:
+    shown_again = [
+        alice.get(created["uri"]),
+        alice.get(path("api-keys", created["key"])),
+        alice.put(created["uri"], json={"description": "after"}),
+        alice.get("/api/api-keys"),
+    ]
+    for answer in shown_again:
+        assert answer.status == 200
+        assert created["key"].encode() not in answer.body
+        assert "key" not in answer.json()
+
+
+def test_a_path_takes_the_id_or_the_whole_key(alice: ValidatingClient, created: dict[str, Any]) -> None:
+    by_id, by_key = alice.get(path("api-keys", created["id"])), alice.get(path("api-keys", created["key"]))
+    assert by_id.json() == by_key.json()
+    assert by_key.json()["uri"] == created["uri"]
+    changed = alice.put(path("api-keys", created["key"]), json={"description": "after"})
+    assert (changed.status, changed.json()["description"]) == (200, "after")
+    assert alice.delete(path("api-keys", created["key"])).status == 204
+    assert alice.get(created["uri"]).status == 404
+
+
+def test_problems_show_the_id_where_the_secret_was_sent(alice: ValidatingClient, created: dict[str, Any]) -> None:
+    target = path("api-keys", created["key"])
+    problems = [
+        alice.put(target, json={"description": 1}),
+        alice.put(target, body=b"{", headers={"Content-Type": "application/json"}),
+        alice.delete(target, headers={"If-Match": '"stale"'}),
+        alice.post(target),
+        ValidatingClient(alice.base_url).get(target),
+    ]
+    alice.delete(created["uri"])
+    problems.append(alice.get(target))
+    for answer in problems:
+        assert answer.status >= 400
+        assert created["key"].encode() not in answer.body
+        assert answer.json()["instance"] == created["uri"]
+
+
+def test_put_without_description_sets_it_to_empty(alice: ValidatingClient, created: dict[str, Any]) -> None:
+    assert alice.put(created["uri"], form={"description": "after"}).json()["description"] == "after"
+    assert alice.put(created["uri"]).json()["description"] == ""
+    assert alice.get(created["uri"]).json()["description"] == ""
+
+
+@pytest.mark.parametrize("description", ["x" * 255, "🌍" * 255])
+def test_a_description_has_255_characters_at_most(alice: ValidatingClient, description: str) -> None:
+    answer = alice.post("/api/api-keys", json={"description": description})
+    assert (answer.status, answer.json()["description"]) == (201, description)
+    alice.delete(answer.json()["uri"])
+    too_long = alice.post("/api/api-keys", json={"description": description + "x"})
+    assert (too_long.status, too_long.faulty_fields) == (422, {"/description"})
+
+
+@pytest.mark.parametrize("fields", [{"description": None}, {"description": 1}, {"key": "mine"}, {"description": "\0"}])
+def test_unacceptable_fields_are_422(alice: ValidatingClient, fields: dict[str, Any]) -> None:
+    assert alice.post("/api/api-keys", json=fields).code == "invalid-fields"
+
+
+def test_a_revoked_key_is_refused_on_the_next_request(stack: "Stack", created: dict[str, Any]) -> None:
+    """Several connections, since each worker of the gateway must know at once."""
+    clients = [ValidatingClient(stack["GATEWAY_URL"], created["key"]) for _ in range(8)]
+    for client in clients:
+        assert client.get("/api/images?limit=1").status == 200
+    assert clients[0].delete(created["uri"]).status == 204
+    assert [client.get("/api/images?limit=1").status for client in clients] == [401] * 8
+    for client in clients:
+        client.close()
+
+
+def test_a_key_may_do_what_its_user_may(stack: "Stack", alice: ValidatingClient, created: dict[str, Any]) -> None:
+    by_key = ValidatingClient(stack["GATEWAY_URL"], created["key"])
+    assert by_key.get(path("users", alice.username)).json()["type"] == "user"
+    assert by_key.get(created["uri"]).json()["date_last_used"] is not None
+    assert by_key.post("/api/api-keys").status == 201
+
+
+@pytest.mark.parametrize("key", ["no-such", "%20", "x" * 500, "ä", "..", "%2F", "a%2Fb", "a%0A"])
+def test_unknown_keys_are_404(alice: ValidatingClient, key: str) -> None:
+    assert alice.get(f"/api/api-keys/{key}" if key.isascii() else path("api-keys", key)).status == 404

@@ -1,0 +1,101 @@
+"""Refusals: one shape, in one order, with the id of the request."""
+
+from typing import Any
+
+import pytest
+
+from clients import FORM, JSON, ValidatingClient, path
+
+BIG = b'{"title": "' + b"x" * 70_000 + b'"}'
+
+
+def test_a_problem_tells_what_where_and_which_request(alice: ValidatingClient) -> None:
+    answer = alice.get("/api/images/no/such%20image?x=1", headers={"X-Request-ID": "my.own_id-1"})
+    assert answer.headers.get_content_type() == "application/problem+json"
+    problem = answer.json()
+    assert problem["instance"] == "/api/images/no/such%20image"
+    assert (problem["status"], problem["code"], problem["request_id"]) == (404, "image-not-found", "my.own_id-1")
+
+
+@pytest.mark.parametrize("request_id", ["a", "A-Z.a_z-9", "x" * 128])
+def test_a_clients_own_request_id_comes_back(anyone: ValidatingClient, request_id: str) -> None:
+    for target in ("/healthz", "/api/i/no/such", "/api/images", "/nothing"):
+        assert anyone.get(target, headers={"X-Request-ID": request_id}).headers["X-Request-ID"] == request_id
+
+
+@pytest.mark.parametrize("request_id", ["", "x" * 129, "a b", "a/b", "ä", "<script>", "a,b"])
+def test_an_unacceptable_request_id_is_replaced(anyone: ValidatingClient, request_id: str) -> None:
+    answers = [anyone.get("/api/i/no/such", headers={"X-Request-ID": request_id}) for _ in range(2)]
+    given = [answer.headers["X-Request-ID"] for answer in answers]
+    assert request_id not in given
+    assert given[0] != given[1]
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "allowed"),
+    [
+        ("POST", "/api/images/x", {"GET", "HEAD", "PUT", "DELETE"}),
+        ("PUT", "/api/images", {"GET", "HEAD", "POST"}),
+        ("PATCH", "/api/images/x", {"GET", "HEAD", "PUT", "DELETE"}),
+        ("PUT", "/api/collections/x", {"GET", "HEAD", "DELETE"}),
+        ("POST", "/api/collections/x/images", {"GET", "HEAD"}),
+        ("POST", "/api/collections/x/images/y", {"GET", "HEAD", "PUT", "DELETE"}),
+        ("POST", "/api/signed-post", {"GET", "HEAD"}),
+        ("DELETE", "/api/users/x", {"GET", "HEAD", "PUT"}),
+        ("DELETE", "/healthz", {"GET", "HEAD"}),
+        ("POST", "/api/openapi.json", {"GET", "HEAD", "OPTIONS"}),
+        ("PROPFIND", "/api/images", {"GET", "HEAD", "POST"}),
+    ],
+)
+def test_a_method_that_a_route_has_not_is_405_with_allow(
+    anyone: ValidatingClient, method: str, target: str, allowed: set[str]
+) -> None:
+    answer = anyone.send(method, target)
+    assert (answer.status, answer.code) == (405, "method-not-allowed")
+    assert set(answer.headers["Allow"].split(", ")) == allowed
+
+
+def test_checks_come_in_their_order(
+    alice: ValidatingClient, anyone: ValidatingClient, ready_image: dict[str, Any], bucket: str
+) -> None:
+    """Each request has the fault named and all faults that are looked at later."""
+    image, taken = ready_image["uri"], {"s3_key": ready_image["s3_key"], "s3_bucket": bucket}
+    big_text: dict[str, Any] = {"body": BIG, "headers": {"Content-Type": "text/plain", "If-Match": '"stale"'}}
+    assert anyone.send("BREW", "/api/nothing", **big_text).status == 404
+    assert anyone.send("BREW", image, **big_text).status == 405
+    assert anyone.put(image, **big_text).status == 401
+    assert alice.put(image, **big_text).status == 413
+    assert alice.put(image, body=b"{", headers={"Content-Type": "text/plain"}).status == 415
+    assert alice.put("/api/images/no/such", body=b"{", headers={"Content-Type": JSON}).status == 400
+    assert alice.put("/api/images/no/such", json={"title": 1}, headers={"If-Match": '"stale"'}).status == 422
+    assert alice.put("/api/images/no/such", json={}, headers={"If-Match": '"stale"'}).status == 404
+    assert alice.post("/api/images", json=taken | {"title": None}).status == 422
+    assert alice.post("/api/images", json=taken).status == 409
+    assert alice.put(image, json={}, headers={"If-Match": '"stale"'}).status == 412
+    assert alice.get("/api/collections/no-such?limit=0").status == 422
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+def test_a_refused_request_changed_nothing(alice: ValidatingClient, ready_image: dict[str, Any], status: int) -> None:
+    broken: dict[int, dict[str, Any]] = {
+        400: {"body": b'{"title": "x"', "headers": {"Content-Type": JSON}},
+        413: {"body": BIG, "headers": {"Content-Type": JSON}},
+        415: {"body": b"title=x", "headers": {"Content-Type": "text/plain"}},
+        422: {"body": b"title=x&reprocess=perhaps", "headers": {"Content-Type": FORM}},
+    }
+    answer = alice.put(ready_image["uri"], **broken[status])
+    assert answer.status == status
+    assert alice.get(ready_image["uri"]).json() == ready_image
+
+
+@pytest.mark.parametrize("host", ["elsewhere.example", "", "a b", "127.0.0.1:1", "x" * 300])
+def test_no_answer_is_built_from_the_host_header(
+    alice: ValidatingClient, ready_image: dict[str, Any], host: str
+) -> None:
+    answer = alice.get(ready_image["uri"], headers={"Host": host})
+    assert answer.json() == ready_image
+
+
+def test_private_answers_are_kept_by_nobody(alice: ValidatingClient, ready_image: dict[str, Any]) -> None:
+    for target in (ready_image["uri"], "/api/images?limit=1", "/api/images/no/such", path("users", "no-such")):
+        assert alice.get(target).headers["Cache-Control"] == "no-store"

@@ -1,0 +1,96 @@
+"""Users: oneself only, and a password that changes at once."""
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from clients import ValidatingClient, path
+
+if TYPE_CHECKING:
+    from conftest import NewUser, Stack
+
+
+@pytest.fixture(scope="module")
+def dave(new_user: "NewUser") -> ValidatingClient:
+    return new_user()
+
+
+def me(client: ValidatingClient) -> tuple[str, str, str]:
+    assert isinstance(client.auth, tuple)
+    return path("users", client.username), *client.auth
+
+
+def test_a_user_sees_oneself(dave: ValidatingClient) -> None:
+    uri, username, _ = me(dave)
+    document = dave.get(uri).json()
+    assert (document["username"], document["uri"]) == (username, uri)
+
+
+@pytest.mark.parametrize("name", ["no-such", "", "%20", "ä", "x" * 65, "a%2Fb"])
+def test_others_are_404_whether_they_exist_or_not(dave: ValidatingClient, alice: ValidatingClient, name: str) -> None:
+    existing = dave.get(me(alice)[0])
+    assert (existing.status, existing.code) == (404, "user-not-found")
+    assert dave.get(f"/api/users/{name}" if name.isascii() else path("users", name)).status == 404
+    assert alice.put(me(dave)[0], json={"current_password": me(alice)[2], "password": "long enough"}).status == 404
+
+
+def test_a_changed_password_counts_from_the_next_request_on(stack: "Stack", new_user: "NewUser") -> None:
+    user = new_user()
+    uri, username, old = me(user)
+    new = "ein längeres Passwort 🌍"
+    others = [ValidatingClient(stack["GATEWAY_URL"], (username, old)) for _ in range(6)]
+    for other in others:
+        assert other.get(uri).status == 200
+    answer = user.put(uri, json={"current_password": old, "password": new})
+    assert (answer.status, answer.json()["username"]) == (200, username)
+    assert {other.get(uri).status for other in others} <= {401, 429}
+    assert others[0].get(uri).code in {"unauthorized", "too-many-attempts"}
+    renewed = ValidatingClient(stack["GATEWAY_URL"], (username, new))
+    assert renewed.get(uri).status == 200
+    assert renewed.put(uri, form={"current_password": new, "password": old}).status == 200
+    assert user.get(uri).status == 200
+
+
+def test_an_api_key_may_not_change_the_password_and_outlives_its_change(stack: "Stack", new_user: "NewUser") -> None:
+    user = new_user()
+    uri, _, old = me(user)
+    by_key = ValidatingClient(stack["GATEWAY_URL"], user.post("/api/api-keys").json()["key"])
+    answer = by_key.put(uri, json={"current_password": old, "password": "another password"})
+    assert (answer.status, answer.code) == (403, "password-required")
+    assert user.put(uri, json={"current_password": old, "password": "another password"}).status == 200
+    assert by_key.get(uri).status == 200
+
+
+def test_a_wrong_current_password_changes_nothing(dave: ValidatingClient) -> None:
+    uri, _, _ = me(dave)
+    answer = dave.put(uri, json={"current_password": "not the password", "password": "another password"})
+    assert (answer.status, answer.code) == (403, "wrong-password")
+    assert dave.get(uri).status == 200
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointers"),
+    [
+        ({}, {"/current_password", "/password"}),
+        ({"password": "long enough"}, {"/current_password"}),
+        ({"password": "short12"}, {"/password"}),
+        ({"password": "x" * 257}, {"/password"}),
+        ({"password": None}, {"/password"}),
+        ({"password": "with\0nul"}, {"/password"}),
+        ({"password": "surrogate\ud800"}, {"/password"}),
+        ({"password": "long enough", "username": "other"}, {"/username"}),
+    ],
+)
+def test_unacceptable_fields_are_422(dave: ValidatingClient, fields: dict[str, Any], pointers: set[str]) -> None:
+    uri, _, password = me(dave)
+    known = {"current_password": password} if "/current_password" not in pointers else {}
+    answer = dave.put(uri, json=known | fields)
+    assert (answer.status, answer.code, answer.faulty_fields) == (422, "invalid-fields", pointers)
+
+
+@pytest.mark.parametrize("password", ["12345678", "x" * 256, "🌍" * 256, "with:colon and space"])
+def test_passwords_have_8_to_256_characters(stack: "Stack", new_user: "NewUser", password: str) -> None:
+    user = new_user()
+    uri, username, old = me(user)
+    assert user.put(uri, json={"current_password": old, "password": password}).status == 200
+    assert ValidatingClient(stack["GATEWAY_URL"], (username, password)).get(uri).status == 200

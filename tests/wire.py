@@ -1,0 +1,175 @@
+"""Holds requests and responses against the OpenAPI document: a status, header or body that it does not name fails.
+
+The general validators read `{s3_key}` as one segment of a path and let undocumented headers pass; this one does not.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from email.message import Message
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qs, unquote_to_bytes
+
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.protocols import Validator
+from jsonschema.validators import extend
+
+from gateway.docs import document
+
+Schema = dict[str, Any]
+
+# Headers of the connection and the message itself, which no API document tells of.
+TRANSPORT_HEADERS = {"connection", "content-length", "content-type", "date", "keep-alive", "server", "vary"}
+
+
+class ContractBreachError(AssertionError):
+    """The gateway, or a test, did something that the document does not say."""
+
+
+class Contract:
+    """The OpenAPI document, ready to judge."""
+
+    def __init__(self) -> None:
+        self._document = _document()
+        self._patterns = [(_pattern(template), template) for template in self._document["paths"]]
+
+    def check_response(self, method: str, target: str, status: int, headers: Message, body: bytes) -> None:
+        """Raise ContractBreachError unless the document names this status with these headers and this body."""
+        where = f"{method} {target} -> {status}"
+        template = self._template(target)
+        response = self._response(method, template, status, where)
+        self._check_headers(response, template, headers, where)
+        if method == "HEAD" or not response.get("content"):
+            _demand(not body, where, f"a body of {len(body)} bytes where none belongs")
+            return
+        media_type = headers.get_content_type()
+        _demand(media_type in response["content"], where, f"undocumented content type {media_type}")
+        if media_type.endswith("json"):
+            self._check(response["content"][media_type]["schema"], json.loads(body), where)
+        if status >= 400:
+            problem = json.loads(body)
+            _demand(problem["status"] == status, where, "the problem tells of another status")
+            _demand(problem["request_id"] == headers["X-Request-ID"], where, "the problem has another request id")
+
+    def check_request(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> None:
+        """Raise ContractBreachError unless the document allows this request."""
+        where = f"{method} {target}"
+        template = self._template(target)
+        operation = self._document["paths"].get(template, {}).get(method.lower())
+        _demand(operation is not None, where, "no such operation")
+        raw_path, _, query = target.partition("?")
+        found = _pattern(template).fullmatch(raw_path)
+        given = {
+            "path": {name: _decoded(value) for name, value in (found.groupdict() if found else {}).items()},
+            "query": {name: values[-1] for name, values in parse_qs(query, keep_blank_values=True).items()},
+            "header": dict(headers),
+        }
+        for reference in operation["parameters"]:
+            parameter = self._resolved(reference)
+            value = given[parameter["in"]].get(parameter["name"])
+            if value is None:
+                _demand(not parameter.get("required"), where, f"{parameter['name']} is missing")
+                continue
+            typed = int(value) if parameter["schema"].get("type") == "integer" and value.isdecimal() else value
+            self._check(parameter["schema"], typed, f"{where}: {parameter['name']}")
+        self._check_request_body(operation, {name.lower(): v for name, v in headers.items()}, body, where)
+
+    def _check_request_body(
+        self, operation: Schema, headers: Mapping[str, str], body: bytes | None, where: str
+    ) -> None:
+        described = operation.get("requestBody", {})
+        if not body:
+            _demand(not described.get("required"), where, "the body is missing")
+            return
+        _demand(bool(described), where, "a body where none belongs")
+        media_type = headers["content-type"].partition(";")[0].strip().lower()
+        _demand(media_type in described["content"], where, f"undocumented content type {media_type}")
+        if media_type == "application/json":
+            fields = json.loads(body)
+        else:
+            fields = {name: values[-1] for name, values in parse_qs(body.decode(), keep_blank_values=True).items()}
+        self._check(described["content"][media_type]["schema"], fields, f"{where}: body")
+
+    def _template(self, target: str) -> str | None:
+        raw_path = target.partition("?")[0]
+        return next((template for pattern, template in self._patterns if pattern.fullmatch(raw_path)), None)
+
+    def _response(self, method: str, template: str | None, status: int, where: str) -> Schema:
+        responses = self._document["components"]["responses"]
+        operations = self._document["paths"].get(template, {})
+        if template is None:
+            _demand(status in {404, 400}, where, "no such route, and yet no 404")
+            return dict(responses["NotFound" if status == 404 else "MalformedPath"])
+        operation = operations.get(method.lower())
+        if operation is None:
+            _demand(status == 405, where, "no such method, and yet no 405")
+            return dict(responses["MethodNotAllowed"])
+        _demand(str(status) in operation["responses"], where, "undocumented status")
+        return self._resolved(operation["responses"][str(status)])
+
+    def _check_headers(self, response: Schema, template: str | None, headers: Message, where: str) -> None:
+        documented = {name.lower(): self._resolved(header) for name, header in response.get("headers", {}).items()}
+        for name, header in documented.items():
+            value = headers.get(name)
+            if value is None:
+                _demand(not header.get("required"), where, f"header {name} is missing")
+            else:
+                self._check(header["schema"], value, f"{where}: header {name}")
+        tolerated = set(TRANSPORT_HEADERS)
+        if template is not None and "options" in self._document["paths"][template]:
+            tolerated |= {"access-control-allow-origin", "access-control-expose-headers"}
+            _demand(headers["Access-Control-Allow-Origin"] == "*", where, "a public answer that web pages cannot read")
+        undocumented = {name.lower() for name in headers} - set(documented) - tolerated
+        _demand(not undocumented, where, f"undocumented headers {sorted(undocumented)}")
+
+    def _resolved(self, node: Schema) -> Schema:
+        if "$ref" not in node:
+            return node
+        found: Any = self._document
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        return dict(found)
+
+    def _check(self, schema: Schema, instance: Any, where: str) -> None:
+        fault = next(validator_of(self._document, schema).iter_errors(instance), None)
+        if fault is not None:
+            raise ContractBreachError(f"{where}: at /{'/'.join(map(str, fault.absolute_path))}: {fault.message}")
+
+
+def validator_of(openapi: Schema, schema: Schema) -> Validator:
+    """Make a validator of SCHEMA, which refers to the components of OPENAPI."""
+    return _validator_class()({"components": openapi["components"], **schema})
+
+
+@cache
+def _document() -> Schema:
+    return document()
+
+
+@cache
+def _pattern(template: str) -> re.Pattern[str]:
+    """A key may contain slashes, sent as they are or as %2F; nothing else may."""
+    text = re.escape(template).replace(r"\{", "{").replace(r"\}", "}")
+    text = text.replace("{s3_key}", "(?P<s3_key>.+)")
+    return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", text))
+
+
+def _decoded(segment: str) -> str:
+    return unquote_to_bytes(segment).decode("utf-8", "surrogateescape")
+
+
+def _demand(condition: bool, where: str, otherwise: str) -> None:
+    if not condition:
+        raise ContractBreachError(f"{where}: {otherwise}")
+
+
+@cache
+def _validator_class() -> type[Validator]:
+    def pattern(_validator: Validator, expected: str, instance: Any, _schema: Schema) -> Iterator[Any]:
+        # JSON Schema means ECMA 262, where `$` is the very end; in Python a newline may follow it.
+        if isinstance(instance, str) and not re.search(re.sub(r"(?<!\\)\$(?=\)|$)", r"\\Z", expected), instance):
+            yield ValidationError(f"{instance!r} does not match {expected!r}")
+
+    judge: type[Validator] = extend(Draft202012Validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
+    return judge
