@@ -1,3 +1,0 @@
-"""Makes the fixtures of the modules beside this file known to all tests."""
-
-pytest_plugins = ["containers"]
