@@ -1,5 +1,7 @@
 """Commands: what a service's own errors look like to an operator: one line, status 1, no traceback."""
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -27,7 +29,7 @@ class Commands(click.Group):
             raise
 
 
-def start(service: str, settings: ProcessSettings) -> None:
-    """Begin a long-running process: logs as SETTINGS say, and the settings in force as the first line."""
-    logs.configure(service, settings.log_level, settings.log_format)
+def start(service: str, settings: ProcessSettings, secrets: Sequence[re.Pattern[str]] = ()) -> None:
+    """Begin a long-running process: logs as SETTINGS say, without SECRETS; first of all the settings in force."""
+    logs.configure(service, settings.log_level, settings.log_format, secrets)
     structlog.get_logger("start").info("starting", **effective(settings))

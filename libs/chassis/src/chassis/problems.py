@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from flask import Flask, Response, json, request
+from flask import Flask, Response, current_app, json, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from chassis import request_ids
@@ -46,7 +46,7 @@ def response(status: int, code: str, detail: str, headers: Mapping[str, str] | N
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "instance": request.path,
+        "instance": current_app.extensions["shown_path"](request.path),
         "code": code,
         "request_id": request_ids.current(),
         **members,
@@ -63,7 +63,8 @@ def install(app: Flask, domain_error: type[Exception], statuses: Mapping[type[Ex
 
     STATUSES is the edge's one table from the classes below DOMAIN_ERROR to an HTTP status; a subclass of a listed
     class may be left out. Of an error its text is the detail, `code` the code; `headers`, and the `field` of the body
-    that is at fault, count if it has them. Whatever is not listed is a defect: it is logged with its traceback and answered as 500.
+    that is at fault, count if it has them. Whatever is not listed is a defect: it is logged with its traceback and
+    answered as 500.
     """
 
     def refuse(fault: Exception) -> Response:
@@ -86,8 +87,8 @@ def install(app: Flask, domain_error: type[Exception], statuses: Mapping[type[Ex
         headers = {}
         if isinstance(fault, MethodNotAllowed) and fault.valid_methods:
             headers["Allow"] = ", ".join(sorted(fault.valid_methods))
-        code = (fault.name or "error").lower().replace(" ", "-")
-        return response(status, code, fault.description or HTTPStatus(status).phrase, headers)
+        code = HTTPStatus(status).phrase.lower().replace(" ", "-")
+        return response(status, code, HTTPStatus(status).description or HTTPStatus(status).phrase, headers)
 
     def fail(fault: Exception) -> Response:
         log.error("request failed", exc_info=fault)

@@ -1,7 +1,7 @@
 """Flask applications of ours: request ids, problem documents, health, one access line a request, no surprises."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 from flask import Flask, Response, g, request
@@ -22,11 +22,21 @@ STATUSES: Mapping[type[Exception], int] = {
 }
 
 
-def make_app(
-    name: str, domain_error: type[Exception], statuses: Mapping[type[Exception], int], own: Checks, shared: Checks
+def make_app(  # noqa: PLR0913 - what tells one application from another
+    name: str,
+    domain_error: type[Exception],
+    statuses: Mapping[type[Exception], int],
+    own: Checks,
+    shared: Checks,
+    *,
+    shown_path: Callable[[str], str] = str,
 ) -> Flask:
-    """Make the Flask application of an internal service; routes are added by the caller."""
+    """Make a Flask application with all that ours have in common; routes are added by the caller.
+
+    SHOWN_PATH makes of a request's path what problem documents may show of it.
+    """
     app = Flask(name, static_folder=None)
+    app.extensions["shown_path"] = shown_path
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # type: ignore[attr-defined] # members come in the contract's order
     app.json.ensure_ascii = False  # type: ignore[attr-defined]

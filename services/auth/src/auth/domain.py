@@ -17,6 +17,7 @@ MAX_DESCRIPTION = 255
 LAST_USED_EXACT_TO = timedelta(minutes=5)
 
 _ID_BYTES, _SECRET_BYTES = 10, 20
+KEY_ID = re.compile(r"[a-z2-7]{16}")
 _KEY = re.compile(r"(?P<body>imgh_(?P<id>[a-z2-7]{16})_[a-z2-7]{32})(?P<checksum>[a-z2-7]{7})")
 
 

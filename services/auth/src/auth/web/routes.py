@@ -2,9 +2,9 @@
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from auth import use_cases
+from auth import domain, use_cases
 from auth.bootstrap import App
-from auth.domain import ApiKey, KeyName
+from auth.domain import ApiKey, ApiKeyNotFoundError, KeyName
 from auth.web import schemas
 from chassis import bodies, etags, paging, tokens
 from chassis.tokens import Principal
@@ -102,7 +102,10 @@ def change_password() -> Response:
 
 
 def _key_name() -> KeyName:
-    return KeyName(request.args["id"], request.args.get("digest"))
+    name = KeyName(request.args["id"], request.args.get("digest"))
+    if not domain.KEY_ID.fullmatch(name.key_id):  # such a key cannot be, and PostgreSQL would refuse NUL
+        raise ApiKeyNotFoundError
+    return name
 
 
 def _etag(key: ApiKey) -> str:

@@ -1,0 +1,35 @@
+"""The command of the gateway."""
+
+import click
+from flask import Flask
+
+from chassis import commands, server
+from chassis.commands import Commands
+from chassis.settings import load
+from gateway import api_keys
+from gateway.settings import GatewaySettings
+
+
+@click.group(cls=Commands)
+def main() -> None:
+    """Run the public door of imghost."""
+
+
+@main.command()
+def serve() -> None:
+    """Serve the public and the private API."""
+    settings = load(GatewaySettings)
+    commands.start("gateway", settings, secrets=[api_keys.SECRET])
+
+    def make() -> Flask:
+        # In the worker process, after its sockets were made cooperative: what is imported before would block it.
+        from gateway.web.app import make_flask  # noqa: PLC0415
+
+        return make_flask(settings)
+
+    server.serve(
+        make,
+        settings,
+        worker_class="gateway.web.door.DoorWorker",
+        worker_connections=settings.connections,
+    )

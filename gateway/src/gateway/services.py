@@ -1,0 +1,81 @@
+"""Calls to the services behind: bounded in time, never redirected, repeated only where that is harmless."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import requests
+import structlog
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from chassis.problems import DependencyDownError
+from gateway.settings import GatewaySettings
+from gateway.table import Service
+
+log = structlog.get_logger(__name__)
+
+# A connection that could not be made is tried again for every method: no byte was sent. After that only what reads
+# may be repeated: a DELETE whose answer was lost would come back as a 404.
+_RETRY = Retry(total=1, backoff_factor=0.1, status=0, redirect=0, allowed_methods={"GET"})
+_RETRY_ANY = Retry(total=1, backoff_factor=0.1, status=0, redirect=0, allowed_methods=None)
+_POOL = 200
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A service's answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Services:
+    """The services behind the gateway, over connections that are kept."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._bases: dict[Service, str] = {"auth": settings.auth_url, "catalog": settings.catalog_url}
+        self._timeout_s = (settings.connect_timeout_s, settings.read_timeout_s)
+        self._session = requests.Session()
+        # A .netrc or a proxy in the environment must not replace the caller's credentials or see them.
+        self._session.trust_env = False
+        self._session.headers.clear()
+        adapter = HTTPAdapter(pool_maxsize=_POOL, max_retries=_RETRY)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+        # Asking for a token changes nothing, so it may always be repeated.
+        self._session.mount(f"{settings.auth_url}/tokens", HTTPAdapter(pool_maxsize=_POOL, max_retries=_RETRY_ANY))
+
+    def call(  # noqa: PLR0913 - the parts of one request
+        self,
+        service: Service,
+        method: str,
+        target: str,
+        *,
+        parameters: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        """Call TARGET of SERVICE; raises DependencyDownError where it does not answer, or not in JSON."""
+        try:
+            answer = self._session.request(
+                method,
+                self._bases[service] + target,
+                params=list(parameters),
+                headers=dict(headers or {}),
+                data=body,
+                timeout=self._timeout_s,
+                allow_redirects=False,
+            )
+        except requests.RequestException as fault:
+            log.warning("service does not answer", called=service, error=type(fault).__name__)
+            raise DependencyDownError(f"{service} service") from fault
+        if answer.content and "json" not in answer.headers.get("Content-Type", ""):
+            log.error("service answers something else than JSON", called=service, status=answer.status_code)
+            raise DependencyDownError(f"{service} service")
+        return Answer(answer.status_code, answer.headers, answer.content)
+
+    def answers(self, service: Service) -> bool:
+        """Tell whether SERVICE is there, for the body of /readyz."""
+        return self.call(service, "GET", "/healthz").status == HTTPStatus.OK

@@ -1,0 +1,21 @@
+"""Settings of the gateway."""
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic_settings import SettingsConfigDict
+
+from chassis.settings import WebSettings
+
+
+class GatewaySettings(WebSettings):
+    """What `gateway serve` reads from the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True, env_ignore_empty=True)
+
+    auth_url: str = Field(description="Base URL of the auth service.", pattern=r"^https?://[^/]+$")
+    catalog_url: str = Field(description="Base URL of the catalog service.", pattern=r"^https?://[^/]+$")
+    public_max_age_s: NonNegativeInt = Field(10, description="How long caches may keep a public answer.")
+    trusted_proxies: NonNegativeInt = Field(0, description="Proxies in front, whose X-Forwarded-For is believed.")
+    connect_timeout_s: PositiveFloat = Field(2.0, description="Longest wait for a connection to a service.")
+    read_timeout_s: PositiveFloat = Field(20.0, description="Longest wait for a service's answer.")
+    body_timeout_s: PositiveFloat = Field(20.0, description="Longest wait for a client's request body; then 408.")
+    connections: PositiveInt = Field(1000, description="Client connections that one web process holds.")

@@ -1,0 +1,48 @@
+"""The worker class of the public door: greenlets, so that slow clients hold nobody up; refusals as problems."""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+from gunicorn import util
+from gunicorn.http import errors
+from gunicorn.workers.ggevent import GeventWorker
+
+from chassis.problems import CONTENT_TYPE
+
+STATUSES: dict[type[Exception], HTTPStatus] = {
+    errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+    errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
+    errors.InvalidResponseHeader: HTTPStatus.INTERNAL_SERVER_ERROR,  # type: ignore[attr-defined] # newer than its stubs
+    errors.ParseException: HTTPStatus.BAD_REQUEST,
+}
+
+
+class DoorWorker(GeventWorker):
+    """Answers what is not HTTP, or too long to be read, with a problem document instead of a page."""
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:  # noqa: ARG002 - gunicorn's
+        """Refuse a request that never reached the application, and end the connection."""
+        kinds = (STATUSES[kind] for kind in type(exc).__mro__ if kind in STATUSES)
+        status = next(kinds, HTTPStatus.INTERNAL_SERVER_ERROR)
+        if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+            self.log.error("request failed outside of the application", exc_info=exc)
+        code = status.phrase.lower().replace(" ", "-").replace("request-uri", "uri")
+        document = {
+            "type": "about:blank",
+            "title": status.phrase,
+            "status": status.value,
+            "detail": status.description or "The request cannot be read.",
+            "code": "malformed-request" if status is HTTPStatus.BAD_REQUEST else code,
+        }
+        body = json.dumps(document).encode()
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\n"
+            f"Content-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        try:
+            util.write_nonblock(client, head.encode() + body)
+        except OSError:
+            self.log.debug("the client is gone")
