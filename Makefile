@@ -10,6 +10,10 @@ PACKAGES := libs/chassis services/auth services/catalog services/imaging gateway
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+.PHONY: run
+run: $(VENV)/run.stamp  ## run everything here as plain processes; Ctrl-C ends it (PORT, S3_PORT, AMQP_PORT, AMQP_URL)
+	@PYTHONPATH=embedded/src exec $(BIN)/python -m embedded --end-with-parent
+
 # --- environments: pip checks every file against the hashes of the locks -------------------------------------------
 
 $(VENV)/run.stamp: requirements-run.lock $(PACKAGES:%=%/pyproject.toml)
@@ -36,3 +40,20 @@ lock: $(VENV)/dev.stamp  ## resolve all locks anew; requirements-dev.lock decide
 	$(CONSTRAINED) gateway/pyproject.toml libs/chassis/pyproject.toml --extra web --group backend \
 		-o gateway/requirements.lock
 	$(CONSTRAINED) --group s3 -o containers/s3/requirements.lock
+
+# --- containers -----------------------------------------------------------------------------------------------------
+
+.PHONY: engine base-images compose-up compose-down
+engine: $(VENV)/dev.stamp  ## make sure that a container engine and docker compose are there
+	@tools/engine.sh $(VENV)
+
+base-images: engine  ## build stand-ins for the public base images, where no registry can be reached
+	@tools/base-images.sh
+
+compose-up: engine  ## build and start the whole stack in containers (PORT, S3_PORT)
+	docker compose up --build --wait
+	@echo "imghost is on http://127.0.0.1:$${PORT:-8080}, user $${AUTH_FIRST_USERNAME:-demo}," \
+		"password $${AUTH_FIRST_PASSWORD:-demo-on-this-machine}; S3 is on http://127.0.0.1:$${S3_PORT:-5000}"
+
+compose-down:  ## stop the stack in containers and forget its data
+	docker compose down --volumes

@@ -12,4 +12,4 @@ def placeholder(image: Image.Image) -> str:
     """Give the ThumbHash of IMAGE (RGB or RGBA, small) in base64."""
     small = image.convert("RGBA")
     small.thumbnail((_SQUARE, _SQUARE))
-    return base64.b64encode(bytes(rgba_to_thumb_hash(small.width, small.height, small.tobytes()))).decode()
+    return base64.b64encode(bytes(rgba_to_thumb_hash(small.width, small.height, list(small.tobytes())))).decode()
