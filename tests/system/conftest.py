@@ -9,22 +9,18 @@ import os
 import secrets
 import shlex
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.config import Config
 
-from clients import ValidatingClient
+from clients import NewUser, Register, Stack, ValidatingClient
 from pictures import photo
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-Stack = Mapping[str, str]
-NewUser = Callable[[], ValidatingClient]
-Register = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
