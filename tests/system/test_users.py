@@ -1,17 +1,14 @@
 """Users: oneself only, and a password that changes at once."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from clients import ValidatingClient, path
-
-if TYPE_CHECKING:
-    from conftest import NewUser, Stack
+from clients import NewUser, Stack, ValidatingClient, path
 
 
 @pytest.fixture(scope="module")
-def dave(new_user: "NewUser") -> ValidatingClient:
+def dave(new_user: NewUser) -> ValidatingClient:
     return new_user()
 
 
@@ -34,7 +31,7 @@ def test_others_are_404_whether_they_exist_or_not(dave: ValidatingClient, alice:
     assert alice.put(me(dave)[0], json={"current_password": me(alice)[2], "password": "long enough"}).status == 404
 
 
-def test_a_changed_password_counts_from_the_next_request_on(stack: "Stack", new_user: "NewUser") -> None:
+def test_a_changed_password_counts_from_the_next_request_on(stack: Stack, new_user: NewUser) -> None:
     user = new_user()
     uri, username, old = me(user)
     new = "ein längeres Passwort 🌍"
@@ -50,7 +47,7 @@ def test_a_changed_password_counts_from_the_next_request_on(stack: "Stack", new_
     assert user.get(uri).status == 200
 
 
-def test_an_api_key_may_not_change_the_password_and_outlives_its_change(stack: "Stack", new_user: "NewUser") -> None:
+def test_an_api_key_may_not_change_the_password_and_outlives_its_change(stack: Stack, new_user: NewUser) -> None:
     user = new_user()
     uri, _, old = me(user)
     by_key = ValidatingClient(stack["GATEWAY_URL"], user.post("/api/api-keys").json()["key"])
@@ -88,7 +85,7 @@ def test_unacceptable_fields_are_422(dave: ValidatingClient, fields: dict[str, A
 
 
 @pytest.mark.parametrize("password", ["12345678", "x" * 256, "🌍" * 256, "with:colon and space"])
-def test_passwords_have_8_to_256_characters(stack: "Stack", new_user: "NewUser", password: str) -> None:
+def test_passwords_have_8_to_256_characters(stack: Stack, new_user: NewUser, password: str) -> None:
     user = new_user()
     uri, username, old = me(user)
     assert user.put(uri, json={"current_password": old, "password": password}).status == 200

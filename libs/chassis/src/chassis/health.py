@@ -31,11 +31,11 @@ def _run(checks: Checks) -> dict[str, bool]:
 def install(app: Flask, own: Checks, shared: Checks) -> None:
     """Add /healthz and /readyz to APP."""
 
-    @app.get("/healthz")
+    @app.get("/healthz", provide_automatic_options=False)
     def healthz() -> Response:
         return jsonify(status="ok")
 
-    @app.get("/readyz")
+    @app.get("/readyz", provide_automatic_options=False)
     def readyz() -> tuple[Response, int]:
         ready, document = examine(own, shared)
         return jsonify(document), 200 if ready else 503
