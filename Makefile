@@ -40,3 +40,20 @@ lock: $(VENV)/dev.stamp  ## resolve all locks anew; requirements-dev.lock decide
 	$(CONSTRAINED) gateway/pyproject.toml libs/chassis/pyproject.toml --extra web --group backend \
 		-o gateway/requirements.lock
 	$(CONSTRAINED) --group s3 -o containers/s3/requirements.lock
+
+# --- containers -----------------------------------------------------------------------------------------------------
+
+.PHONY: engine base-images compose-up compose-down
+engine: $(VENV)/dev.stamp  ## make sure that a container engine and docker compose are there
+	@tools/engine.sh $(VENV)
+
+base-images: engine  ## build stand-ins for the public base images, where no registry can be reached
+	@tools/base-images.sh
+
+compose-up: engine  ## build and start the whole stack in containers (PORT, S3_PORT)
+	docker compose up --build --wait
+	@echo "imghost is on http://127.0.0.1:$${PORT:-8080}, user $${AUTH_FIRST_USERNAME:-demo}," \
+		"password $${AUTH_FIRST_PASSWORD:-demo-on-this-machine}; S3 is on http://127.0.0.1:$${S3_PORT:-5000}"
+
+compose-down:  ## stop the stack in containers and forget its data
+	docker compose down --volumes

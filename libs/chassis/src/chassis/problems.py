@@ -39,6 +39,15 @@ class DependencyDownError(Exception):
         super().__init__(f"The {what} does not answer. Try again in a moment.")
 
 
+class TokenRefusedError(Exception):
+    """No token, or one that is forged, expired, or meant for somebody else."""
+
+    code = "unauthorized"
+
+    def __init__(self) -> None:
+        super().__init__("This service takes requests with a valid token only.")
+
+
 def response(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
     """Build the problem document of STATUS with the stable CODE, a DETAIL for people and extension MEMBERS."""
     document = {

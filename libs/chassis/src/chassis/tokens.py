@@ -9,20 +9,13 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from chassis.problems import TokenRefusedError
+
 ALGORITHM = "EdDSA"
 LIFETIME_S = 30
 LEEWAY_S = 5
 
 Method = Literal["password", "key"]
-
-
-class TokenRefusedError(Exception):
-    """No token, or one that is forged, expired, or meant for somebody else."""
-
-    code = "unauthorized"
-
-    def __init__(self) -> None:
-        super().__init__("This service takes requests with a valid token only.")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import structlog
 from flask import Flask, Response, g, request
 
-from chassis import bodies, etags, health, problems, request_ids, tokens
+from chassis import bodies, etags, health, problems, request_ids
 from chassis.health import Checks
 from chassis.metrics import REQUESTS
 
@@ -18,7 +18,7 @@ STATUSES: Mapping[type[Exception], int] = {
     bodies.MalformedBodyError: 400,
     bodies.UnsupportedMediaTypeError: 415,
     etags.StaleError: 412,
-    tokens.TokenRefusedError: 401,
+    problems.TokenRefusedError: 401,
 }
 
 

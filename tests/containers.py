@@ -1,0 +1,160 @@
+"""Fixtures that need a container engine: a PostgreSQL, a RabbitMQ, and the whole compose stack.
+
+Where no engine answers, the tests that ask for one are skipped, and one line at the end says so loudly; with
+IMGHOST_REQUIRE_ENGINE=1 they are errors. The images are those of `make base-images`, else the public ones.
+"""
+
+import os
+import secrets
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PUBLIC_IMAGES = {"POSTGRES_IMAGE": "postgres:17", "RABBITMQ_IMAGE": "rabbitmq:4"}
+NO_ENGINE = "no container engine answers (`make engine` starts one)"
+COMPOSE_PROJECT = "imghost-test"
+COMPOSE_LOG = ROOT / ".imghost" / "compose-test.log"
+PORT, S3_PORT = "18080", "15000"
+
+
+def images() -> dict[str, str]:
+    """Give the names of the images, by the variables that docker-compose.yml knows them by."""
+    written = ROOT / ".imghost" / "images.env"
+    lines = written.read_text().splitlines() if written.exists() else []
+    return PUBLIC_IMAGES | dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def engine_answers() -> bool:
+    try:
+        return subprocess.run(["docker", "version"], check=False, capture_output=True, timeout=30).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+@pytest.fixture(scope="session")
+def engine() -> None:
+    """Skip the test, or fail it where the engine is required, unless a container engine answers."""
+    if not engine_answers():
+        if os.environ.get("IMGHOST_REQUIRE_ENGINE") == "1":
+            pytest.fail(NO_ENGINE, pytrace=False)
+        pytest.skip(NO_ENGINE)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    # One place for all of them, so that pytest's summary tells them in one line as well.
+    if report.skipped and isinstance(report.longrepr, tuple) and NO_ENGINE in report.longrepr[2]:
+        report.longrepr = (__file__, 1, report.longrepr[2])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = [report for report in terminalreporter.getreports("skipped") if NO_ENGINE in str(report.longrepr)]
+    if skipped:
+        terminalreporter.section(f"{len(skipped)} TESTS WERE NOT RUN: {NO_ENGINE}", sep="!", red=True, bold=True)
+
+
+def testcontainers_configured() -> None:
+    """Set what testcontainers reads from the environment, once, at its first import."""
+    # Its reaper is one more image to pull; the fixtures below remove their containers themselves. And without the
+    # override it talks to the address of the engine's bridge, where nothing need be published.
+    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+    os.environ.setdefault("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def postgres_url(engine: None) -> Iterator[str]:  # noqa: ARG001
+    """SQLAlchemy's URL of a PostgreSQL server's superuser; `database_url` gives each test a database of its own."""
+    testcontainers_configured()
+    from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415
+
+    with PostgresContainer(images()["POSTGRES_IMAGE"], driver="psycopg") as container:
+        yield container.get_connection_url()
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> Iterator[str]:
+    """SQLAlchemy's URL of an empty database that only this test uses."""
+    import sqlalchemy  # noqa: PLC0415
+
+    name = f"test_{uuid4().hex}"
+    server = sqlalchemy.create_engine(postgres_url, isolation_level="AUTOCOMMIT", poolclass=sqlalchemy.NullPool)
+    with server.connect() as connection:
+        connection.execute(sqlalchemy.text(f"CREATE DATABASE {name}"))
+    try:
+        yield sqlalchemy.make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with server.connect() as connection:
+            connection.execute(sqlalchemy.text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="session")
+def broker_url(engine: None) -> Iterator[str]:  # noqa: ARG001
+    """AMQP URL of a RabbitMQ that all tests of the session share."""
+    testcontainers_configured()
+    # Not testcontainers' own RabbitMqContainer: its import warns of a deprecation, and warnings are errors here.
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415
+    from testcontainers.core.wait_strategies import LogMessageWaitStrategy  # noqa: PLC0415
+
+    user, password = "imghost", secrets.token_hex(8)
+    broker = DockerContainer(images()["RABBITMQ_IMAGE"]).with_exposed_ports(5672)
+    broker.with_envs(RABBITMQ_DEFAULT_USER=user, RABBITMQ_DEFAULT_PASS=password)
+    broker.waiting_for(LogMessageWaitStrategy("Server startup complete"))
+    with broker as container:
+        port = container.get_exposed_port(5672)
+        yield f"amqp://{user}:{password}@{container.get_container_host_ip()}:{port}/%2F"
+
+
+def compose(*words: str, env: Mapping[str, str], check: bool = True) -> str:
+    """Run docker compose on the project of the tests; give what it printed, and fail the test with it if CHECK."""
+    command = ["docker", "compose", "--project-name", COMPOSE_PROJECT, *words]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **env}, check=False, text=True, stdout=-1, stderr=subprocess.STDOUT
+    )
+    if check and done.returncode:
+        last_lines = "\n".join(done.stdout.splitlines()[-30:])
+        pytest.fail(f"{' '.join(command)} ended with {done.returncode}:\n{last_lines}", pytrace=False)
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def compose_stack(engine: None, request: pytest.FixtureRequest) -> Iterator[Mapping[str, str]]:  # noqa: ARG001
+    """Settings of a client of the compose stack, built from this checkout and started for this session alone.
+
+    When a test of the session has failed, the containers' logs are kept in .imghost/compose-test.log.
+    """
+    client = {
+        "GATEWAY_URL": f"http://127.0.0.1:{PORT}",
+        "S3_ENDPOINT_URL": f"http://127.0.0.1:{S3_PORT}",
+        "S3_BUCKET": "imghost",
+        "IMGHOST_USERNAME": "demo",
+        "IMGHOST_PASSWORD": secrets.token_urlsafe(12),
+        "AWS_ACCESS_KEY_ID": "client",
+        "AWS_SECRET_ACCESS_KEY": "client-of-the-tests",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "CREATE_USER": f"docker exec -i {COMPOSE_PROJECT}-auth-1 auth create-user {{username}} --password-stdin",
+    }
+    first_user = {"AUTH_FIRST_USERNAME": client["IMGHOST_USERNAME"], "AUTH_FIRST_PASSWORD": client["IMGHOST_PASSWORD"]}
+    env = images() | first_user | {"PORT": PORT, "S3_PORT": S3_PORT}
+    compose("down", "--volumes", env=env)  # what a session that was killed left behind
+    COMPOSE_LOG.unlink(missing_ok=True)
+    try:
+        compose("up", "--build", "--wait", "--quiet-pull", env=env)
+        yield client
+    except pytest.fail.Exception as fault:
+        keep_logs(env)
+        said = compose("logs", "--no-color", "--tail=15", env=env, check=False)
+        raise pytest.fail.Exception(f"{fault}\n{said}", pytrace=False) from None
+    finally:
+        if request.session.testsfailed:
+            keep_logs(env)
+        compose("down", "--volumes", env=env)
+
+
+def keep_logs(env: Mapping[str, str]) -> None:
+    """Write the logs of the containers to a file, for whoever looks at the failure."""
+    COMPOSE_LOG.parent.mkdir(exist_ok=True)
+    COMPOSE_LOG.write_text(compose("logs", "--no-color", "--timestamps", env=env, check=False))

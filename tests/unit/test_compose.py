@@ -1,0 +1,67 @@
+"""What docker-compose.yml promises about every container, read from the file: no engine is needed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+STACK = yaml.safe_load((Path(__file__).parents[2] / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = STACK["services"]
+
+
+def networks(service: str) -> set[str]:
+    return set(SERVICES[service].get("networks", []))
+
+
+def holders(volume: str) -> set[str]:
+    def name(mount: Any) -> str:
+        return str(mount["source"]) if isinstance(mount, dict) else mount.split(":")[0]
+
+    return {service for service, spec in SERVICES.items() if volume in map(name, spec.get("volumes", []))}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_container_is_hardened(service: str) -> None:
+    spec = SERVICES[service]
+    assert spec["read_only"] is True
+    assert spec["cap_drop"] == ["ALL"]
+    assert spec["security_opt"] == ["no-new-privileges:true"]
+    assert spec["user"].split(":")[0] not in {"", "0", "root"}
+    assert "privileged" not in spec
+    assert "cap_add" not in spec
+    assert "mem_limit" in spec
+
+
+def test_only_the_gateway_and_the_s3_server_are_published_and_only_to_this_machine() -> None:
+    published = {service: port for service, spec in SERVICES.items() for port in spec.get("ports", [])}
+    assert published == {"gateway": "127.0.0.1:${PORT:-8080}:8000", "s3": "127.0.0.1:${S3_PORT:-5000}:5000"}
+
+
+def test_every_network_but_the_published_one_ends_at_its_members() -> None:
+    leading_out = {name for name, spec in STACK["networks"].items() if not spec.get("internal")}
+    assert leading_out == {"published"}
+
+
+@pytest.mark.parametrize(
+    ("service", "unreachable"),
+    [
+        ("gateway", {"postgres", "rabbitmq"}),
+        ("auth", {"rabbitmq", "s3"}),
+        ("catalog", {"rabbitmq", "s3"}),
+        ("imaging", {"postgres", "auth", "catalog"}),
+    ],
+)
+def test_service_cannot_reach(service: str, unreachable: set[str]) -> None:
+    for other in unreachable:
+        assert not networks(service) & networks(other)
+
+
+def test_the_private_key_is_seen_only_by_its_maker_and_by_auth() -> None:
+    assert holders("token-private") == {"token-key", "auth"}
+
+
+def test_every_long_running_container_says_whether_it_is_ready() -> None:
+    once = {service for service, spec in SERVICES.items() if spec["restart"] == "no"}
+    assert once == {"token-key", "auth-migrate", "catalog-migrate"}
+    assert {service for service, spec in SERVICES.items() if "healthcheck" not in spec} == once
