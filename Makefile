@@ -10,6 +10,10 @@ PACKAGES := libs/chassis services/auth services/catalog services/imaging gateway
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+.PHONY: run
+run: $(VENV)/run.stamp  ## run everything here as plain processes; Ctrl-C ends it (PORT, S3_PORT, AMQP_PORT, AMQP_URL)
+	@PYTHONPATH=embedded/src exec $(BIN)/python -m embedded --end-with-parent
+
 # --- environments: pip checks every file against the hashes of the locks -------------------------------------------
 
 $(VENV)/run.stamp: requirements-run.lock $(PACKAGES:%=%/pyproject.toml)

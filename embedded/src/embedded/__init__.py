@@ -1,0 +1,1 @@
+"""The whole service as plain processes on one machine: what `make run` starts."""

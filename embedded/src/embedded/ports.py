@@ -1,0 +1,76 @@
+"""Ports: the three that people know come from the environment, the internal ones are whatever is free."""
+
+import socket
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from embedded.faults import RunFailed
+
+LOOPBACK = "127.0.0.1"
+HIGHEST_PORT = 65535
+DEFAULTS = {"PORT": 8080, "S3_PORT": 5000, "AMQP_PORT": 5673}
+"""5673, not 5672: a RabbitMQ that runs already keeps its port."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports that a person can choose."""
+
+    gateway: int
+    s3: int
+    amqp: int
+
+
+def read_ports(environ: Mapping[str, str], *, private_broker: bool) -> Ports:
+    """Read PORT, S3_PORT and AMQP_PORT; raise RunFailed if one is no port, two are the same or one is in use.
+
+    AMQP_PORT is not looked at where no private broker is started.
+    """
+    names = [name for name in DEFAULTS if private_broker or name != "AMQP_PORT"]
+    numbers: dict[str, int] = {}
+    for name in names:
+        numbers[name] = _parse(name, environ.get(name) or str(DEFAULTS[name]))
+        for other in names[: names.index(name)]:
+            if numbers[other] == numbers[name]:
+                raise RunFailed(f"{other} and {name} are both {numbers[name]}; nothing was started")
+    for name, number in numbers.items():
+        if fault := _fault_of(number):
+            raise RunFailed(f"port {number} {fault}; choose another with {name}=...; nothing was started")
+    return Ports(numbers["PORT"], numbers["S3_PORT"], numbers.get("AMQP_PORT", 0))
+
+
+def _parse(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= HIGHEST_PORT):
+        raise RunFailed(f"{name}={text} is no port; use a number from 1 to {HIGHEST_PORT}; nothing was started")
+    return int(text)
+
+
+def _fault_of(port: int) -> str | None:
+    with socket.socket() as probe:
+        # Like every server here: an old connection in TIME_WAIT is no obstacle, somebody who listens is.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+            probe.listen(1)
+        except PermissionError:
+            return "is reserved for root"
+        except OSError:
+            return "is in use"
+    return None
+
+
+def free_ports(count: int) -> list[int]:
+    """Return `count` different ports on which nobody listens now."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind((LOOPBACK, 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+
+
+def somebody_listens(port: int) -> bool:
+    """Tell whether a connection to `port` on this machine is accepted."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((LOOPBACK, port)) == 0

@@ -1,0 +1,112 @@
+"""A RabbitMQ of this run's own: its node, data, ports, cookie and name service touch no other on the machine.
+
+Works with RabbitMQ 3.10 to 4.x. Everything listens on 127.0.0.1. Its name service, epmd, is a child in the foreground:
+left alone, Erlang would start one in the background that outlives the run.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedded.child import Child, base_environment
+from embedded.home import Home
+from embedded.ports import LOOPBACK
+
+USER = VHOST = "imghost"
+DISK_FREE_LIMIT_MIB = 50
+MEMORY_LIMIT_MIB = 512
+LOG_SEGMENT_BYTES = 32 * 1024 * 1024
+"""Of the quorum queues' write-ahead log; the default of 512 MiB fills small disks."""
+
+# The script itself, not the packages' wrapper in /usr/sbin, which switches to a user of its own.
+SCRIPTS = (
+    Path("/usr/lib/rabbitmq/bin/rabbitmq-server"),
+    Path("/opt/rabbitmq/sbin/rabbitmq-server"),
+    Path("/usr/local/opt/rabbitmq/sbin/rabbitmq-server"),
+    Path("/opt/homebrew/opt/rabbitmq/sbin/rabbitmq-server"),
+)
+
+
+def find_script(candidates: Sequence[Path] = SCRIPTS) -> Path | None:
+    """Return the script that starts RabbitMQ, None if it, or Erlang, is not installed."""
+    if not (shutil.which("epmd") and shutil.which("erl")):
+        return None
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def amqp_url(port: int, password: str) -> str:
+    """Return how clients reach the private broker."""
+    return f"amqp://{USER}:{password}@{LOOPBACK}:{port}/{VHOST}"
+
+
+def configuration(port: int, password: str) -> str:
+    """Return rabbitmq.conf. The password makes the broker ours even on a machine with many users."""
+    return "\n".join(
+        (
+            f"listeners.tcp.local = {LOOPBACK}:{port}",
+            f"default_user = {USER}",
+            f"default_pass = {password}",
+            f"default_vhost = {VHOST}",
+            f"disk_free_limit.absolute = {DISK_FREE_LIMIT_MIB}MB",
+            f"vm_memory_high_watermark.absolute = {MEMORY_LIMIT_MIB}MB",
+            "log.console = true",
+            "log.console.level = info",
+            "log.console.use_colors = off",
+            "log.file = false",
+            "",
+        )
+    )
+
+
+@dataclass(frozen=True)
+class BrokerPorts:
+    """Where a broker listens: for clients, for other Erlang nodes, and its name service."""
+
+    amqp: int
+    distribution: int
+    name_service: int
+
+
+def children(home: Home, script: Path, ports: BrokerPorts, password: str) -> list[Child]:
+    """Write the broker's files under the state folder and return its two processes, the name service first."""
+    folder = home.run / "rabbitmq"
+    for part in (folder, folder / "conf.d", folder / "data", folder / "schema", folder / "generated"):
+        part.mkdir(mode=0o700)
+    files = {
+        "rabbitmq.conf": configuration(ports.amqp, password),
+        "advanced.config": f"[{{ra, [{{wal_max_size_bytes, {LOG_SEGMENT_BYTES}}}]}}].\n",
+        "enabled_plugins": "[].\n",
+        "rabbitmq-env.conf": "",
+    }
+    for name, text in files.items():
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_text(text, encoding="utf-8")
+    erlang = base_environment(home) | {
+        "HOME": str(folder),  # Erlang keeps its cookie there
+        "ERL_CRASH_DUMP": str(folder / "erl_crash.dump"),
+        "ERL_EPMD_ADDRESS": LOOPBACK,
+        "ERL_EPMD_PORT": str(ports.name_service),
+    }
+    broker = erlang | {
+        "RABBITMQ_NODENAME": f"imghost-{ports.amqp}@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": LOOPBACK,
+        "RABBITMQ_NODE_PORT": str(ports.amqp),
+        "RABBITMQ_DIST_PORT": str(ports.distribution),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_CONFIG_FILES": str(folder / "conf.d"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "generated"),
+        "RABBITMQ_SCHEMA_DIR": str(folder / "schema"),
+        "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+        "RABBITMQ_LOG_BASE": str(home.logs),
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+    }
+    name_service = ("epmd", "-address", LOOPBACK, "-port", str(ports.name_service))
+    return [
+        Child("epmd", name_service, erlang),
+        Child("rabbitmq", (str(script),), broker, wait_for=("epmd", "-port", str(ports.name_service), "-names")),
+    ]

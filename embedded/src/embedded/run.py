@@ -1,0 +1,128 @@
+"""The whole run, from the first check to the last process: the order of things stands here and nowhere else."""
+
+import os
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from embedded import broker, disk, install, leftovers, rabbitmq, report, run_env, s3
+from embedded.child import Child
+from embedded.faults import RunFailed
+from embedded.home import Home, locked, shown
+from embedded.picture import paint
+from embedded.ports import LOOPBACK, Ports, free_ports, read_ports
+from embedded.ready import answers_ok
+from embedded.sample import Client, put_in
+from embedded.services import Account, Services
+from embedded.signals import ignore_further_stops
+from embedded.stack import Stack, blame_disk
+from embedded.terminal import Stopwatch, headline, say, warn
+
+USERNAME = "demo"
+PATIENCE_S = 90.0
+"""For each step, on a slow machine; on a laptop each takes seconds."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line chooses."""
+
+    sample: bool = True
+    once: bool = False
+
+
+def run(home: Home, options: Options) -> None:
+    """Start everything in `home`, show it and watch over it until StopRequested; whatever happens, nothing is left.
+
+    Raises RunFailed where something is in the way or ends by itself.
+    """
+    with locked(home):
+        if ended := leftovers.end(home):
+            warn(f"ended {ended} processes that an earlier run had left")
+        foreign_broker = os.environ.get("AMQP_URL", "")
+        ports = read_ports(os.environ, private_broker=not foreign_broker)
+        disk.check_before_start(home.root)
+        if foreign_broker:
+            broker.require(foreign_broker)
+        home.start_afresh()
+        stack = Stack(home)
+        try:
+            _live(stack, home, ports, foreign_broker, options)
+        except RunFailed as fault:
+            blame_disk(home, fault)
+            raise
+        finally:
+            ignore_further_stops()
+            stack.stop()
+
+
+def _live(stack: Stack, home: Home, ports: Ports, foreign_broker: str, options: Options) -> None:
+    headline("imghost, all of it as plain processes on this machine")
+    say("The embedded S3 keeps everything in memory and forgets it at the end, so each run starts fresh.")
+    say(f"Everything is kept in {shown(home.run)}, the logs in {shown(home.logs)}")
+    say()
+    watch = Stopwatch()
+    account = Account(USERNAME, _word(20))
+    storage = s3.Storage(ports.s3, f"AKIA{_word(16, string.ascii_uppercase + '234567')}", _word(40))
+    infrastructure = [s3.child(home, storage)]
+    amqp_url = foreign_broker
+    if not foreign_broker:
+        password = _word(24)
+        amqp_url = rabbitmq.amqp_url(ports.amqp, password)
+        infrastructure += _private_broker(home, ports.amqp, password)
+    services = Services(home, storage, amqp_url, ports.gateway, account)
+
+    watch.say("starting RabbitMQ and S3, making databases and keys ...")
+    stack.start("infrastructure", infrastructure)
+    done = stack.prepare(services.preparations())
+    stack.wait({"rabbitmq": lambda: broker.accepts_us(amqp_url), "s3": storage.answers, **done}, PATIENCE_S)
+    storage.make_bucket()
+    watch.say(f"RabbitMQ is ready at {broker.without_password(amqp_url)}, S3 at {storage.endpoint}")
+    watch.say("starting auth, catalog, imaging and the gateway ...")
+    stack.start("services", services.children())
+    stack.wait({name: answers_ok(url) for name, url in services.ready_urls().items()}, PATIENCE_S)
+    gateway_url = f"http://{LOOPBACK}:{ports.gateway}"
+    watch.say(f"all is ready at {gateway_url}")
+
+    key = None
+    if options.sample:
+        client = Client(gateway_url, account)
+        key = put_in(client, paint(), stack.wait, watch)
+        report.show_image(client.public_image(key))
+    with run_env.published(home.run_env, _coordinates(gateway_url, storage, amqp_url, account)):
+        report.show_ways_in(gateway_url, account, key)
+        if options.once:
+            say("Stopping everything, as --once says.")
+        else:
+            headline("Ctrl-C stops everything.")
+            stack.watch()
+
+
+def _word(length: int, alphabet: str = string.ascii_letters + string.digits) -> str:
+    """Return a random word that needs no quoting in a shell, a URL or a settings file."""
+    return "".join(secrets.choice(alphabet) for _ in range(length))
+
+
+def _private_broker(home: Home, port: int, password: str) -> list[Child]:
+    script = rabbitmq.find_script()
+    if script is None:
+        install.install_rabbitmq(home.logs / "apt.log")
+        script = rabbitmq.find_script()
+    if script is None:
+        raise RunFailed(install.ADVICE)
+    return rabbitmq.children(home, script, rabbitmq.BrokerPorts(port, *free_ports(2)), password)
+
+
+def _coordinates(gateway_url: str, storage: s3.Storage, amqp_url: str, account: Account) -> Mapping[str, str]:
+    return {
+        "GATEWAY_URL": gateway_url,
+        "S3_ENDPOINT_URL": storage.endpoint,
+        "S3_BUCKET": s3.BUCKET,
+        "AMQP_URL": amqp_url,
+        "IMGHOST_USERNAME": account.username,
+        "IMGHOST_PASSWORD": account.password,
+        "AWS_ACCESS_KEY_ID": storage.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": storage.secret_access_key,
+        "AWS_DEFAULT_REGION": s3.REGION,
+    }

@@ -1,0 +1,1 @@
+"""What imaging needs of the world outside: S3."""

@@ -1,0 +1,115 @@
+"""Originals, thumbs and what can be wrong with a picture. Knows nothing of S3, messages or decoders."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class PictureError(Exception):
+    """A picture that no later attempt could process either; its text is for the picture's owner."""
+
+    code: ClassVar[str]
+
+
+class OriginalMissingError(PictureError):
+    """There is no object at the key."""
+
+    code = "original-missing"
+
+    def __init__(self) -> None:
+        super().__init__("There is no object at this key. Upload it, then ask for reprocessing.")
+
+
+class UnsupportedFormatError(PictureError):
+    """The object is no picture, or of a format that is not taken."""
+
+    code = "unsupported-format"
+
+
+class MalformedError(PictureError):
+    """The object is a broken or truncated picture."""
+
+    code = "malformed"
+
+
+class TooLargeError(PictureError):
+    """The object has too many bytes or pixels."""
+
+    code = "too-large"
+
+
+class ThumbKeyOccupiedError(PictureError):
+    """Something that is not ours lies where a thumb should go."""
+
+    code = "thumb-key-occupied"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"An object that is not a thumb of this service lies at {key}; it is left alone.")
+
+
+class StaleJobError(Exception):
+    """A newer generation of the same image has written its thumbs: this job is late, its result worthless."""
+
+
+class OriginalChangedError(Exception):
+    """The object was replaced while it was read; reading starts over."""
+
+
+class StorageError(Exception):
+    """S3 does not answer, or not as it should; the same will work later."""
+
+
+@dataclass(frozen=True)
+class Original:
+    """An object as it was read: its bytes, and the ETag that says which version of it."""
+
+    data: bytes
+    etag: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a picture may be before it is decoded."""
+
+    max_bytes: int
+    max_pixels: int
+    max_side: int
+    formats: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Thumb:
+    """An encoded thumb that fits a square of SQUARE pixels."""
+
+    square: int
+    width: int
+    height: int
+    content_type: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """All that is made of a picture; sizes are of the upright picture in pixels, the placeholder is a ThumbHash."""
+
+    width: int
+    height: int
+    content_type: str
+    colors: tuple[str, ...]
+    placeholder: str
+    thumbs: tuple[Thumb, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What catalog asks for: the object, and the registration and generation that it is for."""
+
+    image_id: str
+    generation: int
+    s3_bucket: str
+    s3_key: str
+
+
+def thumb_key(s3_key: str, square: int) -> str:
+    """Give the key of the thumb of S3_KEY for SQUARE: `dir/name` has its thumb at `dir/t512/name`."""
+    folder, slash, name = s3_key.rpartition("/")
+    return f"{folder}{slash}t{square}/{name}"

@@ -1,0 +1,71 @@
+"""The messages of imaging: jobs in, answers out. Only the fields that are read here are declared."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from chassis import request_ids
+from chassis.envelope import Event, MalformedMessageError
+from imaging.domain import Job, Original, PictureError, Rendering
+
+SOURCE = "/imaging"
+
+IMAGE_CREATED = "image.created"
+IMAGE_REPROCESS = "image.reprocess"
+IMAGE_DELETED = "image.deleted"
+TAKEN = (IMAGE_CREATED, IMAGE_REPROCESS, IMAGE_DELETED)
+
+
+class _Job(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    image_id: str
+    generation: int
+    s3_bucket: str
+    s3_key: str
+
+
+def read_job(event: Event) -> Job:
+    """Read what catalog asks for; raises MalformedMessageError."""
+    try:
+        message = _Job.model_validate(event.data)
+    except ValidationError as fault:
+        raise MalformedMessageError(str(fault)) from fault
+    return Job(message.image_id, message.generation, message.s3_bucket, message.s3_key)
+
+
+def processed(job: Job, original: Original, rendering: Rendering, recipe: int) -> Event:
+    """Tell what was made of the picture."""
+    return _answer(
+        "image.processed",
+        job,
+        source_etag=original.etag,
+        content_type=rendering.content_type,
+        bytes=len(original.data),
+        width=rendering.width,
+        height=rendering.height,
+        colors=list(rendering.colors),
+        placeholder=rendering.placeholder,
+        thumbs=[{"square": thumb.square, "width": thumb.width, "height": thumb.height} for thumb in rendering.thumbs],
+        recipe=recipe,
+    )
+
+
+def failed(job: Job, fault: PictureError) -> Event:
+    """Tell why nothing could be made of the picture."""
+    return _answer("image.failed", job, code=fault.code, detail=str(fault))
+
+
+def thumbs_deleted(job: Job) -> Event:
+    """Tell that no thumb of the image is left."""
+    return _answer("image.thumbs-deleted", job)
+
+
+def _answer(event_type: str, job: Job, **data: Any) -> Event:
+    named = {
+        "image_id": job.image_id,
+        "generation": job.generation,
+        "s3_bucket": job.s3_bucket,
+        "s3_key": job.s3_key,
+    }
+    return Event(event_type, SOURCE, job.image_id, request_ids.current(), {**named, **data})

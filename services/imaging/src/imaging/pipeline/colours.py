@@ -1,0 +1,93 @@
+"""Colours: the few that paint the picture best, most dominant first, found by clustering in OKLab.
+
+Weighted k-means over the distinct colours of a small version (Celebi, "Improving the performance of k-means for color
+quantization", 2011), seeded by farthest points, so that nothing is random and the result is always the same.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imaging.pipeline import oklab
+from imaging.pipeline.oklab import Floats
+
+MOST = 9
+_ROUNDS = 8
+# Closer than this in OKLab two colours are told apart only side by side; some 2 % of the way from black to white.
+_SAME = 0.04
+_VISIBLE_ALPHA = 32
+
+
+def palette(image: Image.Image) -> tuple[str, ...]:
+    """Give 1 to MOST colours of IMAGE (RGB or RGBA, small) as `#rrggbb`; never fails, white if nothing is visible."""
+    pixels, weights = _distinct(image)
+    if not len(pixels):
+        return ("#ffffff",)
+    points = oklab.from_srgb(pixels)
+    centres = _cluster(points, weights, _seed(points, weights))
+    centres, shares = _merge(*_assign_weights(points, weights, centres))
+    order = np.argsort(-shares, kind="stable")
+    return tuple(dict.fromkeys(_hex(colour) for colour in oklab.to_srgb(centres[order])))
+
+
+def _distinct(image: Image.Image) -> tuple[NDArray[np.uint8], Floats]:
+    """Give the distinct visible colours of IMAGE and how much of it each covers."""
+    pixels = np.asarray(image.convert("RGBA")).reshape(-1, 4)
+    pixels = pixels[pixels[:, 3] >= _VISIBLE_ALPHA]
+    packed = (pixels[:, :3].astype(np.uint32) << np.array([16, 8, 0], dtype=np.uint32)).sum(axis=1)
+    values, counts = np.unique(packed, return_counts=True)
+    rgb = np.stack([values >> 16 & 255, values >> 8 & 255, values & 255], axis=1).astype(np.uint8)
+    return rgb, counts.astype(np.float64)
+
+
+def _seed(points: Floats, weights: Floats) -> Floats:
+    """Choose up to MOST seeds: the mean's nearest point, then each time the one that is worst served so far."""
+    mean = np.average(points, axis=0, weights=weights)
+    chosen = [points[np.argmin(((points - mean) ** 2).sum(axis=1))]]
+    distance = ((points - chosen[0]) ** 2).sum(axis=1)
+    while len(chosen) < MOST and (distance > _SAME**2).any():
+        farthest = points[np.argmax(distance * np.sqrt(weights))]
+        chosen.append(farthest)
+        distance = np.minimum(distance, ((points - farthest) ** 2).sum(axis=1))
+    return np.array(chosen)
+
+
+def _cluster(points: Floats, weights: Floats, centres: Floats) -> Floats:
+    for _ in range(_ROUNDS):
+        labels = _nearest(points, centres)
+        shares = np.bincount(labels, weights, len(centres))
+        sums = np.stack([np.bincount(labels, weights * points[:, axis], len(centres)) for axis in range(3)], axis=1)
+        moved = np.where(shares[:, None] > 0, sums / np.maximum(shares, 1e-12)[:, None], centres)
+        if np.allclose(moved, centres, atol=1e-4):
+            break
+        centres = moved
+    return centres
+
+
+def _assign_weights(points: Floats, weights: Floats, centres: Floats) -> tuple[Floats, Floats]:
+    shares: Floats = np.bincount(_nearest(points, centres), weights, len(centres)).astype(np.float64)
+    return centres[shares > 0], shares[shares > 0]
+
+
+def _merge(centres: Floats, shares: Floats) -> tuple[Floats, Floats]:
+    """Merge colours that look the same, the nearest pair first."""
+    while len(centres) > 1:
+        distance = np.sqrt(((centres[:, None] - centres[None]) ** 2).sum(axis=2))
+        np.fill_diagonal(distance, np.inf)
+        first, second = np.unravel_index(np.argmin(distance), distance.shape)
+        if distance[first, second] >= _SAME:
+            break
+        both = shares[first] + shares[second]
+        centres[first] = (centres[first] * shares[first] + centres[second] * shares[second]) / both
+        shares[first] = both
+        centres, shares = np.delete(centres, second, axis=0), np.delete(shares, second)
+    return centres, shares
+
+
+def _nearest(points: Floats, centres: Floats) -> NDArray[np.intp]:
+    nearest: NDArray[np.intp] = np.argmin(((points[:, None] - centres[None]) ** 2).sum(axis=2), axis=1)
+    return nearest
+
+
+def _hex(colour: NDArray[np.uint8]) -> str:
+    return f"#{colour[0]:02x}{colour[1]:02x}{colour[2]:02x}"

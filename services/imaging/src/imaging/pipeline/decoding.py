@@ -1,0 +1,101 @@
+"""Decoding: the pixels of the first frame, upright, in sRGB, eight bits a channel, RGB or, if transparent, RGBA."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageCms, ImageOps
+
+from imaging.domain import MalformedError
+from imaging.pipeline.opening import Opened
+
+_SRGB = ImageCms.createProfile("sRGB")
+# A JPEG is decoded at the smallest scale that leaves so many times the pixels a side that the largest thumb needs.
+_HEADROOM = 2
+_SIDEWAYS = {5, 6, 7, 8}  # EXIF orientations that swap width and height
+_DEEP = {"I;16", "I;16B", "I;16L", "I;16N", "I", "F"}
+_OPAQUE = 255
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Decoded pixels, perhaps at a smaller scale, and SIZE, the (width, height) of the upright original."""
+
+    image: Image.Image
+    size: tuple[int, int]
+
+
+def decode(opened: Opened, needed: int) -> Picture:
+    """Decode OPENED with at least NEEDED pixels on its longer side, where it has them; raises MalformedError."""
+    image = opened.image
+    try:
+        size = image.size
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        profile = image.info.get("icc_profile")
+        image.draft(None, (min(size[0], needed * _HEADROOM), min(size[1], needed * _HEADROOM)))
+        image.load()
+        image = _to_eight_bits(image)
+        image = _to_srgb(image, profile)
+        image = _drop_idle_alpha(image)
+        image = ImageOps.exif_transpose(image)
+    except MemoryError:
+        raise
+    except Exception as fault:  # decoders raise OSError, SyntaxError, ValueError, struct.error, EOFError and others
+        raise MalformedError("The picture is broken or cut short: it cannot be decoded to its end.") from fault
+    upright = (size[1], size[0]) if orientation in _SIDEWAYS else size
+    return Picture(image, upright)
+
+
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Bring deep, palette and two-colour pictures to L, RGB, RGBA, CMYK or LAB; others stay as they are."""
+    if image.mode in _DEEP:
+        return Image.fromarray(_scale_to_byte(np.asarray(image)))
+    if image.mode == "1":
+        return image.convert("L")
+    if image.mode == "P" or "transparency" in image.info:
+        return image.convert("RGBA" if "transparency" in image.info else "RGB")
+    if image.mode in {"LA", "La", "PA", "RGBa", "RGBX"}:
+        return image.convert("RGB" if image.mode == "RGBX" else "RGBA")
+    return image
+
+
+def _scale_to_byte(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Map sixteen bits, or floating point from 0 to 1 (else from least to greatest), to 0…255."""
+    if np.issubdtype(values.dtype, np.floating):
+        finite = np.nan_to_num(values)
+        low, high = min(0.0, float(finite.min())), max(1.0, float(finite.max()))
+        scaled: NDArray[np.uint8] = ((finite - low) * (_OPAQUE / (high - low))).astype(np.uint8)
+    else:
+        scaled = np.clip(values // 256, 0, _OPAQUE).astype(np.uint8)
+    return scaled
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Convert to sRGB by the embedded profile; one that is broken or of other channels counts as none."""
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    colour = image.convert("RGB") if alpha is not None else image
+    converted = None
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(colour, source, _SRGB, outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            converted = None
+    result = converted or (_lab_to_srgb(colour) if colour.mode == "LAB" else colour.convert("RGB"))
+    if alpha is not None:
+        result.putalpha(alpha)
+    return result
+
+
+def _lab_to_srgb(image: Image.Image) -> Image.Image:
+    converted = ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), _SRGB, outputMode="RGB")
+    return converted or image.convert("L").convert("RGB")
+
+
+def _drop_idle_alpha(image: Image.Image) -> Image.Image:
+    """Give up an alpha channel that hides nothing: the picture is opaque, and so are its thumbs."""
+    if image.mode == "RGBA" and image.getchannel("A").getextrema()[0] == _OPAQUE:
+        return image.convert("RGB")
+    return image

@@ -1,0 +1,51 @@
+"""Opening: which format, told by content, and is it within the limits, told by the header; nothing is decoded."""
+
+import io
+from dataclasses import dataclass
+
+from PIL import Image, UnidentifiedImageError
+from pillow_heif import register_heif_opener
+
+from imaging.domain import Limits, MalformedError, TooLargeError, UnsupportedFormatError
+
+register_heif_opener(thumbnails=False)
+# The limits here are stricter than Pillow's own, and an error rather than a warning.
+Image.MAX_IMAGE_PIXELS = None
+
+# Phones write JPEGs with a second picture inside; the first is an ordinary one.
+_FAMILIES = {"MPO": "JPEG"}
+_CONTENT_TYPES = {"BMP": "image/bmp", "HEIF": "image/heic", "MPO": "image/jpeg"}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A picture of which the header is read; SIZE is as stored, before the orientation is applied."""
+
+    image: Image.Image
+    content_type: str
+
+
+def open_picture(data: bytes, limits: Limits) -> Opened:
+    """Read the header of DATA. Raises UnsupportedFormatError, TooLargeError or MalformedError."""
+    if len(data) > limits.max_bytes:
+        raise TooLargeError(f"The file has {len(data)} bytes; {limits.max_bytes} are allowed.")
+    try:
+        image = Image.open(io.BytesIO(data), formats=limits.formats)
+    except UnidentifiedImageError:
+        raise UnsupportedFormatError(
+            f"The file is no picture of a format that is taken: {', '.join(limits.formats)}."
+        ) from None
+    except MemoryError:
+        raise
+    except Exception as fault:  # a broken header can make a decoder raise anything
+        raise MalformedError("The picture is broken: its header makes no sense.") from fault
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise MalformedError("The picture is broken: it has no pixels.")
+    if max(width, height) > limits.max_side:
+        raise TooLargeError(f"The picture is {width} x {height} pixels; a side may have {limits.max_side}.")
+    if width * height > limits.max_pixels:
+        raise TooLargeError(f"The picture is {width} x {height} pixels; {limits.max_pixels} in all are allowed.")
+    stored = image.format or ""
+    content_type = _CONTENT_TYPES.get(stored) or Image.MIME[_FAMILIES.get(stored, stored)]
+    return Opened(image, content_type)

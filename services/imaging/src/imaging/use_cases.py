@@ -1,0 +1,68 @@
+"""What imaging does: process an original, take thumbs away."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from chassis.envelope import Event
+from imaging import messages
+from imaging.domain import Job, Limits, Original, OriginalChangedError, PictureError, Rendering, StorageError
+from imaging.pipeline import RECIPE, render
+
+if TYPE_CHECKING:
+    from imaging.adapters.storage import Storage
+
+_READS = 3
+
+
+@dataclass(frozen=True)
+class Imaging:
+    """What the use cases work with; PUBLISH returns once the broker has confirmed."""
+
+    storage: "Storage"
+    limits: Limits
+    squares: tuple[int, ...]
+    uploads: ThreadPoolExecutor
+    publish: Callable[[Event], None]
+
+
+def process(imaging: Imaging, job: Job) -> None:
+    """Make and write the thumbs of an original, then tell what was made of it, or why nothing could be.
+
+    Doing it again writes the same thumbs. Raises StaleJobError where a newer generation was here, StorageError.
+    """
+    try:
+        original = _read(imaging, job)
+        rendering = render(original.data, imaging.limits, imaging.squares)
+        _write(imaging, job, original, rendering)
+    except PictureError as fault:
+        # What an earlier generation or attempt left would be thumbs of nothing.
+        imaging.storage.delete_thumbs(job)
+        imaging.publish(messages.failed(job, fault))
+    else:
+        imaging.publish(messages.processed(job, original, rendering, RECIPE))
+
+
+def delete_thumbs(imaging: Imaging, job: Job) -> None:
+    """Take the thumbs of a deleted image out of S3, then tell so; never those of another. Raises StorageError."""
+    imaging.storage.delete_thumbs(job)
+    imaging.publish(messages.thumbs_deleted(job))
+
+
+def _read(imaging: Imaging, job: Job) -> Original:
+    for _ in range(_READS):
+        try:
+            return imaging.storage.read(job)
+        except OriginalChangedError:
+            continue
+    raise StorageError("the original keeps changing while it is read")
+
+
+def _write(imaging: Imaging, job: Job, original: Original, rendering: Rendering) -> None:
+    write = partial(imaging.storage.write_thumb, job, source_etag=original.etag, recipe=RECIPE)
+    written = [imaging.uploads.submit(write, thumb=thumb) for thumb in rendering.thumbs]
+    faults = [fault for fault in (future.exception() for future in written) if fault is not None]
+    if faults:
+        raise faults[0]

@@ -1,0 +1,3 @@
+"""Makes the fixtures of the modules beside this file known to all tests."""
+
+pytest_plugins = ["homes", "stacks"]

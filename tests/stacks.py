@@ -1,0 +1,115 @@
+"""Stacks that system tests run against."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from embedded import rabbitmq
+
+REPOSITORY = Path(__file__).parents[1]
+START_PATIENCE_S = 150.0
+STOP_PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True)
+class EmbeddedRun:
+    """A running `python -m embedded`; it leads a session, so that signals can be sent to it as a terminal does."""
+
+    process: subprocess.Popen[bytes]
+    home: Path
+    output: Path
+
+    def said(self) -> str:
+        """Return everything that it has written so far."""
+        return self.output.read_text(encoding="utf-8")
+
+    def wait_for_line(self, text: str, within_s: float = START_PATIENCE_S) -> None:
+        """Wait until it has written `text`."""
+        deadline = time.monotonic() + within_s
+        while text not in self.said():
+            assert self.process.poll() is None, f"it has ended:\n{self.said()}"
+            assert time.monotonic() < deadline, f"not within {within_s} s:\n{self.said()}"
+            time.sleep(0.05)
+
+    def wait_until_ready(self) -> dict[str, str]:
+        """Wait until everything answers; return what run.env says."""
+        self.wait_for_line("Ctrl-C stops everything")
+        return read_run_env(self.home / "run.env")
+
+    def wait_for_end(self, within_s: float = STOP_PATIENCE_S) -> int:
+        """Wait for the end; return the exit code."""
+        return self.process.wait(within_s)
+
+
+def read_run_env(path: Path) -> dict[str, str]:
+    """Return the settings of a run.env."""
+    words = shlex.split(path.read_text(encoding="utf-8"))
+    return {name: value for name, _, value in (word.partition("=") for word in words)}
+
+
+def start_embedded(
+    home: Path,
+    output: Path,
+    ports: Mapping[str, int],
+    *arguments: str,
+    command: tuple[str, ...] = (),
+    **environment: str,
+) -> EmbeddedRun:
+    """Start the embedded run in a state folder and on ports of its own; what it says goes into the file `output`."""
+    variables = {name: value for name, value in os.environ.items() if name != "AMQP_URL"}
+    variables |= {
+        "PYTHONPATH": str(REPOSITORY / "embedded" / "src"),
+        "IMGHOST_HOME": str(home),
+        **{name: str(port) for name, port in ports.items()},
+        **environment,
+    }
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [*(command or (sys.executable, "-m", "embedded")), *arguments],
+            cwd=REPOSITORY,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return EmbeddedRun(process, home, output)
+
+
+def create_user_command(home: Path) -> str:
+    """Return the shell command that makes a user `{username}` with the password on its standard input."""
+    auth = Path(sys.executable).with_name("auth")
+    return shlex.join(
+        [
+            "env",
+            f"AUTH_DATABASE_URL=sqlite:///{home}/run/auth.db",
+            str(auth),
+            "create-user",
+            "{username}",
+            "--password-stdin",
+        ]
+    ).replace("'{username}'", "{username}")
+
+
+@pytest.fixture(scope="session")
+def plain_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The whole service as plain processes for all tests of a session; the mapping is run.env, and CREATE_USER."""
+    if rabbitmq.find_script() is None:
+        pytest.skip("RabbitMQ is not installed on this machine")
+    folder = tmp_path_factory.mktemp("embedded")
+    run = start_embedded(
+        folder / "home", folder / "output", {"PORT": 18180, "S3_PORT": 15100, "AMQP_PORT": 15673}, "--no-sample"
+    )
+    try:
+        yield run.wait_until_ready() | {"CREATE_USER": create_user_command(run.home)}
+    finally:
+        run.process.send_signal(signal.SIGTERM)
+        assert run.wait_for_end() == 0, run.said()
