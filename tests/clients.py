@@ -117,6 +117,9 @@ class ValidatingClient:
 
         return until(look, deadline_s, f"{s3_key} is neither ready nor failed")
 
+    def __del__(self) -> None:
+        self.close()
+
     def close(self) -> None:
         """Close the connection, if one is open."""
         if self._connection is not None:
@@ -142,8 +145,8 @@ class ValidatingClient:
             parts = urlsplit(self.base_url)
             self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=self.timeout_s)
         try:
-            self._connection.putrequest(method, target, skip_accept_encoding=True)
-            if body is not None or method in {"POST", "PUT"}:
+            self._connection.putrequest(method, target, skip_host="Host" in headers, skip_accept_encoding=True)
+            if "Transfer-Encoding" not in headers and (body is not None or method in {"POST", "PUT"}):
                 headers.setdefault("Content-Length", str(len(body or b"")))
             for name, value in headers.items():
                 self._connection.putheader(name, value)

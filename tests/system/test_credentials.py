@@ -81,7 +81,7 @@ def test_an_api_key_may_be_sent_as_bearer(anyone: ValidatingClient, api_key: str
         "Bearer",
         "Bearer ",
         "Bearer nonsense",
-        "Bearer imghost_aaaa_bbbb",
+        "Bearer imgh_aaaaaaaaaaaaaaaa_bbbb",
         "Digest username=x",
         "Negotiate abc",
         "Token abc",

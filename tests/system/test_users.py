@@ -38,13 +38,12 @@ def test_a_changed_password_counts_from_the_next_request_on(stack: "Stack", new_
     user = new_user()
     uri, username, old = me(user)
     new = "ein längeres Passwort 🌍"
-    others = [ValidatingClient(stack["GATEWAY_URL"], (username, old)) for _ in range(6)]
+    others = [ValidatingClient(stack["GATEWAY_URL"], (username, old)) for _ in range(3)]
     for other in others:
         assert other.get(uri).status == 200
     answer = user.put(uri, json={"current_password": old, "password": new})
     assert (answer.status, answer.json()["username"]) == (200, username)
-    assert {other.get(uri).status for other in others} <= {401, 429}
-    assert others[0].get(uri).code in {"unauthorized", "too-many-attempts"}
+    assert [other.get(uri).status for other in others] == [401] * 3
     renewed = ValidatingClient(stack["GATEWAY_URL"], (username, new))
     assert renewed.get(uri).status == 200
     assert renewed.put(uri, form={"current_password": new, "password": old}).status == 200

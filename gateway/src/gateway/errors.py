@@ -8,12 +8,12 @@ class GatewayError(Exception):
 
 
 class MalformedPathError(GatewayError):
-    """A path whose percent-encoding does not decode to UTF-8."""
+    """A path whose percent-encoding does not decode to UTF-8 without NUL."""
 
     code = "malformed-path"
 
     def __init__(self) -> None:
-        super().__init__("The path is not UTF-8.")
+        super().__init__("The path is not UTF-8, or contains NUL.")
 
 
 class BodyCutShortError(GatewayError):

@@ -43,13 +43,18 @@ class RawPaths:
         """Replace PATH_INFO by the raw path; a proxy's absolute form loses its scheme and host."""
         path = _ABSOLUTE_FORM.sub("", environ["RAW_URI"], count=1).partition("?")[0]
         environ["SCRIPT_NAME"] = ""
+        if path.startswith("//"):  # Werkzeug would take both slashes for one
+            path = "/%2F" + path[2:]
         environ["PATH_INFO"] = quote_from_bytes(path.encode("latin-1"), safe=_PRINTABLE) or "/"
         return self._app(environ, start_response)
 
 
 def decode(raw: str) -> str:
-    """Decode the percent-encoding of a path's parameter, once; raises MalformedPathError."""
+    """Decode the percent-encoding of a path's parameter, once; raises MalformedPathError, for NUL as well."""
     try:
-        return unquote_to_bytes(raw).decode()
+        text = unquote_to_bytes(raw).decode()
     except UnicodeDecodeError:
         raise MalformedPathError from None
+    if "\0" in text:  # no name has one, and PostgreSQL would raise
+        raise MalformedPathError
+    return text

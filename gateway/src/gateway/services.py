@@ -17,8 +17,10 @@ log = structlog.get_logger(__name__)
 
 # A connection that could not be made is tried again for every method: no byte was sent. After that only what reads
 # may be repeated: a DELETE whose answer was lost would come back as a 404.
-_RETRY = Retry(total=1, backoff_factor=0.1, status=0, redirect=0, allowed_methods={"GET"})
-_RETRY_ANY = Retry(total=1, backoff_factor=0.1, status=0, redirect=0, allowed_methods=None)
+# An answer is an answer: urllib3 would repeat a 429 or 503 that has a Retry-After, and then raise.
+_BOUNDS = {"total": 1, "backoff_factor": 0.1, "status": 0, "redirect": 0, "respect_retry_after_header": False}
+_RETRY = Retry(**_BOUNDS, allowed_methods={"GET"})
+_RETRY_ANY = Retry(**_BOUNDS, allowed_methods=None)
 _POOL = 200
 
 

@@ -1,6 +1,7 @@
 """The worker class of the public door: greenlets, so that slow clients hold nobody up; refusals as problems."""
 
 import json
+import uuid
 from http import HTTPStatus
 from typing import Any
 
@@ -30,16 +31,20 @@ class DoorWorker(GeventWorker):
         if status is HTTPStatus.INTERNAL_SERVER_ERROR:
             self.log.error("request failed outside of the application", exc_info=exc)
         code = status.phrase.lower().replace(" ", "-").replace("request-uri", "uri")
+        request_id = str(uuid.uuid4())  # the client's own was not read
         document = {
             "type": "about:blank",
             "title": status.phrase,
             "status": status.value,
             "detail": status.description or "The request cannot be read.",
+            "instance": "/",  # nor was its path
             "code": "malformed-request" if status is HTTPStatus.BAD_REQUEST else code,
+            "request_id": request_id,
         }
         body = json.dumps(document).encode()
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\n"
+            f"Cache-Control: no-store\r\nX-Request-ID: {request_id}\r\n"
             f"Content-Type: {CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         try:
