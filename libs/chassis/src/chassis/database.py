@@ -17,8 +17,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from chassis.errors import DependencyDownError
 from chassis.health import Checks
-from chassis.problems import DependencyDownError
 
 log = structlog.get_logger(__name__)
 
