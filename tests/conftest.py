@@ -1,3 +1,3 @@
 """Makes the fixtures of the modules beside this file known to all tests."""
 
-pytest_plugins = ["homes", "stacks"]
+pytest_plugins = ["databases", "homes", "stacks"]

@@ -1,0 +1,56 @@
+"""Short ways to register images and to answer in place of imaging, for the tests of catalog."""
+
+from dataclasses import dataclass
+
+from catalog import results, use_cases
+from catalog.adapters.store import Store
+from catalog.buckets import Bucket, Buckets
+from catalog.domain import Fault, Image, Outcome, Picture, Thumb
+from chassis.database import Database
+from chassis.tokens import Principal
+
+ANNA = Principal("11111111-1111-1111-1111-111111111111", "anna", "password")
+BERT = Principal("22222222-2222-2222-2222-222222222222", "bert", "password")
+BUCKETS = Buckets({"pics": Bucket("https://pics.test/", ("",), {})}, "pics")
+
+
+def picture(etag: str = "etag") -> Picture:
+    """Give what imaging might have found."""
+    thumbs = (Thumb(64, 64, 48), Thumb(128, 128, 96))
+    return Picture(640, 480, ("#102030",), thumbs, "hash", "image/jpeg", 1234, etag, 1)
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What a user and imaging do, one transaction each."""
+
+    database: Database[Store]
+
+    def register(self, key: str = "a/b.jpg", caller: Principal = ANNA, bucket: str = "pics") -> Image:
+        return self.database.transact(
+            use_cases.register_image, caller, BUCKETS, s3_bucket=bucket, s3_key=key, title="", description=""
+        )
+
+    def reprocess(self, key: str = "a/b.jpg", caller: Principal = ANNA) -> Image:
+        return self.database.transact(
+            use_cases.change_image, caller, key, lambda _: None, title=None, description=None, reprocess=True
+        )
+
+    def delete(self, key: str = "a/b.jpg", caller: Principal = ANNA) -> None:
+        self.database.transact(use_cases.delete_image, caller, key, lambda _: None)
+
+    def image(self, key: str = "a/b.jpg") -> Image:
+        return self.database.read(use_cases.public_image, key)
+
+    def processed(self, image: Image, etag: str = "etag") -> None:
+        self.answer(Outcome(image.s3_bucket, image.s3_key, image.image_id, image.generation, picture(etag)))
+
+    def failed(self, image: Image) -> None:
+        fault = Fault("malformed", "broken")
+        self.answer(Outcome(image.s3_bucket, image.s3_key, image.image_id, image.generation, error=fault))
+
+    def thumbs_deleted(self, image: Image) -> None:
+        self.answer(Outcome(image.s3_bucket, image.s3_key, image.image_id, image.generation))
+
+    def answer(self, outcome: Outcome) -> None:
+        self.database.transact(results.apply, outcome)

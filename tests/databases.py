@@ -1,0 +1,45 @@
+"""A migrated database for one test, on SQLite and on PostgreSQL: the same code has to do the same on both."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import auth.bootstrap
+import auth.settings
+import catalog.bootstrap
+import catalog.settings
+import pytest
+from auth.adapters.store import Store as AuthStore
+from catalog.adapters.store import Store as CatalogStore
+from chassis.database import Database
+
+Store = TypeVar("Store")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/test.db"
+    return str(request.getfixturevalue("database_url"))
+
+
+def migrated(make: Callable[[], Database[Store]]) -> Iterator[Database[Store]]:
+    database = make()
+    database.migrate()
+    yield database
+    database.engine.dispose()
+
+
+@pytest.fixture
+def auth_database(any_database_url: str) -> Iterator[Database[AuthStore]]:
+    """The database of auth, empty."""
+    settings = auth.settings.DatabaseSettings(database_url=any_database_url)
+    yield from migrated(lambda: auth.bootstrap.make_database(settings))
+
+
+@pytest.fixture
+def catalog_database(any_database_url: str) -> Iterator[Database[CatalogStore]]:
+    """The database of catalog, empty."""
+    settings = catalog.settings.DatabaseSettings(database_url=any_database_url)
+    yield from migrated(lambda: catalog.bootstrap.make_database(settings))

@@ -1,0 +1,207 @@
+"""One job a key at a time, and results applied only where they fit."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from catalog import results
+from catalog.adapters.store import Store
+from catalog.domain import ImageExistsError, ImageNotFoundError, Outcome, UserGoneError
+from catalog_steps import ANNA, BERT, Steps, picture
+from chassis.database import Database
+
+Sent = Callable[[], list[tuple[str, str, int]]]
+
+
+def test_registration_and_its_job_are_one_transaction(steps: Steps, sent: Sent) -> None:
+    image = steps.register()
+    with pytest.raises(ImageExistsError):
+        steps.register()
+    assert sent() == [("image.created", image.image_id, 1)]
+
+
+def test_result_makes_the_image_ready(steps: Steps, open_jobs: Callable[[], int]) -> None:
+    steps.processed(steps.register())
+    assert steps.image().status == "ready"
+    assert steps.image().picture == picture()
+    assert open_jobs() == 0
+
+
+def test_same_result_twice_changes_nothing(steps: Steps, sent: Sent) -> None:
+    image = steps.register()
+    steps.processed(image)
+    before = steps.image()
+    steps.processed(image)
+    assert steps.image() == before
+    assert len(sent()) == 1
+
+
+def test_second_result_of_another_object_starts_a_new_generation(steps: Steps, sent: Sent) -> None:
+    image = steps.register()
+    steps.processed(image, etag="first")
+    steps.processed(image, etag="second")
+    assert (steps.image().status, steps.image().generation) == ("pending", 2)
+    assert sent()[-1] == ("image.reprocess", image.image_id, 2)
+
+
+def test_reprocessing_waits_for_the_job_before_and_shows_the_old_picture(steps: Steps, sent: Sent) -> None:
+    image = steps.register()
+    steps.processed(image)
+    second = steps.reprocess()
+    assert (second.status, second.picture) == ("pending", picture())
+    third = steps.reprocess()
+    fourth = steps.reprocess()
+    assert [generation for _, _, generation in sent()] == [1, 2]
+    steps.processed(second)
+    assert steps.image().status == "pending"  # the result is of a generation before the present one
+    assert [generation for _, _, generation in sent()] == [1, 2, 4]  # nobody waits for the third any more
+    steps.processed(fourth)
+    assert steps.image().status == "ready"
+    assert third.generation == 3
+
+
+def test_failed_reprocessing_leaves_nothing_of_the_old_picture(steps: Steps) -> None:
+    steps.processed(steps.register())
+    steps.failed(steps.reprocess())
+    image = steps.image()
+    assert (image.status, image.picture) == ("failed", None)
+    assert image.error is not None
+    assert image.error.code == "malformed"
+
+
+def test_title_and_description_leave_the_generation_alone(steps: Steps, catalog_database: Database[Store]) -> None:
+    from catalog import use_cases  # noqa: PLC0415
+
+    image = steps.register()
+    catalog_database.transact(
+        use_cases.change_image, ANNA, image.s3_key, lambda _: None, title="new", description=None, reprocess=False
+    )
+    steps.processed(image)
+    assert (steps.image().title, steps.image().status) == ("new", "ready")
+
+
+def test_key_registered_again_waits_until_the_thumbs_of_the_first_are_gone(steps: Steps, sent: Sent) -> None:
+    first = steps.register()
+    steps.delete()
+    second = steps.register()
+    assert sent() == [("image.created", first.image_id, 1)]
+    steps.processed(first)  # late: its image is gone
+    assert steps.image().status == "pending"
+    assert sent()[-1] == ("image.deleted", first.image_id, 1)
+    steps.thumbs_deleted(first)
+    assert sent()[-1] == ("image.created", second.image_id, 1)
+    steps.processed(second)
+    assert steps.image().status == "ready"
+
+
+def test_late_result_of_a_deleted_image_removes_its_thumbs(
+    steps: Steps, sent: Sent, open_jobs: Callable[[], int]
+) -> None:
+    image = steps.register()
+    steps.processed(image)
+    steps.delete()
+    steps.thumbs_deleted(image)
+    steps.processed(image)  # a worker that was thought dead
+    assert sent()[-1] == ("image.deleted", image.image_id, 1)
+    steps.thumbs_deleted(image)
+    assert open_jobs() == 0
+
+
+def test_late_result_of_an_earlier_registration_has_the_present_one_processed_again(
+    steps: Steps, sent: Sent
+) -> None:
+    first = steps.register()
+    steps.processed(first)
+    steps.delete()
+    steps.thumbs_deleted(first)
+    second = steps.register()
+    steps.processed(second)
+    steps.processed(first)  # its worker may have written over the thumbs of the second
+    assert (steps.image().status, steps.image().generation) == ("pending", 2)
+    assert sent()[-1] == ("image.reprocess", second.image_id, 2)
+
+
+def test_late_clean_up_has_the_present_registration_processed_again(steps: Steps) -> None:
+    first = steps.register()
+    steps.processed(first)
+    steps.delete()
+    steps.thumbs_deleted(first)
+    second = steps.register()
+    steps.processed(second)
+    steps.thumbs_deleted(first)
+    assert (steps.image().status, steps.image().generation) == ("pending", 2)
+
+
+def test_result_for_another_bucket_is_not_of_this_image(steps: Steps) -> None:
+    image = steps.register()
+    steps.answer(Outcome("elsewhere", image.s3_key, image.image_id, 1, picture()))
+    assert steps.image().status == "pending"
+
+
+def test_two_registrations_of_one_key_at_once_make_one_image(steps: Steps, sent: Sent) -> None:
+    def attempt(_: int) -> str | None:
+        try:
+            return steps.register().image_id
+        except ImageExistsError:
+            return None
+
+    with ThreadPoolExecutor(8) as pool:
+        made = [image_id for image_id in pool.map(attempt, range(16)) if image_id]
+    assert len(made) == 1
+    assert len(sent()) == 1
+
+
+def test_registering_while_a_result_is_applied_never_leaves_a_job_waiting_for_ever(
+    steps: Steps, sent: Sent, open_jobs: Callable[[], int]
+) -> None:
+    """Whichever commits first, the new registration's job is on its way afterwards."""
+    for number in range(20):
+        key = f"race/{number}.jpg"
+        image = steps.register(key)
+        steps.processed(image)
+        steps.delete(key)
+        with ThreadPoolExecutor(2) as pool:
+            gone = pool.submit(steps.thumbs_deleted, image)
+            again = pool.submit(steps.register, key)
+            gone.result()
+            second = again.result()
+        assert ("image.created", second.image_id, 1) in sent()
+        steps.processed(second)
+        assert steps.image(key).status == "ready"
+    assert open_jobs() == 0
+
+
+def test_user_who_is_gone_takes_images_and_collections_along(
+    steps: Steps, catalog_database: Database[Store], sent: Sent
+) -> None:
+    from catalog import use_cases  # noqa: PLC0415
+
+    mine = [steps.register(f"mine/{number}") for number in range(3)]
+    for image in mine:
+        steps.processed(image)
+    other = steps.register("other", BERT)
+    catalog_database.transact(use_cases.create_collection, ANNA, "holiday")
+    for _ in range(2):  # the message may come twice
+        results.forget_user(catalog_database.transact, ANNA.user_id)
+    for image in mine:
+        with pytest.raises(ImageNotFoundError):
+            steps.image(image.s3_key)
+    assert sorted(image_id for kind, image_id, _ in sent() if kind == "image.deleted") == sorted(
+        image.image_id for image in mine
+    )
+    assert catalog_database.read(Store.collections, ANNA.user_id, 10) == []
+    assert steps.image("other") == other
+    with pytest.raises(UserGoneError):
+        steps.register("late")
+
+
+def test_image_in_place_of_another_users_deleted_one_is_not_touched_by_its_results(steps: Steps) -> None:
+    first = steps.register("shared", ANNA)
+    steps.delete("shared", ANNA)
+    second = steps.register("shared", BERT)
+    steps.processed(first)
+    steps.thumbs_deleted(first)
+    steps.processed(replace(second))
+    assert steps.image("shared").user_id == BERT.user_id
+    assert steps.image("shared").status == "ready"

@@ -1,0 +1,83 @@
+"""Lists, membership and odd keys, alike on both databases."""
+
+import pytest
+from catalog import use_cases
+from catalog.adapters.store import Store
+from catalog.domain import CollectionNameTakenError, CollectionNotFoundError, ImageNotFoundError
+from catalog_steps import ANNA, BERT, Steps
+from chassis.database import Database
+
+ODD_KEYS = ["a b", "a+b", "100%", "a%2Fb", "what?", "x#y", "back\\slash", "ä", "a\u0308", "🏔/é", "'; --", "A", "a"]
+
+
+def test_keys_that_differ_in_any_byte_are_different_images(steps: Steps) -> None:
+    made = {key: steps.register(key).image_id for key in ODD_KEYS}
+    assert len(set(made.values())) == len(ODD_KEYS)
+    assert {key: steps.image(key).image_id for key in ODD_KEYS} == made
+
+
+def test_images_are_listed_newest_first_and_paged_without_gaps(
+    steps: Steps, catalog_database: Database[Store]
+) -> None:
+    keys = [f"page/{number}" for number in range(25)]
+    for key in keys:
+        steps.register(key)
+    steps.register("not mine", BERT)
+    listed: list[str] = []
+    after = None
+    while page := catalog_database.read(use_cases.list_images, ANNA, 10, after):
+        listed += [image.s3_key for image in page]
+        after = (page[-1].date_created, page[-1].image_id)
+    assert listed == keys[::-1]
+
+
+def test_members_keep_the_order_in_which_they_were_added(steps: Steps, catalog_database: Database[Store]) -> None:
+    collection = catalog_database.transact(use_cases.create_collection, ANNA, "c")
+    order = ["b", "a", "c"]
+    for key in sorted(order):
+        steps.register(key)
+    for key in [*order, "b"]:
+        catalog_database.transact(use_cases.add_member, ANNA, "c", key)
+    members = catalog_database.read(use_cases.list_members, collection, 10, 0)
+    assert [image.s3_key for _, image in members] == order
+    catalog_database.transact(use_cases.remove_member, ANNA, "c", "b")
+    catalog_database.transact(use_cases.remove_member, ANNA, "c", "b")
+    catalog_database.transact(use_cases.add_member, ANNA, "c", "b")
+    members = catalog_database.read(use_cases.list_members, collection, 10, 0)
+    assert [image.s3_key for _, image in members] == ["a", "c", "b"]
+
+
+def test_deleting_an_image_takes_it_out_of_its_collections(steps: Steps, catalog_database: Database[Store]) -> None:
+    collection = catalog_database.transact(use_cases.create_collection, ANNA, "c")
+    steps.register("a")
+    catalog_database.transact(use_cases.add_member, ANNA, "c", "a")
+    steps.delete("a")
+    assert catalog_database.read(use_cases.list_members, collection, 10, 0) == []
+
+
+def test_collection_names_are_unique_over_all_users(catalog_database: Database[Store]) -> None:
+    catalog_database.transact(use_cases.create_collection, ANNA, "name")
+    with pytest.raises(CollectionNameTakenError):
+        catalog_database.transact(use_cases.create_collection, BERT, "name")
+    with pytest.raises(CollectionNotFoundError):
+        catalog_database.read(use_cases.own_collection, BERT, "name")
+
+
+def test_images_of_another_user_stay_out_of_a_collection(steps: Steps, catalog_database: Database[Store]) -> None:
+    catalog_database.transact(use_cases.create_collection, ANNA, "c")
+    steps.register("theirs", BERT)
+    with pytest.raises(ImageNotFoundError):
+        catalog_database.transact(use_cases.add_member, ANNA, "c", "theirs")
+
+
+def test_use_case_that_raises_leaves_nothing_behind(steps: Steps, catalog_database: Database[Store]) -> None:
+    def register_and_stumble(store: Store) -> None:
+        store.add_image(image)
+        raise RuntimeError("stumbled")
+
+    image = steps.register("first")
+    steps.delete("first")
+    with pytest.raises(RuntimeError, match="stumbled"):
+        catalog_database.transact(register_and_stumble)
+    with pytest.raises(ImageNotFoundError):
+        steps.image("first")

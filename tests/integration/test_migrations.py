@@ -1,0 +1,43 @@
+"""The migrations and the tables that the code works with are one schema, on both databases."""
+
+from typing import Any
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from auth.adapters.tables import METADATA as AUTH
+from catalog.adapters.tables import METADATA as CATALOG
+from chassis.database import Database, schema_is_current
+from sqlalchemy import MetaData
+
+
+def differences(database: Database[Any], metadata: MetaData) -> list[Any]:
+    with database.engine.connect() as connection:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+
+def test_migrations_of_auth_lead_to_the_tables_of_the_code(auth_database: Database[Any]) -> None:
+    assert differences(auth_database, AUTH) == []
+
+
+def test_migrations_of_catalog_lead_to_the_tables_of_the_code(catalog_database: Database[Any]) -> None:
+    assert differences(catalog_database, CATALOG) == []
+
+
+def test_migrating_again_changes_nothing(catalog_database: Database[Any]) -> None:
+    catalog_database.migrate()
+    assert schema_is_current(catalog_database.engine, catalog_database.migrations)
+
+
+def test_schema_of_a_later_release_is_good_enough(catalog_database: Database[Any]) -> None:
+    with catalog_database.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    assert schema_is_current(catalog_database.engine, catalog_database.migrations)
+
+
+def test_empty_database_is_not_ready(any_database_url: str) -> None:
+    from auth.bootstrap import make_database  # noqa: PLC0415
+    from auth.settings import DatabaseSettings  # noqa: PLC0415
+
+    database = make_database(DatabaseSettings(database_url=any_database_url))
+    assert not schema_is_current(database.engine, database.migrations)
+    database.engine.dispose()
