@@ -1,6 +1,6 @@
 """Calls to the services behind: bounded in time, never redirected, repeated only where that is harmless."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -15,13 +15,17 @@ from gateway.table import Service
 
 log = structlog.get_logger(__name__)
 
-# A connection that could not be made is tried again for every method: no byte was sent. After that only what reads
-# may be repeated: a DELETE whose answer was lost would come back as a 404.
-# An answer is an answer: urllib3 would repeat a 429 or 503 that has a Retry-After, and then raise.
-_BOUNDS = {"total": 1, "backoff_factor": 0.1, "status": 0, "redirect": 0, "respect_retry_after_header": False}
-_RETRY = Retry(**_BOUNDS, allowed_methods={"GET"})
-_RETRY_ANY = Retry(**_BOUNDS, allowed_methods=None)
 _POOL = 200
+
+
+def _retry(methods: Collection[str] | None) -> Retry:
+    """Try once more: for every method where no connection was made, for METHODS (None: all) after that too.
+
+    An answer is an answer: urllib3 would repeat a 429 or 503 that has a Retry-After, and then raise.
+    """
+    return Retry(
+        total=1, backoff_factor=0.1, status=0, redirect=0, respect_retry_after_header=False, allowed_methods=methods
+    )
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,12 @@ class Services:
         # A .netrc or a proxy in the environment must not replace the caller's credentials or see them.
         self._session.trust_env = False
         self._session.headers.clear()
-        adapter = HTTPAdapter(pool_maxsize=_POOL, max_retries=_RETRY)
+        # Only what reads is repeated: a DELETE whose answer was lost would come back as a 404.
+        adapter = HTTPAdapter(pool_maxsize=_POOL, max_retries=_retry({"GET"}))
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
         # Asking for a token changes nothing, so it may always be repeated.
-        self._session.mount(f"{settings.auth_url}/tokens", HTTPAdapter(pool_maxsize=_POOL, max_retries=_RETRY_ANY))
+        self._session.mount(f"{settings.auth_url}/tokens", HTTPAdapter(pool_maxsize=_POOL, max_retries=_retry(None)))
 
     def call(  # noqa: PLR0913 - the parts of one request
         self,

@@ -56,13 +56,18 @@ def validate(model: type[Model], fields: dict[str, Any], *, form: bool = False) 
 
     FORM is passed on as the validation context `{"form": …}`, for fields that a form can only give as text.
     """
+    faults = [
+        fault for name, value in fields.items() if isinstance(value, str) for fault in _faults_of_text(name, value)
+    ]
+    if faults:
+        raise InvalidFieldsError(faults)
     try:
         return model.model_validate(fields, strict=True, context={"form": form})
     except ValidationError as fault:
         raise InvalidFieldsError(
             [
                 FieldFault(
-                    pointer="".join(f"/{_escape(str(part))}" for part in error["loc"]),
+                    pointer="".join(_pointer(str(part)) for part in error["loc"]),
                     code=error["type"].replace("_", "-"),
                     detail=error["msg"],
                 )
@@ -71,9 +76,26 @@ def validate(model: type[Model], fields: dict[str, Any], *, form: bool = False) 
         ) from None
 
 
-def _escape(part: str) -> str:
-    """Escape a member's name for a JSON pointer (RFC 6901); a lone surrogate could not be sent, so it is shown."""
-    return part.encode("utf-8", "backslashreplace").decode().replace("~", "~0").replace("/", "~1")
+def _faults_of_text(name: str, text: str) -> list[FieldFault]:
+    """Find what JSON lets through and no database takes: NUL, and surrogates without their pair."""
+    if "\0" in text:
+        return [FieldFault(pointer=_pointer(name), code="nul", detail="Must not contain NUL")]
+    if not _is_unicode(text):
+        return [FieldFault(pointer=_pointer(name), code="not-unicode", detail="Must not contain lone surrogates")]
+    return []
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _pointer(name: str) -> str:
+    """Point to a member of an object (RFC 6901)."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 def _from_json(body: bytes) -> dict[str, Any]:
@@ -90,7 +112,7 @@ def _from_json(body: bytes) -> dict[str, Any]:
         document = json.loads(body.decode(), object_pairs_hook=members, parse_constant=refuse_constant)
     except (ValueError, RecursionError) as fault:  # ValueError: also broken UTF-8 and numbers of thousands of digits
         raise MalformedBodyError(f"The body is not JSON: {_reason(fault)}.") from None
-    if not isinstance(document, dict):
+    if not isinstance(document, dict) or not all(map(_is_unicode, document)):
         raise MalformedBodyError("The body is not a JSON object.")
     return document
 

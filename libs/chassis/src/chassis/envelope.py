@@ -1,21 +1,37 @@
-"""The envelope of every message: a CloudEvent 1.0 in structured JSON."""
+"""The envelope of every message: a CloudEvent 1.0 in structured JSON (github.com/cloudevents/spec, v1.0.2)."""
 
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from cloudevents.core.exceptions import BaseCloudEventException
-from cloudevents.core.formats.json import JSONFormat
-from cloudevents.core.v1.event import CloudEvent
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
 
 CONTENT_TYPE = "application/cloudevents+json"
+
+_Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
 class MalformedMessageError(Exception):
     """A message that no later attempt could understand either."""
 
     code = "malformed-message"
+
+
+class _CloudEvent(BaseModel):
+    """The attributes as the specification spells them; `requestid` is an extension of ours."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    specversion: Literal["1.0"]
+    id: _Name
+    source: _Name
+    type: _Name
+    subject: str = ""
+    time: AwareDatetime
+    datacontenttype: Literal["application/json"] = "application/json"
+    requestid: str = ""
+    data: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -35,34 +51,31 @@ class Event:
 
     def encode(self) -> bytes:
         """Give the event as the bytes of a message."""
-        attributes = {
-            "specversion": "1.0",
-            "id": self.event_id,
-            "type": self.type,
-            "source": self.source,
-            "subject": self.subject,
-            "time": self.time,
-            "datacontenttype": "application/json",
-            "requestid": self.request_id,
-        }
-        return JSONFormat().write(CloudEvent(attributes, self.data))
+        document = _CloudEvent(
+            specversion="1.0",
+            id=self.event_id,
+            type=self.type,
+            source=self.source,
+            subject=self.subject,
+            time=self.time,
+            requestid=self.request_id,
+            data=self.data,
+        )
+        return document.model_dump_json().encode()
 
     @classmethod
     def decode(cls, body: bytes) -> "Event":
         """Read an event from the BODY of a message; raises MalformedMessageError."""
         try:
-            event = JSONFormat().read(None, body)
-        except (BaseCloudEventException, ValueError, TypeError, AttributeError, KeyError) as fault:
-            raise MalformedMessageError(f"not a CloudEvent: {fault}") from fault
-        data = event.get_data()
-        if not isinstance(data, dict):
-            raise MalformedMessageError("the event carries no object")
+            document = _CloudEvent.model_validate_json(body)
+        except ValidationError as fault:
+            raise MalformedMessageError(f"not a CloudEvent: {fault.errors(include_url=False)}") from fault
         return cls(
-            type=event.get_type(),
-            source=event.get_source(),
-            subject=event.get_subject() or "",
-            request_id=str(event.get_extension("requestid") or ""),
-            data=data,
-            event_id=event.get_id(),
-            time=event.get_time() or datetime.now(UTC),
+            type=document.type,
+            source=document.source,
+            subject=document.subject,
+            request_id=document.requestid,
+            data=document.data,
+            event_id=document.id,
+            time=document.time,
         )

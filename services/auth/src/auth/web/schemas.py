@@ -3,21 +3,13 @@
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from auth.domain import MAX_PASSWORD, MIN_PASSWORD, ApiKey, User
 
-
-def _no_nul(text: str) -> str:
-    if "\0" in text:
-        raise PydanticCustomError("nul", "Must not contain NUL")
-    return text
-
-
-Text255 = Annotated[str, StringConstraints(max_length=255), AfterValidator(_no_nul)]
-Password = Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD), AfterValidator(_no_nul)]
-AnyPassword = Annotated[str, StringConstraints(max_length=MAX_PASSWORD), AfterValidator(_no_nul)]
+Text255 = Annotated[str, StringConstraints(max_length=255)]
+Password = Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]
+AnyPassword = Annotated[str, StringConstraints(max_length=MAX_PASSWORD)]
 
 
 class _Body(BaseModel):

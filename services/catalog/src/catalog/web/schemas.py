@@ -8,12 +8,6 @@ from pydantic_core import PydanticCustomError
 from catalog import domain
 
 
-def _no_nul(text: str) -> str:
-    if "\0" in text:
-        raise PydanticCustomError("nul", "Must not contain NUL")
-    return text
-
-
 def _s3_key(key: str) -> str:
     try:
         domain.check_key(key)
@@ -33,9 +27,9 @@ def _only_true(value: bool) -> bool:
 
 
 S3Key = Annotated[str, AfterValidator(_s3_key)]
-S3Bucket = Annotated[str, StringConstraints(max_length=255), AfterValidator(_no_nul)]
-Title = Annotated[str, StringConstraints(max_length=255), AfterValidator(_no_nul)]
-Description = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_no_nul)]
+S3Bucket = Annotated[str, StringConstraints(max_length=255)]
+Title = Annotated[str, StringConstraints(max_length=255)]
+Description = Annotated[str, StringConstraints(max_length=10_000)]
 CollectionName = Annotated[str, StringConstraints(pattern=f"^{domain.COLLECTION_NAME.pattern}$")]
 Yes = Annotated[bool, BeforeValidator(_true_in_a_form), AfterValidator(_only_true)]
 

@@ -1,0 +1,58 @@
+import pika
+import pytest
+from chassis.consumer import (
+    Ack,
+    DeadLetter,
+    Delivery,
+    GiveUpError,
+    RetryLater,
+    TransientError,
+    Verdict,
+    judge,
+    read_delivery,
+)
+from chassis.envelope import Event, MalformedMessageError
+from chassis.topology import RETRY_DELAYS_S
+
+BODY = Event("image.created", "/test", "subject", "request", {"a": 1}).encode()
+
+
+def judged(fault: Exception | None, attempt: int = 1, waits: int = 0) -> Verdict:
+    def handle(_event: Event) -> None:
+        if fault is not None:
+            raise fault
+
+    return judge(Delivery(BODY, "id", attempt, waits), handle, attempts=3)
+
+
+def test_handled_message_is_acked() -> None:
+    assert judged(None) == Ack()
+
+
+def test_message_that_is_no_event_is_given_up_at_once() -> None:
+    assert judge(Delivery(b"junk", "id"), lambda _: None, attempts=3) == DeadLetter("malformed-message")
+    assert judged(MalformedMessageError("fields")) == DeadLetter("malformed-message")
+    assert judged(GiveUpError("poison")) == DeadLetter("poison")
+
+
+@pytest.mark.parametrize("waits", [0, 3, 100])
+def test_fault_of_a_dependency_never_exhausts_the_attempts(waits: int) -> None:
+    delay_s = RETRY_DELAYS_S[min(waits, len(RETRY_DELAYS_S) - 1)]
+    assert judged(TransientError("S3"), attempt=3, waits=waits) == RetryLater(delay_s, exhausts=False)
+
+
+def test_defect_exhausts_the_attempts() -> None:
+    assert judged(RuntimeError(), attempt=2) == RetryLater(RETRY_DELAYS_S[0], exhausts=True)
+    assert judged(RuntimeError(), attempt=3) == DeadLetter("processing-exhausted")
+
+
+def test_crashes_count_as_attempts() -> None:
+    headers = {"x-failures": 1, "x-delivery-count": 1, "x-waits": 4}
+    delivery = read_delivery(pika.BasicProperties(message_id="id", headers=headers), b"")
+    assert (delivery.attempt, delivery.waits) == (3, 4)
+
+
+def test_headers_of_somebody_elses_making_count_as_absent() -> None:
+    headers = {"x-failures": "many", "x-delivery-count": -5, "x-waits": None}
+    delivery = read_delivery(pika.BasicProperties(headers=headers), b"")
+    assert (delivery.attempt, delivery.waits, delivery.message_id) == (1, 0, "")

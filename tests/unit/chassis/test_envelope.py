@@ -1,0 +1,31 @@
+import json
+
+import pytest
+from chassis.envelope import Event, MalformedMessageError
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def test_event_survives_the_wire() -> None:
+    event = Event("image.created", "/catalog", "id", "request-1", {"s3_key": "ä/🏔.jpg", "generation": 1})
+    assert Event.decode(event.encode()) == event
+
+
+def test_event_is_a_cloud_event_in_structured_json() -> None:
+    document = json.loads(Event("image.created", "/catalog", "id", "request-1", {}).encode())
+    assert document["specversion"] == "1.0"
+    assert {"id", "source", "type", "subject", "time", "datacontenttype", "requestid", "data"} <= set(document)
+
+
+@given(st.binary(max_size=200) | st.text().map(str.encode) | st.from_regex(rb"[\[{].*[}\]]", fullmatch=True))
+def test_anything_else_is_malformed_and_nothing_worse(body: bytes) -> None:
+    with pytest.raises(MalformedMessageError):
+        Event.decode(body)
+
+
+@pytest.mark.parametrize("missing", ["specversion", "id", "source", "type", "data"])
+def test_event_without_what_we_need_is_malformed(missing: str) -> None:
+    document = json.loads(Event("image.created", "/catalog", "id", "request-1", {"a": 1}).encode())
+    del document[missing]
+    with pytest.raises(MalformedMessageError):
+        Event.decode(json.dumps(document).encode())

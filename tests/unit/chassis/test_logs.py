@@ -1,0 +1,57 @@
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from chassis import logs, request_ids
+from gateway import api_keys
+
+KEY = "imgh_" + "a" * 16 + "_" + "b" * 39
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    line: dict[str, str] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return line
+
+
+def test_line_carries_service_and_request_id(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("gateway", "info", "json")
+    request_ids.adopt("work-1")
+    structlog.get_logger().info("request", status=200)
+    line = last_line(capsys)
+    assert (line["event"], line["service"], line["request_id"], line["status"]) == ("request", "gateway", "work-1", 200)
+
+
+def test_secret_of_an_api_key_is_redacted_wherever_it_slips_in(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("gateway", "info", "json", [api_keys.SECRET])
+    try:
+        raise ValueError(f"bad path /api/api-keys/{KEY}")
+    except ValueError:
+        structlog.get_logger().exception("failed", path=f"/api/api-keys/{KEY}")
+    said = capsys.readouterr().out
+    assert "b" * 39 not in said
+    assert "a" * 16 in said
+    logging.getLogger("gunicorn.error").warning("Invalid request: %s", KEY)
+    assert "b" * 39 not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("candidate", [None, "", "a b", "ä", "x" * 129, "a\nb", "a/b"])
+def test_unacceptable_request_id_is_replaced(candidate: str | None) -> None:
+    assert request_ids.adopt(candidate) != candidate
+
+
+@pytest.mark.parametrize("candidate", ["x", "x" * 128, "A.b_c-9"])
+def test_acceptable_request_id_is_kept(candidate: str) -> None:
+    assert request_ids.adopt(candidate) == candidate == request_ids.current()

@@ -1,0 +1,55 @@
+import pytest
+from auth.settings import MigrateSettings
+from auth.settings import ServeSettings as AuthSettings
+from auth.settings import WorkerSettings as AuthWorkerSettings
+from catalog.settings import ServeSettings as CatalogSettings
+from catalog.settings import WorkerSettings as CatalogWorkerSettings
+from chassis import settings
+from chassis.settings import ProcessSettings
+from gateway.settings import GatewaySettings
+from imaging.settings import ImagingSettings
+
+ALL = [
+    AuthSettings,
+    AuthWorkerSettings,
+    MigrateSettings,
+    CatalogSettings,
+    CatalogWorkerSettings,
+    GatewaySettings,
+    ImagingSettings,
+]
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_setting_has_its_services_prefix_and_a_description(kind: type[ProcessSettings]) -> None:
+    prefix = f"{kind.__module__.split('.')[0].upper()}_"
+    for name, _, description in settings.rows(kind):
+        assert name.startswith(prefix)
+        assert description, name
+
+
+def test_every_fault_is_named_at_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("GATEWAY_AUTH_URL", "ftp://nowhere")
+    monkeypatch.setenv("GATEWAY_LISTEN_PORT", "-1")
+    monkeypatch.setenv("GATEWAY_LOG_LEVEL", "loud")
+    with pytest.raises(SystemExit) as ended:
+        settings.load(GatewaySettings)
+    assert ended.value.code == settings.EXIT_BAD_SETTINGS
+    said = capsys.readouterr().err
+    for name in ("GATEWAY_AUTH_URL", "GATEWAY_LISTEN_PORT", "GATEWAY_LOG_LEVEL", "GATEWAY_CATALOG_URL"):
+        assert name in said
+
+
+def test_empty_variable_counts_as_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_AUTH_URL", "http://auth")
+    monkeypatch.setenv("GATEWAY_CATALOG_URL", "http://catalog")
+    monkeypatch.setenv("GATEWAY_LISTEN_PORT", "")
+    assert settings.load(GatewaySettings).listen_port == 8000
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGING_BROKER_URL", "amqp://user:hidden-one@broker")
+    monkeypatch.setenv("IMAGING_S3_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("IMAGING_S3_SECRET_ACCESS_KEY", "hidden-two")
+    loaded = settings.load(ImagingSettings)
+    assert "hidden" not in str(settings.effective(loaded)) + repr(loaded)

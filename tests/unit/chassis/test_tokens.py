@@ -1,0 +1,73 @@
+import time
+from pathlib import Path
+
+import jwt
+import pytest
+from chassis import tokens
+from chassis.tokens import Principal, TokenRefusedError
+
+ANNA = Principal("id-of-anna", "anna", "password")
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> tuple[str, str]:
+    private, public = tmp_path / "private.pem", tmp_path / "public.pem"
+    tokens.create_key_files(private, public)
+    assert private.stat().st_mode & 0o077 == 0
+    assert tokens.public_key_of(private.read_text()) == public.read_text()
+    return private.read_text(), public.read_text()
+
+
+def test_token_tells_its_audience_who_calls(keys: tuple[str, str]) -> None:
+    token = tokens.sign(keys[0], "catalog", ANNA)
+    assert tokens.verify(keys[1], "catalog", f"Bearer {token}") == ANNA
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Bearer a.b.c", "Basic abc"])
+def test_absent_or_malformed_token_is_refused(keys: tuple[str, str], header: str | None) -> None:
+    with pytest.raises(TokenRefusedError):
+        tokens.verify(keys[1], "catalog", header)
+
+
+def test_token_for_another_service_is_refused(keys: tuple[str, str]) -> None:
+    token = tokens.sign(keys[0], "auth", ANNA)
+    with pytest.raises(TokenRefusedError):
+        tokens.verify(keys[1], "catalog", f"Bearer {token}")
+
+
+@pytest.mark.parametrize("forgery", ["another key", "public key as secret", "no algorithm", "expired", "no expiry"])
+def test_forged_token_is_refused(keys: tuple[str, str], tmp_path: Path, forgery: str) -> None:
+    now = int(time.time())
+    claims = {"aud": "catalog", "exp": now + 30, "sub": "x", "name": "x", "method": "password"}
+    match forgery:
+        case "another key":
+            tokens.create_key_files(tmp_path / "other" / "private", tmp_path / "other" / "public")
+            token = tokens.sign((tmp_path / "other" / "private").read_text(), "catalog", ANNA)
+        case "public key as secret":
+            import base64  # noqa: PLC0415
+            import hashlib  # noqa: PLC0415
+            import hmac  # noqa: PLC0415
+            import json  # noqa: PLC0415
+
+            def part(document: object) -> str:
+                return base64.urlsafe_b64encode(json.dumps(document).encode()).decode().rstrip("=")
+
+            signed = f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(claims)}"
+            mac = hmac.digest(keys[1].encode(), signed.encode(), hashlib.sha256)
+            token = f"{signed}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
+        case "no algorithm":
+            token = jwt.encode(claims, None, algorithm="none")
+        case "expired":
+            token = jwt.encode({**claims, "exp": now - 60}, keys[0], algorithm="EdDSA")
+        case _:
+            del claims["exp"]
+            token = jwt.encode(claims, keys[0], algorithm="EdDSA")
+    with pytest.raises(TokenRefusedError):
+        tokens.verify(keys[1], "catalog", f"Bearer {token}")
+
+
+def test_existing_keys_are_kept(tmp_path: Path) -> None:
+    tokens.create_key_files(tmp_path / "private", tmp_path / "public")
+    before = (tmp_path / "private").read_bytes()
+    tokens.create_key_files(tmp_path / "private", tmp_path / "public")
+    assert (tmp_path / "private").read_bytes() == before

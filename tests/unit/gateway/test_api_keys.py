@@ -1,0 +1,19 @@
+from auth import domain
+from gateway import api_keys
+
+
+def test_whole_key_is_named_by_id_and_digest_as_auth_stores_it() -> None:
+    key = domain.new_key()
+    presented = domain.parse_key(key)
+    assert presented is not None
+    assert api_keys.name(key) == {"id": presented.key_id, "digest": presented.digest}
+
+
+def test_anything_else_is_taken_for_an_id() -> None:
+    assert api_keys.name("abc") == {"id": "abc"}
+
+
+def test_secret_of_a_key_in_a_path_is_hidden() -> None:
+    key = domain.new_key()
+    assert api_keys.hide(f"/api/api-keys/{key}") == f"/api/api-keys/{key[5:21]}"
+    assert api_keys.SECRET.sub("", f"GET /api/api-keys/{key}") == f"GET /api/api-keys/{key[:22]}"
