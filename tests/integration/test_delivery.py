@@ -154,8 +154,9 @@ def test_what_is_no_event_goes_to_the_dead_letters_with_its_reason(
         wait_for(lambda: depth(broker_url, queue.dead) == 1)
     with channel(broker_url) as opened:
         _, properties, body = opened.basic_get(queue.dead, auto_ack=True)
-    assert body == b"junk"
-    assert properties.message_id == "message-1"
+    assert properties is not None
+    assert properties.headers is not None
+    assert (body, properties.message_id) == (b"junk", "message-1")
     assert properties.headers["x-reason"] == "malformed-message"
 
 

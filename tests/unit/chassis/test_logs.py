@@ -22,8 +22,8 @@ def restored() -> Iterator[None]:
     structlog.contextvars.clear_contextvars()
 
 
-def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
-    line: dict[str, str] = json.loads(capsys.readouterr().out.splitlines()[-1])
+def last_line(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    line: dict[str, object] = json.loads(capsys.readouterr().out.splitlines()[-1])
     return line
 
 
