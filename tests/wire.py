@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
-from gateway.docs import document
+from gateway.web.docs import document
 
 Schema = dict[str, Any]
 

@@ -2,9 +2,9 @@
 
 import re
 
-from gateway.docs import document
 from gateway.settings import GatewaySettings
 from gateway.web.app import make_flask
+from gateway.web.docs import document
 
 
 def test_every_route_is_documented_and_every_operation_is_routed() -> None:

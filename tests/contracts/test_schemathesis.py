@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from clients import ValidatingClient
-from gateway.docs import document
+from gateway.web.docs import document
 from users import create_user
 
 HERE = Path(__file__).parent

@@ -19,8 +19,9 @@ from chassis import topology
 from chassis.consumer import Consumer, TransientError
 from chassis.database import Database
 from chassis.envelope import Event
-from chassis.outbox import Relay, add, lease
+from chassis.outbox import add, lease
 from chassis.publisher import NotPublishedError, Publisher
+from chassis.relay import Relay
 from chassis.topology import Queue
 from deadlines import until
 
