@@ -27,10 +27,12 @@ lint: $(VENV)/dev.stamp  ## style, types, and which way imports run
 	$(BIN)/ruff format --check
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports
+	$(BIN)/python tools/settings_tables.py --check
 
-format: $(VENV)/dev.stamp  ## bring the code into the one style
+format: $(VENV)/dev.stamp  ## bring the code into the one style, and the README's tables of settings up to date
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(BIN)/python tools/settings_tables.py
 
 # --- environments: pip checks every file against the hashes of the locks -------------------------------------------
 

@@ -38,7 +38,7 @@ def serve() -> None:
 
         return make_flask(make_app(settings))
 
-    server.serve(make, settings)
+    server.serve(make, settings, threads=settings.web_threads)
 
 
 @main.command("worker")
