@@ -90,3 +90,28 @@ def test_passwords_have_8_to_256_characters(stack: Stack, new_user: NewUser, pas
     uri, username, old = me(user)
     assert user.put(uri, json={"current_password": old, "password": password}).status == 200
     assert ValidatingClient(stack["GATEWAY_URL"], (username, password)).get(uri).status == 200
+
+
+def test_deleted_user_takes_images_thumbs_and_collections_along(
+    stack: Stack, new_user: NewUser, anyone: ValidatingClient, register: Register, s3: "S3Client", prefix: str
+) -> None:
+    if "DELETE_USER" not in stack:
+        pytest.skip("the stack does not say how to delete a user (DELETE_USER)")
+    client, key, collection = new_user(), f"{prefix}/theirs.jpg", f"of-{prefix}"
+    register(key, by=client)
+    assert client.settled(key)["status"] == "ready"
+    assert client.post("/api/collections", json={"name": collection}).status == 201
+    command = stack["DELETE_USER"].replace("{username}", client.username)
+    subprocess.run(command, shell=True, check=True, capture_output=True, timeout=60)  # noqa: S602
+    assert client.get("/api/images").status == 401
+
+    def gone() -> bool:
+        left = s3.list_objects_v2(Bucket=stack["S3_BUCKET"], Prefix=f"{prefix}/").get("Contents", [])
+        return (
+            anyone.get(f"/api/i/{key}").status == 404
+            and anyone.get(f"/api/c/{collection}").status == 404
+            and [found["Key"] for found in left] == [key]
+        )
+
+    until(gone, 20, "something of the deleted user is still there")
+    client.close()
