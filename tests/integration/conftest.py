@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
+
 from catalog.adapters.store import Store
 from catalog.adapters.tables import jobs, outbox
 from catalog_steps import Steps

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
+
 from auth import domain, use_cases
 from auth.adapters.store import Store
 from auth.adapters.tables import api_keys, outbox
@@ -128,9 +129,7 @@ def test_wrong_passwords_delay_the_account_at_that_source_only(authenticator: Au
 
 def test_account_that_does_not_exist_is_delayed_alike(authenticator: Authenticator, anna: User) -> None:  # noqa: ARG001
     for name in ("anna", "nobody", "no such name ever \0", "x" * 500):
-        answers = [
-            refused(lambda name=name: authenticator.authenticate(basic(name, "wrong"), HERE)) for _ in range(4)
-        ]
+        answers = [refused(lambda name=name: authenticator.authenticate(basic(name, "wrong"), HERE)) for _ in range(4)]
         assert answers == [UnauthorizedError] * 3 + [TooManyAttemptsError]
 
 

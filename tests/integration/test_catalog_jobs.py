@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+
 from catalog import results
 from catalog.adapters.store import Store
 from catalog.domain import ImageExistsError, ImageNotFoundError, Outcome, UserGoneError
@@ -108,9 +109,7 @@ def test_late_result_of_a_deleted_image_removes_its_thumbs(
     assert open_jobs() == 0
 
 
-def test_late_result_of_an_earlier_registration_has_the_present_one_processed_again(
-    steps: Steps, sent: Sent
-) -> None:
+def test_late_result_of_an_earlier_registration_has_the_present_one_processed_again(steps: Steps, sent: Sent) -> None:
     first = steps.register()
     steps.processed(first)
     steps.delete()

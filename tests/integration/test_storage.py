@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
+from moto.server import ThreadedMotoServer
+
 from imaging.adapters.storage import Storage
 from imaging.domain import (
     Job,
@@ -17,7 +19,6 @@ from imaging.domain import (
     TooLargeError,
 )
 from imaging.settings import ImagingSettings
-from moto.server import ThreadedMotoServer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

@@ -1,11 +1,12 @@
 import base64
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from auth import credentials, domain
 from auth.credentials import PresentedPassword
 from auth.domain import PresentedKey, UnauthorizedError
-from hypothesis import given
-from hypothesis import strategies as st
 
 KEY = domain.new_key()
 

@@ -1,8 +1,9 @@
 import pytest
-from auth import domain
-from auth.domain import UnacceptableError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from auth import domain
+from auth.domain import UnacceptableError
 
 
 def test_new_key_is_recognisable_and_parses() -> None:

@@ -2,6 +2,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from auth.domain import OverloadedError
 from auth.passwords import Verifier, hash_password
 

@@ -1,4 +1,5 @@
 import pytest
+
 from catalog.buckets import Bucket, Buckets, aws_url
 from catalog.domain import BucketMissingError, BucketNotAllowedError, KeyNotAllowedError
 

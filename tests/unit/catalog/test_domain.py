@@ -1,8 +1,9 @@
 import pytest
-from catalog import domain
-from catalog.domain import UnacceptableKeyError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from catalog import domain
+from catalog.domain import UnacceptableKeyError
 from imaging import domain as imaging_domain
 
 
@@ -62,7 +63,9 @@ def test_thumb_keys_are_those_of_the_seeds_example() -> None:
     assert domain.thumb_key("my_image.jpg", 64) == "t64/my_image.jpg"
 
 
-segments = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="/"), min_size=1, max_size=8)
+segments = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="/"), min_size=1, max_size=8
+)
 keys = st.lists(segments, min_size=1, max_size=4).map("/".join).filter(domain.is_acceptable_key)
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from catalog.adapters.signing import make_uploads
 from catalog.settings import BucketSettings, ServeSettings
 

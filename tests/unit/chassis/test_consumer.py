@@ -1,5 +1,6 @@
 import pika
 import pytest
+
 from chassis.consumer import (
     Ack,
     DeadLetter,

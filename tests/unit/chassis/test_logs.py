@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+
 from chassis import logs, request_ids
 from gateway import api_keys
 

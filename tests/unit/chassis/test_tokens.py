@@ -3,6 +3,7 @@ from pathlib import Path
 
 import jwt
 import pytest
+
 from chassis import tokens
 from chassis.tokens import Principal, TokenRefusedError
 
