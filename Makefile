@@ -44,7 +44,7 @@ lock: $(VENV)/dev.stamp  ## resolve all locks anew; requirements-dev.lock decide
 # --- containers -----------------------------------------------------------------------------------------------------
 
 .PHONY: engine base-images compose-up compose-down
-engine: $(VENV)/dev.stamp  ## make sure that a container engine and docker compose are there
+engine:  ## make sure that a container engine and docker compose are there
 	@tools/engine.sh $(VENV)
 
 base-images: engine  ## build stand-ins for the public base images, where no registry can be reached

@@ -1,14 +1,16 @@
 """Ports: the three that people know come from the environment, the internal ones are whatever is free."""
 
+import random
 import socket
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from embedded.faults import RunFailed
 
 LOOPBACK = "127.0.0.1"
-HIGHEST_PORT = 65535
+LOWEST_CHOICE, HIGHEST_PORT = 20_000, 65_535
+RANGE_OF_OUTGOING_CONNECTIONS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 DEFAULTS = {"PORT": 8080, "S3_PORT": 5000, "AMQP_PORT": 5673}
 """5673, not 5672: a RabbitMQ that runs already keeps its port."""
 
@@ -60,17 +62,33 @@ def _fault_of(port: int) -> str | None:
     return None
 
 
-def free_ports(count: int) -> list[int]:
-    """Return `count` different ports on which nobody listens now."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((LOOPBACK, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+def free_ports(count: int, besides: Container[int] = ()) -> list[int]:
+    """Return `count` different ports on which nobody listens now, none of `besides`.
+
+    They lie outside the range from which the kernel takes ports for outgoing connections: one of those could be taken,
+    by a probe of our own even, between this choice and the start of the server.
+    """
+    first, last = _range_of_outgoing_connections()
+    candidates = [port for port in range(LOWEST_CHOICE, HIGHEST_PORT) if not first <= port <= last]
+    random.shuffle(candidates)
+    found: list[int] = []
+    while len(found) < count:
+        # Where the whole range is for outgoing connections, any free port has to do.
+        port = candidates.pop() if candidates else _any_port()
+        if port not in found and port not in besides and _fault_of(port) is None:
+            found.append(port)
+    return found
 
 
-def somebody_listens(port: int) -> bool:
-    """Tell whether a connection to `port` on this machine is accepted."""
+def _range_of_outgoing_connections() -> tuple[int, int]:
+    try:
+        first, last = RANGE_OF_OUTGOING_CONNECTIONS.read_text(encoding="ascii").split()
+    except OSError:  # not Linux; IANA's range for such ports
+        return 49152, HIGHEST_PORT
+    return int(first), int(last)
+
+
+def _any_port() -> int:
     with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((LOOPBACK, port)) == 0
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])

@@ -4,17 +4,17 @@ import os
 import secrets
 import string
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from pathlib import Path
 
 from embedded import broker, disk, install, leftovers, rabbitmq, report, run_env, s3
-from embedded.child import Child
 from embedded.faults import RunFailed
 from embedded.home import Home, locked, shown
 from embedded.picture import paint
 from embedded.ports import LOOPBACK, Ports, free_ports, read_ports
 from embedded.ready import answers_ok
 from embedded.sample import Client, put_in
-from embedded.services import Account, Services
+from embedded.services import Account, ServicePorts, Services
 from embedded.signals import ignore_further_stops
 from embedded.stack import Stack, blame_disk
 from embedded.terminal import Stopwatch, headline, say, warn
@@ -65,13 +65,15 @@ def _live(stack: Stack, home: Home, ports: Ports, foreign_broker: str, options: 
     watch = Stopwatch()
     account = Account(USERNAME, _word(20))
     storage = s3.Storage(ports.s3, f"AKIA{_word(16, string.ascii_uppercase + '234567')}", _word(40))
+    internal = free_ports(7, besides=astuple(ports))
     infrastructure = [s3.child(home, storage)]
     amqp_url = foreign_broker
     if not foreign_broker:
         password = _word(24)
         amqp_url = rabbitmq.amqp_url(ports.amqp, password)
-        infrastructure += _private_broker(home, ports.amqp, password)
-    services = Services(home, storage, amqp_url, ports.gateway, account)
+        script = _rabbitmq_script(home)
+        infrastructure += rabbitmq.children(home, script, rabbitmq.BrokerPorts(ports.amqp, *internal[:2]), password)
+    services = Services(home, storage, amqp_url, ServicePorts(ports.gateway, *internal[2:]), account)
 
     watch.say("starting RabbitMQ and S3, making databases and keys ...")
     stack.start("infrastructure", infrastructure)
@@ -87,9 +89,9 @@ def _live(stack: Stack, home: Home, ports: Ports, foreign_broker: str, options: 
 
     key = None
     if options.sample:
-        client = Client(gateway_url, account)
-        key = put_in(client, paint(), stack.wait, watch)
-        report.show_image(client.public_image(key))
+        with Client(gateway_url, account) as client:
+            key = put_in(client, paint(), stack.wait, watch)
+            report.show_image(client.public_image(key))
     with run_env.published(home.run_env, _coordinates(gateway_url, storage, amqp_url, account)):
         report.show_ways_in(gateway_url, account, key)
         if options.once:
@@ -104,14 +106,14 @@ def _word(length: int, alphabet: str = string.ascii_letters + string.digits) -> 
     return "".join(secrets.choice(alphabet) for _ in range(length))
 
 
-def _private_broker(home: Home, port: int, password: str) -> list[Child]:
+def _rabbitmq_script(home: Home) -> Path:
     script = rabbitmq.find_script()
     if script is None:
         install.install_rabbitmq(home.logs / "apt.log")
         script = rabbitmq.find_script()
     if script is None:
         raise RunFailed(install.ADVICE)
-    return rabbitmq.children(home, script, rabbitmq.BrokerPorts(port, *free_ports(2)), password)
+    return script
 
 
 def _coordinates(gateway_url: str, storage: s3.Storage, amqp_url: str, account: Account) -> Mapping[str, str]:

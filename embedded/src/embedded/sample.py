@@ -1,7 +1,7 @@
 """One picture the way a client puts it in: signed form, upload to S3, registration, and asking until it is ready."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import requests
@@ -20,13 +20,19 @@ Wait = Callable[[Mapping[str, Probe], float], None]
 
 
 class Client:
-    """A client of the gateway with a user's credentials."""
+    """A client of the gateway with a user's credentials. Close it: a server waits for its connections when it ends."""
 
     def __init__(self, gateway_url: str, account: Account) -> None:
         self._gateway_url = gateway_url
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.auth = (account.username, account.password)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_fault: object) -> None:
+        self._session.close()
 
     def _json(self, method: str, path: str, **arguments: Any) -> dict[str, Any]:
         url = self._gateway_url + path

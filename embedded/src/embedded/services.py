@@ -9,7 +9,7 @@ from pathlib import Path
 from embedded import s3
 from embedded.child import Child, base_environment, program
 from embedded.home import Home
-from embedded.ports import LOOPBACK, free_ports
+from embedded.ports import LOOPBACK
 from embedded.s3 import Storage
 
 PREFIXES = ("AUTH_", "CATALOG_", "IMAGING_", "GATEWAY_")
@@ -24,9 +24,10 @@ class Account:
 
 
 @dataclass(frozen=True)
-class InternalPorts:
-    """Ports that nobody needs to know: two of web servers, three of workers' operations."""
+class ServicePorts:
+    """The gateway's port, and those that nobody needs to know: two of web servers, three of workers' operations."""
 
+    gateway: int
     auth: int
     catalog: int
     auth_worker: int
@@ -37,10 +38,9 @@ class InternalPorts:
 class Services:
     """Commands and settings of auth, catalog, imaging and the gateway for one run."""
 
-    def __init__(self, home: Home, storage: Storage, amqp_url: str, gateway_port: int, account: Account) -> None:
+    def __init__(self, home: Home, storage: Storage, amqp_url: str, ports: ServicePorts, account: Account) -> None:
         self._home = home
-        self._gateway_port = gateway_port
-        self._ports = InternalPorts(*free_ports(5))
+        self._ports = ports
         self._private_key = home.run / "token-private.pem"
         self._public_key = home.run / "token-public.pem"
         self._auth = self._environment(
@@ -101,7 +101,7 @@ class Services:
             self._web("catalog", self._catalog, "CATALOG_", ports.catalog),
             self._worker("catalog", self._catalog, "CATALOG_", ports.catalog_worker),
             self._worker("imaging", self._imaging, "IMAGING_", ports.imaging),
-            self._web("gateway", self._gateway, "GATEWAY_", self._gateway_port),
+            self._web("gateway", self._gateway, "GATEWAY_", ports.gateway),
         ]
 
     @staticmethod
@@ -123,7 +123,7 @@ class Services:
             "catalog": ports.catalog,
             "catalog-worker": ports.catalog_worker,
             "imaging-worker": ports.imaging,
-            "gateway": self._gateway_port,
+            "gateway": ports.gateway,
         }
         return {name: f"http://{LOOPBACK}:{port}/readyz" for name, port in numbers.items()}
 

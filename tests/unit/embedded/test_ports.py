@@ -1,10 +1,11 @@
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from embedded.faults import RunFailed
-from embedded.ports import LOOPBACK, Ports, free_ports, read_ports, somebody_listens
+from embedded.ports import LOOPBACK, Ports, free_ports, read_ports
 
 
 @pytest.fixture(params=[LOOPBACK, ""], ids=["loopback", "every-address"])
@@ -58,9 +59,19 @@ def test_empty_variable_means_the_default() -> None:
 
 
 def test_free_ports_differ() -> None:
-    assert len(set(free_ports(20))) == 20
+    first = free_ports(20)
+    assert len(set(first + free_ports(20, besides=first))) == 40
 
 
-def test_listening_is_noticed(taken: int) -> None:
-    assert somebody_listens(taken)
-    assert not somebody_listens(free_ports(1)[0])
+def test_outgoing_connections_never_get_a_port_that_was_chosen() -> None:
+    first, last = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    if first <= 20_000 and last >= 65_534:
+        pytest.skip("this machine has no other ports")
+    assert not any(first <= port <= last for port in free_ports(50))
+
+
+def test_any_port_does_where_all_are_for_outgoing_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    everything = tmp_path / "ip_local_port_range"
+    everything.write_text("1024\t65535\n")
+    monkeypatch.setattr("embedded.ports.RANGE_OF_OUTGOING_CONNECTIONS", everything)
+    assert len(set(free_ports(5))) == 5

@@ -16,8 +16,8 @@ import structlog
 
 from chassis.database import UtcDateTime, attempt, now, transact
 from chassis.envelope import Event
+from chassis.errors import DependencyDownError
 from chassis.metrics import OUTBOX_AGE, PUBLISHED
-from chassis.problems import DependencyDownError
 from chassis.publisher import NotPublishedError, Publisher
 
 log = structlog.get_logger(__name__)
