@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import sqlalchemy as sa
@@ -83,7 +84,7 @@ def test_changed_password_is_refused_on_the_next_request_by_every_process(
         process.authenticate(basic("anna", PASSWORD), HERE)
     auth_database.transact(use_cases.set_password, anna.username, hash_password("another one"))
     for process in (authenticator, other_process):
-        assert refused(lambda process=process: process.authenticate(basic("anna", PASSWORD), HERE))
+        assert refused(partial(process.authenticate, basic("anna", PASSWORD), HERE))
         process.authenticate(basic("anna", "another one"), HERE)
 
 
@@ -129,7 +130,8 @@ def test_wrong_passwords_delay_the_account_at_that_source_only(authenticator: Au
 
 def test_account_that_does_not_exist_is_delayed_alike(authenticator: Authenticator, anna: User) -> None:  # noqa: ARG001
     for name in ("anna", "nobody", "no such name ever \0", "x" * 500):
-        answers = [refused(lambda name=name: authenticator.authenticate(basic(name, "wrong"), HERE)) for _ in range(4)]
+        attempt = partial(authenticator.authenticate, basic(name, "wrong"), HERE)
+        answers = [refused(attempt) for _ in range(4)]
         assert answers == [UnauthorizedError] * 3 + [TooManyAttemptsError]
 
 

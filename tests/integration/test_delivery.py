@@ -11,6 +11,8 @@ from uuid import uuid4
 import pika
 import pytest
 import sqlalchemy as sa
+from pika.adapters.blocking_connection import BlockingChannel
+
 from catalog.adapters.store import Store
 from catalog.adapters.tables import outbox
 from chassis import topology
@@ -21,7 +23,6 @@ from chassis.outbox import Relay, add, lease
 from chassis.publisher import NotPublishedError, Publisher
 from chassis.topology import Queue
 from deadlines import until
-from pika.adapters.blocking_connection import BlockingChannel
 
 Handler = Callable[[Event], None]
 
@@ -92,9 +93,7 @@ def test_broker_that_is_away_counts_as_not_published() -> None:
     assert told.value.broker_is_away
 
 
-def test_publisher_comes_back_after_its_connection_is_lost(
-    broker_url: str, publisher: Publisher, queue: Queue
-) -> None:
+def test_publisher_comes_back_after_its_connection_is_lost(broker_url: str, publisher: Publisher, queue: Queue) -> None:
     publisher.publish(happened(queue))
     assert publisher._connection is not None  # noqa: SLF001 - cut it as a broker would
     publisher._connection._impl._transport._sock.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined] # noqa: SLF001
@@ -155,8 +154,9 @@ def test_what_is_no_event_goes_to_the_dead_letters_with_its_reason(
         wait_for(lambda: depth(broker_url, queue.dead) == 1)
     with channel(broker_url) as opened:
         _, properties, body = opened.basic_get(queue.dead, auto_ack=True)
-    assert body == b"junk"
-    assert properties.message_id == "message-1"
+    assert properties is not None
+    assert properties.headers is not None
+    assert (body, properties.message_id) == (b"junk", "message-1")
     assert properties.headers["x-reason"] == "malformed-message"
 
 
@@ -238,9 +238,7 @@ def test_relay_that_dies_with_a_batch_is_replaced_when_its_lease_runs_out(
     assert relay.relay_batch() == 1
 
 
-def test_many_relays_send_each_event_once(
-    broker_url: str, queue: Queue, catalog_database: Database[Store]
-) -> None:
+def test_many_relays_send_each_event_once(broker_url: str, queue: Queue, catalog_database: Database[Store]) -> None:
     with catalog_database.engine.begin() as connection:
         for _ in range(250):
             add(connection, outbox, happened(queue))

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image, ImageCms, ImageDraw
+
 from imaging.domain import Limits, MalformedError, Rendering, TooLargeError, UnsupportedFormatError
 from imaging.pipeline import render
 from pictures import decoded, encoded, photo
-from PIL import ExifTags, Image, ImageCms, ImageDraw
 
 SQUARES = (64, 128, 256, 512)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF")
@@ -147,12 +148,10 @@ def test_every_kind_of_png(mode: str) -> None:
 def test_sixteen_bits_are_scaled_not_clipped() -> None:
     values = np.linspace(0, 65535, 256 * 256).reshape(256, 256).astype(np.uint16)
     thumb = decoded(rendered(encoded(Image.fromarray(values), "PNG")).thumbs[-1].data)
-    low, high = thumb.convert("L").getextrema()
-    assert isinstance(low, int)
-    assert isinstance(high, int)
-    assert low < 10
-    assert high > 245
-    assert abs(float(np.asarray(thumb.convert("L")).mean()) - 127) < 3
+    grey = np.asarray(thumb.convert("L"))
+    assert grey.min() < 10
+    assert grey.max() > 245
+    assert abs(float(grey.mean()) - 127) < 3
 
 
 def test_cmyk_becomes_rgb() -> None:
@@ -161,23 +160,20 @@ def test_cmyk_becomes_rgb() -> None:
 
 
 def test_embedded_profile_is_converted_to_srgb() -> None:
-    """A profile that swaps nothing but gamma: mid grey in linear light is a light grey in sRGB."""
-    linear = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ"))
-    assert linear.tobytes()
-    grey = Image.new("RGB", (64, 64), (0, 255, 0))
-    p3 = display_p3()
-    made = rendered(encoded(grey, "PNG", icc_profile=p3))
-    plain = rendered(encoded(grey, "PNG"))
-    assert plain.colors == ("#00ff00",)
-    swapped = rendered(encoded(Image.new("RGB", (64, 64), (200, 100, 50)), "PNG", icc_profile=p3))
-    assert swapped.colors != rendered(encoded(Image.new("RGB", (64, 64), (200, 100, 50)), "PNG")).colors
-    assert made.colors
+    """An orange that Display P3 can show and sRGB cannot is more saturated in sRGB than its numbers say."""
+    orange = Image.new("RGB", (64, 64), (200, 100, 50))
+    assert near(rendered(encoded(orange, "PNG")).colors[0], (200, 100, 50))
+    assert near(rendered(encoded(orange, "PNG", icc_profile=display_p3())).colors[0], (213, 96, 33))
 
 
 def display_p3() -> bytes:
     """Make an ICC profile with the primaries of Display P3 (SMPTE EG 432-1) and sRGB's curve."""
     srgb = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    primaries = {b"rXYZ": (0.51512, 0.24120, -0.00105), b"gXYZ": (0.29198, 0.69225, 0.04189), b"bXYZ": (0.1571, 0.06657, 0.78407)}
+    primaries = {
+        b"rXYZ": (0.51512, 0.24120, -0.00105),
+        b"gXYZ": (0.29198, 0.69225, 0.04189),
+        b"bXYZ": (0.1571, 0.06657, 0.78407),
+    }
     count = int.from_bytes(srgb[128:132])
     for index in range(count):
         entry = 132 + 12 * index
@@ -199,7 +195,11 @@ def test_thumbs_carry_no_metadata() -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Artist] = "somebody"
     options: dict[str, Any] = {"exif": exif, "icc_profile": display_p3()}
-    for data in (encoded(decoded(photo()), "JPEG", comment=b"secret", **options), encoded(decoded(photo()), "WEBP", **options)):
+    originals = [
+        encoded(decoded(photo()), "JPEG", comment=b"secret", **options),
+        encoded(decoded(photo()), "WEBP", **options),
+    ]
+    for data in originals:
         for thumb in rendered(data).thumbs:
             picture = decoded(thumb.data)
             assert not picture.getexif()
