@@ -25,7 +25,7 @@ from chassis.relay import Relay
 from chassis.topology import Queue
 from deadlines import until
 
-Handler = Callable[[Event], None]
+Handler = Callable[[Event, int], None]
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_publisher_comes_back_after_its_connection_is_lost(broker_url: str, publ
 
 def test_handled_message_is_gone(broker_url: str, publisher: Publisher, queue: Queue) -> None:
     seen: list[Event] = []
-    with consuming(broker_url, queue, seen.append):
+    with consuming(broker_url, queue, lambda event, _attempt: seen.append(event)):
         event = happened(queue)
         publisher.publish(event)
         wait_for(lambda: seen == [event])
@@ -116,7 +116,7 @@ def test_fault_of_a_dependency_brings_the_message_back_later(
 ) -> None:
     moments: list[float] = []
 
-    def handle(_event: Event) -> None:
+    def handle(_event: Event, _attempt: int) -> None:
         moments.append(time.monotonic())
         if len(moments) < 3:
             raise TransientError("S3 is away")
@@ -132,7 +132,7 @@ def test_fault_of_a_dependency_brings_the_message_back_later(
 def test_message_that_waits_holds_up_no_other(broker_url: str, publisher: Publisher, queue: Queue) -> None:
     seen: list[str] = []
 
-    def handle(event: Event) -> None:
+    def handle(event: Event, _attempt: int) -> None:
         if event.subject == "slow":
             raise TransientError("later")
         seen.append(event.event_id)
@@ -147,7 +147,7 @@ def test_message_that_waits_holds_up_no_other(broker_url: str, publisher: Publis
 def test_what_is_no_event_goes_to_the_dead_letters_with_its_reason(
     broker_url: str, publisher: Publisher, queue: Queue
 ) -> None:
-    def handle(_event: Event) -> None:
+    def handle(_event: Event, _attempt: int) -> None:
         raise AssertionError("never called")
 
     with consuming(broker_url, queue, handle):
@@ -164,7 +164,7 @@ def test_what_is_no_event_goes_to_the_dead_letters_with_its_reason(
 def test_defect_is_tried_again_and_then_given_up(broker_url: str, publisher: Publisher, queue: Queue) -> None:
     attempts: list[str] = []
 
-    def handle(event: Event) -> None:
+    def handle(event: Event, _attempt: int) -> None:
         attempts.append(event.event_id)
         raise RuntimeError("a defect")
 
@@ -180,7 +180,7 @@ def test_work_in_hand_is_finished_and_acked_when_told_to_stop(
 ) -> None:
     begun, finished = threading.Event(), threading.Event()
 
-    def handle(_event: Event) -> None:
+    def handle(_event: Event, _attempt: int) -> None:
         begun.set()
         time.sleep(1)
         finished.set()

@@ -19,7 +19,7 @@ BODY = Event("image.created", "/test", "subject", "request", {"a": 1}).encode()
 
 
 def judged(fault: Exception | None, attempt: int = 1, waits: int = 0) -> Verdict:
-    def handle(_event: Event) -> None:
+    def handle(_event: Event, _attempt: int) -> None:
         if fault is not None:
             raise fault
 
@@ -31,7 +31,7 @@ def test_handled_message_is_acked() -> None:
 
 
 def test_message_that_is_no_event_is_given_up_at_once() -> None:
-    assert judge(Delivery(b"junk", "id"), lambda _: None, attempts=3) == DeadLetter("malformed-message")
+    assert judge(Delivery(b"junk", "id"), lambda *_: None, attempts=3) == DeadLetter("malformed-message")
     assert judged(MalformedMessageError("fields")) == DeadLetter("malformed-message")
     assert judged(GiveUpError("poison")) == DeadLetter("poison")
 

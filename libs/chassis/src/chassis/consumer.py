@@ -29,11 +29,16 @@ log = structlog.get_logger(__name__)
 RECONNECT_S = (0.5, 5.0)
 TICK_S = 1.0
 
-Handler = Callable[[Event], None]
+# Gets the event and the number of the attempt, from 1.
+Handler = Callable[[Event, int], None]
 
 
 class TransientError(Exception):
-    """A dependency failed; the message will succeed later. Never exhausts the attempts."""
+    """The message will succeed later. Never exhausts the attempts, unless it COUNTS as one."""
+
+    def __init__(self, detail: str, *, counts: bool = False) -> None:
+        super().__init__(detail)
+        self.counts = counts
 
 
 class GiveUpError(Exception):
@@ -83,7 +88,7 @@ def judge(delivery: Delivery, handle: Handler, attempts: int) -> Verdict:
     try:
         event = Event.decode(delivery.body)
         request_ids.adopt(event.request_id)
-        handle(event)
+        handle(event, delivery.attempt)
     except MalformedMessageError as fault:
         log.warning("message given up", reason=fault.code, error=str(fault), message_id=delivery.message_id)
         return DeadLetter(fault.code)
@@ -92,7 +97,7 @@ def judge(delivery: Delivery, handle: Handler, attempts: int) -> Verdict:
         return DeadLetter(fault.code)
     except TransientError as fault:
         log.warning("message delayed", error=str(fault), delay_s=delay_s, message_id=delivery.message_id)
-        return RetryLater(delay_s, exhausts=False)
+        return RetryLater(delay_s, exhausts=fault.counts)
     except Exception:
         log.exception("handling failed", attempt=delivery.attempt, message_id=delivery.message_id)
         return RetryLater(delay_s, exhausts=True) if delivery.attempt < attempts else DeadLetter("processing-exhausted")

@@ -11,7 +11,7 @@ from chassis.topology import Queue
 QUEUE = Queue("catalog.results", messages.TAKEN)
 
 
-def handle(database: Database[Store], event: Event) -> None:
+def handle(database: Database[Store], event: Event, _attempt: int) -> None:
     """Apply EVENT; when this returns the effect is committed. Raises MalformedMessageError or TransientError."""
     try:
         if event.type == messages.USER_DELETED:

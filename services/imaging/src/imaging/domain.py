@@ -46,6 +46,32 @@ class ThumbKeyOccupiedError(PictureError):
         super().__init__(f"An object that is not a thumb of this service lies at {key}; it is left alone.")
 
 
+class DecodeTooCostlyError(PictureError):
+    """Decoding the picture takes more CPU time than is allowed."""
+
+    code = "decode-too-costly"
+
+    def __init__(self) -> None:
+        super().__init__("The picture takes too much computing to be decoded.")
+
+
+class DecoderCrashedError(PictureError):
+    """The picture crashes its decoder."""
+
+    code = "decoder-crashed"
+
+    def __init__(self) -> None:
+        super().__init__("The picture is broken in a way that crashes its decoder.")
+
+
+class DecodeTimeoutError(Exception):
+    """The picture was not decoded in time, by the clock on the wall: the host may be crowded, or paused."""
+
+
+class HostExhaustedError(Exception):
+    """The host has no memory, processes or disk left; the same will work later, or elsewhere."""
+
+
 class StaleJobError(Exception):
     """A newer generation of the same image has written its thumbs: this job is late, its result worthless."""
 
@@ -68,11 +94,12 @@ class Original:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a picture may be before it is decoded."""
+    """What a picture may be before it is decoded, and the memory in bytes that decoding it may take."""
 
     max_bytes: int
     max_pixels: int
     max_side: int
+    max_memory: int
     formats: tuple[str, ...]
 
 

@@ -28,6 +28,9 @@ class ImagingSettings(ProcessSettings):
     max_bytes: PositiveInt = Field(64 * 1024 * 1024, description="Larger originals end as failed.")
     max_pixels: PositiveInt = Field(50_000_000, description="Pictures with more pixels end as failed.")
     max_side: PositiveInt = Field(30_000, description="Pictures with a longer side, in pixels, end as failed.")
+    decode_memory_bytes: PositiveInt = Field(1024**3, description="Memory that decoding one picture may take.")
+    decode_cpu_s: PositiveFloat = Field(5.0, description="CPU time that decoding one picture may take.")
+    decode_wall_s: PositiveFloat = Field(5.0, description="Time that decoding may take; too long thrice is failed.")
     formats: tuple[str, ...] = Field(
         ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF"), description="JSON list: formats taken."
     )

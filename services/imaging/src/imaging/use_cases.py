@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from chassis.envelope import Event
 from imaging import messages
-from imaging.domain import Job, Limits, Original, OriginalChangedError, PictureError, Rendering, StorageError
-from imaging.pipeline import RECIPE, render
+from imaging.domain import Job, Original, OriginalChangedError, PictureError, Rendering, StorageError
+from imaging.pipeline import RECIPE
 
 if TYPE_CHECKING:
     from imaging.adapters.storage import Storage
@@ -19,11 +19,10 @@ _READS = 3
 
 @dataclass(frozen=True)
 class Imaging:
-    """What the use cases work with; PUBLISH returns once the broker has confirmed."""
+    """What the use cases work with; RENDER is that of the pool, PUBLISH returns once the broker has confirmed."""
 
     storage: "Storage"
-    limits: Limits
-    squares: tuple[int, ...]
+    render: Callable[[bytes], Rendering]
     uploads: ThreadPoolExecutor
     publish: Callable[[Event], None]
 
@@ -35,14 +34,19 @@ def process(imaging: Imaging, job: Job) -> None:
     """
     try:
         original = _read(imaging, job)
-        rendering = render(original.data, imaging.limits, imaging.squares)
+        rendering = imaging.render(original.data)
         _write(imaging, job, original, rendering)
     except PictureError as fault:
-        # What an earlier generation or attempt left would be thumbs of nothing.
-        imaging.storage.delete_thumbs(job)
-        imaging.publish(messages.failed(job, fault))
+        give_up(imaging, job, fault)
     else:
         imaging.publish(messages.processed(job, original, rendering, RECIPE))
+
+
+def give_up(imaging: Imaging, job: Job, fault: PictureError) -> None:
+    """Tell that nothing can be made of an original, for FAULT, and take away the thumbs that there may be."""
+    # What an earlier generation or attempt left would be thumbs of nothing.
+    imaging.storage.delete_thumbs(job)
+    imaging.publish(messages.failed(job, fault))
 
 
 def delete_thumbs(imaging: Imaging, job: Job) -> None:

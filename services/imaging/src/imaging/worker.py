@@ -7,7 +7,7 @@ from chassis.envelope import Event
 from chassis.publisher import NotPublishedError
 from chassis.topology import Queue
 from imaging import messages, use_cases
-from imaging.domain import StaleJobError, StorageError
+from imaging.domain import DecodeTimeoutError, DecodeTooCostlyError, HostExhaustedError, StaleJobError, StorageError
 from imaging.use_cases import Imaging
 
 log = structlog.get_logger(__name__)
@@ -15,7 +15,11 @@ log = structlog.get_logger(__name__)
 QUEUE = Queue("imaging.jobs", messages.TAKEN)
 
 
-def handle(imaging: Imaging, event: Event) -> None:
+# A picture that is not decoded in time so often is not decoded at all, whoever is to blame.
+LAST_ATTEMPT = 3
+
+
+def handle(imaging: Imaging, event: Event, attempt: int) -> None:
     """Do the job in EVENT; when this returns, thumbs are written and the answer is confirmed.
 
     Raises MalformedMessageError, or TransientError for what will work later.
@@ -28,5 +32,9 @@ def handle(imaging: Imaging, event: Event) -> None:
             use_cases.process(imaging, job)
     except StaleJobError:
         log.info("job is late: a newer generation was here", image_id=job.image_id, generation=job.generation)
-    except (StorageError, NotPublishedError) as fault:
+    except DecodeTimeoutError as fault:
+        if attempt < LAST_ATTEMPT:
+            raise TransientError(str(fault), counts=True) from fault
+        use_cases.give_up(imaging, job, DecodeTooCostlyError())
+    except (StorageError, HostExhaustedError, NotPublishedError) as fault:
         raise TransientError(str(fault)) from fault

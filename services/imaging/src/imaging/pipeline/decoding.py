@@ -12,7 +12,7 @@ from imaging.domain import MalformedError
 from imaging.pipeline.opening import Opened
 
 _SRGB = ImageCms.createProfile("sRGB")
-# A JPEG is decoded at the smallest scale that leaves so many times the pixels a side that the largest thumb needs.
+# Of the pixels a side that the largest thumb needs, so many times as many are left for a good filter to work on.
 _HEADROOM = 2
 _SIDEWAYS = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 _DEEP = {"I;16", "I;16B", "I;16L", "I;16N", "I", "F"}
@@ -32,22 +32,26 @@ def decode(opened: Opened, needed: int) -> Picture:
     image = opened.image
     try:
         size = image.size
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         profile = image.info.get("icc_profile")
-        image.draft(None, (min(size[0], needed * _HEADROOM), min(size[1], needed * _HEADROOM)))
-        scaled = image.size != size
-        image.load()
-        image = _to_eight_bits(image)
-        image = _to_srgb(image, profile)
-        image = _drop_idle_alpha(image)
+        image.draft(None, (min(size[0], needed), min(size[1], needed)))
+        if image.size == size:  # not scaled while decoding; some decoders turn the picture themselves
+            image.load()
+            size = image.size
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        image = _shrink(_to_eight_bits(image), needed)
+        image = _drop_idle_alpha(_to_srgb(image, profile))
         image = ImageOps.exif_transpose(image)
     except MemoryError:
         raise
     except Exception as fault:  # decoders raise OSError, SyntaxError, ValueError, struct.error, EOFError and others
         raise MalformedError("The picture is broken or cut short: it cannot be decoded to its end.") from fault
-    if not scaled:  # some decoders turn the picture themselves
-        return Picture(image, image.size)
     return Picture(image, (size[1], size[0]) if orientation in _SIDEWAYS else size)
+
+
+def _shrink(image: Image.Image, needed: int) -> Image.Image:
+    """Average whole blocks of pixels away, so that what comes after is spared a large picture and its copies."""
+    factor = max(image.size) // (needed * _HEADROOM)
+    return image.reduce((min(factor, image.width), min(factor, image.height))) if factor > 1 else image
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

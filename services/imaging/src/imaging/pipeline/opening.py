@@ -7,6 +7,7 @@ from PIL import Image, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from imaging.domain import Limits, MalformedError, TooLargeError, UnsupportedFormatError
+from imaging.pipeline.cost import decoded_bytes
 
 register_heif_opener(thumbnails=False)
 # The limits here are stricter than Pillow's own, and an error rather than a warning.
@@ -46,6 +47,8 @@ def open_picture(data: bytes, limits: Limits) -> Opened:
         raise TooLargeError(f"The picture is {width} x {height} pixels; a side may have {limits.max_side}.")
     if width * height > limits.max_pixels:
         raise TooLargeError(f"The picture is {width} x {height} pixels; {limits.max_pixels} in all are allowed.")
+    if decoded_bytes(image) > limits.max_memory:
+        raise TooLargeError(f"The picture is {width} x {height} pixels; decoding it would need too much memory.")
     stored = image.format or ""
     content_type = _CONTENT_TYPES.get(stored) or Image.MIME[_FAMILIES.get(stored, stored)]
     return Opened(image, content_type)
