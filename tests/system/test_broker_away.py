@@ -24,7 +24,8 @@ def broker_away(compose_stack: Mapping[str, str]) -> Iterator[None]:  # noqa: AR
 
 
 def test_image_registered_while_the_broker_is_away_is_ready_when_it_is_back(
-    compose_stack: Mapping[str, str], broker_away: None  # noqa: ARG001
+    compose_stack: Mapping[str, str],
+    broker_away: None,  # noqa: ARG001
 ) -> None:
     client = ValidatingClient(
         compose_stack["GATEWAY_URL"], (compose_stack["IMGHOST_USERNAME"], compose_stack["IMGHOST_PASSWORD"])
