@@ -1,8 +1,8 @@
 """The stack under test, its users, and the S3 beside it.
 
 Without IMGHOST_URL every test runs on the plain processes and on the compose stack. With it, only the service at that
-address is tested; the other names are those of `.imghost/run.env`, and CREATE_USER may hold a shell command that makes
-a user `{username}` with the password on its standard input.
+address is tested; the other names are those of `.imghost/run.env`, and AUTH_COMMAND says how the commands of auth are
+called there.
 """
 
 import os

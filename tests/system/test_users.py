@@ -1,10 +1,15 @@
 """Users: oneself only, and a password that changes at once."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from clients import NewUser, Stack, ValidatingClient, path
+from clients import NewUser, Register, Stack, ValidatingClient, path
+from deadlines import until
+from users import delete_user
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 @pytest.fixture(scope="module")
@@ -95,14 +100,11 @@ def test_passwords_have_8_to_256_characters(stack: Stack, new_user: NewUser, pas
 def test_deleted_user_takes_images_thumbs_and_collections_along(
     stack: Stack, new_user: NewUser, anyone: ValidatingClient, register: Register, s3: "S3Client", prefix: str
 ) -> None:
-    if "DELETE_USER" not in stack:
-        pytest.skip("the stack does not say how to delete a user (DELETE_USER)")
     client, key, collection = new_user(), f"{prefix}/theirs.jpg", f"of-{prefix}"
     register(key, by=client)
     assert client.settled(key)["status"] == "ready"
     assert client.post("/api/collections", json={"name": collection}).status == 201
-    command = stack["DELETE_USER"].replace("{username}", client.username)
-    subprocess.run(command, shell=True, check=True, capture_output=True, timeout=60)
+    delete_user(stack, client.username)
     assert client.get("/api/images").status == 401
 
     def gone() -> bool:
