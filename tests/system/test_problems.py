@@ -1,6 +1,8 @@
 """Refusals: one shape, in one order, with the id of the request."""
 
+import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -119,6 +121,15 @@ def test_what_cannot_be_read_is_a_problem_too(
     answer = ValidatingClient(stack["GATEWAY_URL"]).get(target, headers=headers)
     assert (answer.status, answer.code) == (status, code)
     assert answer.headers["Connection"] == "close"
+
+
+def test_a_refused_body_is_not_read_to_its_end(stack: Stack) -> None:
+    address = urlsplit(stack["GATEWAY_URL"])
+    with socket.create_connection((str(address.hostname), address.port), timeout=10) as connection:
+        connection.sendall(b"PUT /api/images/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 401"
+        with pytest.raises(ConnectionError):
+            connection.sendall(bytes(100_000_000))
 
 
 def test_a_body_that_is_announced_too_large_is_refused_before_it_is_sent(alice: ValidatingClient) -> None:

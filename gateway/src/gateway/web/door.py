@@ -5,11 +5,15 @@ import uuid
 from http import HTTPStatus
 from typing import Any
 
+import gevent
 from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
 
 from chassis.problems import CONTENT_TYPE
+
+MAX_DRAINED_BYTES = 256 * 1024
+DRAIN_TIMEOUT_S = 2.0
 
 STATUSES: dict[type[Exception], HTTPStatus] = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -23,6 +27,16 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
 
 class DoorWorker(GeventWorker):
     """Answers what is not HTTP, or too long to be read, with a problem document instead of a page."""
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
+        """Answer a request; where its body was not read, read a little of it so that the client sees the answer.
+
+        Gunicorn itself would read all of it, whatever its length and however slowly it comes.
+        """
+        goes_on = super().handle_request(listener_name, req, sock, addr)
+        if not _drained(req.body):
+            raise StopIteration  # gunicorn's way to end a connection
+        return goes_on
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:  # noqa: ARG002 - gunicorn's
         """Refuse a request that never reached the application, and end the connection."""
@@ -51,3 +65,18 @@ class DoorWorker(GeventWorker):
             util.write_nonblock(client, head.encode() + body)
         except OSError:
             self.log.debug("the client is gone")
+
+
+def _drained(body: Any) -> bool:
+    """Read what is left of BODY, within bounds; tell whether that was all."""
+    left = MAX_DRAINED_BYTES
+    try:
+        with gevent.Timeout(DRAIN_TIMEOUT_S, False):
+            while left > 0:
+                chunk = body.read(min(left, 8192))
+                if not chunk:
+                    return True
+                left -= len(chunk)
+    except (OSError, errors.ParseException):
+        return False
+    return False
