@@ -14,6 +14,26 @@ help:  ## list the targets
 run: $(VENV)/run.stamp  ## run everything here as plain processes; Ctrl-C ends it (PORT, S3_PORT, AMQP_PORT, AMQP_URL)
 	@PYTHONPATH=embedded/src exec $(BIN)/python -m embedded --end-with-parent
 
+# --- what every change must pass -------------------------------------------------------------------------------------
+
+.PHONY: test lint format
+TYPED := libs/chassis/src services/auth/src services/catalog/src services/imaging/src gateway/src embedded/src \
+	tests tools containers
+test: lint  ## everything: style, types, directions of imports, then all tests; needs a container engine for all of them
+	$(BIN)/pytest $(PYTEST)
+
+lint: $(VENV)/dev.stamp  ## style, types, and which way imports run
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy $(TYPED)
+	$(BIN)/lint-imports
+	$(BIN)/python tools/settings_tables.py --check
+
+format: $(VENV)/dev.stamp  ## bring the code into the one style, and the README's tables of settings up to date
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/python tools/settings_tables.py
+
 # --- environments: pip checks every file against the hashes of the locks -------------------------------------------
 
 $(VENV)/run.stamp: requirements-run.lock $(PACKAGES:%=%/pyproject.toml)
@@ -44,7 +64,7 @@ lock: $(VENV)/dev.stamp  ## resolve all locks anew; requirements-dev.lock decide
 # --- containers -----------------------------------------------------------------------------------------------------
 
 .PHONY: engine base-images compose-up compose-down
-engine: $(VENV)/dev.stamp  ## make sure that a container engine and docker compose are there
+engine:  ## make sure that a container engine and docker compose are there
 	@tools/engine.sh $(VENV)
 
 base-images: engine  ## build stand-ins for the public base images, where no registry can be reached

@@ -1,16 +1,23 @@
 """Short ways to register images and to answer in place of imaging, for the tests of catalog."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import pytest
+import sqlalchemy as sa
 
 from catalog import results, use_cases
 from catalog.adapters.store import Store
+from catalog.adapters.tables import jobs, outbox
 from catalog.buckets import Bucket, Buckets
 from catalog.domain import Fault, Image, Outcome, Picture, Thumb
 from chassis.database import Database
+from chassis.envelope import Event
 from chassis.tokens import Principal
 
 ANNA = Principal("11111111-1111-1111-1111-111111111111", "anna", "password")
 BERT = Principal("22222222-2222-2222-2222-222222222222", "bert", "password")
+Sent = Callable[[], list[tuple[str, str, int]]]
 BUCKETS = Buckets({"pics": Bucket("https://pics.test/", ("",), {})}, "pics")
 
 
@@ -54,3 +61,33 @@ class Steps:
 
     def answer(self, outcome: Outcome) -> None:
         self.database.transact(results.apply, outcome)
+
+
+@pytest.fixture
+def steps(catalog_database: Database[Store]) -> Steps:
+    """What a user and imaging do."""
+    return Steps(catalog_database)
+
+
+@pytest.fixture
+def sent(catalog_database: Database[Store]) -> Sent:
+    """Give what was sent to imaging so far, in order: (type, image id, generation)."""
+
+    def read() -> list[tuple[str, str, int]]:
+        with catalog_database.engine.connect() as connection:
+            bodies = connection.scalars(sa.select(outbox.c.body).order_by(outbox.c.date_created)).all()
+        events = [Event.decode(body) for body in bodies]
+        return [(event.type, event.data["image_id"], event.data["generation"]) for event in events]
+
+    return read
+
+
+@pytest.fixture
+def open_jobs(catalog_database: Database[Store]) -> Callable[[], int]:
+    """Count the jobs that imaging has not answered, or not even got yet."""
+
+    def count() -> int:
+        with catalog_database.engine.connect() as connection:
+            return connection.scalar(sa.select(sa.func.count()).select_from(jobs)) or 0
+
+    return count

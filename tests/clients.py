@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from typing import Any
@@ -168,3 +169,8 @@ def authorization(credentials: tuple[str, str] | str) -> str:
 def path(*segments: str) -> str:
     """Compose a path of literal segments below /api; in keys every byte but `A-Za-z0-9-._~/` is percent-encoded."""
     return "/api/" + "/".join(quote(segment) for segment in segments)
+
+
+Stack = Mapping[str, str]
+NewUser = Callable[[], ValidatingClient]
+Register = Callable[..., dict[str, Any]]

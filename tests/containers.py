@@ -135,7 +135,7 @@ def compose_stack(engine: None, request: pytest.FixtureRequest) -> Iterator[Mapp
         "AWS_ACCESS_KEY_ID": "client",
         "AWS_SECRET_ACCESS_KEY": "client-of-the-tests",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "CREATE_USER": f"docker exec -i {COMPOSE_PROJECT}-auth-1 auth create-user {{username}} --password-stdin",
+        "AUTH_COMMAND": f"docker exec -i {COMPOSE_PROJECT}-auth-1 auth",
     }
     first_user = {"AUTH_FIRST_USERNAME": client["IMGHOST_USERNAME"], "AUTH_FIRST_PASSWORD": client["IMGHOST_PASSWORD"]}
     env = images() | first_user | {"PORT": PORT, "S3_PORT": S3_PORT}

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
+
 import auth.bootstrap
 import auth.settings
 import catalog.bootstrap
 import catalog.settings
-import pytest
 from auth.adapters.store import Store as AuthStore
 from catalog.adapters.store import Store as CatalogStore
 from chassis.database import Database

@@ -84,24 +84,15 @@ def start_embedded(
     return EmbeddedRun(process, home, output)
 
 
-def create_user_command(home: Path) -> str:
-    """Return the shell command that makes a user `{username}` with the password on its standard input."""
+def auth_command(home: Path) -> str:
+    """Return how the operator's commands of auth are called on a run."""
     auth = Path(sys.executable).with_name("auth")
-    return shlex.join(
-        [
-            "env",
-            f"AUTH_DATABASE_URL=sqlite:///{home}/run/auth.db",
-            str(auth),
-            "create-user",
-            "{username}",
-            "--password-stdin",
-        ]
-    ).replace("'{username}'", "{username}")
+    return shlex.join(["env", f"AUTH_DATABASE_URL=sqlite:///{home}/run/auth.db", str(auth)])
 
 
 @pytest.fixture(scope="session")
 def plain_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The whole service as plain processes for all tests of a session; the mapping is run.env, and CREATE_USER."""
+    """The whole service as plain processes for all tests of a session; the mapping is run.env, and AUTH_COMMAND."""
     if rabbitmq.find_script() is None:
         pytest.skip("RabbitMQ is not installed on this machine")
     folder = tmp_path_factory.mktemp("embedded")
@@ -109,7 +100,7 @@ def plain_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         folder / "home", folder / "output", {"PORT": 18180, "S3_PORT": 15100, "AMQP_PORT": 15673}, "--no-sample"
     )
     try:
-        yield run.wait_until_ready() | {"CREATE_USER": create_user_command(run.home)}
+        yield run.wait_until_ready() | {"AUTH_COMMAND": auth_command(run.home)}
     finally:
         run.process.send_signal(signal.SIGTERM)
         assert run.wait_for_end() == 0, run.said()

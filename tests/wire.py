@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
-from gateway.docs import document
+from gateway.web.docs import document
 
 Schema = dict[str, Any]
 
@@ -38,7 +38,10 @@ class Contract:
         """Raise ContractBreachError unless the document names this status with these headers and this body."""
         where = f"{method} {target} -> {status}"
         template = self._template(target)
-        response = self._response(method, template, status, where)
+        if (headers["Connection"] or "").lower() == "close" and b'"instance": "/"' in body:
+            template, response = None, dict(self._document["components"]["responses"]["Unreadable"])
+        else:
+            response = self._response(method, template, status, where)
         self._check_headers(response, template, headers, where)
         if method == "HEAD" or not response.get("content"):
             _demand(not body, where, f"a body of {len(body)} bytes where none belongs")
@@ -117,6 +120,9 @@ class Contract:
             else:
                 self._check(header["schema"], value, f"{where}: header {name}")
         tolerated = set(TRANSPORT_HEADERS)
+        if template is None:
+            # Below a public resource web pages may read that there is no such route.
+            tolerated |= {"access-control-allow-origin", "access-control-expose-headers"}
         if template is not None and "options" in self._document["paths"][template]:
             tolerated |= {"access-control-allow-origin", "access-control-expose-headers"}
             _demand(headers["Access-Control-Allow-Origin"] == "*", where, "a public answer that web pages cannot read")

@@ -17,8 +17,9 @@ make_debian() {
     if ! command -v mmdebstrap >/dev/null; then
         ((EUID == 0)) && command -v apt-get >/dev/null || fail "mmdebstrap is missing; on Debian or Ubuntu: apt install mmdebstrap"
         echo "base-images: installing mmdebstrap ..."
-        { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends mmdebstrap; } \
-            >/var/log/imghost-apt.log 2>&1 || fail "installing mmdebstrap failed; see /var/log/imghost-apt.log"
+        # The keyring is there on Debian; elsewhere the base could not be verified without it.
+        { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends \
+            mmdebstrap debian-archive-keyring; } >/var/log/imghost-apt.log 2>&1 || fail "installing mmdebstrap failed; see /var/log/imghost-apt.log"
     fi
     echo "base-images: $DEBIAN_IMAGE ..."
     # A machine with a certificate authority of its own needs it inside builds too, or pip refuses every connection.

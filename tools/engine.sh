@@ -6,6 +6,7 @@
 # Installing packages and starting the engine by hand is for machines without an init system that would do it, such as
 # a CI container; both happen only as root, and only where no engine answers.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 VENV=${1:-.venv}
 LOG=/var/log/imghost-dockerd.log
@@ -43,12 +44,10 @@ start_engine() {
 }
 
 install_compose() {
-    if [[ -x $VENV/bin/docker-compose ]]; then
-        install -D -m 0755 "$VENV/bin/docker-compose" ~/.docker/cli-plugins/docker-compose
-        docker compose version >/dev/null 2>&1 || fail "the compose plugin from $VENV does not run"
-        return 0
-    fi
-    fail "no compose plugin: install Docker's, or run 'make engine', which takes it from the lock"
+    # Only a machine without the plugin needs the environment of the tests for it.
+    [[ -x $VENV/bin/docker-compose ]] || make --no-print-directory "$VENV/dev.stamp"
+    install -D -m 0755 "$VENV/bin/docker-compose" ~/.docker/cli-plugins/docker-compose
+    docker compose version >/dev/null 2>&1 || fail "the compose plugin from $VENV does not run"
 }
 
 if ! answers; then

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from gateway.docs import documentation
+from gateway.web.docs import documentation
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from clients import path
-from gateway.docs import document
+from gateway.web.docs import document
 from wire import Contract, ContractBreachError, validator_of
 
 DOCUMENT = document()

@@ -5,13 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from catalog import results
+
+from catalog import results, use_cases
 from catalog.adapters.store import Store
 from catalog.domain import ImageExistsError, ImageNotFoundError, Outcome, UserGoneError
-from catalog_steps import ANNA, BERT, Steps, picture
+from catalog_steps import ANNA, BERT, Sent, Steps, picture
 from chassis.database import Database
-
-Sent = Callable[[], list[tuple[str, str, int]]]
 
 
 def test_registration_and_its_job_are_one_transaction(steps: Steps, sent: Sent) -> None:
@@ -71,8 +70,6 @@ def test_failed_reprocessing_leaves_nothing_of_the_old_picture(steps: Steps) -> 
 
 
 def test_title_and_description_leave_the_generation_alone(steps: Steps, catalog_database: Database[Store]) -> None:
-    from catalog import use_cases  # noqa: PLC0415
-
     image = steps.register()
     catalog_database.transact(
         use_cases.change_image, ANNA, image.s3_key, lambda _: None, title="new", description=None, reprocess=False
@@ -108,9 +105,7 @@ def test_late_result_of_a_deleted_image_removes_its_thumbs(
     assert open_jobs() == 0
 
 
-def test_late_result_of_an_earlier_registration_has_the_present_one_processed_again(
-    steps: Steps, sent: Sent
-) -> None:
+def test_late_result_of_an_earlier_registration_has_the_present_one_processed_again(steps: Steps, sent: Sent) -> None:
     first = steps.register()
     steps.processed(first)
     steps.delete()
@@ -175,8 +170,6 @@ def test_registering_while_a_result_is_applied_never_leaves_a_job_waiting_for_ev
 def test_user_who_is_gone_takes_images_and_collections_along(
     steps: Steps, catalog_database: Database[Store], sent: Sent
 ) -> None:
-    from catalog import use_cases  # noqa: PLC0415
-
     mine = [steps.register(f"mine/{number}") for number in range(3)]
     for image in mine:
         steps.processed(image)

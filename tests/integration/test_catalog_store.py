@@ -1,6 +1,7 @@
 """Lists, membership and odd keys, alike on both databases."""
 
 import pytest
+
 from catalog import use_cases
 from catalog.adapters.store import Store
 from catalog.domain import CollectionNameTakenError, CollectionNotFoundError, ImageNotFoundError
@@ -16,9 +17,7 @@ def test_keys_that_differ_in_any_byte_are_different_images(steps: Steps) -> None
     assert {key: steps.image(key).image_id for key in ODD_KEYS} == made
 
 
-def test_images_are_listed_newest_first_and_paged_without_gaps(
-    steps: Steps, catalog_database: Database[Store]
-) -> None:
+def test_images_are_listed_newest_first_and_paged_without_gaps(steps: Steps, catalog_database: Database[Store]) -> None:
     keys = [f"page/{number}" for number in range(25)]
     for key in keys:
         steps.register(key)

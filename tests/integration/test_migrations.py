@@ -4,10 +4,11 @@ from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import MetaData
+
 from auth.adapters.tables import METADATA as AUTH
 from catalog.adapters.tables import METADATA as CATALOG
 from chassis.database import Database, schema_is_current
-from sqlalchemy import MetaData
 
 
 def differences(database: Database[Any], metadata: MetaData) -> list[Any]:

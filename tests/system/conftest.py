@@ -1,30 +1,26 @@
 """The stack under test, its users, and the S3 beside it.
 
 Without IMGHOST_URL every test runs on the plain processes and on the compose stack. With it, only the service at that
-address is tested; the other names are those of `.imghost/run.env`, and CREATE_USER may hold a shell command that makes
-a user `{username}` with the password on its standard input.
+address is tested; the other names are those of `.imghost/run.env`, and AUTH_COMMAND says how the commands of auth are
+called there.
 """
 
 import os
 import secrets
-import shlex
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.config import Config
 
-from clients import ValidatingClient
+from clients import NewUser, Register, Stack, ValidatingClient
 from pictures import photo
+from users import create_user
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-Stack = Mapping[str, str]
-NewUser = Callable[[], ValidatingClient]
-Register = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
@@ -56,15 +52,7 @@ def alice(stack: Stack) -> Iterator[ValidatingClient]:
 
 @pytest.fixture(scope="session")
 def new_user(stack: Stack) -> NewUser:
-    def create() -> ValidatingClient:
-        if "CREATE_USER" not in stack:
-            pytest.skip("the stack does not say how to create a user (CREATE_USER)")
-        username, password = f"user-{secrets.token_hex(4)}", secrets.token_urlsafe(12)
-        command = stack["CREATE_USER"].replace("{username}", shlex.quote(username))
-        subprocess.run(command, shell=True, input=password.encode(), check=True, capture_output=True, timeout=60)  # noqa: S602
-        return ValidatingClient(stack["GATEWAY_URL"], (username, password))
-
-    return create
+    return partial(create_user, stack)
 
 
 @pytest.fixture(scope="session")

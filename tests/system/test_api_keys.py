@@ -1,13 +1,10 @@
 """API keys: shown once, described, revoked."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from clients import ValidatingClient, path
-
-if TYPE_CHECKING:
-    from conftest import Stack
+from clients import Stack, ValidatingClient, path
 
 
 @pytest.fixture
@@ -90,7 +87,7 @@ def test_unacceptable_fields_are_422(alice: ValidatingClient, fields: dict[str, 
     assert alice.post("/api/api-keys", json=fields).code == "invalid-fields"
 
 
-def test_a_revoked_key_is_refused_on_the_next_request(stack: "Stack", created: dict[str, Any]) -> None:
+def test_a_revoked_key_is_refused_on_the_next_request(stack: Stack, created: dict[str, Any]) -> None:
     """Several connections, since each worker of the gateway must know at once."""
     clients = [ValidatingClient(stack["GATEWAY_URL"], created["key"]) for _ in range(8)]
     for client in clients:
@@ -101,7 +98,7 @@ def test_a_revoked_key_is_refused_on_the_next_request(stack: "Stack", created: d
         client.close()
 
 
-def test_a_key_may_do_what_its_user_may(stack: "Stack", alice: ValidatingClient, created: dict[str, Any]) -> None:
+def test_a_key_may_do_what_its_user_may(stack: Stack, alice: ValidatingClient, created: dict[str, Any]) -> None:
     by_key = ValidatingClient(stack["GATEWAY_URL"], created["key"])
     assert by_key.get(path("users", alice.username)).json()["type"] == "user"
     assert by_key.get(created["uri"]).json()["date_last_used"] is not None

@@ -1,13 +1,10 @@
 """Collections and what belongs to them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from clients import ValidatingClient, path
-
-if TYPE_CHECKING:
-    from conftest import Register
+from clients import Register, ValidatingClient, path
 
 
 @pytest.fixture
@@ -56,7 +53,7 @@ def test_a_name_is_taken_for_everybody(
 
 
 def test_putting_an_image_into_a_collection_again_changes_nothing(
-    alice: ValidatingClient, collection: str, register: "Register", prefix: str
+    alice: ValidatingClient, collection: str, register: Register, prefix: str
 ) -> None:
     for name in ("a", "b"):
         register(f"{prefix}/{name}")
@@ -114,7 +111,7 @@ def test_deleting_a_collection_leaves_its_images(
 
 
 def test_deleting_an_image_takes_it_out_of_its_collections(
-    alice: ValidatingClient, anyone: ValidatingClient, collection: str, register: "Register", prefix: str
+    alice: ValidatingClient, anyone: ValidatingClient, collection: str, register: Register, prefix: str
 ) -> None:
     uri = register(prefix)["uri"]
     alice.put(f"{collection}/images/{prefix}")

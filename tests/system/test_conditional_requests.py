@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 
-from clients import ValidatingClient, path
+from clients import Register, ValidatingClient, path
 
 
 @pytest.fixture
-def resources(alice: ValidatingClient, bucket: str, prefix: str) -> dict[str, str]:
+def resources(alice: ValidatingClient, register: Register, prefix: str) -> dict[str, str]:
     """One of each kind, with the path of its private form."""
-    image = alice.post("/api/images", json={"s3_key": prefix, "s3_bucket": bucket}).json()["uri"]
+    image = register(prefix)["uri"]
     collection = alice.post("/api/collections", json={"name": prefix}).json()["uri"]
     api_key = alice.post("/api/api-keys").json()["uri"]
-    alice.settled(prefix, 60)
+    alice.settled(prefix)
     return {"image": image, "collection": collection, "api key": api_key}
 
 
@@ -45,9 +45,10 @@ def test_the_etag_changes_with_the_representation(
 
 
 def test_the_etag_of_a_collection_is_that_of_the_page_shown(
-    alice: ValidatingClient, anyone: ValidatingClient, resources: dict[str, str], bucket: str, prefix: str
+    alice: ValidatingClient, anyone: ValidatingClient, resources: dict[str, str], register: Register, prefix: str
 ) -> None:
-    alice.post("/api/images", json={"s3_key": f"{prefix}/second", "s3_bucket": bucket})
+    register(f"{prefix}/second")
+    alice.settled(f"{prefix}/second")
     for s3_key in (prefix, f"{prefix}/second"):
         alice.put(path("collections", prefix, "images", s3_key))
     for target in (resources["collection"], path("c", prefix)):

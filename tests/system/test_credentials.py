@@ -1,15 +1,11 @@
 """Who may call: Basic with a password or an API key, Bearer with an API key, and nobody else."""
 
 import base64
-from typing import TYPE_CHECKING
 
 import pytest
 
-from clients import ValidatingClient
+from clients import NewUser, Stack, ValidatingClient
 from deadlines import until
-
-if TYPE_CHECKING:
-    from conftest import NewUser, Stack
 
 PRIVATE = [
     ("GET", "/api/images"),
@@ -55,7 +51,7 @@ def test_private_resources_need_credentials(anyone: ValidatingClient, method: st
 
 
 @pytest.mark.parametrize("username", ["", "any", "not a user", "ä", "x" * 300, "admin"])
-def test_an_api_key_is_a_password_with_any_username(stack: "Stack", api_key: str, username: str) -> None:
+def test_an_api_key_is_a_password_with_any_username(stack: Stack, api_key: str, username: str) -> None:
     assert ValidatingClient(stack["GATEWAY_URL"], (username, api_key)).get("/api/images?limit=1").status == 200
 
 
@@ -93,7 +89,7 @@ def test_malformed_and_unknown_credentials_are_401(anyone: ValidatingClient, val
     assert (answer.status, answer.code) == (401, "unauthorized")
 
 
-def test_wrong_user_and_wrong_password_give_the_same_answer(stack: "Stack", new_user: "NewUser") -> None:
+def test_wrong_user_and_wrong_password_give_the_same_answer(stack: Stack, new_user: NewUser) -> None:
     username = new_user().username
     bodies = []
     for wrong in ((username, "wrong password"), (f"{username}-not", "wrong password")):
@@ -108,18 +104,18 @@ def test_a_key_whose_last_character_differs_is_refused(anyone: ValidatingClient,
     assert anyone.get("/api/images", headers={"Authorization": f"Bearer {other}"}).status == 401
 
 
-def test_a_password_is_no_bearer_token(stack: "Stack") -> None:
+def test_a_password_is_no_bearer_token(stack: Stack) -> None:
     client = ValidatingClient(stack["GATEWAY_URL"], stack["IMGHOST_PASSWORD"])
     assert client.get("/api/images").status == 401
 
 
-def test_identity_headers_from_outside_count_for_nothing(anyone: ValidatingClient, stack: "Stack") -> None:
+def test_identity_headers_from_outside_count_for_nothing(anyone: ValidatingClient, stack: Stack) -> None:
     name = stack["IMGHOST_USERNAME"]
     headers = {"X-User": name, "X-Forwarded-User": name, "X-Principal": name, "Remote-User": name}
     assert anyone.get("/api/images", headers=headers).status == 401
 
 
-def test_guessing_passwords_is_slowed_down_and_a_valid_key_never_is(stack: "Stack", new_user: "NewUser") -> None:
+def test_guessing_passwords_is_slowed_down_and_a_valid_key_never_is(stack: Stack, new_user: NewUser) -> None:
     owner = new_user()
     key = owner.post("/api/api-keys").json()["key"]
     guesser = ValidatingClient(stack["GATEWAY_URL"], (owner.username, "wrong password"))

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from clients import ValidatingClient, path
+from clients import Register, ValidatingClient, path
 from deadlines import until
 from pictures import decoded, photo
 
 if TYPE_CHECKING:
-    from conftest import Register
     from mypy_boto3_s3 import S3Client
 
 
@@ -23,7 +22,7 @@ def keys(s3: "S3Client", bucket: str, prefix: str) -> set[str]:
     return {item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/").get("Contents", [])}
 
 
-def test_registering_answers_pending_at_once(register: "Register", prefix: str) -> None:
+def test_registering_answers_pending_at_once(register: Register, prefix: str) -> None:
     image = register(f"{prefix}/name.jpg", title="A title")
     assert image["status"] == "pending"
     assert (image["size"], image["colors"], image["thumbs"], image["error"]) == (None, [], [], None)
@@ -75,7 +74,7 @@ def test_the_public_form_is_the_seeds_with_status_placeholder_and_date(
 
 
 def test_thumbs_of_a_key_at_the_root_lie_in_folders_at_the_root(
-    alice: ValidatingClient, register: "Register", prefix: str
+    alice: ValidatingClient, register: Register, prefix: str
 ) -> None:
     register(f"{prefix}.jpg", photo(300, 200))
     image = alice.settled(f"{prefix}.jpg")
@@ -86,7 +85,7 @@ def test_thumbs_of_a_key_at_the_root_lie_in_folders_at_the_root(
 
 
 def test_a_change_of_the_title_shows_publicly_within_a_second(
-    alice: ValidatingClient, anyone: ValidatingClient, register: "Register", prefix: str
+    alice: ValidatingClient, anyone: ValidatingClient, register: Register, prefix: str
 ) -> None:
     register(prefix, title="Old", description="Stays")
     public = path("i", prefix)
@@ -104,9 +103,7 @@ def test_put_without_fields_changes_nothing(alice: ValidatingClient, ready_image
     assert alice.get(uri).headers["ETag"] == before.headers["ETag"]
 
 
-def test_a_change_of_the_title_does_not_process_again(
-    alice: ValidatingClient, register: "Register", prefix: str
-) -> None:
+def test_a_change_of_the_title_does_not_process_again(alice: ValidatingClient, register: Register, prefix: str) -> None:
     register(prefix)
     alice.settled(prefix)
     assert alice.put(path("images", prefix), json={"title": "New"}).json()["status"] == "ready"
@@ -115,7 +112,7 @@ def test_a_change_of_the_title_does_not_process_again(
 @pytest.mark.parametrize("how", [{"json": {"reprocess": True}}, {"form": {"reprocess": "true"}}], ids=["json", "form"])
 def test_reprocess_shows_the_old_result_until_the_new_one(
     alice: ValidatingClient,
-    register: "Register",
+    register: Register,
     s3: "S3Client",
     bucket: str,
     prefix: str,
@@ -136,7 +133,7 @@ def test_reprocess_shows_the_old_result_until_the_new_one(
 
 
 def test_deleting_takes_the_thumbs_and_leaves_the_original(
-    alice: ValidatingClient, anyone: ValidatingClient, register: "Register", s3: "S3Client", bucket: str, prefix: str
+    alice: ValidatingClient, anyone: ValidatingClient, register: Register, s3: "S3Client", bucket: str, prefix: str
 ) -> None:
     s3_key = f"{prefix}/name"
     register(s3_key)
@@ -150,7 +147,7 @@ def test_deleting_takes_the_thumbs_and_leaves_the_original(
 
 
 def test_a_key_can_be_registered_again_at_once_after_deletion(
-    alice: ValidatingClient, register: "Register", s3: "S3Client", bucket: str, prefix: str
+    alice: ValidatingClient, register: Register, s3: "S3Client", bucket: str, prefix: str
 ) -> None:
     register(f"{prefix}/name", photo(64, 48))
     alice.settled(f"{prefix}/name")
@@ -162,7 +159,7 @@ def test_a_key_can_be_registered_again_at_once_after_deletion(
 
 
 def test_a_foreign_object_where_a_thumb_should_go_is_not_overwritten(
-    alice: ValidatingClient, register: "Register", s3: "S3Client", bucket: str, prefix: str
+    alice: ValidatingClient, register: Register, s3: "S3Client", bucket: str, prefix: str
 ) -> None:
     occupied = f"{prefix}/t128/name"
     s3.put_object(Bucket=bucket, Key=occupied, Body=b"somebody's")

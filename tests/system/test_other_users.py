@@ -1,11 +1,8 @@
 """Nothing of one user is shown to, changed by or destroyed by another."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from clients import ValidatingClient, path
-
-if TYPE_CHECKING:
-    from conftest import Register
+from clients import Register, ValidatingClient, path
 
 
 def test_an_image_of_another_user_answers_like_one_that_is_not_there(
@@ -22,7 +19,7 @@ def test_an_image_of_another_user_answers_like_one_that_is_not_there(
     assert alice.get(uri).json() == ready_image
 
 
-def test_lists_show_what_is_ones_own(alice: ValidatingClient, new_user: Any, register: "Register", prefix: str) -> None:
+def test_lists_show_what_is_ones_own(alice: ValidatingClient, new_user: Any, register: Register, prefix: str) -> None:
     register(prefix)
     alice.post("/api/collections", json={"name": prefix})
     newcomer = new_user()
@@ -42,7 +39,7 @@ def test_an_image_of_another_user_does_not_go_into_a_collection(
 
 
 def test_a_collection_of_another_user_answers_like_one_that_is_not_there(
-    alice: ValidatingClient, bob: ValidatingClient, ready_image: dict[str, Any], register: "Register", prefix: str
+    alice: ValidatingClient, bob: ValidatingClient, ready_image: dict[str, Any], register: Register, prefix: str
 ) -> None:
     alice.post("/api/collections", json={"name": prefix})
     alice.put(path("collections", prefix, "images", ready_image["s3_key"]))

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from clients import ValidatingClient, path
+from clients import Register, ValidatingClient, path
 from pictures import BLUE, ORANGE, decoded, encoded, photo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from conftest import Register
 
 
 def rotated() -> bytes:
@@ -53,7 +51,7 @@ PICTURES: "Mapping[str, bytes]" = {
 
 
 @pytest.fixture(scope="module")
-def results(alice: ValidatingClient, register: "Register") -> dict[str, dict[str, Any]]:
+def results(alice: ValidatingClient, register: Register) -> dict[str, dict[str, Any]]:
     """Every picture, registered at once."""
     uris = {name: register(f"{id(PICTURES):x}/{name}", content)["uri"] for name, content in PICTURES.items()}
     return {name: alice.settled(alice.get(uri).json()["s3_key"], 60) for name, uri in uris.items()}
@@ -136,7 +134,7 @@ def test_a_missing_object_fails_within_a_minute(alice: ValidatingClient, bucket:
 
 
 def test_an_image_that_failed_can_be_uploaded_and_processed_again(
-    alice: ValidatingClient, register: "Register", prefix: str
+    alice: ValidatingClient, register: Register, prefix: str
 ) -> None:
     register(prefix, b"not yet a picture")
     assert alice.settled(prefix)["status"] == "failed"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from clients import FORM, JSON, ValidatingClient, path
+from clients import FORM, JSON, Stack, ValidatingClient, path
 
 BIG = b'{"title": "' + b"x" * 70_000 + b'"}'
 
@@ -99,3 +99,29 @@ def test_no_answer_is_built_from_the_host_header(
 def test_private_answers_are_kept_by_nobody(alice: ValidatingClient, ready_image: dict[str, Any]) -> None:
     for target in (ready_image["uri"], "/api/images?limit=1", "/api/images/no/such", path("users", "no-such")):
         assert alice.get(target).headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status", "code"),
+    [
+        (f"/api/i/{'x' * 9000}", {}, 414, "uri-too-long"),
+        ("/api/images", {"X-Long": "x" * 9000}, 431, "request-header-fields-too-large"),
+        ("/api/images", {"Content-Length": "many"}, 400, "malformed-request"),
+        ("/api/images", {"Content-Length": "5", "Transfer-Encoding": "chunked"}, 400, "malformed-request"),
+        ("/api/images", {"Transfer-Encoding": "martian"}, 501, "not-implemented"),
+        ("/api/images", {"Expect": "miracles"}, 417, "expectation-failed"),
+    ],
+    ids=["long path", "long header", "length", "length and chunks", "transfer coding", "expectation"],
+)
+def test_what_cannot_be_read_is_a_problem_too(
+    stack: Stack, target: str, headers: dict[str, str], status: int, code: str
+) -> None:
+    answer = ValidatingClient(stack["GATEWAY_URL"]).get(target, headers=headers)
+    assert (answer.status, answer.code) == (status, code)
+    assert answer.headers["Connection"] == "close"
+
+
+def test_a_body_that_is_announced_too_large_is_refused_before_it_is_sent(alice: ValidatingClient) -> None:
+    answer = alice.post("/api/images", headers={"Content-Type": JSON, "Content-Length": "1000000000"})
+    assert (answer.status, answer.code) == (413, "body-too-large")
+    alice.close()

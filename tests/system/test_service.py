@@ -3,7 +3,7 @@
 import re
 
 from clients import ValidatingClient
-from gateway.docs import document
+from gateway.web.docs import document
 
 
 def test_health_needs_no_credentials(anyone: ValidatingClient) -> None:

@@ -4,14 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from clients import ValidatingClient, path
+from clients import NewUser, Register, Stack, ValidatingClient, path
+from deadlines import until
+from users import delete_user
 
 if TYPE_CHECKING:
-    from conftest import NewUser, Stack
+    from mypy_boto3_s3 import S3Client
 
 
 @pytest.fixture(scope="module")
-def dave(new_user: "NewUser") -> ValidatingClient:
+def dave(new_user: NewUser) -> ValidatingClient:
     return new_user()
 
 
@@ -34,7 +36,7 @@ def test_others_are_404_whether_they_exist_or_not(dave: ValidatingClient, alice:
     assert alice.put(me(dave)[0], json={"current_password": me(alice)[2], "password": "long enough"}).status == 404
 
 
-def test_a_changed_password_counts_from_the_next_request_on(stack: "Stack", new_user: "NewUser") -> None:
+def test_a_changed_password_counts_from_the_next_request_on(stack: Stack, new_user: NewUser) -> None:
     user = new_user()
     uri, username, old = me(user)
     new = "ein längeres Passwort 🌍"
@@ -50,7 +52,7 @@ def test_a_changed_password_counts_from_the_next_request_on(stack: "Stack", new_
     assert user.get(uri).status == 200
 
 
-def test_an_api_key_may_not_change_the_password_and_outlives_its_change(stack: "Stack", new_user: "NewUser") -> None:
+def test_an_api_key_may_not_change_the_password_and_outlives_its_change(stack: Stack, new_user: NewUser) -> None:
     user = new_user()
     uri, _, old = me(user)
     by_key = ValidatingClient(stack["GATEWAY_URL"], user.post("/api/api-keys").json()["key"])
@@ -88,8 +90,30 @@ def test_unacceptable_fields_are_422(dave: ValidatingClient, fields: dict[str, A
 
 
 @pytest.mark.parametrize("password", ["12345678", "x" * 256, "🌍" * 256, "with:colon and space"])
-def test_passwords_have_8_to_256_characters(stack: "Stack", new_user: "NewUser", password: str) -> None:
+def test_passwords_have_8_to_256_characters(stack: Stack, new_user: NewUser, password: str) -> None:
     user = new_user()
     uri, username, old = me(user)
     assert user.put(uri, json={"current_password": old, "password": password}).status == 200
     assert ValidatingClient(stack["GATEWAY_URL"], (username, password)).get(uri).status == 200
+
+
+def test_deleted_user_takes_images_thumbs_and_collections_along(
+    stack: Stack, new_user: NewUser, anyone: ValidatingClient, register: Register, s3: "S3Client", prefix: str
+) -> None:
+    client, key, collection = new_user(), f"{prefix}/theirs.jpg", f"of-{prefix}"
+    register(key, by=client)
+    assert client.settled(key)["status"] == "ready"
+    assert client.post("/api/collections", json={"name": collection}).status == 201
+    delete_user(stack, client.username)
+    assert client.get("/api/images").status == 401
+
+    def gone() -> bool:
+        left = s3.list_objects_v2(Bucket=stack["S3_BUCKET"], Prefix=f"{prefix}/").get("Contents", [])
+        return (
+            anyone.get(f"/api/i/{key}").status == 404
+            and anyone.get(f"/api/c/{collection}").status == 404
+            and [found["Key"] for found in left] == [key]
+        )
+
+    until(gone, 20, "something of the deleted user is still there")
+    client.close()

@@ -29,7 +29,6 @@ class BodyTooSlowError(GatewayError):
     """A body that did not arrive in time."""
 
     code = "request-timeout"
-    headers = {"Connection": "close"}  # noqa: RUF012 - never changed
 
     def __init__(self) -> None:
         super().__init__("The body did not arrive in time.")

@@ -43,6 +43,7 @@ class RawPaths:
         """Replace PATH_INFO by the raw path; a proxy's absolute form loses its scheme and host."""
         path = _ABSOLUTE_FORM.sub("", environ["RAW_URI"], count=1).partition("?")[0]
         environ["SCRIPT_NAME"] = ""
+        environ["HTTP_HOST"] = "gateway"  # what a client calls this host decides nothing, and builds nothing
         if path.startswith("//"):  # Werkzeug would take both slashes for one
             path = "/%2F" + path[2:]
         environ["PATH_INFO"] = quote_from_bytes(path.encode("latin-1"), safe=_PRINTABLE) or "/"

@@ -9,7 +9,7 @@ import structlog
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from chassis.problems import DependencyDownError
+from chassis.errors import DependencyDownError
 from gateway.settings import GatewaySettings
 from gateway.table import Service
 

@@ -1,10 +1,11 @@
 import pytest
-from chassis import bodies
-from chassis.bodies import MalformedBodyError, UnsupportedMediaTypeError
-from chassis.problems import InvalidFieldsError
 from flask import Request
 from pydantic import BaseModel, ConfigDict
 from werkzeug.test import EnvironBuilder
+
+from chassis import bodies
+from chassis.bodies import MalformedBodyError, UnsupportedMediaTypeError
+from chassis.problems import InvalidFieldsError
 
 
 class Model(BaseModel):
@@ -50,7 +51,9 @@ def test_what_is_not_a_form_is_malformed(body: bytes) -> None:
         read(body, bodies.FORM)
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "application/json; charset=latin-1", "multipart/form-data", None])
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/json; charset=latin-1", "multipart/form-data", None]
+)
 def test_other_media_types_are_unsupported(content_type: str | None) -> None:
     with pytest.raises(UnsupportedMediaTypeError):
         read(b'{"name": "a"}', content_type)

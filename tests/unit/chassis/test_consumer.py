@@ -1,5 +1,6 @@
 import pika
 import pytest
+
 from chassis.consumer import (
     Ack,
     DeadLetter,
@@ -53,6 +54,6 @@ def test_crashes_count_as_attempts() -> None:
 
 
 def test_headers_of_somebody_elses_making_count_as_absent() -> None:
-    headers = {"x-failures": "many", "x-delivery-count": -5, "x-waits": None}
+    headers: dict[str, str | int | None] = {"x-failures": "many", "x-delivery-count": -5, "x-waits": None}
     delivery = read_delivery(pika.BasicProperties(headers=headers), b"")
     assert (delivery.attempt, delivery.waits, delivery.message_id) == (1, 0, "")

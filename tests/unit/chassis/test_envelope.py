@@ -1,9 +1,10 @@
 import json
 
 import pytest
-from chassis.envelope import Event, MalformedMessageError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chassis.envelope import Event, MalformedMessageError
 
 
 def test_event_survives_the_wire() -> None:

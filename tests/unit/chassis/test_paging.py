@@ -1,11 +1,12 @@
 import pytest
-from chassis import paging
-from chassis.paging import Page
-from chassis.problems import InvalidFieldsError
 from flask import Request, Response
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder
+
+from chassis import paging
+from chassis.paging import Page
+from chassis.problems import InvalidFieldsError
 
 
 def asked(query: dict[str, str], scope: str = "list") -> Page[int]:

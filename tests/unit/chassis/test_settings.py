@@ -1,4 +1,5 @@
 import pytest
+
 from auth.settings import MigrateSettings
 from auth.settings import ServeSettings as AuthSettings
 from auth.settings import WorkerSettings as AuthWorkerSettings

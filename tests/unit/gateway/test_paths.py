@@ -2,13 +2,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from werkzeug.routing import Map, Rule
+
 from gateway import paths
 from gateway.errors import MalformedPathError
 from gateway.paths import KeyConverter, RawPaths, SegmentConverter
 from gateway.table import ROUTES
-from hypothesis import given
-from hypothesis import strategies as st
-from werkzeug.routing import Map, Rule
 
 MAP = Map(
     [Rule(route.rule, endpoint=route.rule) for route in ROUTES],

@@ -4,13 +4,13 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chassis import web
-from gateway import api_keys, docs
+from gateway import api_keys
 from gateway.errors import STATUSES, GatewayError
 from gateway.paths import KeyConverter, RawPaths, SegmentConverter
 from gateway.services import Services
 from gateway.settings import GatewaySettings
 from gateway.table import ROUTES
-from gateway.web import forwarding, public
+from gateway.web import docs, forwarding, public
 
 
 def make_flask(settings: GatewaySettings) -> Flask:

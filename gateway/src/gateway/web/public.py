@@ -2,7 +2,7 @@
 
 from flask import Flask, Response, request
 
-PUBLIC_PREFIXES = ("/api/i/", "/api/c/")
+PUBLIC_PREFIXES = ("/api/i/", "/api/c/", "/api/openapi.json")
 METHODS = "GET, HEAD, OPTIONS"
 
 

@@ -8,7 +8,7 @@ import click
 import structlog
 
 from chassis import logs
-from chassis.problems import DependencyDownError
+from chassis.errors import DependencyDownError
 from chassis.settings import ProcessSettings, effective
 
 

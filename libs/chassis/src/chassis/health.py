@@ -6,8 +6,6 @@ blinks. It is shown in the body, for people.
 
 from collections.abc import Callable, Mapping
 
-from flask import Flask, Response, jsonify
-
 Checks = Mapping[str, Callable[[], bool]]
 
 
@@ -26,16 +24,3 @@ def _run(checks: Checks) -> dict[str, bool]:
         except Exception:  # noqa: BLE001 - whatever a check dies of, its answer is no
             results[name] = False
     return results
-
-
-def install(app: Flask, own: Checks, shared: Checks) -> None:
-    """Add /healthz and /readyz to APP."""
-
-    @app.get("/healthz")
-    def healthz() -> Response:
-        return jsonify(status="ok")
-
-    @app.get("/readyz")
-    def readyz() -> tuple[Response, int]:
-        ready, document = examine(own, shared)
-        return jsonify(document), 200 if ready else 503

@@ -1,34 +1,22 @@
 """The outbox: events written in the transaction of what they tell of, and relayed to the broker afterwards.
 
 A row is `due` until the broker has confirmed it, then `published`. There is no cursor: ids are given before the
-commit, so a later id may become visible first. A relay leases a bounded batch and publishes outside of any
-transaction; if it dies, the lease runs out and another relay sends the rows again, under the same message ids.
+commit, so a later id may become visible first. Whoever takes rows holds them by a lease, in no transaction; if it dies,
+the lease runs out and another takes them.
 """
 
-import threading
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-import structlog
 
-from chassis.database import UtcDateTime, attempt, now, transact
+from chassis.database import UtcDateTime, now
 from chassis.envelope import Event
-from chassis.metrics import OUTBOX_AGE, PUBLISHED
-from chassis.problems import DependencyDownError
-from chassis.publisher import NotPublishedError, Publisher
-
-log = structlog.get_logger(__name__)
 
 BATCH = 100
 SWEPT = 1000
 LEASE = timedelta(seconds=30)
 KEPT = timedelta(hours=1)
-POLL_S = 0.2
-PAUSE_S = (0.2, 5.0)
-TIDY_EVERY_S = 5.0
 
 
 def table(metadata: sa.MetaData) -> sa.Table:
@@ -102,64 +90,3 @@ def oldest_due(connection: sa.Connection, outbox: sa.Table) -> datetime | None:
         sa.select(sa.func.min(outbox.c.date_created, type_=UtcDateTime)).where(outbox.c.state == "due")
     )
     return oldest
-
-
-@dataclass
-class Relay:
-    """Moves events from OUTBOX to the broker until `stop` is set; any number of relays may run beside each other."""
-
-    engine: sa.Engine
-    outbox: sa.Table
-    publisher: Publisher
-    stop: threading.Event = field(default_factory=threading.Event)
-
-    def run(self) -> None:
-        """Relay until `stop` is set, through every loss of the database and the broker."""
-        pause_s, tidied = PAUSE_S[0], 0.0
-        while not self.stop.is_set():
-            try:
-                moved = self.relay_batch()
-                if time.monotonic() - tidied > TIDY_EVERY_S:
-                    tidied = time.monotonic()
-                    self._measure()
-                    transact(self.engine, sweep, self.outbox)
-            except (NotPublishedError, DependencyDownError) as fault:
-                log.warning("relay delayed", error=str(fault), pause_s=pause_s)
-                self.stop.wait(pause_s)
-                pause_s = min(pause_s * 2, PAUSE_S[1])
-                continue
-            pause_s = PAUSE_S[0]
-            if not moved:
-                self.stop.wait(POLL_S)
-
-    def relay_batch(self) -> int:
-        """Publish one batch of due rows; return how many the broker confirmed.
-
-        Raises NotPublishedError or DependencyDownError; what was confirmed until then is marked if the database lets.
-        """
-        rows = transact(self.engine, lease, self.outbox)
-        confirmed: list[str] = []
-        refused: NotPublishedError | None = None
-        for row in rows:
-            try:
-                self.publisher.publish_encoded(row.type, row.body, row.id)
-            except NotPublishedError as fault:
-                refused = fault
-                # The rest may go to other queues that do exist; only a broker that is away fails them all.
-                if fault.broker_is_away:
-                    break
-            else:
-                confirmed.append(row.id)
-                PUBLISHED.labels(row.type).inc()
-        if confirmed:
-            transact(self.engine, mark_published, self.outbox, confirmed)
-        left = [row.id for row in rows if row.id not in set(confirmed)]
-        if left:
-            transact(self.engine, release, self.outbox, left)
-        if refused is not None:
-            raise refused
-        return len(confirmed)
-
-    def _measure(self) -> None:
-        oldest = attempt(self.engine, lambda connection: oldest_due(connection, self.outbox))
-        OUTBOX_AGE.set((now() - oldest).total_seconds() if oldest else 0.0)

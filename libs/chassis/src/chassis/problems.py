@@ -9,6 +9,7 @@ from flask import Flask, Response, current_app, json, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from chassis import request_ids
+from chassis.errors import DependencyDownError
 
 log = structlog.get_logger(__name__)
 
@@ -28,24 +29,6 @@ class InvalidFieldsError(Exception):
     def __init__(self, faults: list[FieldFault]) -> None:
         super().__init__("; ".join(f"{f.get('pointer', f.get('parameter', ''))}: {f['detail']}" for f in faults))
         self.faults = faults
-
-
-class DependencyDownError(Exception):
-    """Something that this request needs does not answer; the same request may work in a moment."""
-
-    code = "service-unavailable"
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"The {what} does not answer. Try again in a moment.")
-
-
-class TokenRefusedError(Exception):
-    """No token, or one that is forged, expired, or meant for somebody else."""
-
-    code = "unauthorized"
-
-    def __init__(self) -> None:
-        super().__init__("This service takes requests with a valid token only.")
 
 
 def response(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> Response:

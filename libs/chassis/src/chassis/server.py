@@ -61,7 +61,6 @@ def serve(make_app: Callable[[], Flask], settings: WebSettings, **options: Any) 
     defaults: dict[str, Any] = {
         "bind": f"{settings.listen_host}:{settings.listen_port}",
         "workers": settings.web_processes,
-        "threads": settings.web_threads,
         "worker_class": "gthread",
         "keepalive": KEEPALIVE_S,
         "graceful_timeout": GRACE_S,

@@ -1,5 +1,6 @@
 """Settings: read once at start, frozen, complete, silent about secrets; every fault is named in one message."""
 
+import json
 import sys
 from collections.abc import Iterator
 from typing import Any, Literal, TypeVar
@@ -26,7 +27,6 @@ class WebSettings(ProcessSettings):
     listen_host: str = Field("0.0.0.0", description="Address that HTTP is served on.")  # noqa: S104 - a container's own
     listen_port: PositiveInt = Field(8000, description="Port that HTTP is served on.")
     web_processes: PositiveInt = Field(2, description="Web worker processes.")
-    web_threads: PositiveInt = Field(8, description="Requests that one web process works on at a time.")
 
 
 Settings = TypeVar("Settings", bound=ProcessSettings)
@@ -58,5 +58,8 @@ def rows(kind: type[ProcessSettings]) -> Iterator[tuple[str, str, str]]:
     """Yield (variable, default, description) for each setting of KIND, for the README's tables."""
     prefix = str(kind.model_config.get("env_prefix", ""))
     for name, field in kind.model_fields.items():
-        default = "required" if field.default is PydanticUndefined else field.default
-        yield prefix + name.upper(), "" if default is None else str(default), field.description or ""
+        default = "required" if field.is_required() else field.default
+        if default is None or default is PydanticUndefined:
+            default = ""
+        shown = default if isinstance(default, str) else json.dumps(default)
+        yield prefix + name.upper(), shown, field.description or ""

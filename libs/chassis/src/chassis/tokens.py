@@ -9,7 +9,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chassis.problems import TokenRefusedError
+from chassis.errors import TokenRefusedError
 
 ALGORITHM = "EdDSA"
 LIFETIME_S = 30

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Mapping
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, jsonify, request
 
-from chassis import bodies, etags, health, problems, request_ids
+from chassis import bodies, errors, etags, health, problems, request_ids
 from chassis.health import Checks
 from chassis.metrics import REQUESTS
 
@@ -18,7 +18,7 @@ STATUSES: Mapping[type[Exception], int] = {
     bodies.MalformedBodyError: 400,
     bodies.UnsupportedMediaTypeError: 415,
     etags.StaleError: 412,
-    problems.TokenRefusedError: 401,
+    errors.TokenRefusedError: 401,
 }
 
 
@@ -44,7 +44,7 @@ def make_app(  # noqa: PLR0913 - what tells one application from another
     problems.install(app, domain_error, statuses)
     for kind, status in STATUSES.items():
         problems.install(app, kind, {kind: status})
-    health.install(app, own, shared)
+    show_health(app, own, shared)
     trace(app)
     return app
 
@@ -68,3 +68,16 @@ def trace(app: Flask) -> None:
                 "request", method=request.method, route=route, status=answer.status_code, ms=round(took_s * 1000, 1)
             )
         return answer
+
+
+def show_health(app: Flask, own: Checks, shared: Checks) -> None:
+    """Add /healthz and /readyz to APP."""
+
+    @app.get("/healthz", provide_automatic_options=False)
+    def healthz() -> Response:
+        return jsonify(status="ok")
+
+    @app.get("/readyz", provide_automatic_options=False)
+    def readyz() -> tuple[Response, int]:
+        ready, document = health.examine(own, shared)
+        return jsonify(document), 200 if ready else 503

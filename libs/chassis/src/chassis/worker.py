@@ -8,7 +8,7 @@ from types import FrameType
 
 import structlog
 
-from chassis.problems import DependencyDownError
+from chassis.errors import DependencyDownError
 
 log = structlog.get_logger(__name__)
 

@@ -18,8 +18,8 @@ from auth.settings import DatabaseSettings, MigrateSettings, ServeSettings, Work
 from chassis import commands, logs, ops, server, tokens, worker
 from chassis.commands import Commands
 from chassis.database import Database, now
-from chassis.outbox import Relay
 from chassis.publisher import Publisher
+from chassis.relay import Relay
 from chassis.settings import load
 
 SWEEP_EVERY_S = 60.0
@@ -43,7 +43,7 @@ def serve() -> None:
 
         return make_flask(make_app(settings))
 
-    server.serve(make, settings)
+    server.serve(make, settings, threads=settings.web_threads)
 
 
 @main.command("worker")

@@ -33,6 +33,7 @@ class ServeSettings(DatabaseSettings, WebSettings):
 
     model_config = _CONFIG
 
+    web_threads: PositiveInt = Field(8, description="Requests that one web process works on at a time.")
     token_private_key_file: Path = Field(description="PEM file that tokens for the other services are signed with.")
     hash_slots: PositiveInt = Field(2, description="Passwords hashed at a time by one process; more wait.")
     hash_wait_s: PositiveFloat = Field(3.0, description="Longest wait for a hashing slot; then 503.")

@@ -15,8 +15,8 @@ from catalog.worker import QUEUE, handle
 from chassis import commands, logs, ops, server, worker
 from chassis.commands import Commands
 from chassis.consumer import Consumer
-from chassis.outbox import Relay
 from chassis.publisher import Publisher
+from chassis.relay import Relay
 from chassis.settings import load
 
 
@@ -38,7 +38,7 @@ def serve() -> None:
 
         return make_flask(make_app(settings))
 
-    server.serve(make, settings)
+    server.serve(make, settings, threads=settings.web_threads)
 
 
 @main.command("worker")

@@ -5,7 +5,7 @@ from catalog.adapters.store import Store
 from chassis.consumer import TransientError
 from chassis.database import Database
 from chassis.envelope import Event
-from chassis.problems import DependencyDownError
+from chassis.errors import DependencyDownError
 from chassis.topology import Queue
 
 QUEUE = Queue("catalog.results", messages.TAKEN)

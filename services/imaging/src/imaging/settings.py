@@ -22,7 +22,9 @@ class ImagingSettings(ProcessSettings):
         default=True, description="Off for an S3 without If-Match on PUT: looks first, then writes, which can race."
     )
     s3_checksums: bool = Field(default=False, description="On sends boto3's CRC trailers, which some S3 refuse.")
-    processes: PositiveInt = Field(os.cpu_count() or 1, description="Pictures worked on at a time.")
+    processes: PositiveInt = Field(
+        default_factory=lambda: os.cpu_count() or 1, description="Pictures worked on at a time; by default one a core."
+    )
     max_bytes: PositiveInt = Field(64 * 1024 * 1024, description="Larger originals end as failed.")
     max_pixels: PositiveInt = Field(50_000_000, description="Pictures with more pixels end as failed.")
     max_side: PositiveInt = Field(30_000, description="Pictures with a longer side, in pixels, end as failed.")

@@ -35,6 +35,7 @@ def decode(opened: Opened, needed: int) -> Picture:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         profile = image.info.get("icc_profile")
         image.draft(None, (min(size[0], needed * _HEADROOM), min(size[1], needed * _HEADROOM)))
+        scaled = image.size != size
         image.load()
         image = _to_eight_bits(image)
         image = _to_srgb(image, profile)
@@ -44,8 +45,9 @@ def decode(opened: Opened, needed: int) -> Picture:
         raise
     except Exception as fault:  # decoders raise OSError, SyntaxError, ValueError, struct.error, EOFError and others
         raise MalformedError("The picture is broken or cut short: it cannot be decoded to its end.") from fault
-    upright = (size[1], size[0]) if orientation in _SIDEWAYS else size
-    return Picture(image, upright)
+    if not scaled:  # some decoders turn the picture themselves
+        return Picture(image, image.size)
+    return Picture(image, (size[1], size[0]) if orientation in _SIDEWAYS else size)
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

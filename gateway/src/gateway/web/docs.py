@@ -9,19 +9,13 @@ from typing import Any
 import yaml
 from flask import Blueprint, Response, abort, request
 
+from gateway.web.public import preflight
+
 # data: is for the page's icons, which lie in its style sheet.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-CROSS_ORIGIN = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "ETag, Link, X-Request-ID",
-}
-PREFLIGHT = CROSS_ORIGIN | {
-    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
-    "Access-Control-Allow-Headers": "If-None-Match, X-Request-ID",
-}
 PAGE_HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
 SHIPPED_ASSETS = {
     "swagger-ui.css": "text/css; charset=utf-8",
@@ -66,7 +60,7 @@ def documentation(max_age_s: int) -> Blueprint:
     openapi = StaticAnswer(
         json.dumps(document(), ensure_ascii=False, separators=(",", ":")).encode(),
         "application/json",
-        caching | CROSS_ORIGIN,
+        caching,
     )
     page = StaticAnswer(own.joinpath("docs.html").read_bytes(), "text/html; charset=utf-8", caching | PAGE_HEADERS)
     assets = {
@@ -79,9 +73,7 @@ def documentation(max_age_s: int) -> Blueprint:
     def show_openapi() -> Response:
         return openapi.present()
 
-    @routes.route("/api/openapi.json", methods=["OPTIONS"])
-    def preflight_openapi() -> Response:
-        return Response(status=204, headers=PREFLIGHT)
+    routes.add_url_rule("/api/openapi.json", "preflight", preflight, methods=["OPTIONS"])
 
     @routes.get("/api/docs", provide_automatic_options=False)
     def show_page() -> Response:

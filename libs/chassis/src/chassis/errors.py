@@ -1,0 +1,19 @@
+"""Errors of every kind of process, with or without an HTTP interface: nothing of the web is imported here."""
+
+
+class DependencyDownError(Exception):
+    """Something that this request needs does not answer; the same request may work in a moment."""
+
+    code = "service-unavailable"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The {what} does not answer. Try again in a moment.")
+
+
+class TokenRefusedError(Exception):
+    """No token, or one that is forged, expired, or meant for somebody else."""
+
+    code = "unauthorized"
+
+    def __init__(self) -> None:
+        super().__init__("This service takes requests with a valid token only.")

@@ -1,0 +1,85 @@
+"""The relay: moves what is due in an outbox to the broker.
+
+It publishes outside of any transaction and marks afterwards what the broker has confirmed. If it dies in between, the
+rows are sent again under the same message ids, by which consumers know them.
+"""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+import structlog
+
+from chassis import outbox
+from chassis.database import attempt, now, transact
+from chassis.errors import DependencyDownError
+from chassis.metrics import OUTBOX_AGE, PUBLISHED
+from chassis.publisher import NotPublishedError, Publisher
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 0.2
+PAUSE_S = (0.2, 5.0)
+TIDY_EVERY_S = 5.0
+
+
+@dataclass
+class Relay:
+    """Moves events from the outbox TABLE to the broker until `stop` is set; any number of relays may run at a time."""
+
+    engine: sa.Engine
+    table: sa.Table
+    publisher: Publisher
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Relay until `stop` is set, through every loss of the database and the broker."""
+        pause_s, tidied = PAUSE_S[0], 0.0
+        while not self.stop.is_set():
+            try:
+                moved = self.relay_batch()
+                if time.monotonic() - tidied > TIDY_EVERY_S:
+                    tidied = time.monotonic()
+                    self._measure()
+                    transact(self.engine, outbox.sweep, self.table)
+            except (NotPublishedError, DependencyDownError) as fault:
+                log.warning("relay delayed", error=str(fault), pause_s=pause_s)
+                self.stop.wait(pause_s)
+                pause_s = min(pause_s * 2, PAUSE_S[1])
+                continue
+            pause_s = PAUSE_S[0]
+            if not moved:
+                self.stop.wait(POLL_S)
+
+    def relay_batch(self) -> int:
+        """Publish one batch of due rows; return how many the broker confirmed.
+
+        Raises NotPublishedError or DependencyDownError; what was confirmed until then is marked if the database lets.
+        """
+        rows = transact(self.engine, outbox.lease, self.table)
+        confirmed: list[str] = []
+        refused: NotPublishedError | None = None
+        for row in rows:
+            try:
+                self.publisher.publish_encoded(row.type, row.body, row.id)
+            except NotPublishedError as fault:
+                refused = fault
+                # The rest may go to other queues that do exist; only a broker that is away fails them all.
+                if fault.broker_is_away:
+                    break
+            else:
+                confirmed.append(row.id)
+                PUBLISHED.labels(row.type).inc()
+        if confirmed:
+            transact(self.engine, outbox.mark_published, self.table, confirmed)
+        left = [row.id for row in rows if row.id not in set(confirmed)]
+        if left:
+            transact(self.engine, outbox.release, self.table, left)
+        if refused is not None:
+            raise refused
+        return len(confirmed)
+
+    def _measure(self) -> None:
+        oldest = attempt(self.engine, lambda connection: outbox.oldest_due(connection, self.table))
+        OUTBOX_AGE.set((now() - oldest).total_seconds() if oldest else 0.0)

@@ -1,0 +1,115 @@
+"""Recorded messages hold both ends together: what one service sends is what the other was written to read."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from auth import messages as auth_messages
+from catalog import messages as catalog_messages
+from catalog import queueing
+from catalog.domain import Fault, Image, Outcome, Picture, Thumb
+from catalog.worker import QUEUE as CATALOG_QUEUE
+from chassis.database import now
+from chassis.envelope import Event, MalformedMessageError
+from imaging import domain as imaging_domain
+from imaging import messages as imaging_messages
+from imaging.domain import Job, Original, Rendering, UnsupportedFormatError
+from imaging.worker import QUEUE as IMAGING_QUEUE
+
+RECORDED = Path(__file__).parent / "messages"
+ALL = sorted(path.stem for path in RECORDED.glob("*.json"))
+JOBS = ("image.created", "image.reprocess", "image.deleted")
+IMAGE_ID = "0f6f2f0e-52b7-4a53-9df1-6b1c1a1f1a11"
+USER_ID = "22222222-2222-2222-2222-222222222222"
+JOB = Job(IMAGE_ID, 3, "pics", "01V9PaTx/my image ä.jpg")
+
+
+def recorded(name: str) -> Event:
+    return Event.decode((RECORDED / f"{name}.json").read_bytes())
+
+
+def like_recorded(sent: Event) -> Event:
+    """Give SENT with what differs from message to message as it is in the record."""
+    example = recorded(sent.type)
+    return replace(sent, event_id=example.event_id, time=example.time, request_id=example.request_id)
+
+
+def test_every_message_is_recorded_and_taken_by_somebody() -> None:
+    assert set(ALL) == {*JOBS, "image.processed", "image.failed", "image.thumbs-deleted", "user.deleted"}
+    assert set(ALL) == {*CATALOG_QUEUE.types, *IMAGING_QUEUE.types}
+
+
+@pytest.mark.parametrize("kind", JOBS)
+def test_catalog_sends_jobs_as_recorded(kind: str) -> None:
+    image = Image(IMAGE_ID, USER_ID, "pics", JOB.s3_key, "", "", "pending", 3, now(), now())
+    sent = catalog_messages.job_event(queueing.job_for(image, kind))  # type: ignore[arg-type]
+    assert like_recorded(sent) == recorded(kind)
+
+
+@pytest.mark.parametrize("kind", JOBS)
+def test_imaging_reads_jobs_as_recorded(kind: str) -> None:
+    assert imaging_messages.read_job(recorded(kind)) == JOB
+
+
+def test_imaging_sends_answers_as_recorded() -> None:
+    thumbs = tuple(imaging_domain.Thumb(n, n, h, "image/jpeg", b"") for n, h in ((64, 36), (512, 288)))
+    rendering = Rendering(1920, 1080, "image/jpeg", ("#6c5378", "#8e6274"), "XkgGLYZ3eId4h4hwhwiJhoh1kFkH", thumbs)
+    original = Original(b"x" * 184_312, '"9b2cf535f27731c974343645a3985328"')
+    fault = UnsupportedFormatError("The file is no picture of a format that is taken: JPEG, PNG.")
+    for sent in (
+        imaging_messages.processed(JOB, original, rendering, 1),
+        imaging_messages.failed(JOB, fault),
+        imaging_messages.thumbs_deleted(JOB),
+    ):
+        assert like_recorded(sent) == recorded(sent.type)
+
+
+def test_catalog_reads_answers_as_recorded() -> None:
+    picture = Picture(
+        width=1920,
+        height=1080,
+        colors=("#6c5378", "#8e6274"),
+        thumbs=(Thumb(64, 64, 36), Thumb(512, 512, 288)),
+        placeholder="XkgGLYZ3eId4h4hwhwiJhoh1kFkH",
+        content_type="image/jpeg",
+        bytes=184_312,
+        source_etag='"9b2cf535f27731c974343645a3985328"',
+        recipe=1,
+    )
+    fault = Fault("unsupported-format", "The file is no picture of a format that is taken: JPEG, PNG.")
+    expected = {
+        "image.processed": Outcome("pics", JOB.s3_key, IMAGE_ID, 3, picture=picture),
+        "image.failed": Outcome("pics", JOB.s3_key, IMAGE_ID, 3, error=fault),
+        "image.thumbs-deleted": Outcome("pics", JOB.s3_key, IMAGE_ID, 3),
+    }
+    assert {name: catalog_messages.read_outcome(recorded(name)) for name in expected} == expected
+
+
+def test_the_end_of_a_user_is_sent_and_read_as_recorded() -> None:
+    assert like_recorded(auth_messages.user_deleted(USER_ID)) == recorded("user.deleted")
+    assert catalog_messages.read_deleted_user(recorded("user.deleted")) == USER_ID
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_message_without_a_field_that_is_needed_is_malformed(name: str) -> None:
+    event = recorded(name)
+    read = {
+        "user.deleted": catalog_messages.read_deleted_user,
+        **dict.fromkeys(JOBS, imaging_messages.read_job),
+    }.get(name, catalog_messages.read_outcome)
+    for field in event.data:
+        less = {key: value for key, value in event.data.items() if key != field}
+        with pytest.raises(MalformedMessageError):
+            read(replace(event, data=less))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_field_that_is_not_known_yet_is_let_through(name: str) -> None:
+    event = replace(recorded(name), data={**recorded(name).data, "added_later": 1})
+    if name in JOBS:
+        assert imaging_messages.read_job(event) == JOB
+    elif name == "user.deleted":
+        assert catalog_messages.read_deleted_user(event) == USER_ID
+    else:
+        assert catalog_messages.read_outcome(event).image_id == IMAGE_ID

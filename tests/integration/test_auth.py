@@ -1,0 +1,183 @@
+"""Users, keys and throttling, alike on both databases."""
+
+import base64
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+import pytest
+import sqlalchemy as sa
+
+from auth import domain, use_cases
+from auth.adapters.store import Store
+from auth.adapters.tables import api_keys, outbox
+from auth.authentication import Authenticator, Policy
+from auth.domain import (
+    ApiKeyNotFoundError,
+    KeyName,
+    TooManyAttemptsError,
+    UnauthorizedError,
+    User,
+    UsernameTakenError,
+)
+from auth.passwords import Verifier, hash_password
+from chassis.database import Database, now
+from chassis.tokens import Principal
+
+PASSWORD = "correct horse"
+HERE, ELSEWHERE = "192.0.2.1", "192.0.2.2"
+
+
+def basic(username: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
+@pytest.fixture
+def anna(auth_database: Database[Store]) -> User:
+    return auth_database.transact(use_cases.create_user, "anna", hash_password(PASSWORD))
+
+
+@pytest.fixture
+def authenticator(auth_database: Database[Store]) -> Authenticator:
+    verifier = Verifier(slots=2, wait_s=5, memory_s=10)
+    return Authenticator(auth_database, verifier, Policy(3, 300, key_failures_a_minute=4))
+
+
+def principal(user: User) -> Principal:
+    return Principal(user.user_id, user.username, "password")
+
+
+def refused(attempt: Callable[[], object]) -> type[Exception] | None:
+    try:
+        attempt()
+    except (UnauthorizedError, TooManyAttemptsError) as fault:
+        return type(fault)
+    return None
+
+
+def test_names_of_users_are_unique(auth_database: Database[Store], anna: User) -> None:
+    with pytest.raises(UsernameTakenError):
+        auth_database.transact(use_cases.create_user, anna.username, "hash")
+
+
+def test_first_user_is_made_only_where_there_is_none(auth_database: Database[Store], anna: User) -> None:
+    assert auth_database.transact(use_cases.create_first_user, "demo", "hash") is None
+    assert [user.username for user in auth_database.read(Store.users)] == [anna.username]
+
+
+def test_password_and_key_tell_who_calls(
+    auth_database: Database[Store], authenticator: Authenticator, anna: User
+) -> None:
+    assert authenticator.authenticate(basic("anna", PASSWORD), HERE) == principal(anna)
+    _, secret = auth_database.transact(use_cases.create_key, principal(anna), "")
+    expected = Principal(anna.user_id, "anna", "key")
+    assert authenticator.authenticate(basic("anything", secret), HERE) == expected
+    assert authenticator.authenticate(f"Bearer {secret}", HERE) == expected
+
+
+def test_changed_password_is_refused_on_the_next_request_by_every_process(
+    auth_database: Database[Store], authenticator: Authenticator, anna: User
+) -> None:
+    other_process = Authenticator(auth_database, Verifier(2, 5, 10), authenticator.policy)
+    for process in (authenticator, other_process):
+        process.authenticate(basic("anna", PASSWORD), HERE)
+    auth_database.transact(use_cases.set_password, anna.username, hash_password("another one"))
+    for process in (authenticator, other_process):
+        assert refused(partial(process.authenticate, basic("anna", PASSWORD), HERE))
+        process.authenticate(basic("anna", "another one"), HERE)
+
+
+def test_revoked_key_is_refused_on_the_next_request(
+    auth_database: Database[Store], authenticator: Authenticator, anna: User
+) -> None:
+    key, secret = auth_database.transact(use_cases.create_key, principal(anna), "")
+    authenticator.authenticate(f"Bearer {secret}", HERE)
+    auth_database.transact(use_cases.delete_key, principal(anna), KeyName(key.key_id), lambda _: None)
+    assert refused(lambda: authenticator.authenticate(f"Bearer {secret}", HERE)) is UnauthorizedError
+
+
+def test_key_with_the_right_id_and_another_secret_is_refused(
+    auth_database: Database[Store], authenticator: Authenticator, anna: User
+) -> None:
+    key, secret = auth_database.transact(use_cases.create_key, principal(anna), "")
+    forged = domain.new_key()
+    body = f"imgh_{key.key_id}_{forged[22:54]}"
+    forged = body + domain._checksum(body)  # noqa: SLF001 - well-formed, as a forger would make it
+    assert domain.parse_key(forged) is not None
+    assert refused(lambda: authenticator.authenticate(f"Bearer {forged}", HERE)) is UnauthorizedError
+    by_forged = KeyName(key.key_id, domain.digest(forged))
+    with pytest.raises(ApiKeyNotFoundError):
+        auth_database.read(use_cases.get_key, principal(anna), by_forged)
+    auth_database.read(use_cases.get_key, principal(anna), KeyName(key.key_id, domain.digest(secret)))
+
+
+def test_secret_of_a_key_is_not_stored(auth_database: Database[Store], anna: User) -> None:
+    _, secret = auth_database.transact(use_cases.create_key, principal(anna), "description")
+    with auth_database.engine.connect() as connection:
+        stored = str(connection.execute(sa.select(api_keys)).all())
+    assert secret[22:] not in stored
+
+
+def test_wrong_passwords_delay_the_account_at_that_source_only(authenticator: Authenticator, anna: User) -> None:
+    for _ in range(3):
+        assert refused(lambda: authenticator.authenticate(basic("anna", "wrong"), HERE)) is UnauthorizedError
+    with pytest.raises(TooManyAttemptsError) as told:
+        authenticator.authenticate(basic("anna", PASSWORD), HERE)
+    assert int(told.value.headers["Retry-After"]) >= 1
+    assert authenticator.authenticate(basic("anna", PASSWORD), ELSEWHERE) == principal(anna)
+
+
+def test_account_that_does_not_exist_is_delayed_alike(authenticator: Authenticator, anna: User) -> None:  # noqa: ARG001
+    for name in ("anna", "nobody", "no such name ever \0", "x" * 500):
+        attempt = partial(authenticator.authenticate, basic(name, "wrong"), HERE)
+        answers = [refused(attempt) for _ in range(4)]
+        assert answers == [UnauthorizedError] * 3 + [TooManyAttemptsError]
+
+
+def test_valid_key_is_never_throttled_and_unknown_ones_are_after_a_while(
+    auth_database: Database[Store], authenticator: Authenticator, anna: User
+) -> None:
+    _, secret = auth_database.transact(use_cases.create_key, principal(anna), "")
+    unknown = [refused(lambda: authenticator.authenticate(f"Bearer {domain.new_key()}", HERE)) for _ in range(6)]
+    assert unknown == [UnauthorizedError] * 4 + [TooManyAttemptsError] * 2
+    authenticator.authenticate(f"Bearer {secret}", HERE)
+    assert refused(lambda: authenticator.authenticate(f"Bearer {domain.new_key()}", ELSEWHERE)) is UnauthorizedError
+
+
+def test_right_password_clears_the_count(authenticator: Authenticator, anna: User) -> None:  # noqa: ARG001
+    for _ in range(4):
+        for _ in range(2):
+            assert refused(lambda: authenticator.authenticate(basic("anna", "wrong"), HERE)) is UnauthorizedError
+        authenticator.authenticate(basic("anna", PASSWORD), HERE)
+
+
+def test_use_of_a_key_is_noted_once_in_five_minutes(auth_database: Database[Store], anna: User) -> None:
+    key, _ = auth_database.transact(use_cases.create_key, principal(anna), "")
+    moment = now()
+    for later in (timedelta(0), timedelta(minutes=4), timedelta(minutes=5)):
+        auth_database.transact(Store.touch_key, key.key_id, moment + later)
+    used = auth_database.read(Store.key, key.key_id)
+    assert used is not None
+    assert used.date_last_used == moment + timedelta(minutes=5)
+    auth_database.transact(Store.touch_key, key.key_id, moment + timedelta(minutes=9))
+    assert auth_database.read(Store.key, key.key_id) == used
+
+
+def test_deleted_user_takes_the_keys_along_and_is_told_of(
+    auth_database: Database[Store], authenticator: Authenticator, anna: User
+) -> None:
+    _, secret = auth_database.transact(use_cases.create_key, principal(anna), "")
+    auth_database.transact(use_cases.delete_user, "anna")
+    assert refused(lambda: authenticator.authenticate(f"Bearer {secret}", HERE)) is UnauthorizedError
+    assert refused(lambda: authenticator.authenticate(basic("anna", PASSWORD), HERE)) is UnauthorizedError
+    with auth_database.engine.connect() as connection:
+        (row,) = connection.execute(sa.select(outbox)).all()
+    assert row.type == "user.deleted"
+    assert json.loads(row.body)["data"] == {"user_id": anna.user_id}
+
+
+def test_new_user_of_an_old_name_is_somebody_else(auth_database: Database[Store], anna: User) -> None:
+    auth_database.transact(use_cases.delete_user, "anna")
+    again = auth_database.transact(use_cases.create_user, "anna", hash_password(PASSWORD))
+    assert again.user_id != anna.user_id

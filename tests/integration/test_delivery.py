@@ -1,0 +1,258 @@
+"""From the outbox through a real RabbitMQ to a handler: confirmed, retried, given up with a reason, never lost."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from uuid import uuid4
+
+import pika
+import pytest
+import sqlalchemy as sa
+from pika.adapters.blocking_connection import BlockingChannel
+
+from catalog.adapters.store import Store
+from catalog.adapters.tables import outbox
+from chassis import topology
+from chassis.consumer import Consumer, TransientError
+from chassis.database import Database
+from chassis.envelope import Event
+from chassis.outbox import add, lease
+from chassis.publisher import NotPublishedError, Publisher
+from chassis.relay import Relay
+from chassis.topology import Queue
+from deadlines import until
+
+Handler = Callable[[Event], None]
+
+
+@pytest.fixture
+def queue(broker_url: str) -> Iterator[Queue]:
+    """A queue of this test's own, taking a type of its own."""
+    name = f"test.{uuid4().hex}"
+    queue = Queue(name, (f"{name}.happened",))
+    with channel(broker_url) as opened:
+        topology.declare(opened, queue)
+    yield queue
+    with channel(broker_url) as opened:
+        for each in (queue.name, queue.dead, *(queue.retry(delay_s) for delay_s in topology.RETRY_DELAYS_S)):
+            opened.queue_delete(each)
+
+
+@pytest.fixture
+def publisher(broker_url: str) -> Iterator[Publisher]:
+    publisher = Publisher(broker_url, "test")
+    yield publisher
+    publisher.close()
+
+
+@contextmanager
+def channel(broker_url: str) -> Iterator[BlockingChannel]:
+    connection = pika.BlockingConnection(pika.URLParameters(broker_url))
+    yield connection.channel()
+    connection.close()
+
+
+def depth(broker_url: str, name: str) -> int:
+    with channel(broker_url) as opened:
+        return opened.queue_declare(name, passive=True).method.message_count
+
+
+def wait_for(condition: Callable[[], bool], within_s: float = 10.0) -> None:
+    until(condition, within_s, "the broker and its consumers are not there yet")
+
+
+def happened(queue: Queue) -> Event:
+    return Event(queue.types[0], "/test", "subject", "request-1", {"a": 1})
+
+
+@contextmanager
+def consuming(broker_url: str, queue: Queue, handle: Handler, threads: int = 2) -> Iterator[Consumer]:
+    retrying = Publisher(broker_url, "test retries")
+    consumer = Consumer(broker_url, queue, handle, retrying, threads=threads)
+    thread = threading.Thread(target=consumer.run)
+    thread.start()
+    try:
+        yield consumer
+    finally:
+        consumer.stop.set()
+        thread.join(timeout=30)
+        retrying.close()
+        assert not thread.is_alive()
+
+
+def test_message_that_no_queue_takes_counts_as_not_published(publisher: Publisher) -> None:
+    with pytest.raises(NotPublishedError, match="no queue takes"):
+        publisher.publish(Event("nobody.listens", "/test", "s", "r", {}))
+
+
+def test_broker_that_is_away_counts_as_not_published() -> None:
+    with pytest.raises(NotPublishedError) as told:
+        Publisher("amqp://127.0.0.1:9", "test").publish(Event("a", "/test", "s", "r", {}))
+    assert told.value.broker_is_away
+
+
+def test_publisher_comes_back_after_its_connection_is_lost(broker_url: str, publisher: Publisher, queue: Queue) -> None:
+    publisher.publish(happened(queue))
+    assert publisher._connection is not None  # noqa: SLF001 - cut it as a broker would
+    publisher._connection._impl._transport._sock.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined] # noqa: SLF001
+    publisher.publish(happened(queue))
+    wait_for(lambda: depth(broker_url, queue.name) == 2)
+
+
+def test_handled_message_is_gone(broker_url: str, publisher: Publisher, queue: Queue) -> None:
+    seen: list[Event] = []
+    with consuming(broker_url, queue, seen.append):
+        event = happened(queue)
+        publisher.publish(event)
+        wait_for(lambda: seen == [event])
+    assert depth(broker_url, queue.name) == 0
+
+
+def test_fault_of_a_dependency_brings_the_message_back_later(
+    broker_url: str, publisher: Publisher, queue: Queue
+) -> None:
+    moments: list[float] = []
+
+    def handle(_event: Event) -> None:
+        moments.append(time.monotonic())
+        if len(moments) < 3:
+            raise TransientError("S3 is away")
+
+    with consuming(broker_url, queue, handle):
+        publisher.publish(happened(queue))
+        wait_for(lambda: len(moments) == 3, within_s=20)
+    assert moments[1] - moments[0] >= 0.7
+    assert moments[2] - moments[1] >= 1.4
+    assert depth(broker_url, queue.dead) == 0
+
+
+def test_message_that_waits_holds_up_no_other(broker_url: str, publisher: Publisher, queue: Queue) -> None:
+    seen: list[str] = []
+
+    def handle(event: Event) -> None:
+        if event.subject == "slow":
+            raise TransientError("later")
+        seen.append(event.event_id)
+
+    with consuming(broker_url, queue, handle, threads=1):
+        publisher.publish(Event(queue.types[0], "/test", "slow", "r", {}))
+        for _ in range(5):
+            publisher.publish(happened(queue))
+        wait_for(lambda: len(seen) == 5, within_s=3)
+
+
+def test_what_is_no_event_goes_to_the_dead_letters_with_its_reason(
+    broker_url: str, publisher: Publisher, queue: Queue
+) -> None:
+    def handle(_event: Event) -> None:
+        raise AssertionError("never called")
+
+    with consuming(broker_url, queue, handle):
+        publisher.send("", queue.name, b"junk", "message-1", headers={})
+        wait_for(lambda: depth(broker_url, queue.dead) == 1)
+    with channel(broker_url) as opened:
+        _, properties, body = opened.basic_get(queue.dead, auto_ack=True)
+    assert properties is not None
+    assert properties.headers is not None
+    assert (body, properties.message_id) == (b"junk", "message-1")
+    assert properties.headers["x-reason"] == "malformed-message"
+
+
+def test_defect_is_tried_again_and_then_given_up(broker_url: str, publisher: Publisher, queue: Queue) -> None:
+    attempts: list[str] = []
+
+    def handle(event: Event) -> None:
+        attempts.append(event.event_id)
+        raise RuntimeError("a defect")
+
+    with consuming(broker_url, queue, handle):
+        publisher.publish(happened(queue))
+        wait_for(lambda: depth(broker_url, queue.dead) == 1, within_s=20)
+    assert len(attempts) == 3
+    assert depth(broker_url, queue.name) == 0
+
+
+def test_work_in_hand_is_finished_and_acked_when_told_to_stop(
+    broker_url: str, publisher: Publisher, queue: Queue
+) -> None:
+    begun, finished = threading.Event(), threading.Event()
+
+    def handle(_event: Event) -> None:
+        begun.set()
+        time.sleep(1)
+        finished.set()
+
+    with consuming(broker_url, queue, handle) as consumer:
+        publisher.publish(happened(queue))
+        assert begun.wait(10)
+        consumer.stop.set()
+    assert finished.is_set()
+    assert depth(broker_url, queue.name) == 0
+
+
+def test_relay_sends_what_was_committed_and_nothing_else(
+    broker_url: str, publisher: Publisher, queue: Queue, catalog_database: Database[Store]
+) -> None:
+    def write(connection: sa.Connection, *, stumble: bool) -> None:
+        add(connection, outbox, happened(queue))
+        if stumble:
+            raise RuntimeError("rolled back")
+
+    with catalog_database.engine.begin() as connection:
+        write(connection, stumble=False)
+    with pytest.raises(RuntimeError), catalog_database.engine.begin() as connection:
+        write(connection, stumble=True)
+    relay = Relay(catalog_database.engine, outbox, publisher)
+    assert relay.relay_batch() == 1
+    assert relay.relay_batch() == 0
+    wait_for(lambda: depth(broker_url, queue.name) == 1)
+
+
+def test_what_no_queue_takes_stays_due_and_holds_up_no_other(
+    publisher: Publisher, queue: Queue, catalog_database: Database[Store]
+) -> None:
+    with catalog_database.engine.begin() as connection:
+        add(connection, outbox, Event("nobody.listens", "/test", "s", "r", {}))
+        add(connection, outbox, happened(queue))
+    relay = Relay(catalog_database.engine, outbox, publisher)
+    with pytest.raises(NotPublishedError):
+        relay.relay_batch()
+    with catalog_database.engine.connect() as connection:
+        states = dict(connection.execute(sa.select(outbox.c.type, outbox.c.state)).all())
+    assert states == {"nobody.listens": "due", queue.types[0]: "published"}
+
+
+def test_relay_that_dies_with_a_batch_is_replaced_when_its_lease_runs_out(
+    publisher: Publisher, queue: Queue, catalog_database: Database[Store]
+) -> None:
+    with catalog_database.engine.begin() as connection:
+        add(connection, outbox, happened(queue))
+    with catalog_database.engine.begin() as connection:
+        assert len(lease(connection, outbox)) == 1  # and then it dies
+    relay = Relay(catalog_database.engine, outbox, publisher)
+    assert relay.relay_batch() == 0
+    with catalog_database.engine.begin() as connection:
+        connection.execute(outbox.update().values(date_leased_until=sa.text("'2020-01-01 00:00:00'")))
+    assert relay.relay_batch() == 1
+
+
+def test_many_relays_send_each_event_once(broker_url: str, queue: Queue, catalog_database: Database[Store]) -> None:
+    with catalog_database.engine.begin() as connection:
+        for _ in range(250):
+            add(connection, outbox, happened(queue))
+
+    def relay_all(_: int) -> int:
+        publisher = Publisher(broker_url, "test")
+        relay = Relay(catalog_database.engine, outbox, publisher)
+        moved = 0
+        while batch := relay.relay_batch():
+            moved += batch
+        publisher.close()
+        return moved
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sum(pool.map(relay_all, range(3))) == 250
+    wait_for(lambda: depth(broker_url, queue.name) == 250)

@@ -1,0 +1,58 @@
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auth import credentials, domain
+from auth.credentials import PresentedPassword
+from auth.domain import PresentedKey, UnauthorizedError
+
+KEY = domain.new_key()
+
+
+def basic(text: str | bytes) -> str:
+    return "Basic " + base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
+
+
+def test_password_may_contain_colons_and_any_letter() -> None:
+    assert credentials.read(basic("anna:a:b ä🔑")) == PresentedPassword("anna", "a:b ä🔑")
+
+
+@pytest.mark.parametrize("username", ["", "anything", "anna"])
+def test_key_is_recognised_whatever_the_username(username: str) -> None:
+    assert credentials.read(basic(f"{username}:{KEY}")) == domain.parse_key(KEY)
+
+
+@pytest.mark.parametrize("header", [f"Bearer {KEY}", f"bearer {KEY}", f"BEARER {KEY} "])
+def test_key_as_bearer_token(header: str) -> None:
+    assert isinstance(credentials.read(header), PresentedKey)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "Basic",
+        "Basic !!!",
+        "Basic " + base64.b64encode(b"no colon").decode(),
+        basic(b"anna:\xff"),
+        "Digest username=anna",
+        "Bearer anna:password",
+        f"Bearer {KEY[:-1]}",
+        basic("anna:pw") + ", " + basic("bert:pw"),
+    ],
+)
+def test_what_is_missing_malformed_or_of_another_scheme_is_unauthorized(header: str | None) -> None:
+    with pytest.raises(UnauthorizedError):
+        credentials.read(header)
+
+
+@given(st.text(max_size=80))
+def test_no_header_does_worse_than_unauthorized(header: str) -> None:
+    for candidate in (header, f"Basic {header}", basic(header.encode("utf-8", "replace"))):
+        try:
+            credentials.read(candidate)
+        except UnauthorizedError:
+            continue

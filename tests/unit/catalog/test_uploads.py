@@ -1,0 +1,123 @@
+"""The policy inside the signed post, field by field: no stand-in for S3 enforces it."""
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from catalog.adapters.signing import make_uploads
+from catalog.settings import BucketSettings, ServeSettings
+
+PREFIX = "abcdefghijklmnopqrstuvwx"
+SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+
+
+def settings(**changes: Any) -> ServeSettings:
+    values: dict[str, Any] = {
+        "database_url": "sqlite://",
+        "token_public_key_file": "key.pem",
+        "buckets": {"pics": BucketSettings()},
+        "default_bucket": "pics",
+        "s3_region": "eu-central-1",
+        "s3_access_key_id": "AKIAEXAMPLE",
+        "s3_secret_access_key": SECRET,
+        "upload_max_bytes": 1_000_000,
+    }
+    return ServeSettings(**{**values, **changes})
+
+
+def signed(**changes: Any) -> dict[str, Any]:
+    uploads = make_uploads(settings(**changes))
+    assert uploads is not None
+    return uploads.sign(PREFIX)
+
+
+def policy(form: dict[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(base64.b64decode(form["fields"]["policy"]))
+    return document
+
+
+def condition(form: dict[str, Any], name: str) -> Any:
+    found = [
+        entry
+        for entry in policy(form)["conditions"]
+        if (isinstance(entry, dict) and name in entry) or (isinstance(entry, list) and entry[1] in {f"${name}", name})
+    ]
+    assert len(found) == 1, f"{name}: {found}"
+    return found[0]
+
+
+def test_key_is_bound_to_the_prefix_and_keeps_the_clients_file_name() -> None:
+    form = signed()
+    assert form["fields"]["key"] == f"{PREFIX}/${{filename}}"
+    assert condition(form, "key") == ["starts-with", "$key", f"{PREFIX}/"]
+
+
+def test_bucket_is_bound() -> None:
+    assert condition(signed(), "bucket") == {"bucket": "pics"}
+
+
+def test_only_images_may_be_uploaded() -> None:
+    assert condition(signed(), "Content-Type") == ["starts-with", "$Content-Type", "image/"]
+
+
+def test_size_is_bound() -> None:
+    limits = [entry for entry in policy(signed())["conditions"] if "content-length-range" in entry]
+    assert limits == [["content-length-range", 1, 1_000_000]]
+
+
+def test_form_is_valid_for_ten_minutes() -> None:
+    expires = datetime.fromisoformat(policy(signed())["expiration"])
+    assert timedelta(minutes=9, seconds=50) < expires - datetime.now(UTC) <= timedelta(minutes=10)
+
+
+def test_credential_names_day_region_and_service() -> None:
+    form = signed()
+    day = datetime.now(UTC).strftime("%Y%m%d")
+    assert form["fields"]["x-amz-credential"] == f"AKIAEXAMPLE/{day}/eu-central-1/s3/aws4_request"
+    assert form["fields"]["x-amz-algorithm"] == "AWS4-HMAC-SHA256"
+    for name in ("x-amz-credential", "x-amz-algorithm", "x-amz-date"):
+        assert condition(form, name) == {name: form["fields"][name]}
+
+
+def test_signature_is_that_of_the_policy() -> None:
+    """Signature version 4 of a POST policy, computed here from its specification."""
+    form = signed()
+    day = form["fields"]["x-amz-date"][:8]
+    key = f"AWS4{SECRET}".encode()
+    for part in (day, "eu-central-1", "s3", "aws4_request"):
+        key = hmac.digest(key, part.encode(), hashlib.sha256)
+    expected = hmac.digest(key, form["fields"]["policy"].encode(), hashlib.sha256).hex()
+    assert form["fields"]["x-amz-signature"] == expected
+
+
+def test_nothing_else_is_allowed() -> None:
+    """No ACL, no metadata, no redirect: what is not a condition S3 refuses."""
+    assert len(policy(signed())["conditions"]) == 7
+    assert set(signed()["fields"]) == {
+        "key",
+        "policy",
+        "x-amz-algorithm",
+        "x-amz-credential",
+        "x-amz-date",
+        "x-amz-signature",
+    }
+
+
+def test_secret_is_not_in_the_form() -> None:
+    assert SECRET not in json.dumps(signed())
+
+
+def test_url_is_that_of_the_endpoint_as_browsers_reach_it() -> None:
+    assert signed(s3_endpoint_url="http://127.0.0.1:5000")["url"] == "http://127.0.0.1:5000/pics"
+    assert "pics" in signed()["url"]
+    assert "amazonaws.com" in signed()["url"]
+
+
+@pytest.mark.parametrize("missing", ["default_bucket", "s3_access_key_id", "s3_secret_access_key"])
+def test_without_bucket_or_credential_there_are_no_uploads(missing: str) -> None:
+    assert make_uploads(settings(**{missing: None})) is None

@@ -1,0 +1,246 @@
+"""Pictures of every kind through the whole pipeline: sizes, colours, transparency, profiles, orientation."""
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, ImageCms, ImageDraw
+
+from imaging.domain import Limits, MalformedError, Rendering, TooLargeError, UnsupportedFormatError
+from imaging.pipeline import render
+from pictures import decoded, encoded, photo
+
+SQUARES = (64, 128, 256, 512)
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF")
+LIMITS = Limits(64 * 1024 * 1024, 50_000_000, 30_000, FORMATS)
+
+
+def rendered(data: bytes, limits: Limits = LIMITS) -> Rendering:
+    return render(data, limits, SQUARES)
+
+
+def near(colour: str, expected: tuple[int, int, int], tolerance: int = 8) -> bool:
+    return all(abs(int(colour[i : i + 2], 16) - e) <= tolerance for i, e in zip((1, 3, 5), expected, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("file_format", "content_type"),
+    [
+        ("JPEG", "image/jpeg"),
+        ("PNG", "image/png"),
+        ("WEBP", "image/webp"),
+        ("GIF", "image/gif"),
+        ("AVIF", "image/avif"),
+        ("TIFF", "image/tiff"),
+        ("BMP", "image/bmp"),
+        ("HEIF", "image/heic"),
+    ],
+)
+def test_every_format_is_told_by_content(file_format: str, content_type: str) -> None:
+    made = rendered(photo(1200, 800, file_format))
+    assert (made.width, made.height, made.content_type) == (1200, 800, content_type)
+    assert [(thumb.width, thumb.height) for thumb in made.thumbs] == [(64, 43), (128, 85), (256, 171), (512, 341)]
+    assert near(made.colors[0], (20, 60, 200))
+    assert near(made.colors[1], (230, 120, 20))
+    for thumb in made.thumbs:
+        picture = decoded(thumb.data)
+        assert (picture.size, thumb.content_type) == ((thumb.width, thumb.height), "image/jpeg")
+
+
+def test_same_bytes_give_the_same_bytes() -> None:
+    assert rendered(photo()) == rendered(photo())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3000, 1), (1, 3000), (40, 30), (64, 64), (513, 511)])
+def test_every_square_has_its_thumb_and_none_is_enlarged(size: tuple[int, int]) -> None:
+    made = rendered(encoded(Image.new("RGB", size, "teal"), "PNG"))
+    assert [thumb.square for thumb in made.thumbs] == list(SQUARES)
+    for thumb in made.thumbs:
+        assert 1 <= thumb.width <= min(size[0], thumb.square)
+        assert 1 <= thumb.height <= min(size[1], thumb.square)
+        assert max(thumb.width, thumb.height) == min(max(size), thumb.square)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_picture_is_turned_upright(orientation: int) -> None:
+    """The orange corner lies at the top left of the upright picture, whatever way it was stored."""
+    upright = Image.new("RGB", (600, 300), (20, 60, 200))
+    upright.paste((230, 120, 20), (0, 0, 150, 150))
+    undo = {
+        2: [Image.Transpose.FLIP_LEFT_RIGHT],
+        3: [Image.Transpose.ROTATE_180],
+        4: [Image.Transpose.FLIP_TOP_BOTTOM],
+        5: [Image.Transpose.TRANSPOSE],
+        6: [Image.Transpose.ROTATE_90],
+        7: [Image.Transpose.TRANSVERSE],
+        8: [Image.Transpose.ROTATE_270],
+    }
+    stored = upright
+    for step in undo.get(orientation, []):
+        stored = stored.transpose(step)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    for file_format in ("JPEG", "PNG", "WEBP", "TIFF"):
+        made = rendered(encoded(stored, file_format, exif=exif))
+        assert (made.width, made.height) == (600, 300), file_format
+        thumb = decoded(made.thumbs[-1].data)
+        assert thumb.size == (512, 256)
+        pixel = thumb.convert("RGB").getpixel((40, 40))
+        assert isinstance(pixel, tuple)
+        assert pixel[0] > 180, file_format
+
+
+def test_transparency_is_kept_in_webp() -> None:
+    picture = Image.new("RGBA", (400, 400), (0, 0, 0, 0))
+    ImageDraw.Draw(picture).ellipse((100, 100, 300, 300), fill=(200, 30, 30, 255))
+    made = rendered(encoded(picture, "PNG"))
+    assert {thumb.content_type for thumb in made.thumbs} == {"image/webp"}
+    thumb = decoded(made.thumbs[0].data).convert("RGBA")
+    assert thumb.getpixel((0, 0))[3] == 0  # type: ignore[index]
+    assert thumb.getpixel((32, 32))[3] == 255  # type: ignore[index]
+    assert near(made.colors[0], (200, 30, 30))
+
+
+def test_alpha_that_hides_nothing_is_opaque() -> None:
+    made = rendered(encoded(Image.new("RGBA", (90, 90), (1, 2, 3, 255)), "PNG"))
+    assert {thumb.content_type for thumb in made.thumbs} == {"image/jpeg"}
+
+
+@pytest.mark.parametrize(
+    ("picture", "colors"),
+    [
+        (Image.new("RGB", (50, 50), "white"), ("#ffffff",)),
+        (Image.new("RGBA", (50, 50), (9, 9, 9, 0)), ("#ffffff",)),
+        (Image.new("L", (50, 50), 0), ("#000000",)),
+        (Image.new("RGB", (1, 1), (12, 34, 56)), ("#0c2238",)),
+        (Image.new("1", (50, 50), 1), ("#ffffff",)),
+    ],
+)
+def test_colours_of_one_colour_are_that_colour(picture: Image.Image, colors: tuple[str, ...]) -> None:
+    assert rendered(encoded(picture, "PNG")).colors == colors
+
+
+def test_colours_are_at_most_nine_and_most_dominant_first() -> None:
+    picture = Image.new("RGB", (300, 100))
+    pixels = np.asarray(picture).copy()
+    rng = np.random.default_rng(7)
+    pixels[:] = rng.integers(0, 255, pixels.shape)
+    pixels[:, :200] = (250, 250, 250)
+    made = rendered(encoded(Image.fromarray(pixels), "PNG"))
+    assert 2 <= len(made.colors) <= 9
+    assert near(made.colors[0], (250, 250, 250))
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "1", "LA", "I;16", "RGB"])
+def test_every_kind_of_png(mode: str) -> None:
+    picture = decoded(photo())
+    if mode == "I;16":
+        picture = Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257)
+    else:
+        picture = picture.convert(mode)
+    made = rendered(encoded(picture, "PNG"))
+    assert len(made.thumbs) == 4
+    assert made.colors
+
+
+def test_sixteen_bits_are_scaled_not_clipped() -> None:
+    values = np.linspace(0, 65535, 256 * 256).reshape(256, 256).astype(np.uint16)
+    thumb = decoded(rendered(encoded(Image.fromarray(values), "PNG")).thumbs[-1].data)
+    grey = np.asarray(thumb.convert("L"))
+    assert grey.min() < 10
+    assert grey.max() > 245
+    assert abs(float(grey.mean()) - 127) < 3
+
+
+def test_cmyk_becomes_rgb() -> None:
+    made = rendered(encoded(Image.new("CMYK", (200, 100), (0, 255, 255, 0)), "JPEG"))
+    assert near(made.colors[0], (255, 0, 0), 12)
+
+
+def test_embedded_profile_is_converted_to_srgb() -> None:
+    """An orange that Display P3 can show and sRGB cannot is more saturated in sRGB than its numbers say."""
+    orange = Image.new("RGB", (64, 64), (200, 100, 50))
+    assert near(rendered(encoded(orange, "PNG")).colors[0], (200, 100, 50))
+    assert near(rendered(encoded(orange, "PNG", icc_profile=display_p3())).colors[0], (213, 96, 33))
+
+
+def display_p3() -> bytes:
+    """Make an ICC profile with the primaries of Display P3 (SMPTE EG 432-1) and sRGB's curve."""
+    srgb = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    primaries = {
+        b"rXYZ": (0.51512, 0.24120, -0.00105),
+        b"gXYZ": (0.29198, 0.69225, 0.04189),
+        b"bXYZ": (0.1571, 0.06657, 0.78407),
+    }
+    count = int.from_bytes(srgb[128:132])
+    for index in range(count):
+        entry = 132 + 12 * index
+        tag = bytes(srgb[entry : entry + 4])
+        if tag in primaries:
+            offset = int.from_bytes(srgb[entry + 4 : entry + 8])
+            for axis, value in enumerate(primaries[tag]):
+                fixed = round(value * 65536) & 0xFFFFFFFF
+                srgb[offset + 8 + 4 * axis : offset + 12 + 4 * axis] = fixed.to_bytes(4)
+    return bytes(srgb)
+
+
+def test_broken_profile_counts_as_none() -> None:
+    made = rendered(encoded(Image.new("RGB", (64, 64), (200, 100, 50)), "PNG", icc_profile=b"no profile at all"))
+    assert near(made.colors[0], (200, 100, 50))
+
+
+def test_thumbs_carry_no_metadata() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "somebody"
+    options: dict[str, Any] = {"exif": exif, "icc_profile": display_p3()}
+    originals = [
+        encoded(decoded(photo()), "JPEG", comment=b"secret", **options),
+        encoded(decoded(photo()), "WEBP", **options),
+    ]
+    for data in originals:
+        for thumb in rendered(data).thumbs:
+            picture = decoded(thumb.data)
+            assert not picture.getexif()
+            assert not {"icc_profile", "comment", "exif", "xmp"} & set(picture.info)
+
+
+def test_first_frame_stands_for_an_animation() -> None:
+    frames = [Image.new("RGB", (80, 80), colour) for colour in ("red", "blue", "lime")]
+    for file_format in ("GIF", "WEBP", "PNG"):
+        data = encoded(frames[0], file_format, save_all=True, append_images=frames[1:])
+        assert near(rendered(data).colors[0], (255, 0, 0), 12)
+
+
+def test_placeholder_is_a_thumbhash() -> None:
+    assert 5 <= len(base64.b64decode(rendered(photo()).placeholder)) <= 25
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"<html></html>", b"<svg/>", b"%PDF-1.7", b"GIF", photo()[:2]])
+def test_what_is_no_picture_is_of_no_supported_format(data: bytes) -> None:
+    with pytest.raises(UnsupportedFormatError):
+        rendered(data)
+
+
+def test_format_that_the_operator_took_off_the_list_is_unsupported() -> None:
+    narrow = Limits(1_000_000, 50_000_000, 30_000, ("PNG",))
+    with pytest.raises(UnsupportedFormatError):
+        rendered(photo(), narrow)
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP"])
+def test_truncated_file_is_malformed_and_nothing_worse(file_format: str) -> None:
+    noise = Image.fromarray(np.random.default_rng(3).integers(0, 255, (200, 200, 3)).astype(np.uint8))
+    data = encoded(noise, file_format)
+    for part in (0.5, 0.9):
+        with pytest.raises((MalformedError, UnsupportedFormatError)):
+            rendered(data[: int(len(data) * part)])
+
+
+def test_picture_over_the_limits_is_too_large_before_it_is_decoded() -> None:
+    bomb = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(bomb, "PNG")
+    for limits in (LIMITS, Limits(100, 10**9, 10**6, FORMATS), Limits(10**9, 10**9, 10_000, FORMATS)):
+        with pytest.raises(TooLargeError):
+            rendered(bomb.getvalue(), limits)

@@ -1,0 +1,29 @@
+"""Users for tests, made by the operator's command."""
+
+import secrets
+import shlex
+import subprocess
+
+import pytest
+
+from clients import Stack, ValidatingClient
+
+
+def create_user(stack: Stack) -> ValidatingClient:
+    """Make a user; give a client with their password."""
+    username, password = f"user-{secrets.token_hex(4)}", secrets.token_urlsafe(12)
+    auth(stack, "create-user", username, "--password-stdin", answer=password)
+    return ValidatingClient(stack["GATEWAY_URL"], (username, password))
+
+
+def delete_user(stack: Stack, username: str) -> None:
+    """Delete a user."""
+    auth(stack, "delete-user", username, "--yes")
+
+
+def auth(stack: Stack, *words: str, answer: str = "") -> None:
+    """Run a command of auth on the stack, with ANSWER on its standard input."""
+    if "AUTH_COMMAND" not in stack:
+        pytest.skip("the stack does not say how to run commands of auth (AUTH_COMMAND)")
+    command = [*shlex.split(stack["AUTH_COMMAND"]), *words]
+    subprocess.run(command, input=answer.encode(), check=True, capture_output=True, timeout=60)

@@ -1,0 +1,52 @@
+"""Write the tables of settings into README.md, from the settings themselves; `--check` only tells whether they are."""
+
+import re
+import sys
+from pathlib import Path
+
+from auth.settings import MigrateSettings
+from auth.settings import ServeSettings as AuthServeSettings
+from auth.settings import WorkerSettings as AuthWorkerSettings
+from catalog.settings import ServeSettings as CatalogServeSettings
+from catalog.settings import WorkerSettings as CatalogWorkerSettings
+from chassis.settings import ProcessSettings, rows
+from gateway.settings import GatewaySettings
+from imaging.settings import ImagingSettings
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
+SERVICES: dict[str, tuple[type[ProcessSettings], ...]] = {
+    "gateway": (GatewaySettings,),
+    "auth": (AuthServeSettings, AuthWorkerSettings, MigrateSettings),
+    "catalog": (CatalogServeSettings, CatalogWorkerSettings),
+    "imaging": (ImagingSettings,),
+}
+
+
+def tables() -> str:
+    """Give the tables of all services as Markdown."""
+    parts = []
+    for service, kinds in SERVICES.items():
+        lines = {row[0]: row for kind in kinds for row in rows(kind)}
+        parts.append(f"### {service}\n\n| Variable | Default | Meaning |\n| --- | --- | --- |")
+        parts[-1] += "".join(
+            f"\n| `{name}` | {f'`{default}`' if default and default != 'required' else default} | {meaning} |"
+            for name, default, meaning in lines.values()
+        )
+    return "\n\n".join(parts)
+
+
+def main() -> None:
+    """Bring README.md up to date, or end with status 1 if it is not."""
+    text = README.read_text()
+    pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
+    fresh = pattern.sub(lambda _: f"{BEGIN}\n\n{tables()}\n\n{END}", text)
+    if fresh == text:
+        return
+    if "--check" in sys.argv:
+        sys.exit("the tables of settings in README.md are not those of the code: run make format")
+    README.write_text(fresh)
+
+
+if __name__ == "__main__":
+    main()
