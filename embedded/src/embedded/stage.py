@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from embedded import proc
 from embedded.child import Child, base_environment, last_lines
 from embedded.faults import RunFailed
 from embedded.home import Home
@@ -41,6 +42,8 @@ class Stage:
         self._process: subprocess.Popen[bytes] | None = None
         self._rest = b""
         self._first_stopped: tuple[str, int] | None = None
+        self._watchers: dict[str, int] = {}
+        self._is_broken = False
         self.pids: dict[str, int] = {}
 
     def start(self) -> None:
@@ -77,9 +80,14 @@ class Stage:
         for line in lines:
             text = line.decode("utf-8", "replace").strip()
             if started := STARTED.match(text):
-                self.pids[started["name"]] = int(started["pid"])
+                self._note_start(started["name"], int(started["pid"]))
             elif (stopped := STOPPED.match(text)) and self._first_stopped is None:
                 self._first_stopped = (stopped["name"], int(stopped["code"]))
+
+    def _note_start(self, name: str, pid: int) -> None:
+        self.pids[name] = pid
+        if status := proc.status(pid):
+            self._watchers[name] = status.parent
 
     @property
     def has_started(self) -> bool:
@@ -98,7 +106,14 @@ class Stage:
             raise RunFailed(f"{name} ended unexpectedly ({_in_words(code)}); everything is stopped", last_lines(log))
         code_of_runner = self._process.poll()
         if code_of_runner is not None:
-            raise RunFailed(f"the runner of {', '.join(self._children)} ended ({_in_words(code_of_runner)})")
+            names = ", ".join(self._children)
+            raise RunFailed(f"the runner of {names} ended ({_in_words(code_of_runner)}); everything is stopped")
+        for name, watcher in self._watchers.items():
+            # honcho has a process beside each child, and waits for ever for the word of one that was killed.
+            status = proc.status(self.pids[name])
+            if status and status.parent != watcher:
+                self._is_broken = True
+                raise RunFailed(f"what watches over {name} ended unexpectedly; everything is stopped")
 
     def stop(self) -> None:
         """End all children: SIGTERM, SIGKILL after 5 s. What a broken runner leaves is for `leftovers`."""
@@ -108,9 +123,9 @@ class Stage:
         deadline = time.monotonic() + START_PATIENCE_S
         while not self.has_started and self._process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
-        self._process.terminate()
         try:
-            self._process.wait(STOP_PATIENCE_S)
+            self._process.terminate()
+            self._process.wait(0 if self._is_broken else STOP_PATIENCE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from embedded import leftovers
+from embedded import leftovers, proc
 from embedded.child import Child, base_environment
 from embedded.faults import RunFailed
 from embedded.home import Home
@@ -115,6 +115,20 @@ def test_killed_runner_is_noticed_and_its_children_are_found(home: Home, make_st
 
     assert "the runner of one, two ended (SIGKILL)" in str(failure_of(stage))
     assert leftovers.end(home) > 0
+    assert leftovers.find(home) == []
+
+
+def test_killed_watcher_is_noticed(home: Home, make_stage: Callable[..., Stage]) -> None:
+    stage = make_stage(one=("sleep", "60"), two=("sleep", "60"))
+    wait_until(lambda: stage.has_started)
+    watcher = proc.status(stage.pids["two"])
+    assert watcher is not None
+
+    os.kill(watcher.parent, signal.SIGKILL)
+
+    assert str(failure_of(stage)) == "what watches over two ended unexpectedly; everything is stopped"
+    stage.stop()
+    leftovers.end(home)
     assert leftovers.find(home) == []
 
 
