@@ -18,7 +18,7 @@ run: $(VENV)/run.stamp  ## run everything here as plain processes; Ctrl-C ends i
 
 .PHONY: test lint format
 TYPED := libs/chassis/src services/auth/src services/catalog/src services/imaging/src gateway/src embedded/src \
-	tests tools containers
+	tests tools containers benchmarks
 test: lint  ## everything: style, types, directions of imports, then all tests; needs a container engine for all of them
 	$(BIN)/pytest $(PYTEST)
 
@@ -33,6 +33,10 @@ format: $(VENV)/dev.stamp  ## bring the code into the one style, and the README'
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/python tools/settings_tables.py
+
+.PHONY: bench-imaging
+bench-imaging: $(VENV)/dev.stamp  ## the figures of imaging beside its peers', as a table and in benchmarks/results/
+	$(BIN)/python -m benchmarks.imaging
 
 # --- environments: pip checks every file against the hashes of the locks -------------------------------------------
 
@@ -50,7 +54,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 CONSTRAINED = $(UV_COMPILE) --constraint requirements-dev.lock
 lock: $(VENV)/dev.stamp  ## resolve all locks anew; requirements-dev.lock decides, the others follow it
 	$(UV_COMPILE) $(PACKAGES:%=%/pyproject.toml) --all-extras \
-		--group run --group s3 --group test --group lint --group build -o requirements-dev.lock
+		--group run --group s3 --group test --group bench --group lint --group build -o requirements-dev.lock
 	$(CONSTRAINED) $(PACKAGES:%=%/pyproject.toml) --all-extras --group run --group backend -o requirements-run.lock
 	for service in services/auth services/catalog; do \
 		$(CONSTRAINED) $$service/pyproject.toml libs/chassis/pyproject.toml --extra web --extra tokens \

@@ -6,15 +6,19 @@ from chassis.publisher import Publisher
 from imaging.adapters.storage import Storage
 from imaging.domain import Limits
 from imaging.sandbox.pool import Bounds, Pool
-from imaging.settings import ImagingSettings
+from imaging.settings import ImagingSettings, PictureSettings
 from imaging.use_cases import Imaging
 
 
-def make_imaging(settings: ImagingSettings, publisher: Publisher) -> tuple[Imaging, Pool]:
-    """Make what the use cases work with, and the pool in it, which the caller closes."""
+def make_pool(settings: PictureSettings) -> Pool:
+    """Make the pool of children that pictures are decoded in; the caller closes it."""
     limits = Limits(
         settings.max_bytes, settings.max_pixels, settings.max_side, settings.decode_memory_bytes, settings.formats
     )
-    pool = Pool(settings.processes, limits, settings.squares, Bounds(settings.decode_cpu_s, settings.decode_wall_s))
+    return Pool(settings.processes, limits, settings.squares, Bounds(settings.decode_cpu_s, settings.decode_wall_s))
+
+
+def make_imaging(settings: ImagingSettings, pool: Pool, publisher: Publisher) -> Imaging:
+    """Make what the use cases work with."""
     uploads = ThreadPoolExecutor(len(settings.squares) * settings.processes, thread_name_prefix="upload")
-    return Imaging(Storage(settings), pool.render, uploads, publisher.publish), pool
+    return Imaging(Storage(settings), pool.render, uploads, publisher.publish)

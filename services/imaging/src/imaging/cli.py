@@ -2,20 +2,22 @@
 
 import threading
 from functools import partial
+from pathlib import Path
 
 import click
 
-from chassis import commands, ops, worker
+from chassis import commands, logs, ops, worker
 from chassis.commands import Commands
 from chassis.consumer import Consumer
 from chassis.publisher import Publisher
 from chassis.settings import load
-from imaging.bootstrap import make_imaging
-from imaging.settings import ImagingSettings
+from imaging.bootstrap import make_imaging, make_pool
+from imaging.domain import DecodeTimeoutError, HostExhaustedError, PictureError
+from imaging.settings import ImagingSettings, PictureSettings
 from imaging.worker import QUEUE, handle
 
 
-@click.group(cls=Commands)
+@click.group(cls=Commands, refusals=(DecodeTimeoutError, HostExhaustedError))
 def main() -> None:
     """Make thumbnails, palettes and placeholders."""
 
@@ -27,8 +29,9 @@ def run_worker() -> None:
     commands.start("imaging", settings)
     broker_url = settings.broker_url.get_secret_value()
     answering, retrying = Publisher(broker_url, "imaging answers"), Publisher(broker_url, "imaging retries")
-    imaging, pool = make_imaging(settings, answering)
+    pool = make_pool(settings)
     pool.warm_up()
+    imaging = make_imaging(settings, pool, answering)
     stop = threading.Event()
     consumer = Consumer(broker_url, QUEUE, partial(handle, imaging), retrying, threads=settings.processes, stop=stop)
     shared = {"broker": consumer.connected.is_set, "s3": imaging.storage.answers}
@@ -38,3 +41,35 @@ def run_worker() -> None:
     pool.close()
     answering.close()
     retrying.close()
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--thumbs", type=click.Path(file_okay=False, path_type=Path), help="Folder for the thumbs; by default FILE.thumbs"
+)
+def inspect(file: Path, thumbs: Path | None) -> None:
+    """Show what the service would make of a local FILE: size, colours, placeholder; its thumbs go into a folder.
+
+    The code is that of the worker, with its limits (IMAGING_ variables change them), its children included.
+    """
+    settings = load(PictureSettings)
+    logs.configure("imaging", "warning", "console")
+    pool = make_pool(settings)
+    try:
+        rendering = pool.render(file.read_bytes())
+    except PictureError as fault:
+        raise click.ClickException(f"would end as failed, {fault.code}: {fault}") from fault
+    finally:
+        pool.close()
+    folder = thumbs or Path(f"{file.name}.thumbs")
+    folder.mkdir(parents=True, exist_ok=True)
+    click.echo(f"{rendering.width} x {rendering.height} pixels, {rendering.content_type}")
+    for colour in rendering.colors:
+        red, green, blue = bytes.fromhex(colour[1:])
+        click.echo(f"  {click.style('      ', bg=(red, green, blue))} {colour}")
+    click.echo(f"placeholder {rendering.placeholder}")
+    for thumb in rendering.thumbs:
+        path = folder / f"t{thumb.square}.{thumb.content_type.removeprefix('image/')}"
+        path.write_bytes(thumb.data)
+        click.echo(f"{path}  {thumb.width} x {thumb.height}, {len(thumb.data)} bytes")

@@ -7,21 +7,14 @@ from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import ProcessSettings
 
+_CONFIG = SettingsConfigDict(env_prefix="IMAGING_", frozen=True, env_ignore_empty=True)
 
-class ImagingSettings(ProcessSettings):
-    """What `imaging worker` reads from the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="IMAGING_", frozen=True, env_ignore_empty=True)
+class PictureSettings(ProcessSettings):
+    """What bounds and shapes the work on a picture; `imaging inspect` reads no more."""
 
-    broker_url: SecretStr = Field(description="AMQP URL of RabbitMQ.")
-    s3_endpoint_url: str | None = Field(None, description="S3 endpoint; AWS if empty.")
-    s3_region: str = Field("us-east-1", description="Region of the buckets.")
-    s3_access_key_id: str = Field(description="Credential that reads originals, and writes and deletes thumbs.")
-    s3_secret_access_key: SecretStr = Field(description="Its secret.")
-    s3_conditional_writes: bool = Field(
-        default=True, description="Off for an S3 without If-Match on PUT: looks first, then writes, which can race."
-    )
-    s3_checksums: bool = Field(default=False, description="On sends boto3's CRC trailers, which some S3 refuse.")
+    model_config = _CONFIG
+
     processes: PositiveInt = Field(
         default_factory=lambda: os.cpu_count() or 1, description="Pictures worked on at a time; by default one a core."
     )
@@ -35,4 +28,20 @@ class ImagingSettings(ProcessSettings):
         ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF"), description="JSON list: formats taken."
     )
     squares: tuple[PositiveInt, ...] = Field((64, 128, 256, 512), description="JSON list: squares that thumbs fit.")
+
+
+class ImagingSettings(PictureSettings):
+    """What `imaging worker` reads from the environment."""
+
+    model_config = _CONFIG
+
+    broker_url: SecretStr = Field(description="AMQP URL of RabbitMQ.")
+    s3_endpoint_url: str | None = Field(None, description="S3 endpoint; AWS if empty.")
+    s3_region: str = Field("us-east-1", description="Region of the buckets.")
+    s3_access_key_id: str = Field(description="Credential that reads originals, and writes and deletes thumbs.")
+    s3_secret_access_key: SecretStr = Field(description="Its secret.")
+    s3_conditional_writes: bool = Field(
+        default=True, description="Off for an S3 without If-Match on PUT: looks first, then writes, which can race."
+    )
+    s3_checksums: bool = Field(default=False, description="On sends boto3's CRC trailers, which some S3 refuse.")
     read_timeout_s: PositiveFloat = Field(30.0, description="Longest time for reading one original.")

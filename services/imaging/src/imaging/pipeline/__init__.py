@@ -5,7 +5,7 @@ from imaging.pipeline.colours import palette
 from imaging.pipeline.decoding import decode
 from imaging.pipeline.opening import open_picture
 from imaging.pipeline.placeholder import placeholder
-from imaging.pipeline.thumbs import make_thumbs
+from imaging.pipeline.thumbs import encode, scale
 
 # Raised whenever the same bytes give other thumbs, colours or placeholders than before.
 RECIPE = 1
@@ -19,12 +19,13 @@ def render(data: bytes, limits: Limits, squares: tuple[int, ...]) -> Rendering:
     """
     opened = open_picture(data, limits)
     picture = decode(opened, needed=max(squares))
-    thumbs, smallest = make_thumbs(picture.image, picture.size, squares)
+    scaled = scale(picture.image, picture.size, squares)
+    smallest = scaled[min(squares)]
     return Rendering(
         width=picture.size[0],
         height=picture.size[1],
         content_type=opened.content_type,
         colors=palette(smallest),
         placeholder=placeholder(smallest),
-        thumbs=thumbs,
+        thumbs=tuple(encode(scaled[square], square) for square in sorted(squares)),
     )

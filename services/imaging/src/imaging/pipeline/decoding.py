@@ -40,7 +40,7 @@ def decode(opened: Opened, needed: int) -> Picture:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
         image = _shrink(_to_eight_bits(image), needed)
         image = _drop_idle_alpha(_to_srgb(image, profile))
-        image = ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
     except MemoryError:
         raise
     except Exception as fault:  # decoders raise OSError, SyntaxError, ValueError, struct.error, EOFError and others
@@ -89,7 +89,9 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
             converted = ImageCms.profileToProfile(colour, source, _SRGB, outputMode="RGB")
         except (ImageCms.PyCMSError, OSError, ValueError):
             converted = None
-    result = converted or (_lab_to_srgb(colour) if colour.mode == "LAB" else colour.convert("RGB"))
+    if converted is None and colour.mode == "LAB":
+        converted = _lab_to_srgb(colour)
+    result = converted or (colour if colour.mode == "RGB" else colour.convert("RGB"))
     if alpha is not None:
         result.putalpha(alpha)
     return result

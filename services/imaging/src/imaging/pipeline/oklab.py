@@ -27,15 +27,17 @@ _LAB_TO_LMS = np.linalg.inv(_LMS_TO_LAB)
 _LMS_TO_RGB = np.linalg.inv(_RGB_TO_LMS)
 
 
+def _linear(encoded: Floats) -> Floats:
+    low = encoded <= 0.04045  # noqa: PLR2004 - the standard's own number
+    return np.where(low, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+
+
+_LINEAR = _linear(np.arange(256) / 255.0)
+
+
 def from_srgb(rgb: NDArray[np.uint8]) -> Floats:
     """Convert sRGB, 0…255, to OKLab."""
-    encoded = rgb / 255.0
-    linear = np.where(
-        encoded <= 0.04045,  # noqa: PLR2004 - the standard's own number
-        encoded / 12.92,
-        ((encoded + 0.055) / 1.055) ** 2.4,
-    )
-    lab: Floats = np.cbrt(linear @ _RGB_TO_LMS.T) @ _LMS_TO_LAB.T
+    lab: Floats = np.cbrt(_LINEAR[rgb] @ _RGB_TO_LMS.T) @ _LMS_TO_LAB.T
     return lab
 
 

@@ -7,7 +7,6 @@ from PIL import Image
 from imaging.domain import Thumb
 
 _QUALITY = 80
-_REDUCING_GAP = 3.0
 
 
 def fit(size: tuple[int, int], square: int) -> tuple[int, int]:
@@ -16,29 +15,26 @@ def fit(size: tuple[int, int], square: int) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def make_thumbs(
-    image: Image.Image, size: tuple[int, int], squares: tuple[int, ...]
-) -> tuple[tuple[Thumb, ...], Image.Image]:
-    """Make the thumbs of IMAGE, whose original has SIZE pixels, for SQUARES; give them and the smallest as pixels."""
-    thumbs = []
-    current = image
+def scale(image: Image.Image, size: tuple[int, int], squares: tuple[int, ...]) -> dict[int, Image.Image]:
+    """Scale IMAGE, whose original has SIZE pixels, for each of SQUARES, the largest first."""
+    scaled = {}
     for square in sorted(squares, reverse=True):
         target = fit(size, square)
-        if current.size != target:
-            current = current.resize(target, Image.Resampling.LANCZOS, reducing_gap=_REDUCING_GAP)
-        thumbs.append(_encode(current, square))
-    return tuple(reversed(thumbs)), current
+        if image.size != target:
+            image = image.resize(target, Image.Resampling.BICUBIC)
+        scaled[square] = image
+    return scaled
 
 
-def _encode(image: Image.Image, square: int) -> Thumb:
-    """Encode without any metadata: a new picture of the same pixels carries none."""
-    bare = Image.new(image.mode, image.size)
-    bare.paste(image)
+def encode(image: Image.Image, square: int) -> Thumb:
+    """Encode IMAGE as the thumb for SQUARE, without any metadata."""
+    bare = image.copy()
+    bare.info = {}
     out = io.BytesIO()
     if image.mode == "RGBA":
         bare.save(out, "WEBP", quality=_QUALITY, method=4)
         content_type = "image/webp"
     else:
-        bare.save(out, "JPEG", quality=_QUALITY, optimize=True, progressive=False)
+        bare.save(out, "JPEG", quality=_QUALITY, optimize=True)
         content_type = "image/jpeg"
     return Thumb(square, image.width, image.height, content_type, out.getvalue())

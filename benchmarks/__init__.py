@@ -1,0 +1,1 @@
+"""The figures of imghost, measured side by side with its peers."""
