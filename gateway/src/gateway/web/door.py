@@ -21,8 +21,18 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
 }
 
 
+# Of all headers together: the services behind get some of them joined, and are not asked to bear more.
+LONGEST_HEADERS = 16 * 1024
+
+
 class DoorWorker(GeventWorker):
     """Answers what is not HTTP, or too long to be read, with a problem document instead of a page."""
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
+        """Hand a request to the application, unless its headers are too long."""
+        if sum(len(name) + len(value) for name, value in req.headers) > LONGEST_HEADERS:
+            raise errors.LimitRequestHeaders("limit request headers size")
+        return super().handle_request(listener_name, req, sock, addr)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:  # noqa: ARG002 - gunicorn's
         """Refuse a request that never reached the application, and end the connection."""
