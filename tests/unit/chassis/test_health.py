@@ -1,6 +1,8 @@
 import threading
 import time
 
+import pytest
+
 from chassis import health
 
 
@@ -8,11 +10,14 @@ def broken() -> bool:
     raise OSError("away")
 
 
-def test_own_checks_decide_and_shared_ones_are_shown() -> None:
-    for own, shared in ((True, True), (True, False), (False, True)):
-        ready, document = health.examine({"start": lambda own=own: own}, {"else": lambda shared=shared: shared})
-        assert ready is own
-        assert (document["own"], document["shared"]) == ({"start": own}, {"else": shared})
+@pytest.mark.parametrize(("own", "shared"), [(True, True), (True, False), (False, True)])
+def test_own_checks_decide_and_shared_ones_are_shown(own: bool, shared: bool) -> None:
+    ready, document = health.examine({"start": lambda: own}, {"else": lambda: shared})
+    assert ready is own
+    assert (document["own"], document["shared"]) == ({"start": own}, {"else": shared})
+
+
+def test_check_that_dies_has_failed() -> None:
     assert health.examine({}, {"else": broken}) == (True, {"status": "ready", "own": {}, "shared": {"else": False}})
     assert not health.examine({"start": broken}, {})[0]
 
