@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
 
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 
 from auth import domain, use_cases
 from auth.adapters.store import Store
-from auth.adapters.tables import api_keys, outbox
+from auth.adapters.tables import api_keys, outbox, users
 from auth.authentication import Authenticator, Policy
 from auth.domain import (
     ApiKeyNotFoundError,
@@ -20,8 +21,10 @@ from auth.domain import (
     UnauthorizedError,
     User,
     UsernameTakenError,
+    WrongPasswordError,
 )
 from auth.passwords import Verifier, hash_password
+from chassis import health
 from chassis.database import Database, now
 from chassis.tokens import Principal
 
@@ -181,3 +184,42 @@ def test_new_user_of_an_old_name_is_somebody_else(auth_database: Database[Store]
     auth_database.transact(use_cases.delete_user, "anna")
     again = auth_database.transact(use_cases.create_user, "anna", hash_password(PASSWORD))
     assert again.user_id != anna.user_id
+
+
+def test_password_that_was_changed_meanwhile_is_not_changed_back(auth_database: Database[Store], anna: User) -> None:
+    """Two changes that both confirmed the old password: the second would undo the first, after it was answered."""
+    auth_database.transact(use_cases.change_password, anna, "hash of the first")
+    with pytest.raises(WrongPasswordError):
+        auth_database.transact(use_cases.change_password, anna, "hash of the second")
+    assert auth_database.read(use_cases.find_user, "anna").password_hash == "hash of the first"
+
+
+def test_password_change_of_a_deleted_user_misses_the_new_user_of_the_name(
+    auth_database: Database[Store], anna: User
+) -> None:
+    auth_database.transact(use_cases.delete_user, "anna")
+    again = auth_database.transact(use_cases.create_user, "anna", "hash of the new one")
+    with pytest.raises(WrongPasswordError):
+        auth_database.transact(use_cases.change_password, anna, "hash of the old one")
+    assert auth_database.read(use_cases.find_user, "anna") == again
+
+
+def test_user_deleted_under_a_request_gets_no_key(auth_database: Database[Store], anna: User) -> None:
+    auth_database.transact(use_cases.delete_user, "anna")
+    with pytest.raises(UnauthorizedError):
+        auth_database.transact(use_cases.create_key, principal(anna), "")
+
+
+def test_failed_statement_shows_no_hash_in_the_log(auth_database: Database[Store], anna: User) -> None:
+    with auth_database.engine.connect() as connection, pytest.raises(sa.exc.IntegrityError) as told:
+        connection.execute(users.insert().values(asdict(anna)))
+    assert anna.password_hash not in str(told.value)
+
+
+def test_readiness_outlives_a_database_that_is_away(auth_database: Database[Store]) -> None:
+    own, shared = auth_database.checks()
+    assert health.examine(own, shared)[0]
+    with auth_database.engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE alembic_version"))
+    assert health.examine(own, shared)[0]
+    assert not health.examine(*auth_database.checks())[0]

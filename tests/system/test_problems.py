@@ -136,3 +136,30 @@ def test_a_body_that_is_announced_too_large_is_refused_before_it_is_sent(alice: 
     answer = alice.post("/api/images", headers={"Content-Type": JSON, "Content-Length": "1000000000"})
     assert (answer.status, answer.code) == (413, "body-too-large")
     alice.close()
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [(f"/api/images/{'!' * 4000}", 404), (f"/api/i/{'!' * 4000}", 404), (f"/api/images?cursor={'!' * 4000}", 422)],
+    ids=["key", "public key", "cursor"],
+)
+def test_what_grows_on_its_way_through_is_no_503(alice: ValidatingClient, target: str, status: int) -> None:
+    """Each `!` becomes three bytes between the services."""
+    assert alice.get(target).status == status
+
+
+def test_header_that_begins_with_a_space_of_unicode_is_no_503(anyone: ValidatingClient) -> None:
+    assert anyone.get("/api/i/no/such", headers={"If-None-Match": "\xa0x"}).status == 404
+
+
+def test_headers_that_are_too_long_together_are_431(stack: Stack) -> None:
+    many = {"Authorization": f"Basic {'A' * 8000}", "X-One": "x" * 8000, "X-Two": "x" * 8000}
+    answer = ValidatingClient(stack["GATEWAY_URL"]).get("/api/images", headers=many)
+    assert (answer.status, answer.code) == (431, "request-header-fields-too-large")
+
+
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "PATH_INFO", "X-Forwarded-Proto", "X-Forwarded-Ssl"])
+def test_no_header_says_how_a_request_is_read(anyone: ValidatingClient, name: str) -> None:
+    for value in ("/api", "https", "on"):
+        answer = anyone.get("/healthz", headers={name: value, "X-Forwarded-Protocol": "ssl"})
+        assert answer.status == 200

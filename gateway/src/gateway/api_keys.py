@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from urllib.parse import quote, unquote
 
 _KEY = re.compile(r"imgh_(?P<id>[a-z2-7]{16})_[A-Za-z0-9]+")
 # The part of a key that is secret, for logs, wherever it may have slipped in.
@@ -17,5 +18,6 @@ def name(text: str) -> dict[str, str]:
 
 
 def hide(path: str) -> str:
-    """Replace every whole key in PATH by its id."""
-    return _KEY.sub(lambda match: match["id"], path)
+    """Replace every whole key in PATH by its id, also where it is percent-encoded, wholly or in part."""
+    decoded = unquote(path)
+    return quote(_KEY.sub(lambda match: match["id"], decoded)) if _KEY.search(decoded) else path

@@ -9,6 +9,9 @@ from chassis.settings import load
 from gateway import api_keys
 from gateway.settings import GatewaySettings
 
+LONGEST_REQUEST_LINE = 8190  # a key of 1,000 bytes, each percent-encoded, twice over
+LONGEST_HEADER = 8190
+
 
 @click.group(cls=Commands)
 def main() -> None:
@@ -32,4 +35,6 @@ def serve() -> None:
         settings,
         worker_class="gateway.web.door.DoorWorker",
         worker_connections=settings.connections,
+        limit_request_line=LONGEST_REQUEST_LINE,
+        limit_request_field_size=LONGEST_HEADER,
     )

@@ -54,3 +54,13 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGING_S3_SECRET_ACCESS_KEY", "hidden-two")
     loaded = settings.load(ImagingSettings)
     assert "hidden" not in str(settings.effective(loaded)) + repr(loaded)
+
+
+def test_setting_that_is_not_json_is_named_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CATALOG_BUCKETS", "{")
+    with pytest.raises(SystemExit) as ended:
+        settings.load(CatalogSettings)
+    assert ended.value.code == settings.EXIT_BAD_SETTINGS
+    assert "buckets" in capsys.readouterr().err

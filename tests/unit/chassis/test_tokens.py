@@ -73,3 +73,12 @@ def test_existing_keys_are_kept(tmp_path: Path) -> None:
     before = (tmp_path / "private").read_bytes()
     tokens.create_key_files(tmp_path / "private", tmp_path / "public")
     assert (tmp_path / "private").read_bytes() == before
+
+
+def test_private_key_is_kept_where_its_public_half_was_lost(tmp_path: Path) -> None:
+    private, public = tmp_path / "private", tmp_path / "public"
+    tokens.create_key_files(private, public)
+    before = (private.read_bytes(), public.read_bytes())
+    public.unlink()
+    tokens.create_key_files(private, public)
+    assert (private.read_bytes(), public.read_bytes()) == before

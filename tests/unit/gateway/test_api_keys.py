@@ -17,3 +17,15 @@ def test_secret_of_a_key_in_a_path_is_hidden() -> None:
     key = domain.new_key()
     assert api_keys.hide(f"/api/api-keys/{key}") == f"/api/api-keys/{key[5:21]}"
     assert api_keys.SECRET.sub("", f"GET /api/api-keys/{key}") == f"GET /api/api-keys/{key[:22]}"
+
+
+def test_secret_of_a_key_is_hidden_however_the_path_spells_it() -> None:
+    key = domain.new_key()
+    encoded = "".join(f"%{byte:02x}" for byte in key.encode())
+    for spelled in (encoded, key.replace("_", "%5F"), key[:30] + encoded[90:], key[:-1] + encoded[-3:]):
+        assert api_keys.hide(f"/api/api-keys/{spelled}") == f"/api/api-keys/{key[5:21]}"
+
+
+def test_other_paths_are_shown_as_they_were_sent() -> None:
+    for path in ("/api/i/a%2Fb", "/api/i/imgh_%FF", "/api/i/%zz"):
+        assert api_keys.hide(path) == path

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from flask import Blueprint, Response, abort, request
 
+from chassis import etags
 from gateway.web.public import preflight
 
 # data: is for the page's icons, which lie in its style sheet.
@@ -36,9 +37,7 @@ class StaticAnswer:
     def present(self) -> Response:
         """Answer the current request with the body, or with 304 if the client has it."""
         response = Response(self.body, content_type=self.content_type, headers=self.headers)
-        response.set_etag(hashlib.sha256(self.body).hexdigest()[:32])
-        response.make_conditional(request)
-        return response
+        return etags.conditional(request, response, hashlib.sha256(self.body).hexdigest()[:32])
 
 
 def document() -> dict[str, Any]:

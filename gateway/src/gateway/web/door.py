@@ -25,14 +25,20 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
 }
 
 
+# Of all headers together: the services behind get some of them joined, and are not asked to bear more.
+LONGEST_HEADERS = 16 * 1024
+
+
 class DoorWorker(GeventWorker):
     """Answers what is not HTTP, or too long to be read, with a problem document instead of a page."""
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
-        """Answer a request; where its body was not read, read a little of it so that the client sees the answer.
+        """Answer a request, unless its headers are too long; read a little of a body that was not read.
 
-        Gunicorn itself would read all of it, whatever its length and however slowly it comes.
+        So the client sees the answer; gunicorn itself would read all of it, whatever its length and however slowly.
         """
+        if sum(len(name) + len(value) for name, value in req.headers) > LONGEST_HEADERS:
+            raise errors.LimitRequestHeaders("limit request headers size")
         goes_on = super().handle_request(listener_name, req, sock, addr)
         if not _drained(req.body):
             raise StopIteration  # gunicorn's way to end a connection

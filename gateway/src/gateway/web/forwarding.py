@@ -23,7 +23,8 @@ def view_of(route: Route, services: Services, settings: GatewaySettings) -> View
     """Make the view that forwards ROUTE. Credentials come first, then the body, then what only the service knows."""
 
     def view(**raw: str) -> Response:
-        headers = {name: request.headers[name] for name in SENT if name in request.headers}
+        # Stripped, since requests refuses to send a value that begins with one of Unicode's spaces.
+        headers = {name: request.headers[name].strip() for name in SENT if name in request.headers}
         headers[request_ids.HEADER] = request_ids.current()
         headers["X-Source"] = request.remote_addr or ""
         if not route.public:
@@ -54,7 +55,7 @@ def _authenticate(route: Route, services: Services) -> str | Response:
         "POST",
         "/tokens",
         headers={"Content-Type": "application/json", request_ids.HEADER: request_ids.current()},
-        body=json.dumps(asked).encode(),
+        body=json.dumps(asked, ensure_ascii=False).encode(),
     )
     if answer.status != HTTPStatus.OK:
         return _relay(answer)

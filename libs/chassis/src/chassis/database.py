@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from chassis import health
 from chassis.errors import DependencyDownError
 from chassis.health import Checks
 
@@ -58,7 +59,7 @@ def now() -> datetime:
 def connect(url: str, pool_size: int) -> sa.Engine:
     """Make the engine of this process for URL, with at most POOL_SIZE connections."""
     if url.startswith("sqlite"):
-        engine = sa.create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=10)
+        engine = sa.create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=10, hide_parameters=True)
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -68,6 +69,7 @@ def connect(url: str, pool_size: int) -> sa.Engine:
         max_overflow=0,
         pool_timeout=10,
         pool_pre_ping=True,
+        hide_parameters=True,  # of failed statements, in logs: some are hashes of passwords
         connect_args={
             "connect_timeout": 5,
             "options": "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
@@ -129,7 +131,8 @@ class Database(Generic[Store]):
     def checks(self) -> tuple[Checks, Checks]:
         """Give the checks for health: our own, and of what is shared."""
         return (
-            {"schema": lambda: schema_is_current(self.engine, self.migrations)},
+            # Once: a schema only ever grows, and while the database is away nothing is known against it.
+            {"schema": health.once(lambda: schema_is_current(self.engine, self.migrations))},
             {"database": lambda: attempt(self.engine, lambda connection: connection.scalar(sa.select(1))) == 1},
         )
 

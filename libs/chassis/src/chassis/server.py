@@ -14,11 +14,11 @@ from chassis.settings import WebSettings
 
 log = structlog.get_logger(__name__)
 
-# Longer than any client of ours keeps an idle connection in its pool, so that none is closed under a request.
+# The gateway's pool notices a connection that was closed while it lay idle, but not one that is closed at the moment
+# of sending: the longer they are kept, the rarer that moment.
 KEEPALIVE_S = 75
 GRACE_S = 20
 STUCK_WORKER_S = 60
-LONGEST_REQUEST_LINE = 8190  # a key of 1,000 bytes, each percent-encoded, thrice over
 
 
 class _Logger(GunicornLogger):
@@ -65,7 +65,11 @@ def serve(make_app: Callable[[], Flask], settings: WebSettings, **options: Any) 
         "keepalive": KEEPALIVE_S,
         "graceful_timeout": GRACE_S,
         "timeout": STUCK_WORKER_S,
-        "limit_request_line": LONGEST_REQUEST_LINE,
+        # The door bounds what a client sends; on its way through, each byte of it may become three.
+        "limit_request_line": 0,
+        "limit_request_field_size": 0,
+        # No header says how a request is to be read. By default those from this machine do (SCRIPT_NAME, schemes).
+        "forwarded_allow_ips": "",
         "worker_tmp_dir": "/dev/shm",  # noqa: S108 - heartbeats on a disk would stall with it
         "control_socket_disable": True,
         "logger_class": _Logger,

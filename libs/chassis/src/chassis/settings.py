@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt, SecretStr, ValidationError
 from pydantic_core import PydanticUndefined
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsError
 
 EXIT_BAD_SETTINGS = 2
 
@@ -34,10 +34,13 @@ Settings = TypeVar("Settings", bound=ProcessSettings)
 
 def load(kind: type[Settings]) -> Settings:
     """Read KIND from the environment; end the process with status 2 and one message that names every fault."""
+    prefix = str(kind.model_config.get("env_prefix", ""))
     try:
         return kind()
+    except SettingsError as fault:  # a list or object that is not JSON; says nothing of the value
+        sys.stderr.write(f"bad settings:\n  {prefix}…: {fault}\n")
+        sys.exit(EXIT_BAD_SETTINGS)
     except ValidationError as fault:
-        prefix = str(kind.model_config.get("env_prefix", ""))
         lines = ["bad settings:"]
         for error in fault.errors(include_url=False, include_input=False):
             name = prefix + ".".join(str(part) for part in error["loc"]).upper()

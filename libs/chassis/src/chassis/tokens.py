@@ -28,31 +28,35 @@ class Principal:
 
 
 def create_key_files(private: Path, public: Path) -> None:
-    """Write a new key pair as PEM files, the private one readable by its owner only; existing files are kept."""
-    if private.exists() and public.exists():
-        return
-    key = Ed25519PrivateKey.generate()
+    """Write a new key pair as PEM files, the private one readable by its owner only.
+
+    A private key that exists is kept, and so is its public half; if that is missing, it is made of it.
+    """
     private.parent.mkdir(parents=True, exist_ok=True)
     public.parent.mkdir(parents=True, exist_ok=True)
-    private.touch(mode=0o600)
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    public.write_bytes(
-        key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
+    if not private.exists():
+        key = Ed25519PrivateKey.generate()
+        private.touch(mode=0o600)
+        private.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+    text = public_key_of(private.read_text())
+    if not public.exists() or public.read_text() != text:
+        public.write_text(text)
 
 
 def public_key_of(private_key: str) -> str:
-    """Give the public half of PRIVATE_KEY, both as PEM texts; raises ValueError for anything else."""
+    """Give the public half of PRIVATE_KEY, both as PEM texts; raises ValueError or TypeError for anything else."""
     key = serialization.load_pem_private_key(private_key.encode(), password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise TypeError("tokens are signed with an Ed25519 key")
-    return _public_pem(key).decode()
-
-
-def _public_pem(key: Ed25519PrivateKey) -> bytes:
-    return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return (
+        key.public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        .decode()
+    )
 
 
 def sign(private_key: str, audience: str, principal: Principal) -> str:

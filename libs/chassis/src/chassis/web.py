@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 
 import structlog
 from flask import Flask, Response, g, jsonify, request
@@ -60,9 +61,13 @@ def trace(app: Flask) -> None:
     @app.after_request
     def end(answer: Response) -> Response:
         answer.headers[request_ids.HEADER] = g.request_id
+        if answer.status_code == HTTPStatus.NO_CONTENT:
+            answer.headers.pop("Content-Type", None)  # of what is not there; Flask says HTML
         took_s = time.monotonic() - g.began
         route = request.url_rule.rule if request.url_rule else "none"
-        REQUESTS.labels(request.method, route, answer.status_code).observe(took_s)
+        # Clients invent methods, and each label of a metric is kept for ever.
+        method = request.method if request.url_rule else "other"
+        REQUESTS.labels(method, route, answer.status_code).observe(took_s)
         if route not in {"/healthz", "/readyz"}:
             log.info(
                 "request", method=request.method, route=route, status=answer.status_code, ms=round(took_s * 1000, 1)

@@ -1,7 +1,7 @@
 """Authenticating a request: whose credentials these are, and whether their source may try at all.
 
-Hashing takes tens of milliseconds, so no transaction is open meanwhile. Unknown user, wrong password and blocked
-account take the same steps and the same time.
+Hashing takes tens of milliseconds, so no transaction is open meanwhile. Unknown user and wrong
+password take the same steps and the same time; while a source is held back, both are refused before any hashing.
 """
 
 from dataclasses import dataclass

@@ -55,9 +55,14 @@ def _seconds(wait: timedelta) -> int:
 
 
 def _network(source: str) -> str:
-    """Give the address, of IPv6 the /64 that one customer usually has whole."""
+    """Give the address, of IPv6 the /64 that one customer usually has whole.
+
+    A socket that listens for both writes IPv4 as `::ffff:192.0.2.1`, which is all one /64.
+    """
     try:
         address = ipaddress.ip_address(source)
     except ValueError:
         return source
-    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if address.version == 6 else source  # noqa: PLR2004
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    return str(address.ipv4_mapped or ipaddress.ip_network(f"{address}/64", strict=False))

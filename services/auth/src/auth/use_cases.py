@@ -15,6 +15,7 @@ from auth.domain import (
     PresentedKey,
     User,
     UserNotFoundError,
+    WrongPasswordError,
 )
 from chassis.database import now
 from chassis.tokens import Principal
@@ -51,6 +52,12 @@ def set_password(store: "Store", username: str, password_hash: str) -> User:
     return user
 
 
+def change_password(store: "Store", user: User, password_hash: str) -> None:
+    """Replace the password of USER, as it was confirmed; raises WrongPasswordError if it was changed meanwhile."""
+    if not store.replace_password_hash(user.user_id, user.password_hash, password_hash):
+        raise WrongPasswordError
+
+
 def delete_user(store: "Store", username: str) -> User:
     """Delete a user and their API keys, and tell the other services; raises UserNotFoundError."""
     user = find_user(store, username)
@@ -81,9 +88,7 @@ def user_to_change(store: "Store", caller: Principal, username: str) -> User:
 
 
 def create_key(store: "Store", caller: Principal, description: str) -> tuple[ApiKey, str]:
-    """Make an API key for the caller; return it and its secret, which is not kept. Raises UserNotFoundError."""
-    if store.user_by_id(caller.user_id) is None:  # deleted since the token was signed
-        raise UserNotFoundError
+    """Make an API key for the caller; return it and its secret, which is not kept. Raises UnauthorizedError."""
     secret = domain.new_key()
     presented = domain.parse_key(secret)
     if presented is None:

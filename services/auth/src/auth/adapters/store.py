@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from auth.adapters.tables import api_keys, failures, outbox, users
-from auth.domain import LAST_USED_EXACT_TO, ApiKey, Failures, User, UsernameTakenError
+from auth.domain import LAST_USED_EXACT_TO, ApiKey, Failures, UnauthorizedError, User, UsernameTakenError
 from chassis import outbox as chassis_outbox
 from chassis.envelope import Event
 
@@ -45,13 +45,25 @@ class Store:
         """Replace the password of USER_ID."""
         self._connection.execute(users.update().where(users.c.user_id == user_id).values(password_hash=password_hash))
 
+    def replace_password_hash(self, user_id: str, known: str, password_hash: str) -> bool:
+        """Replace the password of USER_ID if its hash is still the KNOWN one; tell whether it was."""
+        replaced = self._connection.execute(
+            users.update()
+            .where(users.c.user_id == user_id, users.c.password_hash == known)
+            .values(password_hash=password_hash)
+        )
+        return replaced.rowcount == 1
+
     def delete_user(self, user_id: str) -> None:
         """Delete USER_ID and all its API keys."""
         self._connection.execute(users.delete().where(users.c.user_id == user_id))
 
     def add_key(self, key: ApiKey) -> None:
-        """Keep a new API key."""
-        self._connection.execute(api_keys.insert().values(asdict(key)))
+        """Keep a new API key; raises UnauthorizedError if its user was deleted since the request was let in."""
+        try:
+            self._connection.execute(api_keys.insert().values(asdict(key)))
+        except sa.exc.IntegrityError:
+            raise UnauthorizedError from None
 
     def key(self, key_id: str, *, locked: bool = False) -> ApiKey | None:
         """Find an API key by its public id; LOCKED holds it until the transaction ends."""

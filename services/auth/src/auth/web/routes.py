@@ -97,7 +97,7 @@ def change_password() -> Response:
     body = bodies.read(request, schemas.PasswordBody)
     user = app.database.read(use_cases.user_to_change, caller, request.args["username"])
     app.authenticator.confirm_password(user, body.current_password, _source())
-    app.database.transact(use_cases.set_password, user.username, app.authenticator.verifier.hash_new(body.password))
+    app.database.transact(use_cases.change_password, user, app.authenticator.verifier.hash_new(body.password))
     return _present(schemas.present_user(user))
 
 

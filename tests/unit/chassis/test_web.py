@@ -1,0 +1,53 @@
+import pytest
+from flask import Flask, Response, jsonify, request
+from prometheus_client import REGISTRY
+
+from chassis import etags, web
+
+
+class _Error(Exception):
+    pass
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = web.make_app("test", _Error, {}, {}, {})
+
+    @app.get("/thing")
+    def thing() -> Response:
+        return etags.conditional(request, jsonify(a=1), "current")
+
+    @app.delete("/thing")
+    def delete() -> Response:
+        return Response(status=204)
+
+    return app
+
+
+def test_methods_that_clients_invent_make_no_metrics(app: Flask) -> None:
+    for number in range(20):
+        assert app.test_client().open("/thing", method=f"INVENTED{number}").status_code == 405
+    methods = {
+        sample.labels["method"]
+        for metric in REGISTRY.collect()
+        for sample in metric.samples
+        if metric.name == "http_request_seconds"
+    }
+    assert not {method for method in methods if method.startswith("INVENTED")}
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_reading_with_a_stale_if_match_gives_no_412_with_the_representation_inside(app: Flask, method: str) -> None:
+    answer = app.test_client().open("/thing", method=method, headers={"If-Match": '"stale"'})
+    assert (answer.status_code, answer.headers["ETag"]) == (200, '"current"')
+
+
+@pytest.mark.parametrize("candidates", ['"current"', 'W/"current"', '"other", "current"', "*"])
+def test_known_representation_is_304(app: Flask, candidates: str) -> None:
+    answer = app.test_client().get("/thing", headers={"If-None-Match": candidates})
+    assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", '"current"')
+    assert "Content-Type" not in answer.headers
+
+
+def test_answer_without_a_body_does_not_say_that_it_is_html(app: Flask) -> None:
+    assert "Content-Type" not in app.test_client().delete("/thing").headers
