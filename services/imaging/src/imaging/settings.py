@@ -1,11 +1,14 @@
 """Settings of the imaging service."""
 
 import os
+from typing import Literal, get_args
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import ProcessSettings
+
+Format = Literal["JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF"]
 
 
 class ImagingSettings(ProcessSettings):
@@ -28,8 +31,8 @@ class ImagingSettings(ProcessSettings):
     max_bytes: PositiveInt = Field(64 * 1024 * 1024, description="Larger originals end as failed.")
     max_pixels: PositiveInt = Field(50_000_000, description="Pictures with more pixels end as failed.")
     max_side: PositiveInt = Field(30_000, description="Pictures with a longer side, in pixels, end as failed.")
-    formats: tuple[str, ...] = Field(
-        ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF"), description="JSON list: formats taken."
+    formats: tuple[Format, ...] = Field(get_args(Format), min_length=1, description="JSON list: formats taken.")
+    squares: tuple[PositiveInt, ...] = Field(
+        (64, 128, 256, 512), min_length=1, description="JSON list: squares that thumbs fit."
     )
-    squares: tuple[PositiveInt, ...] = Field((64, 128, 256, 512), description="JSON list: squares that thumbs fit.")
     read_timeout_s: PositiveFloat = Field(30.0, description="Longest time for reading one original.")

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 from chassis.envelope import Event
 from imaging import messages
-from imaging.domain import Job, Limits, Original, OriginalChangedError, PictureError, Rendering, StorageError
+from imaging.domain import (
+    Job,
+    Limits,
+    Original,
+    OriginalChangedError,
+    PictureError,
+    Rendering,
+    StaleJobError,
+    StorageError,
+)
 from imaging.pipeline import RECIPE, render
 
 if TYPE_CHECKING:
@@ -37,6 +46,10 @@ def process(imaging: Imaging, job: Job) -> None:
         original = _read(imaging, job)
         rendering = render(original.data, imaging.limits, imaging.squares)
         _write(imaging, job, original, rendering)
+    except StaleJobError:
+        # Nobody asks for what this job has written meanwhile, so nobody would ever take it away.
+        imaging.storage.delete_thumbs(job)
+        raise
     except PictureError as fault:
         # What an earlier generation or attempt left would be thumbs of nothing.
         imaging.storage.delete_thumbs(job)
