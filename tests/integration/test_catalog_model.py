@@ -1,7 +1,7 @@
 """A walk at random over all that users and a hostile imaging can do, and what has to hold when all is quiet again.
 
-Imaging here answers late, twice, in reverse or not before the end, and keeps what it would have written to S3: thumbs of
-an image and generation at a key, taken away as the real one takes them. The seed is in the test's name and replays it.
+Imaging here answers late, twice, in reverse or not before the end, and keeps what it would have written to S3: thumbs
+of an image and generation at a key, taken away as the real one takes them. The seed is in the test's name.
 """
 
 import random

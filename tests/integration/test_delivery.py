@@ -210,6 +210,7 @@ def test_dead_letter_bears_to_be_looked_at_any_number_of_times(
         for _ in range(25):
             method, _, _ = opened.basic_get(queue.dead)
             assert method is not None
+            assert method.delivery_tag is not None
             opened.basic_reject(method.delivery_tag, requeue=True)
             wait_for(lambda: depth(broker_url, queue.dead) == 1)
 

@@ -27,6 +27,7 @@ from imaging.settings import ImagingSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+    from urllib3 import HTTPResponse
 
 # Who a thumb belongs to; an object without these is not ours and is never touched.
 IMAGE_ID, GENERATION, RECIPE, SOURCE_ETAG = "imghost-image-id", "imghost-generation", "imghost-recipe", "imghost-etag"
@@ -179,7 +180,8 @@ def _receive(body: StreamingBody, size: int, deadline: float) -> bytearray:
     data = bytearray()
     # StreamingBody.read waits until a chunk is full, which a body that drips never trips a timeout by; read1 gives
     # what there is.
-    while len(data) < size and (chunk := body._raw_stream.read1(min(_CHUNK, size - len(data)))):  # noqa: SLF001
+    stream: HTTPResponse = body._raw_stream  # type: ignore[attr-defined] # noqa: SLF001 - it has no read1 of its own
+    while len(data) < size and (chunk := stream.read1(min(_CHUNK, size - len(data)))):
         data += chunk
         if time.monotonic() > deadline:
             raise StorageError("the original did not arrive in time")
