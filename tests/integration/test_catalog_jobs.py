@@ -189,6 +189,29 @@ def test_user_who_is_gone_takes_images_and_collections_along(
         steps.register("late")
 
 
+def test_image_healed_while_its_user_is_forgotten_leaves_no_thumbs(
+    steps: Steps, catalog_database: Database[Store], sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deletion has to name the last generation: imaging takes away the thumbs of that and earlier ones only."""
+    image = steps.register()
+    steps.processed(image, etag="first")
+    lock_key = Store.lock_key
+
+    def lock_later(store: Store, s3_key: str) -> None:
+        if catalog_database.engine.dialect.name == "postgresql":  # on SQLite there is one writer at a time
+            monkeypatch.setattr(Store, "lock_key", lock_key)
+            steps.processed(image, etag="second")
+        lock_key(store, s3_key)
+
+    monkeypatch.setattr(Store, "lock_key", lock_later)
+    results.forget_user(catalog_database.transact, ANNA.user_id)
+    generations = [generation for _, _, generation in sent()]
+    last = max(generations)
+    if last > 1:
+        steps.processed(replace(image, generation=last))
+    assert sent()[-1] == ("image.deleted", image.image_id, last)
+
+
 def test_image_in_place_of_another_users_deleted_one_is_not_touched_by_its_results(steps: Steps) -> None:
     first = steps.register("shared", ANNA)
     steps.delete("shared", ANNA)

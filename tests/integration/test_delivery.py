@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 from uuid import uuid4
 
 import pika
@@ -69,8 +70,10 @@ def happened(queue: Queue) -> Event:
 
 
 @contextmanager
-def consuming(broker_url: str, queue: Queue, handle: Handler, threads: int = 2) -> Iterator[Consumer]:
-    retrying = Publisher(broker_url, "test retries")
+def consuming(
+    broker_url: str, queue: Queue, handle: Handler, threads: int = 2, retrying: Publisher | None = None
+) -> Iterator[Consumer]:
+    retrying = retrying or Publisher(broker_url, "test retries")
     consumer = Consumer(broker_url, queue, handle, retrying, threads=threads)
     thread = threading.Thread(target=consumer.run)
     thread.start()
@@ -127,6 +130,89 @@ def test_fault_of_a_dependency_brings_the_message_back_later(
     assert moments[1] - moments[0] >= 0.7
     assert moments[2] - moments[1] >= 1.4
     assert depth(broker_url, queue.dead) == 0
+
+
+class BlockedPublisher(Publisher):
+    """A publisher on a broker under an alarm, until `alarm` is cleared."""
+
+    alarm = True
+    refused = 0
+
+    def send(self, *args: Any, **kwargs: Any) -> None:
+        if self.alarm:
+            self.refused += 1
+            raise NotPublishedError("blocked")
+        super().send(*args, **kwargs)
+
+
+def test_alarm_of_the_broker_sends_nothing_to_the_dead_letters(
+    broker_url: str, publisher: Publisher, queue: Queue
+) -> None:
+    blocked = BlockedPublisher(broker_url, "test retries")
+    handled = threading.Event()
+
+    def handle(_event: Event, _attempt: int) -> None:
+        if blocked.alarm:
+            raise TransientError("the answer cannot be published either")
+        handled.set()
+
+    with consuming(broker_url, queue, handle, retrying=blocked):
+        publisher.publish(happened(queue))
+        # More often than the queue bears a message that is returned.
+        wait_for(lambda: blocked.refused > topology.DELIVERY_LIMIT + 1)
+        assert depth(broker_url, queue.dead) == 0
+        blocked.alarm = False
+        assert handled.wait(10)
+    assert depth(broker_url, queue.dead) == 0
+
+
+def test_consumer_told_to_stop_under_an_alarm_stops_and_the_message_stays(
+    broker_url: str, publisher: Publisher, queue: Queue
+) -> None:
+    begun = threading.Event()
+
+    def handle(_event: Event, _attempt: int) -> None:
+        begun.set()
+        raise TransientError("S3 is away")
+
+    with consuming(broker_url, queue, handle, retrying=BlockedPublisher(broker_url, "test retries")):
+        publisher.publish(happened(queue))
+        assert begun.wait(10)
+    wait_for(lambda: depth(broker_url, queue.name) == 1)
+
+
+def test_consumer_goes_on_after_its_queue_was_deleted_under_it(
+    broker_url: str, publisher: Publisher, queue: Queue
+) -> None:
+    seen: list[Event] = []
+    with consuming(broker_url, queue, lambda event, _attempt: seen.append(event)) as consumer:
+        assert consumer.connected.wait(10)
+        with channel(broker_url) as opened:
+            opened.queue_delete(queue.name)
+        event = happened(queue)
+
+        def published() -> bool:
+            try:
+                publisher.publish(event)
+            except NotPublishedError:
+                return False
+            return True
+
+        wait_for(published)
+        wait_for(lambda: seen == [event])
+
+
+def test_dead_letter_bears_to_be_looked_at_any_number_of_times(
+    broker_url: str, publisher: Publisher, queue: Queue
+) -> None:
+    publisher.send("", queue.dead, b"junk", "message-1", headers={})
+    with channel(broker_url) as opened:
+        for _ in range(25):
+            method, _, _ = opened.basic_get(queue.dead)
+            assert method is not None
+            assert method.delivery_tag is not None
+            opened.basic_reject(method.delivery_tag, requeue=True)
+            wait_for(lambda: depth(broker_url, queue.dead) == 1)
 
 
 def test_message_that_waits_holds_up_no_other(broker_url: str, publisher: Publisher, queue: Queue) -> None:

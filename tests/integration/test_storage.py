@@ -1,24 +1,35 @@
 """Thumbs and originals on a real S3 API: conditional, bounded, and never somebody else's."""
 
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from PIL import Image
 
 from imaging.adapters.storage import Storage
 from imaging.domain import (
     Job,
+    Limits,
     OriginalMissingError,
     StaleJobError,
     StorageError,
     Thumb,
     ThumbKeyOccupiedError,
     TooLargeError,
+    thumb_key,
 )
+from imaging.pipeline import render
 from imaging.settings import ImagingSettings
+from imaging.use_cases import Imaging, process
+from pictures import encoded
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -56,16 +67,28 @@ def s3(endpoint: str) -> Iterator["S3Client"]:
 
 @pytest.fixture(params=[True, False], ids=["conditional", "look-then-write"])
 def storage(request: pytest.FixtureRequest, endpoint: str, s3: "S3Client") -> Storage:  # noqa: ARG001
+    return storage_at(endpoint, s3_conditional_writes=request.param, max_bytes=1000)
+
+
+def storage_at(url: str, **settings: Any) -> Storage:
     return Storage(
         ImagingSettings(
             broker_url="amqp://unused",
-            s3_endpoint_url=endpoint,
+            s3_endpoint_url=url,
             s3_access_key_id="test",
             s3_secret_access_key="test",
-            s3_conditional_writes=request.param,
-            max_bytes=1000,
+            **settings,
         )
     )
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve HTTP with HANDLER; give the address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def body(s3: "S3Client", key: str = KEY) -> bytes:
@@ -139,15 +162,63 @@ def test_deletion_takes_the_thumbs_of_its_image_only(storage: Storage, s3: "S3Cl
     assert keys(s3) == [JOB.s3_key]
 
 
+class Dripping(BaseHTTPRequestHandler):
+    """An S3 whose object arrives a byte at a time: too slowly to be of use, too fast for a read to time out."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.send_header("ETag", '"etag"')
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        with suppress(OSError):
+            for _ in range(1000):
+                self.wfile.write(b"x")
+                time.sleep(0.02)
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+def test_original_that_drips_in_is_given_up_at_the_deadline() -> None:
+    with serving(Dripping) as url:
+        began = time.monotonic()
+        with pytest.raises(StorageError, match="in time"):
+            storage_at(url, read_timeout_s=0.5).read(JOB)
+        assert time.monotonic() - began < 5
+
+
+def test_late_job_leaves_nothing_of_its_own_behind(storage: Storage, s3: "S3Client") -> None:
+    """A newer generation is being deleted: its smallest thumb is gone, and the late job has written it again."""
+    s3.put_object(Bucket=BUCKET, Key=JOB.s3_key, Body=encoded(Image.new("RGB", (70, 50)), "PNG"))
+    storage.write_thumb(JOB, replace(THUMB, square=512), "e", 1)
+    with ThreadPoolExecutor(4) as uploads:
+        limits = Limits(1000, 10_000, 1000, 1024**3, ("PNG",))
+        imaging = Imaging(storage, lambda data: render(data, limits, (64, 128, 256, 512)), uploads, lambda _: None)
+        with pytest.raises(StaleJobError):
+            process(imaging, replace(JOB, generation=1))
+    assert set(keys(s3)) == {JOB.s3_key, thumb_key(JOB.s3_key, 512)}
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """An S3 whose credential may not list buckets."""
+
+    def do_GET(self) -> None:
+        self.send_error(403)
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+def test_s3_that_refuses_to_list_its_buckets_answers_all_the_same() -> None:
+    with serving(Refusing) as url:
+        assert storage_at(url).answers()
+
+
 def test_server_that_is_away_is_a_fault_of_the_moment() -> None:
-    away = Storage(
-        ImagingSettings(
-            broker_url="amqp://unused",
-            s3_endpoint_url="http://127.0.0.1:9",
-            s3_access_key_id="test",
-            s3_secret_access_key="test",
-        )
-    )
+    away = storage_at("http://127.0.0.1:9")
     with pytest.raises(StorageError):
         away.read(JOB)
     with pytest.raises(StorageError):

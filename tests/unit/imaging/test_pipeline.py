@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms, ImageDraw
+from PIL import ExifTags, Image, ImageCms, ImageDraw, PngImagePlugin
 
 from imaging.domain import Limits, MalformedError, Rendering, TooLargeError, UnsupportedFormatError
 from imaging.pipeline import render
@@ -91,6 +91,37 @@ def test_picture_is_turned_upright(orientation: int) -> None:
         pixel = thumb.convert("RGB").getpixel((40, 40))
         assert isinstance(pixel, tuple)
         assert pixel[0] > 180, file_format
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("size", [(600, 300), (3000, 1500)])
+def test_picture_with_a_colour_profile_is_turned_upright_too(file_format: str, size: tuple[int, int]) -> None:
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    made = rendered(encoded(Image.new("RGB", size, "teal"), file_format, exif=turned, icc_profile=profile))
+    assert (made.width, made.height) == (size[1], size[0])
+    assert decoded(made.thumbs[-1].data).size == (256, 512)
+
+
+def test_deep_picture_is_turned_upright_too() -> None:
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 8
+    made = rendered(encoded(Image.new("I;16", (600, 300), 40_000), "PNG", exif=turned))
+    assert (made.width, made.height) == (300, 600)
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("exif", [b"Exif\0\0 what is this", b"Exif\0\0II*\0"])
+def test_picture_with_broken_exif_is_no_broken_picture(file_format: str, exif: bytes) -> None:
+    made = rendered(encoded(Image.new("RGB", (600, 300), "teal"), file_format, exif=exif))
+    assert (made.width, made.height) == (600, 300)
+
+
+def test_png_with_a_long_compressed_comment_is_no_broken_picture() -> None:
+    comment = PngImagePlugin.PngInfo()
+    comment.add_itxt("workflow", "node " * 500_000, zip=True)
+    assert rendered(encoded(Image.new("RGB", (60, 30), "teal"), "PNG", pnginfo=comment)).width == 60
 
 
 def test_transparency_is_kept_in_webp() -> None:

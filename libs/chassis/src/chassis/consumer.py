@@ -16,7 +16,7 @@ from typing import Any
 import pika
 import structlog
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, ConsumerCancelled
 
 from chassis import request_ids, topology
 from chassis.envelope import Event, MalformedMessageError
@@ -153,6 +153,7 @@ class Consumer:
 
     def _consume(self) -> None:
         connection = pika.BlockingConnection(parameters(self.url, f"{self.queue.name} consumer"))
+        lost = threading.Event()
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix=self.queue.name)
         try:
             channel = connection.channel()
@@ -160,7 +161,7 @@ class Consumer:
             channel.basic_qos(prefetch_count=self.prefetch or self.threads)
 
             def work(tag: int, delivery: Delivery) -> None:
-                acked = self._work_on(delivery)
+                acked = self._work_on(delivery, lost)
                 if connection.is_open:  # else the broker delivers it again, and handlers bear that
                     connection.add_callback_threadsafe(partial(_settle, channel, tag, acked))
 
@@ -172,6 +173,9 @@ class Consumer:
             log.info("consuming", queue=self.queue.name, threads=self.threads)
             while not self.stop.is_set():
                 connection.process_data_events(TICK_S)
+                # The connection outlives its channel (closed when an ack is overdue) and its queue (deleted).
+                if channel.is_closed or consuming not in channel.consumer_tags:
+                    raise ConsumerCancelled
             channel.basic_cancel(consuming)
             finishing = threading.Thread(target=pool.shutdown)
             finishing.start()
@@ -179,26 +183,39 @@ class Consumer:
                 connection.process_data_events(0.05)
             connection.process_data_events(0)  # the last acks were queued by the threads that have just ended
         finally:
+            lost.set()
             pool.shutdown(cancel_futures=True)
             if connection.is_open:
                 connection.close()
 
-    def _work_on(self, delivery: Delivery) -> bool:
-        """Judge DELIVERY and bring the verdict about; return whether it may be acked, else it comes again."""
-        try:
-            verdict = judge(delivery, self.handle, self.attempts)
-            DELIVERIES.labels(self.queue.name, type(verdict).__name__).inc()
-            if isinstance(verdict, RetryLater):
-                # Jitter, and only downwards: the queue's own limit is the delay, and order within it hardly changes.
-                wait_ms = int(verdict.delay_s * 1000 * random.uniform(0.75, 1))  # noqa: S311
-                self._copy(delivery, self.queue.retry(verdict.delay_s), verdict, wait_ms)
-            elif isinstance(verdict, DeadLetter):
-                self._copy(delivery, self.queue.dead, verdict, None)
-        except NotPublishedError as fault:
-            log.warning("verdict not brought about", error=str(fault), message_id=delivery.message_id)
-            self.stop.wait(RECONNECT_S[0])
-            return False
-        return True
+    def _work_on(self, delivery: Delivery, lost: threading.Event) -> bool:
+        """Judge DELIVERY and bring the verdict about; return whether it may be acked, else it comes again.
+
+        While the broker takes no copy the message is held, not returned: each return would count as a crash, and an
+        alarm of a minute would end among the dead letters. Nothing holds it once the connection is LOST.
+        """
+        verdict = judge(delivery, self.handle, self.attempts)
+        DELIVERIES.labels(self.queue.name, type(verdict).__name__).inc()
+        while True:
+            try:
+                self._bring_about(delivery, verdict)
+            except NotPublishedError as fault:
+                log.warning("verdict not brought about", error=str(fault), message_id=delivery.message_id)
+                if self.stop.wait(RECONNECT_S[0]) or lost.is_set():
+                    return False
+            except Exception:
+                log.exception("verdict not brought about", message_id=delivery.message_id)
+                return False
+            else:
+                return True
+
+    def _bring_about(self, delivery: Delivery, verdict: Verdict) -> None:
+        if isinstance(verdict, RetryLater):
+            # Jitter, and only downwards: the queue's own limit is the delay, and order within it hardly changes.
+            wait_ms = int(verdict.delay_s * 1000 * random.uniform(0.75, 1))  # noqa: S311
+            self._copy(delivery, self.queue.retry(verdict.delay_s), verdict, wait_ms)
+        elif isinstance(verdict, DeadLetter):
+            self._copy(delivery, self.queue.dead, verdict, None)
 
     def _copy(self, delivery: Delivery, queue: str, verdict: RetryLater | DeadLetter, wait_ms: int | None) -> None:
         exhausts = isinstance(verdict, RetryLater) and verdict.exhausts
@@ -215,4 +232,4 @@ def _settle(channel: BlockingChannel, tag: int, acked: bool) -> None:
         if acked:
             channel.basic_ack(tag)
         else:
-            channel.basic_nack(tag, requeue=True)
+            channel.basic_reject(tag, requeue=True)  # a nack does not count on every broker: it could go on for ever

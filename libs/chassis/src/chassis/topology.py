@@ -12,6 +12,9 @@ from pika.adapters.blocking_connection import BlockingChannel
 EXCHANGE = "imghost"
 # A delivery that comes back without an acknowledgement has killed its worker, or the worker was killed: it counts.
 DELIVERY_LIMIT = 5
+# Nobody works in the other queues, and what looks into them must not use their messages up: the broker's default
+# limit of 20 would drop a dead letter that was looked at so often.
+NO_LIMIT = 2**31 - 1
 RETRY_DELAYS_S = (1, 2, 4, 8, 16, 30)
 
 
@@ -40,20 +43,20 @@ def declare_exchange(channel: BlockingChannel) -> None:
 def declare(channel: BlockingChannel, queue: Queue) -> None:
     """Declare QUEUE, its dead letters and its retries, and bind it to the types it takes."""
     declare_exchange(channel)
-    channel.queue_declare(queue.dead, durable=True, arguments=_quorum())
-    channel.queue_declare(
-        queue.name, durable=True, arguments={**_quorum(to=queue.dead), "x-delivery-limit": DELIVERY_LIMIT}
-    )
+    channel.queue_declare(queue.dead, durable=True, arguments=_quorum(NO_LIMIT))
+    channel.queue_declare(queue.name, durable=True, arguments=_quorum(DELIVERY_LIMIT, to=queue.dead))
     for delay_s in RETRY_DELAYS_S:
         channel.queue_declare(
-            queue.retry(delay_s), durable=True, arguments={**_quorum(to=queue.name), "x-message-ttl": delay_s * 1000}
+            queue.retry(delay_s),
+            durable=True,
+            arguments={**_quorum(NO_LIMIT, to=queue.name), "x-message-ttl": delay_s * 1000},
         )
     for event_type in queue.types:
         channel.queue_bind(queue.name, EXCHANGE, event_type)
 
 
-def _quorum(to: str | None = None) -> dict[str, Any]:
-    arguments: dict[str, Any] = {"x-queue-type": "quorum"}
+def _quorum(delivery_limit: int, to: str | None = None) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": delivery_limit}
     if to is not None:
         arguments |= {
             "x-dead-letter-exchange": "",

@@ -62,11 +62,14 @@ def _forget_batch(store: "Store", user_id: str) -> int:
     collections = store.collections(user_id, USER_BATCH)
     for collection in collections:
         store.delete_collection(collection.collection_id)
-    images = sorted(store.images(user_id, USER_BATCH), key=lambda image: image.s3_key)
-    for image in images:
-        store.lock_key(image.s3_key)
-        use_cases.forget_image(store, image)
-    return len(collections) + len(images)
+    keys = sorted(image.s3_key for image in store.images(user_id, USER_BATCH))
+    for key in keys:
+        store.lock_key(key)
+        # Only now is it certain which generation is the last: a result may have healed the image meanwhile.
+        image = store.image(key, locked=True)
+        if image is not None and image.user_id == user_id:
+            use_cases.forget_image(store, image)
+    return len(collections) + len(keys)
 
 
 def _fits(image: Image, outcome: Outcome) -> bool:

@@ -1,11 +1,14 @@
 """Settings of the imaging service."""
 
 import os
+from typing import Literal, get_args
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import ProcessSettings
+
+Format = Literal["JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF"]
 
 _CONFIG = SettingsConfigDict(env_prefix="IMAGING_", frozen=True, env_ignore_empty=True)
 
@@ -24,10 +27,10 @@ class PictureSettings(ProcessSettings):
     decode_memory_bytes: PositiveInt = Field(1024**3, description="Memory that decoding one picture may take.")
     decode_cpu_s: PositiveFloat = Field(5.0, description="CPU time that decoding one picture may take.")
     decode_wall_s: PositiveFloat = Field(5.0, description="Time that decoding may take; too long thrice is failed.")
-    formats: tuple[str, ...] = Field(
-        ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF"), description="JSON list: formats taken."
+    formats: tuple[Format, ...] = Field(get_args(Format), min_length=1, description="JSON list: formats taken.")
+    squares: tuple[PositiveInt, ...] = Field(
+        (64, 128, 256, 512), min_length=1, description="JSON list: squares that thumbs fit."
     )
-    squares: tuple[PositiveInt, ...] = Field((64, 128, 256, 512), description="JSON list: squares that thumbs fit.")
 
 
 class ImagingSettings(PictureSettings):

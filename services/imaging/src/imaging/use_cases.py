@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from chassis.envelope import Event
 from imaging import messages
-from imaging.domain import Job, Original, OriginalChangedError, PictureError, Rendering, StorageError
+from imaging.domain import (
+    Job,
+    Original,
+    OriginalChangedError,
+    PictureError,
+    Rendering,
+    StaleJobError,
+    StorageError,
+)
 from imaging.pipeline import RECIPE
 
 if TYPE_CHECKING:
@@ -36,6 +44,10 @@ def process(imaging: Imaging, job: Job) -> None:
         original = _read(imaging, job)
         rendering = imaging.render(original.data)
         _write(imaging, job, original, rendering)
+    except StaleJobError:
+        # Nobody asks for what this job has written meanwhile, so nobody would ever take it away.
+        imaging.storage.delete_thumbs(job)
+        raise
     except PictureError as fault:
         give_up(imaging, job, fault)
     else:

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.response import StreamingBody
+from urllib3.exceptions import HTTPError
 
 from imaging.domain import (
     Job,
@@ -25,6 +27,7 @@ from imaging.settings import ImagingSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+    from urllib3 import HTTPResponse
 
 # Who a thumb belongs to; an object without these is not ours and is never touched.
 IMAGE_ID, GENERATION, RECIPE, SOURCE_ETAG = "imghost-image-id", "imghost-generation", "imghost-recipe", "imghost-etag"
@@ -80,12 +83,8 @@ class Storage:
                 if _code(fault) in _RACED:
                     raise OriginalChangedError from None
                 raise
-            data = bytearray()
-            for chunk in answer["Body"].iter_chunks(_CHUNK):
-                data += chunk
-                # A body that drips never trips the read timeout; one that grows is not the object that was measured.
-                if time.monotonic() > deadline or len(data) > self._max_bytes:
-                    raise StorageError("the original did not arrive in time")
+            with closing(answer["Body"]) as body:
+                data = _receive(body, head["ContentLength"], deadline)
         if len(data) != head["ContentLength"]:
             raise StorageError("the original arrived incomplete")
         return Original(bytes(data), head["ETag"])
@@ -130,8 +129,8 @@ class Storage:
             self._delete_thumb(job, thumb_key(job.s3_key, square))
 
     def answers(self) -> bool:
-        """Tell whether S3 answers at all."""
-        with _faults():
+        """Tell whether S3 answers at all; a refusal is an answer, and all that a narrow credential gets."""
+        with _faults(), suppress(ClientError):
             self._client.list_buckets(MaxBuckets=1)
         return True
 
@@ -176,6 +175,19 @@ class Storage:
         return metadata.get(IMAGE_ID), int(generation) if generation.isdecimal() else 0, head["ETag"]
 
 
+def _receive(body: StreamingBody, size: int, deadline: float) -> bytearray:
+    """Read BODY up to SIZE bytes; raises StorageError when DEADLINE passes, however slowly they drip in."""
+    data = bytearray()
+    # StreamingBody.read waits until a chunk is full, which a body that drips never trips a timeout by; read1 gives
+    # what there is.
+    stream: HTTPResponse = body._raw_stream  # type: ignore[attr-defined] # noqa: SLF001 - it has no read1 of its own
+    while len(data) < size and (chunk := stream.read1(min(_CHUNK, size - len(data)))):
+        data += chunk
+        if time.monotonic() > deadline:
+            raise StorageError("the original did not arrive in time")
+    return data
+
+
 def _code(fault: ClientError) -> str:
     return str(fault.response.get("Error", {}).get("Code", ""))
 
@@ -185,5 +197,5 @@ def _faults() -> Iterator[None]:
     """Whatever else S3 does is a fault of the moment."""
     try:
         yield
-    except (ClientError, BotoCoreError, HTTPClientError) as fault:
+    except (ClientError, BotoCoreError, HTTPClientError, HTTPError) as fault:
         raise StorageError(f"S3: {fault}") from fault

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms
 
 from imaging.domain import MalformedError
 from imaging.pipeline.opening import Opened
@@ -14,7 +14,18 @@ from imaging.pipeline.opening import Opened
 _SRGB = ImageCms.createProfile("sRGB")
 # Of the pixels a side that the largest thumb needs, so many times as many are left for a good filter to work on.
 _HEADROOM = 2
-_SIDEWAYS = {5, 6, 7, 8}  # EXIF orientations that swap width and height
+# What turns a picture upright, by its EXIF orientation. Done here and not by ImageOps.exif_transpose, which looks for
+# the orientation in the picture it is given: converted to other colours, that one has lost it.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = {5, 6, 7, 8}  # those that swap width and height
 _DEEP = {"I;16", "I;16B", "I;16L", "I;16N", "I", "F"}
 _OPAQUE = 255
 
@@ -34,13 +45,15 @@ def decode(opened: Opened, needed: int) -> Picture:
         size = image.size
         profile = image.info.get("icc_profile")
         image.draft(None, (min(size[0], needed), min(size[1], needed)))
-        if image.size == size:  # not scaled while decoding; some decoders turn the picture themselves
-            image.load()
+        scaled = image.size != size
+        image.load()
+        if not scaled:  # some decoders turn the picture themselves
             size = image.size
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        orientation = _orientation(image)
         image = _shrink(_to_eight_bits(image), needed)
         image = _drop_idle_alpha(_to_srgb(image, profile))
-        ImageOps.exif_transpose(image, in_place=True)
+        if orientation in _UPRIGHT:
+            image = image.transpose(_UPRIGHT[orientation])
     except MemoryError:
         raise
     except Exception as fault:  # decoders raise OSError, SyntaxError, ValueError, struct.error, EOFError and others
@@ -52,6 +65,15 @@ def _shrink(image: Image.Image, needed: int) -> Image.Image:
     """Average whole blocks of pixels away, so that what comes after is spared a large picture and its copies."""
     factor = max(image.size) // (needed * _HEADROOM)
     return image.reduce((min(factor, image.width), min(factor, image.height))) if factor > 1 else image
+
+
+def _orientation(image: Image.Image) -> int:
+    """Tell how IMAGE has to be turned, as EXIF counts; metadata that makes no sense turns nothing."""
+    try:
+        orientation: int = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # noqa: BLE001 - SyntaxError, struct.error and others; the pixels may be sound all the same
+        return 1
+    return orientation
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

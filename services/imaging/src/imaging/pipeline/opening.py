@@ -3,7 +3,7 @@
 import io
 from dataclasses import dataclass
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from imaging.domain import Limits, MalformedError, TooLargeError, UnsupportedFormatError
@@ -12,6 +12,9 @@ from imaging.pipeline.cost import decoded_bytes
 register_heif_opener(thumbnails=False)
 # The limits here are stricter than Pillow's own, and an error rather than a warning.
 Image.MAX_IMAGE_PIXELS = None
+# Pillow takes a PNG for broken whose colour profile or comment is longer than this; 1 MiB is less than some profiles
+# of printers and prompts of generators have. All of them together may have 64 MiB.
+PngImagePlugin.MAX_TEXT_CHUNK = 16 * 1024 * 1024
 
 # Phones write JPEGs with a second picture inside; the first is an ordinary one.
 _FAMILIES = {"MPO": "JPEG"}
