@@ -1,0 +1,88 @@
+"""What the worker makes of a picture that is not decoded in time, and of faults that are not the picture's."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from chassis.consumer import TransientError
+from chassis.envelope import Event
+from imaging.domain import (
+    DecodeTimeoutError,
+    DecodeTooCostlyError,
+    HostExhaustedError,
+    Job,
+    Original,
+    Rendering,
+    StaleJobError,
+    StorageError,
+)
+from imaging.use_cases import Imaging
+from imaging.worker import handle
+
+if TYPE_CHECKING:
+    from imaging.adapters.storage import Storage
+
+JOB = {"image_id": "image", "generation": 1, "s3_bucket": "pics", "s3_key": "a"}
+CREATED = Event("image.created", "/catalog", "image", "request", JOB)
+
+
+@dataclass
+class Thumbless:
+    """An S3 with one original and no thumbs, which counts how often thumbs were asked to go."""
+
+    deletions: list[Job] = field(default_factory=list)
+
+    def read(self, _job: Job) -> Original:
+        return Original(b"original", "etag")
+
+    def delete_thumbs(self, job: Job) -> None:
+        self.deletions.append(job)
+
+
+def handled(render: Callable[[bytes], Rendering], attempt: int) -> tuple[list[Event], Thumbless]:
+    told: list[Event] = []
+    storage = Thumbless()
+    with ThreadPoolExecutor(1) as uploads:
+        handle(Imaging(cast("Storage", storage), render, uploads, told.append), CREATED, attempt)
+    return told, storage
+
+
+def raising(fault: Exception) -> Callable[[bytes], Rendering]:
+    def render(_data: bytes) -> Rendering:
+        raise fault
+
+    return render
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_picture_that_is_late_by_the_clock_on_the_wall_is_tried_again_and_that_counts(attempt: int) -> None:
+    with pytest.raises(TransientError) as told:
+        handled(raising(DecodeTimeoutError("late")), attempt)
+    assert told.value.counts
+
+
+def test_picture_that_is_late_the_third_time_fails() -> None:
+    told, storage = handled(raising(DecodeTimeoutError("late")), attempt=3)
+    assert [(event.type, event.data["code"]) for event in told] == [("image.failed", "decode-too-costly")]
+    assert len(storage.deletions) == 1
+
+
+def test_picture_that_burns_its_cpu_time_fails_at_once() -> None:
+    told, _ = handled(raising(DecodeTooCostlyError()), attempt=1)
+    assert [event.data["code"] for event in told] == ["decode-too-costly"]
+
+
+@pytest.mark.parametrize("fault", [HostExhaustedError("no memory"), StorageError("S3 is away")])
+def test_what_is_not_the_pictures_fault_is_tried_again_and_never_counts(fault: Exception) -> None:
+    with pytest.raises(TransientError) as told:
+        handled(raising(fault), attempt=100)
+    assert not told.value.counts
+
+
+def test_late_job_is_done_and_tells_nothing() -> None:
+    told, storage = handled(raising(StaleJobError()), attempt=1)
+    assert told == []
+    assert len(storage.deletions) == 1
