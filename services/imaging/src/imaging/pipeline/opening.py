@@ -15,6 +15,8 @@ Image.MAX_IMAGE_PIXELS = None
 
 # Phones write JPEGs with a second picture inside; the first is an ordinary one.
 _FAMILIES = {"MPO": "JPEG"}
+_HEADER = "The picture is broken or cut short: its header makes no sense."
+_MAGIC_BYTES = 16
 _CONTENT_TYPES = {"BMP": "image/bmp", "HEIF": "image/heic", "MPO": "image/jpeg"}
 
 
@@ -33,13 +35,15 @@ def open_picture(data: bytes, limits: Limits) -> Opened:
     try:
         image = Image.open(io.BytesIO(data), formats=limits.formats)
     except UnidentifiedImageError:
+        if _begins_like_a_picture(data, limits.formats):
+            raise MalformedError(_HEADER) from None
         raise UnsupportedFormatError(
             f"The file is no picture of a format that is taken: {', '.join(limits.formats)}."
         ) from None
     except MemoryError:
         raise
     except Exception as fault:  # a broken header can make a decoder raise anything
-        raise MalformedError("The picture is broken: its header makes no sense.") from fault
+        raise MalformedError(_HEADER) from fault
     width, height = image.size
     if width < 1 or height < 1:
         raise MalformedError("The picture is broken: it has no pixels.")
@@ -52,3 +56,9 @@ def open_picture(data: bytes, limits: Limits) -> Opened:
     stored = image.format or ""
     content_type = _CONTENT_TYPES.get(stored) or Image.MIME[_FAMILIES.get(stored, stored)]
     return Opened(image, content_type)
+
+
+def _begins_like_a_picture(data: bytes, formats: tuple[str, ...]) -> bool:
+    """Tell whether DATA has the first bytes of one of FORMATS, whatever follows."""
+    tests = (Image.OPEN[name][1] for name in formats if name in Image.OPEN)
+    return any(begins is not None and begins(data[:_MAGIC_BYTES]) is True for begins in tests)
