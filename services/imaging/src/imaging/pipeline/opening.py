@@ -7,6 +7,7 @@ from PIL import Image, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from imaging.domain import Limits, MalformedError, TooLargeError, UnsupportedFormatError
+from imaging.pipeline import webp
 from imaging.pipeline.cost import decoded_bytes
 
 register_heif_opener(thumbnails=False)
@@ -32,6 +33,7 @@ def open_picture(data: bytes, limits: Limits) -> Opened:
     """Read the header of DATA. Raises UnsupportedFormatError, TooLargeError or MalformedError."""
     if len(data) > limits.max_bytes:
         raise TooLargeError(f"The file has {len(data)} bytes; {limits.max_bytes} are allowed.")
+    _check_sides(webp.canvas(data), limits)
     try:
         image = Image.open(io.BytesIO(data), formats=limits.formats)
     except UnidentifiedImageError:
@@ -47,15 +49,20 @@ def open_picture(data: bytes, limits: Limits) -> Opened:
     width, height = image.size
     if width < 1 or height < 1:
         raise MalformedError("The picture is broken: it has no pixels.")
-    if max(width, height) > limits.max_side:
-        raise TooLargeError(f"The picture is {width} x {height} pixels; a side may have {limits.max_side}.")
-    if width * height > limits.max_pixels:
-        raise TooLargeError(f"The picture is {width} x {height} pixels; {limits.max_pixels} in all are allowed.")
-    if decoded_bytes(image) > limits.max_memory:
+    _check_sides(image.size, limits)
+    if decoded_bytes(image, len(data)) > limits.max_memory:
         raise TooLargeError(f"The picture is {width} x {height} pixels; decoding it would need too much memory.")
     stored = image.format or ""
     content_type = _CONTENT_TYPES.get(stored) or Image.MIME[_FAMILIES.get(stored, stored)]
     return Opened(image, content_type)
+
+
+def _check_sides(size: tuple[int, int], limits: Limits) -> None:
+    width, height = size
+    if max(width, height) > limits.max_side:
+        raise TooLargeError(f"The picture is {width} x {height} pixels; a side may have {limits.max_side}.")
+    if width * height > limits.max_pixels:
+        raise TooLargeError(f"The picture is {width} x {height} pixels; {limits.max_pixels} in all are allowed.")
 
 
 def _begins_like_a_picture(data: bytes, formats: tuple[str, ...]) -> bool:
