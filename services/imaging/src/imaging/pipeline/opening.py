@@ -33,7 +33,8 @@ def open_picture(data: bytes, limits: Limits) -> Opened:
     """Read the header of DATA. Raises UnsupportedFormatError, TooLargeError or MalformedError."""
     if len(data) > limits.max_bytes:
         raise TooLargeError(f"The file has {len(data)} bytes; {limits.max_bytes} are allowed.")
-    _check_sides(webp.canvas(data), limits)
+    canvas = webp.canvas(data)
+    _check(canvas, decoded_bytes("WEBP", canvas, len(data)), limits)
     try:
         image = Image.open(io.BytesIO(data), formats=limits.formats)
     except UnidentifiedImageError:
@@ -49,20 +50,21 @@ def open_picture(data: bytes, limits: Limits) -> Opened:
     width, height = image.size
     if width < 1 or height < 1:
         raise MalformedError("The picture is broken: it has no pixels.")
-    _check_sides(image.size, limits)
-    if decoded_bytes(image, len(data)) > limits.max_memory:
-        raise TooLargeError(f"The picture is {width} x {height} pixels; decoding it would need too much memory.")
     stored = image.format or ""
+    progressive = bool(image.info.get("progressive"))
+    _check(image.size, decoded_bytes(stored, image.size, len(data), progressive=progressive), limits)
     content_type = _CONTENT_TYPES.get(stored) or Image.MIME[_FAMILIES.get(stored, stored)]
     return Opened(image, content_type)
 
 
-def _check_sides(size: tuple[int, int], limits: Limits) -> None:
+def _check(size: tuple[int, int], memory: int, limits: Limits) -> None:
     width, height = size
     if max(width, height) > limits.max_side:
         raise TooLargeError(f"The picture is {width} x {height} pixels; a side may have {limits.max_side}.")
     if width * height > limits.max_pixels:
         raise TooLargeError(f"The picture is {width} x {height} pixels; {limits.max_pixels} in all are allowed.")
+    if memory > limits.max_memory:
+        raise TooLargeError(f"The picture is {width} x {height} pixels; decoding it would need too much memory.")
 
 
 def _begins_like_a_picture(data: bytes, formats: tuple[str, ...]) -> bool:
