@@ -311,18 +311,31 @@ def test_peak_of_one_picture_does_not_count_for_the_next() -> None:
                 pool.render(photo(file_format="PNG")[:-40])
 
 
-def test_allocation_over_the_limit_is_the_pictures_fault_and_never_tried_again() -> None:
-    """However little was in use before: the host would have given it."""
-    with pool_of(limits=replace(LIMITS, max_memory=60_000_000)) as pool:
-        for kind in ("png-xmp-of-200-megabytes", "png-200-texts-of-a-megabyte"):
-            with pytest.raises((TooLargeError, MalformedError)):
-                pool.render(case_data(kind))
+@pytest.mark.parametrize(("hosts_share", "has_it"), [(0, True), (100_000_000, False)], ids=["limit", "host"])
+def test_limit_and_host_are_told_apart_however_little_was_in_use(
+    hosts_share: int, has_it: bool, speaking: Replaced
+) -> None:
+    """An allocation that the limit forbids is the picture's fault; one that the host lacks is tried again."""
+    program = speaking(
+        f"""
+        import resource
+        memory = confinement.Memory(200_000_000)
+        memory.bound()
+        most = resource.getrlimit(resource.RLIMIT_AS)[0] - {hosts_share}
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        try:
+            bytearray(300_000_000)
+        except MemoryError:
+            refuse(f"the host has it: {{memory.is_left()}}")
+        """
+    )
+    with pool_of(program=program) as pool, pytest.raises(MalformedError, match=f"the host has it: {has_it}"):
+        pool.render(b"a picture")
 
 
-def case_data(name: str) -> bytes:
-    from bad_pictures import library  # noqa: PLC0415 - takes a second, for one test
-
-    return next(case.data for case in library() if case.name == name)
+def test_webp_is_measured_before_its_decoder_takes_memory() -> None:
+    with pool_of(limits=replace(LIMITS, max_memory=100_000_000)) as pool, pytest.raises(TooLargeError, match="memory"):
+        pool.render(one_colour(5000, 5000))
 
 
 # --- children that lie ----------------------------------------------------------------------------------------------
