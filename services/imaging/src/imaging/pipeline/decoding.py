@@ -91,13 +91,17 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
 
 def _scale_to_byte(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Map sixteen bits, or floating point from 0 to 1 (else from least to greatest), to 0…255."""
+    # In place: each copy would be as large as the picture.
     if np.issubdtype(values.dtype, np.floating):
-        finite = np.nan_to_num(values)
-        low, high = min(0.0, float(finite.min())), max(1.0, float(finite.max()))
-        scaled: NDArray[np.uint8] = ((finite - low) * (_OPAQUE / (high - low))).astype(np.uint8)
+        scaled = np.nan_to_num(values)
+        low, high = min(0.0, float(scaled.min())), max(1.0, float(scaled.max()))
+        scaled -= low
+        scaled *= _OPAQUE / (high - low)
     else:
-        scaled = np.clip(values // 256, 0, _OPAQUE).astype(np.uint8)
-    return scaled
+        scaled = values // 256
+        np.clip(scaled, 0, _OPAQUE, out=scaled)
+    eight_bits: NDArray[np.uint8] = scaled.astype(np.uint8)
+    return eight_bits
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:

@@ -7,6 +7,7 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from imaging.domain import Limits, MalformedError, TooLargeError, UnsupportedFormatError
+from imaging.pipeline import webp
 from imaging.pipeline.cost import decoded_bytes
 
 register_heif_opener(thumbnails=False)
@@ -18,6 +19,8 @@ PngImagePlugin.MAX_TEXT_CHUNK = 16 * 1024 * 1024
 
 # Phones write JPEGs with a second picture inside; the first is an ordinary one.
 _FAMILIES = {"MPO": "JPEG"}
+_HEADER = "The picture is broken or cut short: its header makes no sense."
+_MAGIC_BYTES = 16
 _CONTENT_TYPES = {"BMP": "image/bmp", "HEIF": "image/heic", "MPO": "image/jpeg"}
 
 
@@ -33,25 +36,41 @@ def open_picture(data: bytes, limits: Limits) -> Opened:
     """Read the header of DATA. Raises UnsupportedFormatError, TooLargeError or MalformedError."""
     if len(data) > limits.max_bytes:
         raise TooLargeError(f"The file has {len(data)} bytes; {limits.max_bytes} are allowed.")
+    canvas = webp.canvas(data)
+    _check(canvas, decoded_bytes("WEBP", canvas, len(data)), limits)
     try:
         image = Image.open(io.BytesIO(data), formats=limits.formats)
     except UnidentifiedImageError:
+        if _begins_like_a_picture(data, limits.formats):
+            raise MalformedError(_HEADER) from None
         raise UnsupportedFormatError(
             f"The file is no picture of a format that is taken: {', '.join(limits.formats)}."
         ) from None
     except MemoryError:
         raise
     except Exception as fault:  # a broken header can make a decoder raise anything
-        raise MalformedError("The picture is broken: its header makes no sense.") from fault
+        raise MalformedError(_HEADER) from fault
     width, height = image.size
     if width < 1 or height < 1:
         raise MalformedError("The picture is broken: it has no pixels.")
+    stored = image.format or ""
+    progressive = bool(image.info.get("progressive"))
+    _check(image.size, decoded_bytes(stored, image.size, len(data), progressive=progressive), limits)
+    content_type = _CONTENT_TYPES.get(stored) or Image.MIME[_FAMILIES.get(stored, stored)]
+    return Opened(image, content_type)
+
+
+def _check(size: tuple[int, int], memory: int, limits: Limits) -> None:
+    width, height = size
     if max(width, height) > limits.max_side:
         raise TooLargeError(f"The picture is {width} x {height} pixels; a side may have {limits.max_side}.")
     if width * height > limits.max_pixels:
         raise TooLargeError(f"The picture is {width} x {height} pixels; {limits.max_pixels} in all are allowed.")
-    if decoded_bytes(image) > limits.max_memory:
+    if memory > limits.max_memory:
         raise TooLargeError(f"The picture is {width} x {height} pixels; decoding it would need too much memory.")
-    stored = image.format or ""
-    content_type = _CONTENT_TYPES.get(stored) or Image.MIME[_FAMILIES.get(stored, stored)]
-    return Opened(image, content_type)
+
+
+def _begins_like_a_picture(data: bytes, formats: tuple[str, ...]) -> bool:
+    """Tell whether DATA has the first bytes of one of FORMATS, whatever follows."""
+    tests = (Image.OPEN[name][1] for name in formats if name in Image.OPEN)
+    return any(begins is not None and begins(data[:_MAGIC_BYTES]) is True for begins in tests)

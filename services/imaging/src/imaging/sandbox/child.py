@@ -67,8 +67,10 @@ def answer(connection: socket.socket, data: bytes, limits: Limits, squares: tupl
     try:
         rendering = render(data, limits, squares)
     except MemoryError:
-        share = memory.peak_share()
-        protocol.say(connection, _no_memory() if share > _CLOSE else protocol.ExhaustedSaid(share=share))
+        # It may have been a single allocation, far over the limit, that failed before anything was used.
+        protocol.say(
+            connection, _no_memory() if memory.is_left() else protocol.ExhaustedSaid(share=memory.peak_share())
+        )
     except PictureError as fault:
         refused = protocol.RefusedSaid.model_validate({"code": fault.code, "detail": str(fault)[:500]})
         close = refused.code == "malformed" and memory.peak_share() > _CLOSE

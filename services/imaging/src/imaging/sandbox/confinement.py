@@ -1,12 +1,14 @@
 """Confinement: what a child gives up before it sees the first picture, and cannot get back."""
 
 import ctypes
+import mmap
 import resource
 import signal
 from io import FileIO
 
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
+_SLACK = 4 * 1024 * 1024
 
 
 class Memory:
@@ -27,10 +29,24 @@ class Memory:
         """Give the most that was ever used of what is allowed, as a share."""
         return (self._bytes("VmPeak") - self._at_first) / self._allowed
 
+    def is_left(self) -> bool:
+        """Tell whether the host gives what is left of the limit: what it refused before was over the limit then."""
+        left = self._at_first + self._allowed - self._bytes("VmSize")
+        try:
+            mmap.mmap(-1, max(left - _SLACK, mmap.PAGESIZE), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+        except OSError:
+            return left <= _SLACK
+        return True
+
     def _bytes(self, name: str) -> int:
         self._status.seek(0)
-        lines = dict(line.split(b":", 1) for line in self._status.readall().splitlines())
-        return int(lines[name.encode()].split()[0]) * 1024
+        return bytes_told(self._status.readall(), name)
+
+
+def bytes_told(status: bytes, name: str) -> int:
+    """Read the size NAME from the text of /proc/PID/status, in bytes."""
+    lines = dict(line.split(b":", 1) for line in status.splitlines())
+    return int(lines[name.encode()].split()[0]) * 1024
 
 
 def confine() -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,16 +29,22 @@ from imaging.domain import (
     UnsupportedFormatError,
 )
 from imaging.sandbox import protocol
+from imaging.sandbox.confinement import bytes_told
 
 log = structlog.get_logger(__name__)
 
 _START_S = 30.0
+# From the end of a child's socket to the end of the process: an interpreter that fails takes a moment in between.
+_ENDING_S = 2.0
+_PROGRAM = (sys.executable, "-m", "imaging.sandbox.child")
 _REFUSALS: dict[str, type[PictureError]] = {
     kind.code: kind for kind in (UnsupportedFormatError, MalformedError, TooLargeError)
 }
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 # A picture that had this share of its CPU time when the clock on the wall ended it was not held up by the host.
 _NEARLY = 0.8
+# A child that used this share of its memory is not used again: what it keeps, and its peak, would count for the next.
+_WORN = 0.5
 # What ends a process from inside; SIGKILL is the host's doing.
 _OUT_OF_CPU_TIME = {signal.SIGPROF, signal.SIGXCPU}
 
@@ -52,10 +58,9 @@ class Bounds:
 
 
 class _Child:
-    def __init__(self, limits: Limits, squares: tuple[int, ...], bounds: Bounds) -> None:
-        self.connection, theirs = socket.socketpair()
+    def __init__(self, program: tuple[str, ...], limits: Limits, squares: tuple[int, ...], bounds: Bounds) -> None:
         command = [
-            *(sys.executable, "-m", "imaging.sandbox.child"),
+            *program,
             *("--limits", json.dumps(asdict(limits))),
             *("--squares", json.dumps(squares)),
             *("--cpu-s", str(bounds.cpu_s)),
@@ -63,16 +68,21 @@ class _Child:
         environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG") if name in os.environ}
         # Threads of numerical libraries, and arenas of the allocator, would each take a share of the address space.
         environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
-        with theirs:
-            self.process = subprocess.Popen(  # noqa: S603 - our own module, by our own interpreter
-                command, stdin=theirs.fileno(), env=environment, start_new_session=True
-            )
-        try:
-            self.connection.settimeout(_START_S)
-            protocol.receive_ready(self.connection)
-        except (OSError, ValueError, protocol.EndedError) as fault:
-            self.end()
-            raise HostExhaustedError(f"no decoder could be started: {fault!r}") from fault
+        with ExitStack() as undo:
+            try:
+                self.connection, theirs = socket.socketpair()
+                undo.callback(self.connection.close)
+                with theirs:
+                    self.process = subprocess.Popen(  # noqa: S603 - our own program, by our own arguments
+                        command, stdin=theirs.fileno(), env=environment, start_new_session=True
+                    )
+                undo.callback(self.end)
+                self.connection.settimeout(_START_S)
+                protocol.receive_ready(self.connection)
+                self._most_memory = self._bytes("VmSize") + int(limits.max_memory * _WORN)
+            except (OSError, ValueError, KeyError, protocol.EndedError) as fault:
+                raise HostExhaustedError(f"no decoder could be started: {fault!r}") from fault
+            undo.pop_all()
 
     def cpu_s(self) -> float:
         """Give the CPU time that the process has taken so far; infinite if it is gone."""
@@ -82,22 +92,44 @@ class _Child:
             return math.inf
         return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND  # utime and stime, proc_pid_stat(5)
 
-    def is_alive(self) -> bool:
-        """Tell whether the process is there."""
-        return self.process.poll() is None
+    def is_usable(self) -> bool:
+        """Tell whether the process is there, and has not used so much memory that the next picture would suffer."""
+        if self.process.poll() is not None:
+            return False
+        try:
+            return self._bytes("VmPeak") < self._most_memory
+        except (OSError, KeyError):
+            return False
 
-    def end(self) -> int:
-        """End the process, whatever it does; give how it ended: negative for the signal that did it."""
+    def wait(self) -> int | None:
+        """Give how the process ended by itself, negative for the signal that did it; None if it is still there."""
+        try:
+            return self.process.wait(_ENDING_S)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
         self.connection.close()
         self.process.kill()
-        status: int = self.process.wait()
-        return status
+        self.process.wait()
+
+    def _bytes(self, name: str) -> int:
+        return bytes_told(Path(f"/proc/{self.process.pid}/status").read_bytes(), name)
 
 
 class Pool:
-    """SIZE children; whoever wants a picture rendered waits for an idle one."""
+    """SIZE children that run PROGRAM; whoever wants a picture rendered waits for an idle one."""
 
-    def __init__(self, size: int, limits: Limits, squares: tuple[int, ...], bounds: Bounds) -> None:
+    def __init__(
+        self,
+        size: int,
+        limits: Limits,
+        squares: tuple[int, ...],
+        bounds: Bounds,
+        program: tuple[str, ...] = _PROGRAM,
+    ) -> None:
+        self._program = program
         self._limits, self._squares, self._bounds = limits, squares, bounds
         self._idle: queue.SimpleQueue[_Child | None] = queue.SimpleQueue()
         self._size = size
@@ -129,20 +161,26 @@ class Pool:
                 child.end()
 
     def _start(self) -> _Child:
-        return _Child(self._limits, self._squares, self._bounds)
+        return _Child(self._program, self._limits, self._squares, self._bounds)
 
     @contextmanager
     def _child(self) -> Iterator[_Child]:
-        """Take an idle child, or start one; it comes back if it is still alive."""
+        """Take an idle child, or start one; it comes back if it has answered and can be used again."""
         child = self._idle.get()
+        answered = False
         try:
-            if child is not None and not child.is_alive():
+            if child is not None and not child.is_usable():
                 child.end()
                 child = None
             child = child or self._start()
             yield child
+            answered = True
+        except (PictureError, HostExhaustedError):
+            answered = True
+            raise
         finally:
-            if child is not None and not child.is_alive():
+            # One that was not heard to the end would give its answer to the next picture.
+            if child is not None and not (answered and child.is_usable()):
                 child.end()
                 child = None
             self._idle.put(child)
@@ -157,29 +195,37 @@ class Pool:
             child.process.kill()
 
         watchdog = threading.Timer(self._bounds.wall_s, end_late)
-        watchdog.start()
+        try:
+            watchdog.start()
+        except RuntimeError as fault:
+            raise HostExhaustedError(f"no decoder could be watched: {fault}") from fault
         try:
             protocol.send_bytes(child.connection, data)
-            said = protocol.hear(child.connection)
+            said = protocol.hear(child.connection, self._squares, self._limits.max_side)
         except (OSError, ValueError, protocol.EndedError) as fault:
             watchdog.cancel()
             watchdog.join()
-            raise self._cause(child.end(), spent, fault) from fault
+            status = None if isinstance(fault, ValueError) else child.wait()
+            child.end()
+            raise self._cause(status, spent, fault) from fault
         finally:
             watchdog.cancel()
+            watchdog.join()
+        if spent:
+            child.end()  # killed when it had just answered: the next picture must not meet it dying
         if isinstance(said, Rendering):
             return said
         if isinstance(said, protocol.RefusedSaid):
             raise _REFUSALS[said.code](said.detail)
         raise HostExhaustedError(f"the host has no memory left; the decoder had {said.share:.0%} of what it may have")
 
-    def _cause(self, status: int, spent: list[float], fault: Exception) -> Exception:
-        """Tell whose fault it is, by how the child ended, and by the CPU time SPENT if the wall clock ended it."""
-        if -status in _OUT_OF_CPU_TIME or (spent and spent[0] >= self._bounds.cpu_s * _NEARLY):
+    def _cause(self, status: int | None, spent: list[float], fault: Exception) -> Exception:
+        """Tell whose fault it is, by how the child ended, if it did, and the CPU time SPENT if the clock ended it."""
+        if -(status or 0) in _OUT_OF_CPU_TIME or (spent and spent[0] >= self._bounds.cpu_s * _NEARLY):
             return DecodeTooCostlyError()
         if spent:
             return DecodeTimeoutError(f"not decoded within {self._bounds.wall_s:g} s; it had {spent[0]:.1f} s of CPU")
-        if status == -signal.SIGKILL and not isinstance(fault, ValueError):
+        if status == -signal.SIGKILL:
             return HostExhaustedError("the decoder was killed, as by a host without memory")
         log.warning("decoder ended", status=status, error=repr(fault))
         return DecoderCrashedError()

@@ -15,7 +15,8 @@ from imaging.domain import Rendering, Thumb
 _LENGTH = struct.Struct("!Q")
 _READY = b"ready"
 _MOST_JSON = 64 * 1024
-_MOST_THUMB = 16 * 1024 * 1024
+# Of headers and tables that a thumb has besides its pixels.
+_MOST_EXTRA = 4096
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 
@@ -31,7 +32,7 @@ class ThumbSaid(_Said):
     width: PositiveInt
     height: PositiveInt
     content_type: Literal["image/jpeg", "image/webp"]
-    size: Annotated[int, Field(gt=0, le=_MOST_THUMB)]
+    size: PositiveInt
 
 
 class RenderedSaid(_Said):
@@ -126,11 +127,19 @@ def say(connection: socket.socket, said: BaseModel) -> None:
     send_bytes(connection, json.dumps(said.model_dump(mode="json")).encode())
 
 
-def hear(connection: socket.socket) -> Rendering | RefusedSaid | ExhaustedSaid:
-    """Hear the answer to a picture; raises EndedError, ValueError for what a sane child would never say."""
+def hear(connection: socket.socket, squares: tuple[int, ...], max_side: int) -> Rendering | RefusedSaid | ExhaustedSaid:
+    """Hear the answer to a picture of sides up to MAX_SIDE, of which thumbs for SQUARES were to be made.
+
+    Raises EndedError, ValueError for what a sane child would never say.
+    """
     said = _SAID.validate_json(receive_bytes(connection, _MOST_JSON))
     if not isinstance(said, RenderedSaid):
         return said
+    if max(said.width, said.height) > max_side or [thumb.square for thumb in said.thumbs] != sorted(squares):
+        raise ValueError("another picture than the one that was to be rendered")
+    for thumb in said.thumbs:
+        if max(thumb.width, thumb.height) > thumb.square or thumb.size > 4 * thumb.width * thumb.height + _MOST_EXTRA:
+            raise ValueError("a thumb that is larger than its pixels")
     return Rendering(
         said.width,
         said.height,

@@ -1,0 +1,59 @@
+"""What a case is, and what may come of one."""
+
+import io
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pillow_heif
+from PIL import Image
+
+pillow_heif.register_heif_opener(thumbnails=False)
+
+RENDERED = "rendered"
+MALFORMED = frozenset({"malformed"})
+TOO_LARGE = frozenset({"too-large"})
+TOO_COSTLY = frozenset({"decode-too-costly"})
+NO_PICTURE = frozenset({"unsupported-format"})
+# Whether a reader minds, or shows what it can: both are sane, a crash is not.
+HARMLESS = frozenset({RENDERED, "malformed"})
+REFUSED = frozenset({"malformed", "too-large"})
+# A flipped bit may hit anything.
+ANY = frozenset({RENDERED, "malformed", "too-large", "unsupported-format"})
+
+
+@dataclass(frozen=True)
+class Case:
+    """A bad picture: KIND is one of a dozen, OUTCOMES are codes of failures, or RENDERED."""
+
+    name: str
+    kind: str
+    data: bytes
+    outcomes: frozenset[str]
+
+
+@cache
+def noise(width: int = 48, height: int = 40, mode: str = "RGB") -> Image.Image:
+    """A picture that does not compress, over a gradient; the same each time."""
+    random = np.random.default_rng(width * 1000 + height)
+    channels = len(Image.new(mode, (1, 1)).getbands())
+    ramp = np.linspace(0, 200, width * height * channels).reshape(height, width, channels)
+    pixels = (ramp + random.integers(0, 55, (height, width, channels))).astype(np.uint8)
+    return Image.fromarray(pixels.squeeze(), None if channels > 1 else mode).convert(mode)
+
+
+def encoded(picture: Image.Image, file_format: str, **options: Any) -> bytes:
+    """Encode PICTURE."""
+    buffer = io.BytesIO()
+    picture.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+@cache
+def zeros_deflated(size: int) -> bytes:
+    """SIZE zeros as zlib makes them small: a thousandth."""
+    deflate = zlib.compressobj(9)
+    block = bytes(1 << 20)
+    return b"".join([*(deflate.compress(block) for _ in range(size >> 20)), deflate.flush()])
