@@ -67,7 +67,7 @@ def migrate() -> None:
     """Bring the database to this release's schema; make the first user of the settings if there is none at all."""
     settings = load(MigrateSettings)
     logs.configure("auth", settings.log_level, settings.log_format)
-    database = make_database(settings)
+    database = _database(settings)
     database.migrate()
     if settings.first_username and settings.first_password:
         password = settings.first_password.get_secret_value()
@@ -137,8 +137,11 @@ def delete_user(username: str, *, yes: bool) -> None:
     click.echo(f"deleted {username}")
 
 
-def _database() -> Database[Store]:
-    return make_database(load(DatabaseSettings))
+def _database(settings: DatabaseSettings | None = None) -> Database[Store]:
+    """Connect to the database of SETTINGS, or of those in the environment, until the command ends."""
+    database = make_database(settings or load(DatabaseSettings))
+    click.get_current_context().call_on_close(database.engine.dispose)
+    return database
 
 
 def _new_password_hash(*, from_stdin: bool) -> str:

@@ -1,0 +1,87 @@
+"""The operator's commands of auth, as an operator runs them, on both databases."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from click.testing import CliRunner, Result
+
+from auth.adapters.store import Store
+from auth.cli import main
+from auth.passwords import Verifier
+from chassis.database import Database
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(any_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command of auth on an empty, migrated database."""
+    monkeypatch.setenv("AUTH_DATABASE_URL", any_database_url)
+    monkeypatch.setenv("AUTH_LOG_LEVEL", "error")
+
+    def invoke(*words: str, answer: str | None = None) -> Result:
+        return CliRunner().invoke(main, words, input=answer)
+
+    assert invoke("migrate").exit_code == 0
+    return invoke
+
+
+def password_is(database: Database[Store], username: str, password: str) -> bool:
+    user = database.read(Store.user, username)
+    assert user is not None
+    return Verifier(1, 1, 1).is_right(user.user_id, password, user.password_hash)
+
+
+def test_first_user_comes_from_the_settings(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH_FIRST_USERNAME", "first")
+    monkeypatch.setenv("AUTH_FIRST_PASSWORD", "first password")
+    assert "made the first user first" in run("migrate").output
+    assert "first" not in run("migrate").output
+    assert [user["username"] for user in json.loads(run("list-users", "--json").output)] == ["first"]
+
+
+def test_users_are_made_listed_and_deleted(run: Run) -> None:
+    assert "no users" in run("list-users").output
+    assert run("create-user", "anna", "--password-stdin", answer="a password\n").exit_code == 0
+    assert run("create-user", "bert", answer="another one\nanother one\n").exit_code == 0
+    assert [line.split()[-1] for line in run("list-users").output.splitlines()] == ["anna", "bert"]
+    assert run("delete-user", "bert", answer="n\n").exit_code != 0
+    assert run("delete-user", "anna", "--yes").exit_code == 0
+    assert [user["username"] for user in json.loads(run("list-users", "--json").output)] == ["bert"]
+
+
+def test_password_is_set(run: Run, auth_database: Database[Store]) -> None:
+    run("create-user", "anna", "--password-stdin", answer="old password")
+    assert run("set-password", "anna", "--password-stdin", answer="new password\n").exit_code == 0
+    assert password_is(auth_database, "anna", "new password")
+    assert not password_is(auth_database, "anna", "old password")
+
+
+@pytest.mark.parametrize(
+    ("words", "answer", "said"),
+    [
+        (("create-user", "a b", "--password-stdin"), "a password", "A username is"),
+        (("create-user", "anna", "--password-stdin"), "short", "A password has 8 to 256 characters"),
+        (("create-user", "taken", "--password-stdin"), "a password", "There is a user taken already"),
+        (("set-password", "nobody", "--password-stdin"), "a password", "There is no such user"),
+        (("delete-user", "nobody", "--yes"), None, "There is no such user"),
+    ],
+)
+def test_refusal_is_one_line_and_changes_nothing(
+    run: Run, words: tuple[str, ...], answer: str | None, said: str
+) -> None:
+    run("create-user", "taken", "--password-stdin", answer="a password")
+    before = run("list-users").output
+    refused = run(*words, answer=answer)
+    assert refused.exit_code == 1
+    assert said in refused.output
+    assert "Traceback" not in refused.output
+    assert run("list-users").output == before
+
+
+def test_database_that_is_away_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH_DATABASE_URL", "postgresql+psycopg://nobody@127.0.0.1:9/auth")
+    refused = CliRunner().invoke(main, ["list-users"])
+    assert refused.exit_code == 1
+    assert "The database does not answer" in refused.output
