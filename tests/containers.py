@@ -57,6 +57,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section(f"{len(skipped)} TESTS WERE NOT RUN: {NO_ENGINE}", sep="!", red=True, bold=True)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where everything has to be there, a test that was skipped for whatever reason fails the session."""
+    reporter = session.config.pluginmanager.getplugin("terminalreporter")
+    if os.environ.get("IMGHOST_REQUIRE_ENGINE") == "1" and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 def testcontainers_configured() -> None:
     """Set what testcontainers reads from the environment, once, at its first import."""
     # Its reaper is one more image to pull; the fixtures below remove their containers themselves. And without the

@@ -6,12 +6,15 @@ The package would start a broker for the whole machine; it is kept from that, no
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from embedded.faults import RunFailed, StopRequested
+from embedded.rabbitmq import find_script
 from embedded.terminal import say
 
 ADVICE = "RabbitMQ is missing: install it (Debian, Ubuntu: apt install rabbitmq-server), or name one with AMQP_URL"
@@ -83,3 +86,18 @@ def install_rabbitmq(log: Path) -> None:
             raise RunFailed(f"installing rabbitmq-server failed, see {log}; {ADVICE}")
         if shutil.which("systemctl"):
             root.run("systemctl", "disable", "rabbitmq-server", log=log)
+
+
+def main() -> None:
+    """Install RabbitMQ if it is missing: `python -m embedded.install`."""
+    if find_script() is not None:
+        return
+    log = Path(tempfile.gettempdir()) / "imghost-rabbitmq-apt.log"
+    try:
+        install_rabbitmq(log)
+    except RunFailed as fault:
+        sys.exit(str(fault))
+
+
+if __name__ == "__main__":
+    main()
