@@ -18,7 +18,7 @@ import structlog
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ConsumerCancelled
 
-from chassis import request_ids, topology
+from chassis import checkpoints, request_ids, topology
 from chassis.envelope import Event, MalformedMessageError
 from chassis.metrics import DELIVERIES
 from chassis.publisher import NotPublishedError, Publisher, parameters
@@ -194,6 +194,7 @@ class Consumer:
         While the broker takes no copy the message is held, not returned: each return would count as a crash, and an
         alarm of a minute would end among the dead letters. Nothing holds it once the connection is LOST.
         """
+        checkpoints.reached(checkpoints.TAKEN, delivery.message_id)
         verdict = judge(delivery, self.handle, self.attempts)
         DELIVERIES.labels(self.queue.name, type(verdict).__name__).inc()
         while True:
@@ -207,6 +208,7 @@ class Consumer:
                 log.exception("verdict not brought about", message_id=delivery.message_id)
                 return False
             else:
+                checkpoints.reached(checkpoints.BROUGHT_ABOUT, delivery.message_id)
                 return True
 
     def _bring_about(self, delivery: Delivery, verdict: Verdict) -> None:

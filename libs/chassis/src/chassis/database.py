@@ -16,7 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from chassis import health
+from chassis import checkpoints, health
 from chassis.errors import DependencyDownError
 from chassis.health import Checks
 
@@ -152,7 +152,7 @@ def attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, write
     for number in range(1, ATTEMPTS + 1):
         try:
             with engine.connect().execution_options(**{_WRITES: writes}) as connection, connection.begin():
-                return work(connection)
+                result = work(connection)
         except sa.exc.DBAPIError as fault:
             if getattr(fault.orig, "sqlstate", None) in _SERIALIZATION_FAILURES and number < ATTEMPTS:
                 time.sleep(random.uniform(0, 0.02 * 2**number))  # noqa: S311 - spreads contenders
@@ -163,6 +163,9 @@ def attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, write
             raise
         except sa.exc.TimeoutError as fault:  # no connection of the pool came free
             raise DependencyDownError("database") from fault
+        if writes:
+            checkpoints.reached(checkpoints.COMMITTED)
+        return result
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 import structlog
 
-from chassis import outbox
+from chassis import checkpoints, outbox
 from chassis.database import attempt, now, transact
 from chassis.errors import DependencyDownError
 from chassis.metrics import OUTBOX_AGE, PUBLISHED
@@ -72,6 +72,7 @@ class Relay:
                 confirmed.append(row.id)
                 PUBLISHED.labels(row.type).inc()
         if confirmed:
+            checkpoints.reached(checkpoints.CONFIRMED)
             transact(self.engine, outbox.mark_published, self.table, confirmed)
         left = [row.id for row in rows if row.id not in set(confirmed)]
         if left:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from chassis import checkpoints
 from chassis.envelope import Event
 from imaging import messages
 from imaging.domain import (
@@ -44,6 +45,7 @@ def process(imaging: Imaging, job: Job) -> None:
         original = _read(imaging, job)
         rendering = imaging.render(original.data)
         _write(imaging, job, original, rendering)
+        checkpoints.reached(checkpoints.WRITTEN, job.s3_key)
     except StaleJobError:
         # Nobody asks for what this job has written meanwhile, so nobody would ever take it away.
         imaging.storage.delete_thumbs(job)
