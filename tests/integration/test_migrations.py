@@ -1,11 +1,14 @@
 """The migrations and the tables that the code works with are one schema, on both databases."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData
 
+import catalog.bootstrap
+import catalog.settings
 from auth.adapters.tables import METADATA as AUTH
 from catalog.adapters.tables import METADATA as CATALOG
 from chassis.database import Database, schema_is_current
@@ -42,3 +45,15 @@ def test_empty_database_is_not_ready(any_database_url: str) -> None:
     database = make_database(DatabaseSettings(database_url=any_database_url))
     assert not schema_is_current(database.engine, database.migrations)
     database.engine.dispose()
+
+
+def test_replicas_that_start_together_take_turns(database_url: str) -> None:
+    def replica() -> None:
+        database = catalog.bootstrap.make_database(catalog.settings.DatabaseSettings(database_url=database_url))
+        database.migrate()
+        assert schema_is_current(database.engine, database.migrations)
+        database.engine.dispose()
+
+    with ThreadPoolExecutor(3) as replicas:
+        for started in [replicas.submit(replica) for _ in range(3)]:
+            started.result(timeout=60)

@@ -5,5 +5,8 @@ from alembic import context
 from catalog.adapters.tables import METADATA
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=METADATA, transactional_ddl=True)
-context.run_migrations()
+context.configure(
+    connection=connection, target_metadata=METADATA, transactional_ddl=True, transaction_per_migration=True
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from chassis.health import Checks
 log = structlog.get_logger(__name__)
 
 ATTEMPTS = 5
+MIGRATION_POLL_S = 0.2
 _SERIALIZATION_FAILURES = {"40001", "40P01"}  # serialization_failure, deadlock_detected
 _WRITES = "chassis_writes"
 
@@ -178,15 +180,36 @@ def violated_constraint(fault: sa.exc.IntegrityError) -> str:
 
 
 def migrate(engine: sa.Engine, migrations: Path) -> None:
-    """Bring the schema to the newest revision in MIGRATIONS."""
+    """Bring the schema to the newest revision in MIGRATIONS; replicas that start together take turns."""
     config = Config()
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
-    with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
-        if connection.dialect.name == "postgresql":
-            # Replicas that start together take turns; the others find nothing left to do.
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7318349394477056)")
+    with _turn_to_migrate(engine), engine.connect().execution_options(**{_WRITES: True}) as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        if connection.dialect.name == "postgresql":
+            # Alembic begins and ends the transactions: an index is built CONCURRENTLY in none.
+            connection.exec_driver_sql("SET statement_timeout = 0")
+            connection.commit()
+            command.upgrade(config, "head")
+            connection.invalidate()  # its timeout is off
+        else:
+            with connection.begin():
+                command.upgrade(config, "head")
+
+
+@contextmanager
+def _turn_to_migrate(engine: sa.Engine) -> Iterator[None]:
+    """Hold the lock of migrations; SQLite's own write lock does as well."""
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # Asked for again and again: a statement that waits for it would hold up CREATE INDEX CONCURRENTLY, for ever.
+        while not connection.scalar(sa.text("SELECT pg_try_advisory_lock(7318349394477056)")):
+            time.sleep(MIGRATION_POLL_S)
+        try:
+            yield
+        finally:
+            connection.execute(sa.text("SELECT pg_advisory_unlock(7318349394477056)"))
 
 
 def schema_is_current(engine: sa.Engine, migrations: Path) -> bool:

@@ -44,6 +44,7 @@ images = sa.Table(
     sa.Column("error_code", sa.String(64)),
     sa.Column("error_detail", sa.Text),
     sa.Index("images_listing", "user_id", "date_created", "image_id"),
+    sa.Index("images_state", "status", "date_updated"),
 )
 
 collections = sa.Table(
@@ -77,8 +78,46 @@ jobs = sa.Table(
     sa.Column("s3_key", sa.String(1000), nullable=False),
     sa.Column("image_id", sa.String(36), nullable=False),
     sa.Column("generation", sa.Integer, nullable=False),
+    # Of the work that asked for the job, which may be long answered when it leaves.
+    sa.Column("request_id", sa.String(128)),
     sa.Column("date_created", UtcDateTime, nullable=False),
+    # When it last left for imaging; null while it waits for the jobs before it.
+    sa.Column("date_sent", UtcDateTime),
     sa.Index("jobs_of_key", "s3_key", "s3_bucket", "job_id"),
+    sa.Index("jobs_sent", "date_sent"),
+    sqlite_autoincrement=True,
+)
+
+# What the broker or a consumer gave up. BODY is as it came, and need not be an event.
+dead_letters = sa.Table(
+    "dead_letters",
+    METADATA,
+    sa.Column("dead_letter_id", _Serial, primary_key=True, autoincrement=True),
+    sa.Column("queue", sa.String(255), nullable=False),
+    sa.Column("message_id", sa.String(255), nullable=False),
+    sa.Column("reason", sa.String(255), nullable=False),
+    sa.Column("type", sa.String(255), nullable=False),
+    sa.Column("s3_key", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("date_created", UtcDateTime, nullable=False),
+    # A message can come twice; what came before keeps its row.
+    sa.UniqueConstraint("queue", "message_id", name="dead_letters_message_key"),
+    sa.Index("dead_letters_reason", "reason", "dead_letter_id"),
+    sqlite_autoincrement=True,
+)
+
+# Runs of `catalog reprocess`: CURSOR moves in the transaction that queues the images up to it, so a run that was cut
+# off goes on exactly behind the last of them.
+reprocess_runs = sa.Table(
+    "reprocess_runs",
+    METADATA,
+    sa.Column("run_id", _Serial, primary_key=True, autoincrement=True),
+    sa.Column("selection", sa.JSON, nullable=False),
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("done", sa.Integer, nullable=False),
+    sa.Column("cursor", sa.String(36), nullable=False),
+    sa.Column("date_created", UtcDateTime, nullable=False),
+    sa.Column("date_finished", UtcDateTime),
     sqlite_autoincrement=True,
 )
 
