@@ -1,0 +1,1 @@
+"""The operator's commands of catalog, a module for each topic."""
