@@ -14,19 +14,22 @@ import pytest
 import sqlalchemy as sa
 from pika.adapters.blocking_connection import BlockingChannel
 
+import catalog.bootstrap
+import catalog.settings
 from catalog.adapters.store import Store
 from catalog.adapters.tables import outbox
-from chassis import topology
+from chassis import topology, wakeup
 from chassis.consumer import Consumer, TransientError
 from chassis.database import Database
 from chassis.envelope import Event
-from chassis.outbox import add, lease
+from chassis.outbox import CHANNEL, add, lease
 from chassis.publisher import NotPublishedError, Publisher
 from chassis.relay import Relay
 from chassis.topology import Queue
 from deadlines import until
 
 Handler = Callable[[Event, int], None]
+LISTENERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
 
 
 @pytest.fixture
@@ -342,3 +345,54 @@ def test_many_relays_send_each_event_once(broker_url: str, queue: Queue, catalog
     with ThreadPoolExecutor(3) as pool:
         assert sum(pool.map(relay_all, range(3))) == 250
     wait_for(lambda: depth(broker_url, queue.name) == 250)
+
+
+def test_relay_is_woken_by_the_commit_and_need_not_look_again(
+    broker_url: str, queue: Queue, database_url: str, publisher: Publisher
+) -> None:
+    database = catalog.bootstrap.make_database(catalog.settings.DatabaseSettings(database_url=database_url))
+    database.migrate()
+    relay = Relay(database.engine, outbox, publisher, wakeable_poll_s=60)
+    thread = threading.Thread(target=relay.run)
+    thread.start()
+    try:
+        wait_for(lambda: listener(database) is not None)
+        with database.engine.begin() as connection:
+            add(connection, outbox, happened(queue))
+        wait_for(lambda: depth(broker_url, queue.name) == 1)
+    finally:
+        relay.stop.set()
+        with database.engine.begin() as connection:
+            wakeup.notify(connection, CHANNEL)
+        thread.join(timeout=30)
+        database.engine.dispose()
+    assert not thread.is_alive()
+
+
+def test_relay_goes_on_when_its_connection_for_wake_ups_is_lost(
+    broker_url: str, queue: Queue, database_url: str, publisher: Publisher
+) -> None:
+    database = catalog.bootstrap.make_database(catalog.settings.DatabaseSettings(database_url=database_url))
+    database.migrate()
+    relay = Relay(database.engine, outbox, publisher)
+    thread = threading.Thread(target=relay.run)
+    thread.start()
+    try:
+        wait_for(lambda: listener(database) is not None)
+        with database.engine.begin() as connection:
+            connection.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": listener(database)})
+            add(connection, outbox, happened(queue))
+        wait_for(lambda: depth(broker_url, queue.name) == 1)
+        wait_for(lambda: listener(database) is not None)
+    finally:
+        relay.stop.set()
+        thread.join(timeout=30)
+        database.engine.dispose()
+    assert not thread.is_alive()
+
+
+def listener(database: Database[Store]) -> int | None:
+    """Give the process at the server whose connection waits for wake-ups, if there is one."""
+    with database.engine.connect() as connection:
+        found: int | None = connection.scalar(sa.text(LISTENERS))
+        return found
