@@ -32,6 +32,14 @@ Handler = Callable[[Event, int], None]
 LISTENERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
 
 
+@pytest.fixture(params=["container", "distribution"], name="broker_url")
+def any_broker_url(request: pytest.FixtureRequest) -> str:
+    """AMQP URL of a RabbitMQ 4, and of the one that the distribution's packages have (3.10 on Debian 12)."""
+    if request.param == "container":
+        return str(request.getfixturevalue("broker_url"))
+    return str(request.getfixturevalue("plain_stack")["AMQP_URL"])
+
+
 @pytest.fixture
 def queue(broker_url: str) -> Iterator[Queue]:
     """A queue of this test's own, taking a type of its own."""
