@@ -1,6 +1,8 @@
 """From the outbox through a real RabbitMQ to a handler: confirmed, retried, given up with a reason, never lost."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +23,7 @@ from catalog.adapters.tables import outbox
 from chassis import topology, wakeup
 from chassis.consumer import Consumer, TransientError
 from chassis.database import Database
+from chassis.dead_letters import read
 from chassis.envelope import Event
 from chassis.outbox import CHANNEL, add, lease
 from chassis.publisher import NotPublishedError, Publisher
@@ -123,6 +126,44 @@ def test_handled_message_is_gone(broker_url: str, publisher: Publisher, queue: Q
         publisher.publish(event)
         wait_for(lambda: seen == [event])
     assert depth(broker_url, queue.name) == 0
+
+
+# A worker that takes a message and dies of it, as one does that the kernel kills for its memory.
+DYING = """
+import os, sys
+from chassis.consumer import Consumer
+from chassis.publisher import Publisher
+from chassis.topology import Queue
+url, name = sys.argv[1:]
+def die(event, attempt):
+    os._exit(9)
+Consumer(url, Queue(name, (f"{name}.happened",)), die, Publisher(url, "dying"), threads=1).run()
+"""
+
+
+def test_message_of_a_worker_that_died_comes_again(broker_url: str, publisher: Publisher, queue: Queue) -> None:
+    publisher.publish(happened(queue))
+    worker = [sys.executable, "-c", DYING, broker_url, queue.name]
+    assert subprocess.run(worker, check=False, timeout=60).returncode == 9
+    attempts: list[int] = []
+    with consuming(broker_url, queue, lambda _event, attempt: attempts.append(attempt)):
+        wait_for(lambda: bool(attempts))
+    assert attempts == [2]
+
+
+def test_message_that_kills_every_worker_ends_among_the_dead_letters(
+    broker_url: str, publisher: Publisher, queue: Queue
+) -> None:
+    publisher.publish(happened(queue))
+    worker = [sys.executable, "-c", DYING, broker_url, queue.name]
+    for _ in range(topology.DELIVERY_LIMIT + 1):
+        assert subprocess.run(worker, check=False, timeout=60).returncode == 9
+    wait_for(lambda: depth(broker_url, queue.dead) == 1)
+    with channel(broker_url) as opened:
+        _, properties, body = opened.basic_get(queue.dead, auto_ack=True)
+    assert properties is not None
+    assert body is not None
+    assert read(queue, properties, body).reason == "delivery-limit"
 
 
 def test_fault_of_a_dependency_brings_the_message_back_later(
@@ -320,6 +361,23 @@ def test_what_no_queue_takes_stays_due_and_holds_up_no_other(
     with catalog_database.engine.connect() as connection:
         states = dict(connection.execute(sa.select(outbox.c.type, outbox.c.state)).all())
     assert states == {"nobody.listens": "due", queue.types[0]: "published"}
+
+
+def test_event_that_is_committed_late_is_not_passed_over(
+    publisher: Publisher, queue: Queue, database_url: str, broker_url: str
+) -> None:
+    database = catalog.bootstrap.make_database(catalog.settings.DatabaseSettings(database_url=database_url))
+    database.migrate()
+    relay = Relay(database.engine, outbox, publisher)
+    early, late = happened(queue), happened(queue)
+    with database.engine.begin() as slow:
+        add(slow, outbox, early)
+        with database.engine.begin() as fast:
+            add(fast, outbox, late)
+        assert relay.relay_batch() == 1
+    assert relay.relay_batch() == 1
+    wait_for(lambda: depth(broker_url, queue.name) == 2)
+    database.engine.dispose()
 
 
 def test_relay_that_dies_with_a_batch_is_replaced_when_its_lease_runs_out(
