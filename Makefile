@@ -34,6 +34,10 @@ format: $(VENV)/dev.stamp  ## bring the code into the one style, and the README'
 	$(BIN)/ruff format
 	$(BIN)/python tools/settings_tables.py
 
+.PHONY: mutants
+mutants: $(VENV)/dev.stamp  ## put defects in on purpose, one at a time, and see the tests catch each (MUTANTS=name,…)
+	@PYTHONPATH=tests $(BIN)/python -m mutants
+
 .PHONY: bench-imaging
 bench-imaging: $(VENV)/dev.stamp  ## the figures of imaging beside its peers', as a table and in benchmarks/results/
 	$(BIN)/python -m benchmarks.imaging
