@@ -227,7 +227,7 @@ DEFECTS = (
     Defect(
         "backlog-feeds-itself",
         "The watchdog asks again for what merely waits its turn.",
-        (Edit(f"{CATALOG}/watchdog.py", "any(depth != Depth(0, 0, 0) for depth in waiting)", "not waiting"),),
+        (Edit(f"{CATALOG}/watchdog.py", "any(depth.ready or depth.dead for depth in depths)", "not depths"),),
         (f"{WATCHDOG}::test_nothing_is_stuck_while_messages_wait_in_the_broker",),
     ),
 )
