@@ -116,7 +116,7 @@ def tapped(url: str, queues: Collection[Queue], take: Callable[[BlockingChannel,
         def consume() -> None:
             for method, properties, body in opened.consume(name, auto_ack=True, inactivity_timeout=IDLE_S):
                 if method is not None and properties is not None and body is not None:
-                    take(opened, Message(method.routing_key, body, properties.message_id or ""))
+                    take(opened, Message(method.routing_key or "", body, properties.message_id or ""))
                 elif stop.is_set():
                     break
             opened.cancel()

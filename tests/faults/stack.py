@@ -144,9 +144,20 @@ class Stack:
         """Start a service that was killed or stopped."""
         run("docker", "start", container(service))
 
-    def restart(self, service: str, replica: int = 1) -> None:
-        """Send SIGTERM to a service, wait for its end within its grace, and start it again."""
-        run("docker", "restart", "--time", "25", container(service, replica))
+    def end(self, service: str) -> int:
+        """Send SIGTERM to a service and wait for its end, which SIGKILL brings after its grace; give its status."""
+        run("docker", "stop", "--time", "25", container(service))
+        return int(run("docker", "inspect", "--format", "{{.State.ExitCode}}", container(service)))
+
+    @contextmanager
+    def replicas(self, service: str, count: int) -> Iterator[None]:
+        """Have COUNT containers of a service meanwhile."""
+        scale = ("up", "--detach", "--no-deps", "--no-recreate", "--wait", "--scale")
+        self.compose(*scale, f"{service}={count}", service)
+        try:
+            yield
+        finally:
+            self.compose(*scale, f"{service}=1", service)
 
     @contextmanager
     def paused(self, service: str) -> Iterator[None]:
@@ -237,9 +248,9 @@ def gateway_url() -> str:
     return f"http://127.0.0.1:{PORTS['PORT']}"
 
 
-def container(service: str, replica: int = 1) -> str:
+def container(service: str) -> str:
     """Name the container of a service."""
-    return f"{PROJECT}-{service}-{replica}"
+    return f"{PROJECT}-{service}-1"
 
 
 def steer(behaviour: Mapping[str, Any] | None = None) -> dict[str, int]:

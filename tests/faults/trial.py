@@ -25,15 +25,25 @@ ANSWERS_AFTER = 40
 Fault = Callable[[], None]
 
 
+def lasts(seconds: float) -> None:
+    """Let a fault last: no condition ends it but time."""
+    time.sleep(seconds)
+
+
 @dataclass
 class Trial:
-    """The service under one fault, with users and a seed; ROWS gets what it shows."""
+    """The service under one fault, with users and a seed; ROWS gets what it shows.
+
+    FAILED names the keys whose images have to fail, with their codes, and DEAD the dead letters that are due, by queue;
+    a fault that brings about either enters them.
+    """
 
     name: str
     seed: int
     stack: Stack
     users: list[ValidatingClient]
     rows: list[Row]
+    client: type[Client] = Client
     failed: dict[str, str] = field(default_factory=dict)
     dead: dict[str, int] = field(default_factory=dict)
 
@@ -51,7 +61,7 @@ class Trial:
     def load(self) -> Load:
         """The clients, which have made their collections."""
         clients = [
-            Client(api, self.s3, f"{self.prefix}/{number}", random.Random(f"{self.seed}/{number}"))
+            self.client(api, self.s3, f"{self.prefix}/{number}", random.Random(f"{self.seed}/{number}"))
             for number, api in enumerate(self.users)
         ]
         for client in clients:
