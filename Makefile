@@ -34,6 +34,10 @@ format: $(VENV)/dev.stamp  ## bring the code into the one style, and the README'
 	$(BIN)/ruff format
 	$(BIN)/python tools/settings_tables.py
 
+.PHONY: faults
+faults: $(VENV)/dev.stamp  ## break the compose stack under load in every way, half an hour (FAULTS=name,…, SEED=)
+	FAULTS=$${FAULTS:-all} IMGHOST_REQUIRE_ENGINE=1 $(BIN)/pytest tests/faults $(PYTEST)
+
 .PHONY: bench-imaging
 bench-imaging: $(VENV)/dev.stamp  ## the figures of imaging beside its peers', as a table and in benchmarks/results/
 	$(BIN)/python -m benchmarks.imaging

@@ -115,7 +115,7 @@ def examine(
     """Hold all below PREFIX against the ledgers of CLIENTS; FAILED gives the codes of images that had to fail."""
     findings = Findings()
     images = {row["s3_key"]: row for row in stack.query("catalog", _IMAGES, f"{prefix}/")}
-    objects = set(_objects(s3, prefix))
+    objects = set(objects_below(s3, prefix))
     for client in clients:
         findings.others += client.ledger.breaches
         _hold_against(client.ledger, images, findings)
@@ -165,7 +165,8 @@ def _count_collections(client: Client, images: Mapping[str, dict[str, Any]], fin
             findings.others.append(f"{name} shows {sorted(shown)}, the database has {sorted(due)}")
 
 
-def _objects(s3: "S3Client", prefix: str) -> Iterator[str]:
+def objects_below(s3: "S3Client", prefix: str) -> Iterator[str]:
+    """Give the keys of all objects of a prefix."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{prefix}/"):
         yield from (each["Key"] for each in page.get("Contents", []))
 

@@ -53,6 +53,11 @@ class Client:
             assert self.api.post("/api/collections", json={"name": name}).status == 201
             self.ledger.collections.append(name)
 
+    def connect_to(self, url: str) -> None:
+        """Talk to URL from now on, over a connection for each request."""
+        self.api.close()
+        self.api.base_url, self.keeps_connection = url, False
+
     def work_until(self, stop: threading.Event) -> None:
         """Send requests until STOP is set."""
         while not stop.wait(PACE_S):

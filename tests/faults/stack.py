@@ -248,6 +248,14 @@ def gateway_url() -> str:
     return f"http://127.0.0.1:{PORTS['PORT']}"
 
 
+def address(service: str) -> str:
+    """Give the address of a service's container itself, past the engine's proxy."""
+    networks = json.loads(
+        run("docker", "inspect", "--format", "{{json .NetworkSettings.Networks}}", container(service))
+    )
+    return f"http://{networks[f'{PROJECT}_published']['IPAddress']}:8000"
+
+
 def container(service: str) -> str:
     """Name the container of a service."""
     return f"{PROJECT}-{service}-1"
