@@ -1,0 +1,44 @@
+"""SIGTERM under load: no request fails, and every process ends by itself within its grace.
+
+A request has failed if it was sent and its answer is a 5xx or none at all. A connection that is refused, while the only
+gateway starts again, carries no request. For the same reason the clients make a connection for each request, and make
+it to the container itself: an engine's own proxy takes connections for a container that is gone, and a connection that
+lies idle may be closed by either side at any moment, as HTTP has it.
+
+Of auth and catalog two replicas run, of which one is ended: with none at all the gateway can only answer 503.
+"""
+
+from contextlib import nullcontext
+
+import pytest
+
+from faults.stack import address
+from faults.trial import Trial
+
+ANSWERS_MEANWHILE = 30
+
+
+@pytest.mark.parametrize(
+    ("service", "count"),
+    [
+        ("gateway", 1),
+        pytest.param("auth", 2, marks=pytest.mark.short),
+        ("auth-worker", 1),
+        ("catalog", 2),
+        ("catalog-worker", 1),
+        ("imaging", 1),
+    ],
+)
+def test_sigterm(trial: Trial, service: str, count: int) -> None:
+    for client in trial.load.clients:
+        client.connect_to(address("gateway"))
+
+    def fault() -> None:
+        with trial.stack.replicas(service, count) if count > 1 else nullcontext():
+            trial.load.wait_for_answers(ANSWERS_MEANWHILE)
+            assert trial.stack.end(service) == 0, "it was killed, or has failed"
+            trial.stack.start(service)
+            trial.load.wait_for_answers(ANSWERS_MEANWHILE)
+
+    trial.survives(fault, hit={service})
+    assert not [entry for entry in trial.load.entries() if not entry.acknowledged]
