@@ -10,6 +10,7 @@ from flask import Flask
 from catalog.adapters.tables import outbox
 from catalog.bootstrap import make_app, make_database
 from catalog.domain import CatalogError
+from catalog.operating.reprocess import reprocess
 from catalog.settings import DatabaseSettings, ServeSettings, WorkerSettings
 from catalog.worker import QUEUE, handle
 from chassis import commands, logs, ops, server, worker
@@ -67,3 +68,6 @@ def migrate() -> None:
     settings = load(DatabaseSettings)
     logs.configure("catalog", settings.log_level, settings.log_format)
     make_database(settings).migrate()
+
+
+main.add_command(reprocess)
