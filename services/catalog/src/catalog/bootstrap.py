@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
 from catalog.adapters.signing import make_uploads
 from catalog.adapters.store import Store
 from catalog.buckets import Bucket, Buckets, aws_url
@@ -12,7 +10,6 @@ from catalog.settings import DatabaseSettings, ServeSettings
 from catalog.uploads import Uploads
 from chassis import database
 from chassis.database import Database
-from chassis.settings import load
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -31,13 +28,6 @@ def make_database(settings: DatabaseSettings) -> Database[Store]:
     """Connect to the database of SETTINGS."""
     engine = database.connect(settings.database_url.get_secret_value(), settings.database_pool)
     return Database(engine, Store, MIGRATIONS)
-
-
-def open_database() -> Database[Store]:
-    """Connect to the database of the environment's settings until the present command ends."""
-    database = make_database(load(DatabaseSettings))
-    click.get_current_context().call_on_close(database.engine.dispose)
-    return database
 
 
 def make_buckets(settings: ServeSettings) -> Buckets:

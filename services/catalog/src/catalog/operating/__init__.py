@@ -1,1 +1,1 @@
-"""The operator's commands of catalog, a module for each topic."""
+"""The operator's commands of catalog, beside those that run the service: one module each."""

@@ -6,10 +6,13 @@ from typing import Any
 import click
 
 from catalog import dead_letters
+from catalog.adapters.operators_store import OperatorsStore
 from catalog.adapters.store import Store
-from catalog.bootstrap import open_database
 from catalog.domain import CatalogError, DeadLetter
+from catalog.operating.connection import connect
+from catalog.settings import DatabaseSettings
 from chassis.database import Database
+from chassis.settings import load
 
 PAGE = 500
 
@@ -26,7 +29,7 @@ def group() -> None:
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 def list_letters(*, queue: str | None, reason: str | None, limit: int, as_json: bool) -> None:
     """List dead letters, with counts by queue and reason."""
-    database = open_database()
+    database = connect(load(DatabaseSettings))
     counts = database.read(Store.count_dead_letters)
     letters = database.read(Store.dead_letters, queue, reason, limit)
     if as_json:
@@ -51,7 +54,7 @@ def list_letters(*, queue: str | None, reason: str | None, limit: int, as_json: 
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 def show(dead_letter_id: int, *, as_json: bool) -> None:
     """Show a dead letter with its body."""
-    letter = open_database().read(Store.dead_letter, dead_letter_id)
+    letter = connect(load(DatabaseSettings)).read(Store.dead_letter, dead_letter_id)
     document = _summary(letter) | {"body": _readable(letter.body)}
     if as_json:
         click.echo(json.dumps(document, indent=2))
@@ -63,17 +66,17 @@ def show(dead_letter_id: int, *, as_json: bool) -> None:
 
 @group.command()
 @click.argument("dead_letter_ids", metavar="[ID]...", type=int, nargs=-1)
-@click.option("--all", "all_of_them", is_flag=True, help="All, or all of --queue and --reason.")
+@click.option("--all", "every", is_flag=True, help="All, or all of --queue and --reason.")
 @click.option("--queue", help="With --all: of this queue only.")
 @click.option("--reason", help="With --all: of this reason only.")
-def replay(dead_letter_ids: tuple[int, ...], *, all_of_them: bool, queue: str | None, reason: str | None) -> None:
+def replay(dead_letter_ids: tuple[int, ...], *, every: bool, queue: str | None, reason: str | None) -> None:
     """Have done what dead letters were about: their images get a new generation. What is replayed leaves the list.
 
     The status is 1 if some could not be replayed.
     """
-    database = open_database()
+    database = connect(load(DatabaseSettings))
     replayed, refused = 0, 0
-    for number in _chosen(database, dead_letter_ids, queue, reason, all_of_them=all_of_them):
+    for number in _chosen(database, dead_letter_ids, queue, reason, every=every):
         try:
             database.transact(dead_letters.replay, number)
         except CatalogError as fault:
@@ -88,16 +91,14 @@ def replay(dead_letter_ids: tuple[int, ...], *, all_of_them: bool, queue: str | 
 
 @group.command()
 @click.argument("dead_letter_ids", metavar="[ID]...", type=int, nargs=-1)
-@click.option("--all", "all_of_them", is_flag=True, help="All, or all of --queue and --reason.")
+@click.option("--all", "every", is_flag=True, help="All, or all of --queue and --reason.")
 @click.option("--queue", help="With --all: of this queue only.")
 @click.option("--reason", help="With --all: of this reason only.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def drop(
-    dead_letter_ids: tuple[int, ...], *, all_of_them: bool, queue: str | None, reason: str | None, yes: bool
-) -> None:
+def drop(dead_letter_ids: tuple[int, ...], *, every: bool, queue: str | None, reason: str | None, yes: bool) -> None:
     """Forget dead letters. Their images stay failed until somebody has them processed again."""
-    database = open_database()
-    chosen = _chosen(database, dead_letter_ids, queue, reason, all_of_them=all_of_them)
+    database = connect(load(DatabaseSettings))
+    chosen = _chosen(database, dead_letter_ids, queue, reason, every=every)
     if chosen and not yes:
         click.confirm(f"Drop {len(chosen)} dead letters?", abort=True)
     for number in chosen:
@@ -106,14 +107,19 @@ def drop(
 
 
 def _chosen(
-    database: Database[Store], ids: tuple[int, ...], queue: str | None, reason: str | None, *, all_of_them: bool
+    database: Database[OperatorsStore],
+    ids: tuple[int, ...],
+    queue: str | None,
+    reason: str | None,
+    *,
+    every: bool,
 ) -> list[int]:
     """Give the numbers that the arguments name: those given, or all of a queue and reason as of now."""
-    if bool(ids) == all_of_them or (ids and (queue or reason)):
+    if bool(ids) == every or (ids and (queue or reason)):
         raise click.UsageError("Give either IDs, or --all, which --queue and --reason may narrow.")
     chosen = list(ids)
     after = 0
-    while all_of_them and (page := database.read(Store.dead_letters, queue, reason, PAGE, after)):
+    while every and (page := database.read(Store.dead_letters, queue, reason, PAGE, after)):
         after = page[-1].dead_letter_id
         chosen += [each.dead_letter_id for each in page]
     return chosen
