@@ -30,6 +30,7 @@ class Opened:
 
     image: Image.Image
     content_type: str
+    file_bytes: int
 
 
 def open_picture(data: bytes, limits: Limits) -> Opened:
@@ -57,7 +58,7 @@ def open_picture(data: bytes, limits: Limits) -> Opened:
     progressive = bool(image.info.get("progressive"))
     _check(image.size, decoded_bytes(stored, image.size, len(data), progressive=progressive), limits)
     content_type = _CONTENT_TYPES.get(stored) or Image.MIME[_FAMILIES.get(stored, stored)]
-    return Opened(image, content_type)
+    return Opened(image, content_type, len(data))
 
 
 def _check(size: tuple[int, int], memory: int, limits: Limits) -> None:

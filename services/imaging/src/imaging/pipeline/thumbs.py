@@ -16,16 +16,12 @@ def fit(size: tuple[int, int], square: int) -> tuple[int, int]:
 
 
 def scale(image: Image.Image, size: tuple[int, int], squares: tuple[int, ...]) -> dict[int, Image.Image]:
-    """Scale IMAGE, whose original has SIZE pixels, for each of SQUARES, the largest first and each from the one before.
-
-    The first step has by far the most pixels and takes the cheaper filter; what it costs in sharpness is below what
-    the later ones would lose by it.
-    """
+    """Scale IMAGE, whose original has SIZE pixels, for each of SQUARES: the largest first, each from the one before."""
     scaled: dict[int, Image.Image] = {}
     for square in sorted(squares, reverse=True):
         target = fit(size, square)
         if image.size != target:
-            image = image.resize(target, Image.Resampling.LANCZOS if scaled else Image.Resampling.BICUBIC)
+            image = image.resize(target, Image.Resampling.LANCZOS)
         scaled[square] = image
     return scaled
 
