@@ -74,6 +74,14 @@ def test_sixteen_bits_are_compared_with_sixteen_bits() -> None:
     assert [pixel[3] for pixel in halves(made)] == [255, 0]
 
 
+def test_key_whose_checksum_is_wrong_is_no_key_and_no_broken_picture() -> None:
+    data = halved(8, GREY, (0,), (255,), (255,))
+    end = data.index(b"tRNS") + 10
+    made = rendered(data[: end - 1] + bytes([data[end - 1] ^ 1]) + data[end:])
+    assert made.thumbs[0].content_type == "image/jpeg"
+    assert rendered(data).thumbs[0].content_type == "image/webp"
+
+
 def test_key_that_no_pixel_has_leaves_the_picture_opaque() -> None:
     made = rendered(halved(16, GREY, (0,), (65_535,), (1234,)))
     assert made.thumbs[0].content_type == "image/jpeg"

@@ -7,7 +7,7 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from imaging.domain import Limits, MalformedError, TooLargeError, UnsupportedFormatError
-from imaging.pipeline import webp
+from imaging.pipeline import png, webp
 from imaging.pipeline.cost import decoded_bytes
 
 register_heif_opener(thumbnails=False)
@@ -40,7 +40,7 @@ def open_picture(data: bytes, limits: Limits) -> Opened:
     canvas = webp.canvas(data)
     _check(canvas, decoded_bytes("WEBP", canvas, len(data)), limits)
     try:
-        image = Image.open(io.BytesIO(data), formats=limits.formats)
+        image = Image.open(io.BytesIO(png.without_damage(data)), formats=limits.formats)
     except UnidentifiedImageError:
         if _begins_like_a_picture(data, limits.formats):
             raise MalformedError(_HEADER) from None
