@@ -1,4 +1,7 @@
-"""Decoding: the first frame at the size of the largest thumb, upright, in sRGB, RGB or, if transparent, RGBA."""
+"""Decoding: the first frame at the size of the largest thumb, upright, in sRGB.
+
+The mode is RGBA where there is transparency, else RGB, or the YCbCr of the JPEG that it comes from and goes to.
+"""
 
 from dataclasses import dataclass
 
@@ -8,7 +11,7 @@ from imaging.domain import MalformedError
 from imaging.pipeline import samples
 from imaging.pipeline.opening import Opened
 from imaging.pipeline.profiles import to_srgb
-from imaging.pipeline.thumbs import fit
+from imaging.pipeline.thumbs import fit, resize
 
 # Of the pixels a side that the largest thumb needs, so many times as many are left for a good filter to work on.
 _HEADROOM = 2
@@ -43,7 +46,8 @@ def decode(opened: Opened, needed: int) -> Picture:
         stored = samples.stored_as(image)
         grey = samples.is_grey(image, stored)
         profile = image.info.get("icc_profile")
-        image.draft(None, (min(size[0], needed), min(size[1], needed)))
+        as_stored = "YCbCr" if not profile and _is_ycbcr(image) else None
+        image.draft(as_stored, (min(size[0], needed), min(size[1], needed)))
         scaled = image.size != size
         _load(image, opened.file_bytes)
         if not scaled:  # some decoders turn the picture themselves
@@ -54,11 +58,21 @@ def decode(opened: Opened, needed: int) -> Picture:
         image = _drop_idle_alpha(to_srgb(image, profile, grey=grey))
         if orientation in _UPRIGHT:
             image = image.transpose(_UPRIGHT[orientation])
+        image.info.clear()  # metadata stays behind
     except MemoryError:
         raise
     except Exception as fault:  # decoders raise OSError, SyntaxError, ValueError, struct.error, EOFError and others
         raise MalformedError("The picture is broken or cut short: it cannot be decoded to its end.") from fault
     return Picture(image, (size[1], size[0]) if orientation in _SIDEWAYS else size)
+
+
+def _is_ycbcr(image: Image.Image) -> bool:
+    """Tell whether IMAGE is a JPEG that libjpeg is sure to take for one of luma and chroma (jdapimin.c)."""
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return False
+    if "adobe" in image.info:
+        return bool(image.info.get("adobe_transform") == 1)
+    return [component[0] for component in image.layer] == [1, 2, 3]
 
 
 def _load(image: Image.Image, file_bytes: int) -> None:
@@ -78,7 +92,7 @@ def _shrink(image: Image.Image, size: tuple[int, int], needed: int) -> Image.Ima
     if factor > 1:
         image = image.reduce((min(factor, image.width), min(factor, image.height)))
     target = fit(size, needed)
-    return image if image.size == target else image.resize(target, Image.Resampling.BICUBIC)
+    return resize(image, target, Image.Resampling.BICUBIC)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -10,11 +10,13 @@ _MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}
 
 
 def to_srgb(image: Image.Image, profile: bytes | None, *, grey: bool) -> Image.Image:
-    """Convert IMAGE (L, RGB, RGBA, CMYK, YCbCr or LAB) to sRGB: RGB, or RGBA if it was.
+    """Convert IMAGE (L, RGB, RGBA, CMYK, YCbCr or LAB) to sRGB: RGB, RGBA if it was, YCbCr if it was without PROFILE.
 
     A PROFILE that is broken, or made for other channels, counts as none. GREY tells that the picture was stored as
     grey, whatever it is held as: its profile is one of grey then, or one of colours in which it has no colour.
     """
+    if image.mode == "YCbCr" and not profile:
+        return image
     alpha = image.getchannel("A") if image.mode == "RGBA" else None
     colour = image.convert("RGB") if image.mode in {"RGBA", "YCbCr"} else image
     result = _by_profile(colour, profile, grey=grey) if profile else None
