@@ -13,7 +13,7 @@ from imaging.domain import Limits, MalformedError, Rendering, TooLargeError, Uns
 from imaging.pipeline import render
 from imaging.pipeline.decoding import decode
 from imaging.pipeline.opening import open_picture
-from imaging.pipeline.thumbs import scale
+from imaging.pipeline.thumbs import resize, scale
 from pictures import decoded, encoded, photo
 
 SQUARES = (64, 128, 256, 512)
@@ -240,6 +240,20 @@ def test_colours_stay_where_they_are_when_a_jpeg_is_scaled(size: tuple[int, int]
         # Of a border that lies a fifth of a pixel elsewhere.
         border = 200 / 5 * (1 / scaled.width + 1 / scaled.height)
         assert np.abs(np.asarray(scaled.convert("RGB")) - reference).mean() < 1 + border
+
+
+@pytest.mark.parametrize("sides", [(12, 6), (12, 5), (11, 5), (15, 5), (16, 5), (13, 12), (9, 4)])
+def test_a_ramp_of_chroma_stays_a_ramp_from_end_to_end(sides: tuple[int, int]) -> None:
+    """Sides that blocks of pixels cut up, and such that they do not: what is left over must not be spread."""
+    before, after = sides
+    step = 240 / before
+    ramp = Image.fromarray(((np.arange(before) + 0.5) * step).astype(np.uint8)[None].repeat(before, axis=0))
+    picture = Image.merge("YCbCr", (ramp, ramp, ramp.transpose(Image.Transpose.TRANSPOSE)))
+    _, across, down = resize(picture, (after, after), Image.Resampling.BICUBIC).split()
+    # At the ends there is nothing beyond to reckon with.
+    expected = ((np.arange(after) + 0.5) * 240 / after)[1:-1]
+    assert np.asarray(across)[0, 1:-1] == pytest.approx(expected, abs=step / 4)
+    assert np.asarray(down)[1:-1, 0] == pytest.approx(expected, abs=step / 4)
 
 
 def test_thumbs_carry_no_metadata() -> None:

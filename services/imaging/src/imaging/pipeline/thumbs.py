@@ -39,7 +39,7 @@ def _average(plane: Image.Image, size: tuple[int, int]) -> Image.Image:
     """Scale PLANE by averages: of whole blocks, where it can be cut into such, and what is left by neighbours."""
     across, down = round(plane.width / size[0]), round(plane.height / size[1])
     if across * down < 2 or plane.width % across or plane.height % down:  # noqa: PLR2004 - one pixel is no block
-        return plane.resize(size, Image.Resampling.BOX)
+        return plane.resize(size, Image.Resampling.HAMMING)
     blocks = plane.reduce((across, down))
     return blocks if blocks.size == size else blocks.resize(size, Image.Resampling.BILINEAR)
 
