@@ -34,17 +34,20 @@ class Thumbless:
     """An S3 with one original and no thumbs, which counts how often thumbs were asked to go."""
 
     deletions: list[Job] = field(default_factory=list)
+    away: bool = False
 
     def read(self, _job: Job) -> Original:
         return Original(b"original", "etag")
 
     def delete_thumbs(self, job: Job) -> None:
+        if self.away:
+            raise StorageError("S3 is away")
         self.deletions.append(job)
 
 
-def handled(render: Callable[[bytes], Rendering], attempt: int) -> tuple[list[Event], Thumbless]:
+def handled(render: Callable[[bytes], Rendering], attempt: int, *, away: bool = False) -> tuple[list[Event], Thumbless]:
     told: list[Event] = []
-    storage = Thumbless()
+    storage = Thumbless(away=away)
     with ThreadPoolExecutor(1) as uploads:
         handle(Imaging(cast("Storage", storage), render, uploads, told.append), CREATED, attempt)
     return told, storage
@@ -68,6 +71,12 @@ def test_picture_that_is_late_the_third_time_fails() -> None:
     told, storage = handled(raising(DecodeTimeoutError("late")), attempt=3)
     assert [(event.type, event.data["code"]) for event in told] == [("image.failed", "decode-too-costly")]
     assert len(storage.deletions) == 1
+
+
+def test_picture_that_is_late_the_third_time_is_not_lost_when_s3_is_away_then() -> None:
+    with pytest.raises(TransientError) as told:
+        handled(raising(DecodeTimeoutError("late")), attempt=3, away=True)
+    assert not told.value.counts
 
 
 def test_picture_that_burns_its_cpu_time_fails_at_once() -> None:
