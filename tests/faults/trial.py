@@ -9,10 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clients import ValidatingClient
 from faults import audit, broker
 from faults.audit import Findings
-from faults.load import Client, Load
+from faults.load import PACE_S, Client, Load
 from faults.report import Row
 from faults.stack import Stack
 
@@ -32,20 +31,22 @@ def lasts(seconds: float) -> None:
 
 @dataclass
 class Trial:
-    """The service under one fault, with users and a seed; ROWS gets what it shows.
+    """The service under one fault, with a seed; ROWS gets what it shows.
 
     FAILED names the keys whose images have to fail, with their codes, and DEAD the dead letters that are due, by queue;
-    a fault that brings about either enters them.
+    a fault that brings about either enters them. PACE_S lies between two requests of a client: what they ask for during
+    a long fault has to be done in the time to heal, by two processors.
     """
 
     name: str
     seed: int
     stack: Stack
-    users: list[ValidatingClient]
     rows: list[Row]
     client: type[Client] = Client
+    pace_s: float = PACE_S
     failed: dict[str, str] = field(default_factory=dict)
     dead: dict[str, int] = field(default_factory=dict)
+    passed: bool = False
 
     @cached_property
     def s3(self) -> "S3Client":
@@ -61,8 +62,8 @@ class Trial:
     def load(self) -> Load:
         """The clients, which have made their collections."""
         clients = [
-            self.client(api, self.s3, f"{self.prefix}/{number}", random.Random(f"{self.seed}/{number}"))
-            for number, api in enumerate(self.users)
+            self.client(api, self.s3, f"{self.prefix}/{number}", random.Random(f"{self.seed}/{number}"), self.pace_s)
+            for number, api in enumerate(self.stack.users)
         ]
         for client in clients:
             client.make_collections()
@@ -100,6 +101,7 @@ class Trial:
             findings.others.append(f"dead letters are {dead}, not {self.dead}")
         self.rows.append(self._row(findings, heal_s))
         assert not findings.all(), "\n".join(findings.all())
+        self.passed = True
 
     def keep_ledger(self, file: Path) -> None:
         """Write every request with its answer into FILE, for whoever looks at a failure."""
