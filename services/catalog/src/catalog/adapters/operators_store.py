@@ -1,0 +1,104 @@
+"""What the operator's commands ask of the database beyond what the service does."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import sqlalchemy as sa
+
+from catalog.adapters.rows import image_from_row
+from catalog.adapters.store import Store
+from catalog.adapters.tables import images, jobs, memberships, reprocess_runs
+from catalog.domain import Image
+from catalog.reprocessing import Run, Selection
+from chassis.database import now
+
+
+class OperatorsStore(Store):
+    """A Store that also selects over all users, and keeps runs of reprocessing."""
+
+    # --- selections and runs of reprocessing ---
+
+    def unknown_keys(self, keys: Sequence[str]) -> Sequence[str]:
+        """Give those of KEYS that no image has."""
+        known = set(self._connection.scalars(sa.select(images.c.s3_key).where(images.c.s3_key.in_(keys))))
+        return [key for key in keys if key not in known]
+
+    def count_selected(self, selection: Selection, after: str = "") -> int:
+        """Count the images of SELECTION with an id behind AFTER."""
+        query = sa.select(sa.func.count()).select_from(images)
+        return self._connection.scalar(query.where(images.c.image_id > after, *_conditions(selection))) or 0
+
+    def selected(self, selection: Selection, after: str, limit: int) -> Sequence[tuple[str, str]]:
+        """Give (id, key) of up to LIMIT images of SELECTION, ordered by id, those behind AFTER."""
+        query = (
+            sa.select(images.c.image_id, images.c.s3_key)
+            .where(images.c.image_id > after, *_conditions(selection))
+            .order_by(images.c.image_id)
+            .limit(limit)
+        )
+        return [(row.image_id, row.s3_key) for row in self._connection.execute(query)]
+
+    def still_selected(self, selection: Selection, image_ids: Sequence[str]) -> Sequence[Image]:
+        """Give those of IMAGE_IDS, whose keys are locked, that are of SELECTION; held until the transaction ends."""
+        query = (
+            sa.select(images)
+            .where(images.c.image_id.in_(image_ids), *_conditions(selection))
+            .order_by(images.c.image_id)
+            .with_for_update()
+        )
+        return [image_from_row(row) for row in self._connection.execute(query).mappings()]
+
+    def count_open_keys(self, limit: int) -> int:
+        """Count the keys that have jobs, as far as LIMIT."""
+        keys = sa.select(jobs.c.s3_key, jobs.c.s3_bucket).distinct().limit(limit).subquery()
+        return self._connection.scalar(sa.select(sa.func.count()).select_from(keys)) or 0
+
+    def add_run(self, selection: Selection, total: int) -> Run:
+        """Keep a new run, which has done nothing yet."""
+        begun = Run(0, selection, total, done=0, cursor="", date_created=now())
+        values = {name: value for name, value in asdict(begun).items() if name != "run_id"}
+        insert = reprocess_runs.insert().values(values).returning(reprocess_runs.c.run_id)
+        return replace(begun, run_id=self._connection.execute(insert).scalar_one())
+
+    def run(self, run_id: int, *, locked: bool = False) -> Run | None:
+        """Find a run; LOCKED holds it until the transaction ends."""
+        query = sa.select(reprocess_runs).where(reprocess_runs.c.run_id == run_id)
+        return self._run(query.with_for_update() if locked else query)
+
+    def newest_unfinished_run(self) -> Run | None:
+        """Find the run that was begun last of those that are not finished."""
+        unfinished = sa.select(reprocess_runs).where(reprocess_runs.c.date_finished.is_(None))
+        return self._run(unfinished.order_by(reprocess_runs.c.run_id.desc()).limit(1))
+
+    def update_run(self, run: Run) -> None:
+        """Keep how far RUN is; it is locked."""
+        self._connection.execute(
+            reprocess_runs.update()
+            .where(reprocess_runs.c.run_id == run.run_id)
+            .values(done=run.done, cursor=run.cursor, date_finished=run.date_finished)
+        )
+
+    def _run(self, query: sa.Select[Any]) -> Run | None:
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else Run(**{**row, "selection": _selection(row["selection"])})
+
+
+def _conditions(selection: Selection) -> list[sa.ColumnElement[bool]]:
+    conditions: list[sa.ColumnElement[bool]] = []
+    if selection.keys is not None:
+        conditions.append(images.c.s3_key.in_(selection.keys))
+    if selection.collection_id is not None:
+        members = sa.select(memberships.c.image_id).where(memberships.c.collection_id == selection.collection_id)
+        conditions.append(images.c.image_id.in_(members))
+    if selection.user_id is not None:
+        conditions.append(images.c.user_id == selection.user_id)
+    if selection.status is not None:
+        conditions.append(images.c.status == selection.status)
+    if selection.recipe_older_than is not None:
+        conditions.append(images.c.recipe < selection.recipe_older_than)
+    return conditions
+
+
+def _selection(stored: dict[str, Any]) -> Selection:
+    return Selection(**{**stored, "keys": None if stored["keys"] is None else tuple(stored["keys"])})

@@ -1,0 +1,1 @@
+"""The operator's commands of catalog, beside those that run the service: one module each."""

@@ -1,0 +1,127 @@
+"""`catalog reprocess`: have images processed again, behind fresh uploads."""
+
+import sys
+from datetime import timedelta
+from typing import get_args
+
+import click
+
+from catalog import reprocessing
+from catalog.adapters.operators_store import OperatorsStore
+from catalog.domain import Status
+from catalog.operating import interruption, progress
+from catalog.operating.connection import connect
+from catalog.reprocessing import Pace, Run, Selection
+from catalog.settings import DatabaseSettings
+from chassis.database import Database
+from chassis.settings import load
+
+EXIT_UNFINISHED = 1
+NEWEST = 0
+
+
+@click.command()
+@click.option("--key", "keys", multiple=True, metavar="KEY", help="The image of this key; may be given often.")
+@click.option("--collection", metavar="NAME", help="Images in this collection.")
+@click.option("--owner", metavar="USER-ID", help="Images of this user; auth list-users shows the ids.")
+@click.option("--state", type=click.Choice(get_args(Status)), help="Images in this state.")
+@click.option("--recipe-older-than", type=int, metavar="N", help="Images whose thumbs an earlier recipe than N made.")
+@click.option("--all", "every", is_flag=True, help="All images.")
+@click.option("--dry-run", is_flag=True, help="Only say how many images, and how long it would take at least.")
+@click.option(
+    "--in-flight",
+    type=click.IntRange(min=1),
+    default=8,
+    show_default=True,
+    help="Queue only while fewer keys than this have open jobs, those of fresh uploads counted.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10,
+    show_default=True,
+    help="Queue at most so many images a second.",
+)
+@click.option(
+    "--resume",
+    is_flag=False,
+    flag_value=NEWEST,
+    type=click.IntRange(min=NEWEST),
+    metavar="[RUN]",
+    help="Go on with a run that was cut off, by default the newest unfinished one.",
+)
+def reprocess(  # noqa: PLR0913 - the options of one command
+    *,
+    keys: tuple[str, ...],
+    collection: str | None,
+    owner: str | None,
+    state: Status | None,
+    recipe_older_than: int | None,
+    every: bool,
+    dry_run: bool,
+    in_flight: int,
+    rate: float,
+    resume: int | None,
+) -> None:
+    """Have images processed again, behind fresh uploads.
+
+    Selections given together narrow each other. Whatever ends the command, --resume goes on exactly behind the last
+    image: none is done twice or left out. Ends with status 0 when all are queued, 1 when it was ended before that.
+    """
+    given = any((keys, collection, owner, state, every)) or recipe_older_than is not None
+    if resume is None and not given:
+        raise click.UsageError(
+            "select images by --key, --collection, --owner, --state, --recipe-older-than or --all, or --resume a run"
+        )
+    if resume is not None and given:
+        raise click.UsageError("a run that is resumed keeps the selection that it began with")
+    database = connect(load(DatabaseSettings))
+    if resume is not None:
+        run = database.read(reprocessing.find_run, resume or None)
+        if dry_run:
+            _tell_size(database.read(OperatorsStore.count_selected, run.selection, run.cursor), rate)
+            return
+        click.echo(f"run {run.run_id} of {run.date_created:%Y-%m-%d %H:%M} goes on: {run.done} of {run.total} are done")
+    else:
+        selection = database.read(
+            reprocessing.select,
+            keys=keys,
+            collection=collection,
+            user_id=owner,
+            status=state,
+            recipe_older_than=recipe_older_than,
+        )
+        found = database.read(OperatorsStore.count_selected, selection)
+        if dry_run or not found:
+            _tell_size(found, rate)
+            return
+        run = _begin(database, selection)
+    _work(database, run, Pace(in_flight, rate))
+
+
+def _begin(database: Database[OperatorsStore], selection: Selection) -> Run:
+    run = database.transact(reprocessing.begin, selection)
+    click.echo(f"run {run.run_id}: {run.total} images")
+    return run
+
+
+def _work(database: Database[OperatorsStore], run: Run, pace: Pace) -> None:
+    with interruption.postponed() as wait, progress.shown("queued", run.total, done=run.done) as bar:
+        for step in reprocessing.steps(database, run, pace):
+            run = step.run
+            bar.reached(run.done, f"waiting: {step.held_back}" if step.held_back else "")
+            if run.date_finished is None and wait(step.wait_s):
+                break
+    if run.date_finished is None:
+        click.echo(f"{run.done} of {run.total} images queued; go on with: catalog reprocess --resume {run.run_id}")
+        sys.exit(EXIT_UNFINISHED)
+    passed_over = run.total - run.done
+    click.echo(f"{run.done} images queued" + (f"; {passed_over} were selected no more" if passed_over > 0 else ""))
+
+
+def _tell_size(images: int, rate: float) -> None:
+    if not images:
+        click.echo("no image is selected")
+        return
+    least = timedelta(seconds=round(images / rate))
+    click.echo(f"{images} images, at least {least} at {rate:g} a second")
