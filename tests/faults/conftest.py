@@ -10,13 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from clients import ValidatingClient
 from faults import report
 from faults.report import Row
 from faults.stack import HOME, Stack
 from faults.trial import Trial
 
-USERS = 3
 ROWS = pytest.StashKey[list[Row]]()
 
 
@@ -48,40 +46,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def fault_stack(engine: None, request: pytest.FixtureRequest) -> Iterator[Stack]:  # noqa: ARG001
-    """The stack of the fault tests; when one has failed, its logs are kept in .imghost/faults/stack.log."""
+def fault_stack(engine: None) -> Iterator[Stack]:  # noqa: ARG001
+    """The stack of the fault tests, which the first of them starts."""
     stack = Stack()
-    try:
-        stack.up()
-        yield stack
-    finally:
-        if request.session.testsfailed:
-            (HOME / "stack.log").write_text(stack.compose("logs", "--no-color", "--timestamps"))
-        stack.down()
-
-
-@pytest.fixture(scope="session")
-def fault_users(fault_stack: Stack) -> Iterator[list[ValidatingClient]]:
-    """Users of the load; the last of them shows an API key instead of a password."""
-    users = [fault_stack.new_user() for _ in range(USERS)]
-    made = users[-1].post("/api/api-keys", json={"description": "load"})
-    users[-1].auth = made.json()["key"]
-    yield users
-    for user in users:
-        user.close()
+    yield stack
+    stack.down()
 
 
 @pytest.fixture
-def trial(fault_stack: Stack, fault_users: list[ValidatingClient], request: pytest.FixtureRequest) -> Iterator[Trial]:
-    """The stack, whole and at rest, with users and a seed."""
+def trial(fault_stack: Stack, request: pytest.FixtureRequest) -> Iterator[Trial]:
+    """A stack that is whole and at rest, and a seed.
+
+    A test that fails leaves the containers' logs and the ledger in .imghost/faults, and the next one gets a new stack.
+    """
     seed = int(os.environ.get("SEED") or secrets.randbelow(10**9))
     name = fault_name(request.node)
     print(f"{name}: SEED={seed}")  # noqa: T201 - shown when the test fails
+    if not fault_stack.sound:
+        fault_stack.up()
     fault_stack.wait_until_serving()
-    begun = Trial(name, seed, fault_stack, fault_users, request.config.stash[ROWS])
+    fault_stack.sound = False
+    begun = Trial(name, seed, fault_stack, request.config.stash[ROWS])
     yield begun
-    if request.session.testsfailed:
+    if not begun.passed:
         begun.keep_ledger(HOME / f"{name}.ledger")
+        (HOME / f"{name}.log").write_text(fault_stack.compose("logs", "--no-color", "--timestamps"))
+    fault_stack.sound = begun.passed
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 LIVE_KEYS = 8  # of one client; it makes a new one when fewer are certain
-PACE_S = 0.08  # between two requests of one client: two processors carry the whole stack
+PACE_S = 0.08  # between two requests of one client
 AWAY_S = 0.5  # after a request without an answer
 END_S = 45.0  # a request may take the gateway's whole patience with auth and with catalog
 WEIGHTS = {"register": 3, "delete": 2, "reprocess": 2, "add": 3, "remove": 1, "look": 2}
@@ -43,6 +43,7 @@ class Client:
     s3: "S3Client"
     prefix: str
     random: random.Random
+    pace_s: float = PACE_S
     keeps_connection: bool = True
     ledger: Ledger = field(default_factory=Ledger)
 
@@ -55,12 +56,11 @@ class Client:
 
     def connect_to(self, url: str) -> None:
         """Talk to URL from now on, over a connection for each request."""
-        self.api.close()
-        self.api.base_url, self.keeps_connection = url, False
+        self.api, self.keeps_connection = ValidatingClient(url, self.api.auth), False
 
     def work_until(self, stop: threading.Event) -> None:
         """Send requests until STOP is set."""
-        while not stop.wait(PACE_S):
+        while not stop.wait(self.pace_s):
             if not self.step():
                 stop.wait(AWAY_S)
 

@@ -52,6 +52,7 @@ SECRETS = (
 )
 HOOKED = ("auth", "auth-worker", "catalog", "catalog-worker", "imaging")
 READY_S = 60.0
+USERS = 3
 
 
 @dataclass(frozen=True)
@@ -66,24 +67,32 @@ class Started:
 
 @dataclass
 class Stack:
-    """The running stack, named by its services."""
+    """The running stack, named by its services, with users; it is SOUND until a fault test has failed."""
 
     environment: dict[str, str] = field(default_factory=lambda: {name: secrets.token_urlsafe(16) for name in SECRETS})
+    users: list[ValidatingClient] = field(default_factory=list)
+    sound: bool = False
 
     # --- its life ---
 
     def up(self) -> None:
-        """Build and start everything; what a session that was killed left behind goes first."""
+        """Build and start everything anew; what was there before goes first."""
         self.down()
-        shutil.rmtree(HOME, ignore_errors=True)
+        shutil.rmtree(HOME / "armed", ignore_errors=True)
         for service in HOOKED:
             armed = HOME / "armed" / service
             armed.mkdir(parents=True)
             armed.chmod(0o777)  # the containers' user takes its files away
         self.compose("up", "--build", "--wait", "--quiet-pull")
+        self.users = [create_user(self.settings()) for _ in range(USERS)]
+        # One of them shows an API key in place of a password.
+        self.users[-1].auth = self.users[-1].post("/api/api-keys", json={"description": "load"}).json()["key"]
+        self.sound = True
 
     def down(self) -> None:
         """Remove the containers and their data."""
+        for user in self.users:
+            user.close()
         self.compose("down", "--volumes", "--remove-orphans")
 
     def compose(self, *words: str) -> str:

@@ -23,7 +23,7 @@ def disk(stack: Stack, *, short: bool) -> None:
     stack.execute("rabbitmq", "rabbitmqctl", "--quiet", "set_disk_free_limit", "100000GB" if short else "50MB")
 
 
-@pytest.mark.parametrize("resource", [memory, pytest.param(disk, marks=pytest.mark.short)])
+@pytest.mark.parametrize("resource", [memory, disk])
 def test_broker_alarm(trial: Trial, resource: Callable[..., None]) -> None:
     def is_raised() -> bool:
         alarms = trial.stack.execute("rabbitmq", "rabbitmqctl", "--quiet", "eval", "rabbit_alarm:get_alarms().")

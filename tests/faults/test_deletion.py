@@ -19,14 +19,14 @@ STRIKES = 8
 
 @dataclass
 class TightLoop(Client):
-    """Registers and deletes one key after the other, as fast as answers come; in the end all are registered."""
+    """Registers and deletes a few keys by turns, hardly waiting for the workers; in the end all are registered."""
 
     keys: int = 3
 
     def work_until(self, stop: threading.Event) -> None:
         """Register and delete until STOP is set."""
         names = [f"{self.prefix}/{number}.png" for number in range(self.keys)]
-        while not stop.is_set():
+        while not stop.wait(self.pace_s):
             self.turn(self.random.choice(names))
         for name in names:
             if name not in self.ledger.keys(registered=True):

@@ -69,6 +69,5 @@ def test_imaging_killed_after_thumbs_before_result(trial: Trial) -> None:
     trial.survives(lambda: strike(trial, "imaging", checkpoints.WRITTEN), hit={"imaging"})
 
 
-@pytest.mark.short
 def test_imaging_killed_after_result_before_ack(trial: Trial) -> None:
     trial.survives(lambda: strike(trial, "imaging", checkpoints.BROUGHT_ABOUT), hit={"imaging"})

@@ -16,29 +16,30 @@ from faults.stack import address
 from faults.trial import Trial
 
 ANSWERS_MEANWHILE = 30
+DOUBLED = {"auth", "catalog"}
 
 
 @pytest.mark.parametrize(
-    ("service", "count"),
+    "service",
     [
-        ("gateway", 1),
-        pytest.param("auth", 2, marks=pytest.mark.short),
-        ("auth-worker", 1),
-        ("catalog", 2),
-        ("catalog-worker", 1),
-        ("imaging", 1),
+        "gateway",
+        "auth",
+        "auth-worker",
+        pytest.param("catalog", marks=pytest.mark.short),
+        "catalog-worker",
+        "imaging",
     ],
 )
-def test_sigterm(trial: Trial, service: str, count: int) -> None:
+def test_sigterm(trial: Trial, service: str) -> None:
+    trial.answers_all = True
     for client in trial.load.clients:
         client.connect_to(address("gateway"))
 
     def fault() -> None:
-        with trial.stack.replicas(service, count) if count > 1 else nullcontext():
+        with trial.stack.replicas(service, 2) if service in DOUBLED else nullcontext():
             trial.load.wait_for_answers(ANSWERS_MEANWHILE)
             assert trial.stack.end(service) == 0, "it was killed, or has failed"
             trial.stack.start(service)
             trial.load.wait_for_answers(ANSWERS_MEANWHILE)
 
     trial.survives(fault, hit={service})
-    assert not [entry for entry in trial.load.entries() if not entry.acknowledged]

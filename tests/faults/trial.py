@@ -9,10 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clients import ValidatingClient
 from faults import audit, broker
 from faults.audit import Findings
-from faults.load import Client, Load
+from faults.load import PACE_S, Client, Load
 from faults.report import Row
 from faults.stack import Stack
 
@@ -32,20 +31,24 @@ def lasts(seconds: float) -> None:
 
 @dataclass
 class Trial:
-    """The service under one fault, with users and a seed; ROWS gets what it shows.
+    """The service under one fault, with a seed; ROWS gets what it shows.
 
     FAILED names the keys whose images have to fail, with their codes, and DEAD the dead letters that are due, by queue;
-    a fault that brings about either enters them.
+    a fault that brings about either enters them. PACE_S lies between two requests of a client: what they ask for during
+    a long fault has to be done in the time to heal, by two processors. ANSWERS_ALL is set where no request may fail.
     """
 
     name: str
     seed: int
     stack: Stack
-    users: list[ValidatingClient]
     rows: list[Row]
     client: type[Client] = Client
+    pace_s: float = PACE_S
     failed: dict[str, str] = field(default_factory=dict)
     dead: dict[str, int] = field(default_factory=dict)
+    answers_all: bool = False
+    bystanders: list[Client] = field(default_factory=list)
+    passed: bool = False
 
     @cached_property
     def s3(self) -> "S3Client":
@@ -61,12 +64,20 @@ class Trial:
     def load(self) -> Load:
         """The clients, which have made their collections."""
         clients = [
-            self.client(api, self.s3, f"{self.prefix}/{number}", random.Random(f"{self.seed}/{number}"))
-            for number, api in enumerate(self.users)
+            self.client(api, self.s3, f"{self.prefix}/{number}", random.Random(f"{self.seed}/{number}"), self.pace_s)
+            for number, api in enumerate(self.stack.users)
         ]
         for client in clients:
+            client.api.close()  # an earlier fault may have cut it
             client.make_collections()
         return Load(clients)
+
+    def bystander(self) -> Client:
+        """Make a client that takes no part in the load; its ledger is audited with the others."""
+        number = len(self.load.clients) + len(self.bystanders)
+        client = Client(self.stack.new_user(), self.s3, f"{self.prefix}/{number}", random.Random(self.seed))
+        self.bystanders.append(client)
+        return client
 
     def survives(self, fault: Fault, hit: Collection[str] = ()) -> None:
         """Bring FAULT about under load, and audit everything when it is over.
@@ -93,13 +104,18 @@ class Trial:
         """Wait for rest and audit everything; fail with all that is wrong."""
         heal_s = audit.wait_for_rest(self.stack, healed)
         self.stack.wait_until_serving()
-        findings = audit.examine(self.stack, self.s3, self.load.clients, self.prefix, self.failed)
+        clients = [*self.load.clients, *self.bystanders]
+        findings = audit.examine(self.stack, self.s3, clients, self.prefix, self.failed)
         findings.others += audit.restarted(self._starts, self.stack.starts(), hit)
-        findings.others += audit.leaks(self.stack, self.load.clients, self._since)
+        findings.others += audit.leaks(self.stack, clients, self._since)
+        if self.answers_all:
+            findings.others += [f"not answered: {entry}" for entry in self.load.entries() if not entry.acknowledged]
         if (dead := audit.dead_letters(self.stack)) != self.dead:
-            findings.others.append(f"dead letters are {dead}, not {self.dead}")
+            kept = self.stack.query("catalog", "SELECT queue, reason, type, s3_key FROM dead_letters")
+            findings.others.append(f"dead letters are {dead}, not {self.dead}: {kept}")
         self.rows.append(self._row(findings, heal_s))
         assert not findings.all(), "\n".join(findings.all())
+        self.passed = True
 
     def keep_ledger(self, file: Path) -> None:
         """Write every request with its answer into FILE, for whoever looks at a failure."""

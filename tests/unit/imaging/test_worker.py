@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from chassis.consumer import TransientError
-from chassis.envelope import Event
+from chassis.envelope import Event, MalformedMessageError
 from imaging.domain import (
     DecodeTimeoutError,
     DecodeTooCostlyError,
@@ -95,3 +95,17 @@ def test_late_job_is_done_and_tells_nothing() -> None:
     told, storage = handled(raising(StaleJobError()), attempt=1)
     assert told == []
     assert len(storage.deletions) == 1
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Event("image.exploded", "/catalog", "image", "request", JOB),
+        Event("image.created", "/catalog", "image", "request", {**JOB, "s3_key": "x" * 1025}),
+        Event("image.created", "/catalog", "image", "request", {**JOB, "s3_key": ""}),
+    ],
+    ids=["of another type", "with a key that S3 refuses", "with no key"],
+)
+def test_job_that_can_never_be_done_is_malformed(event: Event) -> None:
+    with pytest.raises(MalformedMessageError):
+        handle(cast("Imaging", None), event, attempt=1)
