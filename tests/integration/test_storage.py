@@ -9,9 +9,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from imaging.adapters.storage import Storage
@@ -30,44 +28,19 @@ from imaging.pipeline import render
 from imaging.settings import ImagingSettings
 from imaging.use_cases import Imaging, process
 from pictures import encoded
+from s3 import BUCKET
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-BUCKET = "pics"
 JOB = Job("image-1", 2, BUCKET, "dir/ä b.jpg")
 THUMB = Thumb(64, 64, 48, "image/jpeg", b"thumb")
 KEY = "dir/t64/ä b.jpg"
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def s3(endpoint: str) -> Iterator["S3Client"]:
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    client.create_bucket(Bucket=BUCKET)
-    yield client
-    for found in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-        client.delete_object(Bucket=BUCKET, Key=found["Key"])
-    client.delete_bucket(Bucket=BUCKET)
-
-
 @pytest.fixture(params=[True, False], ids=["conditional", "look-then-write"])
-def storage(request: pytest.FixtureRequest, endpoint: str, s3: "S3Client") -> Storage:  # noqa: ARG001
-    return storage_at(endpoint, s3_conditional_writes=request.param, max_bytes=1000)
+def storage(request: pytest.FixtureRequest, s3_endpoint: str, s3: "S3Client") -> Storage:  # noqa: ARG001
+    return storage_at(s3_endpoint, s3_conditional_writes=request.param, max_bytes=1000)
 
 
 def storage_at(url: str, **settings: Any) -> Storage:

@@ -10,6 +10,7 @@ from flask import Flask
 from catalog.adapters.tables import outbox
 from catalog.bootstrap import make_app, make_database
 from catalog.domain import CatalogError
+from catalog.operating.reconcile import reconcile
 from catalog.operating.reprocess import reprocess
 from catalog.settings import DatabaseSettings, ServeSettings, WorkerSettings
 from catalog.worker import QUEUE, handle
@@ -71,3 +72,4 @@ def migrate() -> None:
 
 
 main.add_command(reprocess)
+main.add_command(reconcile)

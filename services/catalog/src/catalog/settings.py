@@ -73,3 +73,16 @@ class WorkerSettings(DatabaseSettings):
 
     broker_url: SecretStr = Field(description="AMQP URL of RabbitMQ.")
     worker_threads: PositiveInt = Field(2, description="Results applied at a time by one process.")
+
+
+class ReconcileSettings(DatabaseSettings):
+    """What `catalog reconcile` reads from the environment."""
+
+    model_config = _CONFIG
+
+    reconcile_s3_endpoint_url: str | None = Field(
+        None, description="S3 endpoint as `catalog reconcile` reaches it; AWS if empty."
+    )
+    reconcile_s3_region: str = Field("us-east-1", description="Region of the bucket that is reconciled.")
+    reconcile_s3_access_key_id: str = Field(description="Credential of `catalog reconcile`; it lists and deletes.")
+    reconcile_s3_secret_access_key: SecretStr = Field(description="Its secret.")
