@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,7 @@ from catalog.reconciliation import Finding, MissingThumbs, Outcome, Page, Sides,
 from catalog.settings import ReconcileSettings
 from catalog_steps import ANNA, BERT, BUCKETS, Sent, Steps
 from chassis.database import Database, now
-from s3 import BUCKET
+from s3 import BUCKET, serving
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -32,16 +33,19 @@ LONG_AGO, SOON = now() - timedelta(hours=1), now() + timedelta(hours=1)
 Reconcile = Callable[..., Result]
 
 
-@pytest.fixture
-def sides(catalog_database: Database[Store], s3_endpoint: str, s3: "S3Client") -> Iterator[Sides]:  # noqa: ARG001
-    settings = ReconcileSettings(
+def settings_for(url: str) -> ReconcileSettings:
+    return ReconcileSettings(
         database_url="sqlite://",
-        reconcile_s3_endpoint_url=s3_endpoint,
+        reconcile_s3_endpoint_url=url,
         reconcile_s3_access_key_id="test",
         reconcile_s3_secret_access_key="test",
     )
+
+
+@pytest.fixture
+def sides(catalog_database: Database[Store], s3_endpoint: str, s3: "S3Client") -> Iterator[Sides]:  # noqa: ARG001
     database = Database(catalog_database.engine, OperatorsStore, catalog_database.migrations)
-    with thumbs.connect(settings) as storage:
+    with thumbs.connect(settings_for(s3_endpoint)) as storage:
         yield Sides(database, storage, BUCKET)
 
 
@@ -307,13 +311,7 @@ def test_listing_goes_on_behind_the_first_page_and_takes_odd_keys(s3: "S3Client"
     written = odd | {f"many/{number}" for number in range(1000)}
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda key: s3.put_object(Bucket=BUCKET, Key=key, Body=b""), written))
-    settings = ReconcileSettings(
-        database_url="sqlite://",
-        reconcile_s3_endpoint_url=s3_endpoint,
-        reconcile_s3_access_key_id="test",
-        reconcile_s3_secret_access_key="test",
-    )
-    with thumbs.connect(settings) as storage:
+    with thumbs.connect(settings_for(s3_endpoint)) as storage:
         pages = list(storage.list_keys(BUCKET))
         assert {found.key for found in storage.look_all(BUCKET, sorted(odd))} == odd
     assert [len(page) for page in pages] == [1000, 7]
@@ -458,3 +456,20 @@ def test_nothing_is_deleted_by_the_word_of_a_database_that_knows_no_image_there(
     refused = reconcile("--delete", "--grace", "0s")
     assert (refused.exit_code, keys(s3)) == (2, {"a/t64/b"})
     assert "is this the database that belongs to it?" in refused.output
+
+
+class Encrypted(BaseHTTPRequestHandler):
+    """An S3 whose objects lie there under a key of encryption that only their owner has."""
+
+    def do_HEAD(self) -> None:
+        self.send_error(400)
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+def test_object_that_cannot_be_read_is_somebody_elses() -> None:
+    with serving(Encrypted) as url, thumbs.connect(settings_for(url)) as storage:
+        found = storage.look(BUCKET, "a/t64/b")
+    assert found is not None
+    assert found.image_id is None

@@ -1,12 +1,10 @@
 """Thumbs and originals on a real S3 API: conditional, bounded, and never somebody else's."""
 
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,7 +26,7 @@ from imaging.pipeline import render
 from imaging.settings import ImagingSettings
 from imaging.use_cases import Imaging, process
 from pictures import encoded
-from s3 import BUCKET
+from s3 import BUCKET, serving
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -53,15 +51,6 @@ def storage_at(url: str, **settings: Any) -> Storage:
             **settings,
         )
     )
-
-
-@contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Serve HTTP with HANDLER; give the address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 def body(s3: "S3Client", key: str = KEY) -> bytes:
