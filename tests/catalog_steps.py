@@ -18,7 +18,7 @@ from chassis.tokens import Principal
 ANNA = Principal("11111111-1111-1111-1111-111111111111", "anna", "password")
 BERT = Principal("22222222-2222-2222-2222-222222222222", "bert", "password")
 Sent = Callable[[], list[tuple[str, str, int]]]
-BUCKETS = Buckets({"pics": Bucket("https://pics.test/", ("",), {})}, "pics")
+BUCKETS = Buckets({name: Bucket(f"https://{name}.test/", ("",), {}) for name in ("pics", "elsewhere")}, "pics")
 
 
 def picture(etag: str = "etag") -> Picture:

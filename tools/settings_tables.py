@@ -7,6 +7,7 @@ from pathlib import Path
 from auth.settings import MigrateSettings
 from auth.settings import ServeSettings as AuthServeSettings
 from auth.settings import WorkerSettings as AuthWorkerSettings
+from catalog.settings import ReconcileSettings
 from catalog.settings import ServeSettings as CatalogServeSettings
 from catalog.settings import WorkerSettings as CatalogWorkerSettings
 from chassis.settings import ProcessSettings, rows
@@ -18,7 +19,7 @@ BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
 SERVICES: dict[str, tuple[type[ProcessSettings], ...]] = {
     "gateway": (GatewaySettings,),
     "auth": (AuthServeSettings, AuthWorkerSettings, MigrateSettings),
-    "catalog": (CatalogServeSettings, CatalogWorkerSettings),
+    "catalog": (CatalogServeSettings, CatalogWorkerSettings, ReconcileSettings),
     "imaging": (ImagingSettings,),
 }
 

@@ -1,18 +1,14 @@
 """Thumbs and originals on a real S3 API: conditional, bounded, and never somebody else's."""
 
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from PIL import Image
 
 from chassis import topology
@@ -38,44 +34,19 @@ from imaging.settings import ImagingSettings
 from imaging.use_cases import Imaging, process
 from imaging.worker import LAST_REFUSAL, handle
 from pictures import encoded
+from s3 import BUCKET, serving
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-BUCKET = "pics"
 JOB = Job("image-1", 2, BUCKET, "dir/ä b.jpg")
 THUMB = Thumb(64, 64, 48, "image/jpeg", b"thumb")
 KEY = "dir/t64/ä b.jpg"
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def s3(endpoint: str) -> Iterator["S3Client"]:
-    client = boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    client.create_bucket(Bucket=BUCKET)
-    yield client
-    for found in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-        client.delete_object(Bucket=BUCKET, Key=found["Key"])
-    client.delete_bucket(Bucket=BUCKET)
-
-
 @pytest.fixture(params=[True, False], ids=["conditional", "look-then-write"])
-def storage(request: pytest.FixtureRequest, endpoint: str, s3: "S3Client") -> Storage:  # noqa: ARG001
-    return storage_at(endpoint, s3_conditional_writes=request.param, max_bytes=1000)
+def storage(request: pytest.FixtureRequest, s3_endpoint: str, s3: "S3Client") -> Storage:  # noqa: ARG001
+    return storage_at(s3_endpoint, s3_conditional_writes=request.param, max_bytes=1000)
 
 
 def storage_at(url: str, **settings: Any) -> Storage:
@@ -88,15 +59,6 @@ def storage_at(url: str, **settings: Any) -> Storage:
             **settings,
         )
     )
-
-
-@contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Serve HTTP with HANDLER; give the address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 def body(s3: "S3Client", key: str = KEY) -> bytes:

@@ -50,6 +50,7 @@ def test_every_network_but_the_published_one_ends_at_its_members() -> None:
         ("auth", {"rabbitmq", "s3"}),
         ("catalog", {"rabbitmq", "s3"}),
         ("imaging", {"postgres", "auth", "catalog"}),
+        ("reconcile", {"rabbitmq", "gateway"}),
     ],
 )
 def test_service_cannot_reach(service: str, unreachable: set[str]) -> None:
@@ -61,7 +62,11 @@ def test_the_private_key_is_seen_only_by_its_maker_and_by_auth() -> None:
     assert holders("token-private") == {"token-key", "auth"}
 
 
+def test_operators_tools_are_not_started_with_the_stack() -> None:
+    assert {service for service, spec in SERVICES.items() if "profiles" in spec} == {"reconcile"}
+
+
 def test_every_long_running_container_says_whether_it_is_ready() -> None:
     once = {service for service, spec in SERVICES.items() if spec["restart"] == "no"}
-    assert once == {"token-key", "auth-migrate", "catalog-migrate"}
+    assert once == {"token-key", "auth-migrate", "catalog-migrate", "reconcile"}
     assert {service for service, spec in SERVICES.items() if "healthcheck" not in spec} == once

@@ -3,6 +3,7 @@ import pytest
 from auth.settings import MigrateSettings
 from auth.settings import ServeSettings as AuthSettings
 from auth.settings import WorkerSettings as AuthWorkerSettings
+from catalog.settings import ReconcileSettings
 from catalog.settings import ServeSettings as CatalogSettings
 from catalog.settings import WorkerSettings as CatalogWorkerSettings
 from chassis import settings
@@ -16,6 +17,7 @@ ALL = [
     MigrateSettings,
     CatalogSettings,
     CatalogWorkerSettings,
+    ReconcileSettings,
     GatewaySettings,
     ImagingSettings,
 ]

@@ -13,6 +13,7 @@ from catalog.bootstrap import make_app, make_database
 from catalog.dead_letters import keep
 from catalog.domain import CatalogError
 from catalog.operating import dead_letters
+from catalog.operating.reconcile import reconcile
 from catalog.operating.reprocess import reprocess
 from catalog.settings import DatabaseSettings, ServeSettings, WorkerSettings
 from catalog.watchdog import Watchdog
@@ -82,3 +83,4 @@ def migrate() -> None:
 
 main.add_command(dead_letters.group)
 main.add_command(reprocess)
+main.add_command(reconcile)

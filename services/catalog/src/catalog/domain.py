@@ -11,6 +11,7 @@ JobKind = Literal["image.created", "image.reprocess", "image.deleted"]
 MAX_KEY_BYTES = 1000
 COLLECTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _THUMB_FOLDER = re.compile(r"t[0-9]+")
+_THUMB_KEY = re.compile(r"(?P<folder>(?:.*/)?)t(?P<square>[1-9][0-9]{0,4})/(?P<name>[^/]+)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -283,3 +284,12 @@ def thumb_key(s3_key: str, square: int) -> str:
     """Give the key of the thumb of S3_KEY for SQUARE: `dir/name` has its thumb at `dir/t512/name`."""
     folder, slash, name = s3_key.rpartition("/")
     return f"{folder}{slash}t{square}/{name}"
+
+
+def thumb_of(key: str) -> tuple[str, int] | None:
+    """Give the key and square whose thumb key is KEY; None if it has not the shape of one, or of no image's."""
+    shape = _THUMB_KEY.fullmatch(key)
+    if shape is None:
+        return None
+    s3_key = shape["folder"] + shape["name"]
+    return (s3_key, int(shape["square"])) if is_acceptable_key(s3_key) else None

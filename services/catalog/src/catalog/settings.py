@@ -85,3 +85,16 @@ class WorkerSettings(DatabaseSettings):
     stuck_after_s: PositiveFloat = Field(
         300.0, description="What imaging has had for so long, with nothing left in any queue, is queued again."
     )
+
+
+class ReconcileSettings(DatabaseSettings):
+    """What `catalog reconcile` reads from the environment."""
+
+    model_config = _CONFIG
+
+    reconcile_s3_endpoint_url: str | None = Field(
+        None, description="S3 endpoint as `catalog reconcile` reaches it; AWS if empty."
+    )
+    reconcile_s3_region: str = Field("us-east-1", description="Region of the bucket that is reconciled.")
+    reconcile_s3_access_key_id: str = Field(description="Credential of `catalog reconcile`; it lists and deletes.")
+    reconcile_s3_secret_access_key: SecretStr = Field(description="Its secret.")

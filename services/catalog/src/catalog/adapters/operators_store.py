@@ -1,7 +1,8 @@
 """What the operator's commands ask of the database beyond what the service does."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -79,9 +80,67 @@ class OperatorsStore(Store):
             .values(done=run.done, cursor=run.cursor, date_finished=run.date_finished)
         )
 
+    # --- what reconciliation compares with S3 ---
+
+    def has_images(self, s3_bucket: str) -> bool:
+        """Tell whether any image lives in a bucket."""
+        query = sa.select(images.c.image_id).where(images.c.s3_bucket == s3_bucket).limit(1)
+        return self._connection.execute(query).first() is not None
+
+    def count_ready(self, s3_bucket: str) -> int:
+        """Count the images of a bucket that are ready."""
+        query = sa.select(sa.func.count()).select_from(images).where(*_ready(s3_bucket))
+        return self._connection.scalar(query) or 0
+
+    def ready_images(self, s3_bucket: str, after: str, limit: int) -> Sequence[Image]:
+        """Give up to LIMIT ready images of a bucket, ordered by id, those behind AFTER."""
+        query = sa.select(images).where(images.c.image_id > after, *_ready(s3_bucket))
+        query = query.order_by(images.c.image_id).limit(limit)
+        return [image_from_row(row) for row in self._connection.execute(query).mappings()]
+
+    def images_at(self, s3_bucket: str, keys: Collection[str]) -> dict[str, Image]:
+        """Give the images that have one of KEYS in a bucket, by key."""
+        query = sa.select(images).where(images.c.s3_key.in_(keys), images.c.s3_bucket == s3_bucket)
+        return {row["s3_key"]: image_from_row(row) for row in self._connection.execute(query).mappings()}
+
+    def keys_with_jobs(self, s3_bucket: str, keys: Collection[str]) -> Collection[str]:
+        """Give those of KEYS that have open jobs in a bucket."""
+        query = sa.select(jobs.c.s3_key).where(jobs.c.s3_key.in_(keys), jobs.c.s3_bucket == s3_bucket)
+        return set(self._connection.scalars(query))
+
+    def stuck_keys(
+        self, s3_bucket: str, before: datetime, *, after: str = "", limit: int = 1, only: str | None = None
+    ) -> Sequence[str]:
+        """Give up to LIMIT keys of a bucket that get no further by themselves, in order, those behind AFTER.
+
+        Either their image is pending and no job would process its generation, or their oldest job, which the others
+        wait for, was sent before BEFORE.
+        """
+        other = jobs.alias()
+        own = (jobs.c.s3_key == images.c.s3_key) & (jobs.c.s3_bucket == images.c.s3_bucket)
+        own &= (jobs.c.image_id == images.c.image_id) & (jobs.c.generation == images.c.generation)
+        older = (other.c.s3_key == jobs.c.s3_key) & (other.c.s3_bucket == jobs.c.s3_bucket)
+        without_job = sa.select(images.c.s3_key).where(
+            images.c.s3_bucket == s3_bucket,
+            images.c.status == "pending",
+            ~sa.exists().where(own, jobs.c.kind != "image.deleted"),
+        )
+        unanswered = sa.select(jobs.c.s3_key).where(
+            jobs.c.s3_bucket == s3_bucket,
+            sa.func.coalesce(jobs.c.date_sent, jobs.c.date_created, type_=jobs.c.date_sent.type) < before,
+            ~sa.exists().where(older, other.c.job_id < jobs.c.job_id),
+        )
+        keys = sa.union(without_job, unanswered).subquery()
+        query = sa.select(keys.c.s3_key).where(keys.c.s3_key > after).order_by(keys.c.s3_key).limit(limit)
+        return self._connection.scalars(query if only is None else query.where(keys.c.s3_key == only)).all()
+
     def _run(self, query: sa.Select[Any]) -> Run | None:
         row = self._connection.execute(query).mappings().first()
         return None if row is None else Run(**{**row, "selection": _selection(row["selection"])})
+
+
+def _ready(s3_bucket: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return images.c.s3_bucket == s3_bucket, images.c.status == "ready"
 
 
 def _conditions(selection: Selection) -> list[sa.ColumnElement[bool]]:

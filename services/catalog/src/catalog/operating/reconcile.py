@@ -1,0 +1,125 @@
+"""`catalog reconcile`: compare catalog with a bucket, tell what is wrong, and mend it if asked to."""
+
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from functools import partial
+
+import click
+
+from catalog import reconciliation
+from catalog.adapters import thumbs
+from catalog.adapters.operators_store import OperatorsStore
+from catalog.operating import progress
+from catalog.operating.connection import connect
+from catalog.operating.durations import Duration
+from catalog.operating.report import KEYS_SHOWN, Report
+from catalog.reconciliation import Finding, MissingThumbs, Outcome, Page, Sides, StorageError, Stuck, ThumbOfNothing
+from catalog.settings import ReconcileSettings
+from chassis.database import now
+from chassis.errors import DependencyDownError
+from chassis.settings import load
+
+EXIT_FOUND = 1
+
+
+class CutOffError(click.ClickException):
+    """Not everything could be looked at."""
+
+    exit_code = 2
+
+    def __init__(self, fault: Exception) -> None:
+        super().__init__(f"{fault} What was mended until then is; the command can run again.")
+
+
+@click.command()
+@click.option("--bucket", required=True, metavar="NAME", help="The bucket to compare with.")
+@click.option("--repair", is_flag=True, help="Have images that are stuck or miss thumbs processed again.")
+@click.option("--delete", is_flag=True, help="Delete thumbs of nothing; never anything else.")
+@click.option(
+    "--grace",
+    type=Duration(),
+    default="1h",
+    show_default=True,
+    help="Thumbs of nothing that are younger than this are left.",
+)
+@click.option(
+    "--stuck-after",
+    type=Duration(),
+    default="15m",
+    show_default=True,
+    help="A job that was sent longer ago is lost; longer than imaging ever lags behind.",
+)
+@click.option("--verbose", is_flag=True, help=f"Show all keys, not {KEYS_SHOWN} of a kind only.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: each finding, then the counts.")
+def reconcile(  # noqa: PLR0913 - the options of one command
+    *,
+    bucket: str,
+    repair: bool,
+    delete: bool,
+    grace: timedelta,
+    stuck_after: timedelta,
+    verbose: bool,
+    as_json: bool,
+) -> None:
+    """Compare catalog with a bucket, both ways: what is stuck, which thumbs are missing, which are of nothing.
+
+    Nothing is changed without --repair or --delete, and with them everything is looked at again, its key locked,
+    before it is changed. Ends with status 0 when nothing is wrong, or all that was found is mended; 1 when something
+    was found and left; 2 when not everything could be looked at.
+    """
+    settings = load(ReconcileSettings)
+    report = Report(as_json=as_json, verbose=verbose)
+    try:
+        with thumbs.connect(settings) as storage:
+            sides = Sides(connect(settings), storage, bucket)
+            storage.check(bucket)
+            if delete and not sides.database.read(OperatorsStore.has_images, bucket):
+                raise click.UsageError(f"no image lives in {bucket}: is this the database that belongs to it?")
+            _compare(sides, report, repair=repair, delete=delete, grace=grace, stuck_after=stuck_after)
+    except (StorageError, DependencyDownError) as fault:
+        raise CutOffError(fault) from fault
+    report.conclude()
+    if report.left():
+        sys.exit(EXIT_FOUND)
+
+
+def _compare(  # noqa: PLR0913 - the options of one command
+    sides: Sides, report: Report, *, repair: bool, delete: bool, grace: timedelta, stuck_after: timedelta
+) -> None:
+    database = sides.database
+    lost_before, deletable_before = now() - stuck_after, now() - grace
+
+    def mend(finding: Finding) -> Outcome | None:
+        """Mend FINDING if that was asked for; None if not."""
+        match finding:
+            case Stuck() if repair:
+                return database.transact(reconciliation.mend_stuck, sides, finding, lost_before)
+            case MissingThumbs() if repair:
+                return database.transact(reconciliation.mend_missing, sides, finding)
+            case ThumbOfNothing() if delete:
+                return database.transact(reconciliation.delete_thumb, sides, finding, deletable_before)
+            case _:
+                return None
+
+    go_through = partial(_go_through, report, mend)
+    ready = database.read(OperatorsStore.count_ready, sides.bucket)
+    go_through("stuck keys", None, reconciliation.find_stuck(sides, lost_before))
+    go_through("ready images", ready, reconciliation.find_in_images(sides))
+    go_through("objects", None, reconciliation.find_in_bucket(sides))
+
+
+def _go_through(
+    report: Report,
+    mend: Callable[[Finding], Outcome | None],
+    label: str,
+    total: int | None,
+    pages: Iterator[Page],
+) -> None:
+    looked_at = 0
+    with progress.shown(label, total) as bar:
+        for page in pages:
+            for finding in page.findings:
+                report.add(finding, mend(finding))
+            looked_at += page.looked_at
+            bar.reached(looked_at)

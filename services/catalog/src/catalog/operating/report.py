@@ -1,0 +1,69 @@
+"""What a reconciliation found, told to people or as JSON."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+
+import click
+
+from catalog.reconciliation import Finding, MissingThumbs, Outcome, Stuck, ThumbOfNothing
+
+KEYS_SHOWN = 10
+
+_NAMES = {
+    Stuck.kind: "keys stuck",
+    MissingThumbs.kind: "images with missing thumbs",
+    ThumbOfNothing.kind: "thumbs of nothing",
+}
+_MENDED = {Stuck.kind: "queued again", MissingThumbs.kind: "queued again", ThumbOfNothing.kind: "deleted"}
+
+
+@dataclass
+class Report:
+    """What was found, in counts; keys are told as they come, or else the first few of each kind at the end."""
+
+    as_json: bool
+    verbose: bool
+    found: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
+    keys: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in _NAMES})
+
+    def add(self, finding: Finding, outcome: Outcome | None) -> None:
+        """Take FINDING in, and what became of it, None if nothing was tried."""
+        kind = finding.kind
+        self.found[kind] += 1
+        if outcome is not None:
+            self.outcomes[kind, outcome] += 1
+        if self.as_json:
+            click.echo(json.dumps({"kind": kind, "s3_key": finding.key, "outcome": outcome or "found"}))
+        elif self.verbose:
+            click.echo(f"{kind}  {outcome or 'found'}  {finding.key}")
+        elif len(self.keys[kind]) < KEYS_SHOWN:
+            self.keys[kind].append(finding.key)
+
+    def left(self) -> int:
+        """Count what was found and is wrong still."""
+        good = (Outcome.MENDED, Outcome.WELL)
+        return self.found.total() - sum(self.outcomes[kind, outcome] for kind in _NAMES for outcome in good)
+
+    def conclude(self) -> None:
+        """Tell the counts."""
+        if self.as_json:
+            click.echo(json.dumps({"kind": "counts", "counts": {kind: self._counts(kind) for kind in _NAMES}}))
+            return
+        for kind, name in _NAMES.items():
+            became = self._became(kind)
+            click.echo(f"{self.found[kind]} {name}" + (f": {became}" if became else ""))
+            for key in self.keys[kind]:
+                click.echo(f"  {key}")
+            more = self.found[kind] - len(self.keys[kind])
+            if more and not self.verbose:
+                click.echo(f"  and {more} more; --verbose shows them")
+
+    def _counts(self, kind: str) -> dict[str, int]:
+        return {"found": self.found[kind], **{outcome: self.outcomes[kind, outcome] for outcome in Outcome}}
+
+    def _became(self, kind: str) -> str:
+        words = {Outcome.MENDED: _MENDED[kind], Outcome.WELL: "well by then", Outcome.LEFT: "left for now"}
+        told = {word: self.outcomes[kind, outcome] for outcome, word in words.items()}
+        return ", ".join(f"{count} {word}" for word, count in told.items() if count)

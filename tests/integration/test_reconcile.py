@@ -1,0 +1,475 @@
+"""`catalog reconcile` on both databases and a real S3 API: what it finds, what it mends, and what it never touches."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner, Result
+
+from catalog import reconciliation, use_cases
+from catalog.adapters import thumbs
+from catalog.adapters.operators_store import OperatorsStore
+from catalog.adapters.store import Store
+from catalog.adapters.tables import jobs
+from catalog.cli import main
+from catalog.domain import Image, thumb_key
+from catalog.reconciliation import Finding, MissingThumbs, Outcome, Page, Sides, Stuck, ThumbOfNothing
+from catalog.settings import ReconcileSettings
+from catalog_steps import ANNA, BERT, BUCKETS, Sent, Steps
+from chassis.database import Database, now
+from s3 import BUCKET, serving
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+KEY = "a/b.jpg"
+SQUARES = (64, 128)  # those of catalog_steps.picture
+LONG_AGO, SOON = now() - timedelta(hours=1), now() + timedelta(hours=1)
+
+Reconcile = Callable[..., Result]
+
+
+def settings_for(url: str) -> ReconcileSettings:
+    return ReconcileSettings(
+        database_url="sqlite://",
+        reconcile_s3_endpoint_url=url,
+        reconcile_s3_access_key_id="test",
+        reconcile_s3_secret_access_key="test",
+    )
+
+
+@pytest.fixture
+def sides(catalog_database: Database[Store], s3_endpoint: str, s3: "S3Client") -> Iterator[Sides]:  # noqa: ARG001
+    database = Database(catalog_database.engine, OperatorsStore, catalog_database.migrations)
+    with thumbs.connect(settings_for(s3_endpoint)) as storage:
+        yield Sides(database, storage, BUCKET)
+
+
+@pytest.fixture
+def reconcile(
+    any_database_url: str,
+    s3_endpoint: str,
+    s3: "S3Client",  # noqa: ARG001
+    steps: Steps,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> Reconcile:
+    monkeypatch.setenv("CATALOG_DATABASE_URL", any_database_url)
+    monkeypatch.setenv("CATALOG_RECONCILE_S3_ENDPOINT_URL", s3_endpoint)
+    monkeypatch.setenv("CATALOG_RECONCILE_S3_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("CATALOG_RECONCILE_S3_SECRET_ACCESS_KEY", "test")
+    return lambda *words: CliRunner().invoke(main, ["reconcile", "--bucket", BUCKET, *words])
+
+
+def put_thumb(s3: "S3Client", image: Image, square: int, body: bytes = b"thumb") -> str:
+    """Write a thumb as imaging does; give its key."""
+    key = thumb_key(image.s3_key, square)
+    metadata = {"imghost-image-id": image.image_id, "imghost-generation": str(image.generation)}
+    s3.put_object(Bucket=BUCKET, Key=key, Body=body, Metadata=metadata)
+    return key
+
+
+def ready_image(steps: Steps, s3: "S3Client", key: str = KEY) -> Image:
+    """Register an image that is ready, with its original and all thumbs."""
+    image = steps.register(key)
+    s3.put_object(Bucket=BUCKET, Key=key, Body=b"original")
+    for square in SQUARES:
+        put_thumb(s3, image, square)
+    steps.processed(image)
+    return steps.image(key)
+
+
+def gone_image(steps: Steps, s3: "S3Client", key: str = KEY) -> Image:
+    """Register an image and delete it; one thumb has stayed behind."""
+    image = steps.register(key)
+    steps.processed(image)
+    steps.delete(key)
+    steps.thumbs_deleted(image)
+    put_thumb(s3, image, 64)
+    return image
+
+
+def keys(s3: "S3Client") -> set[str]:
+    return {found["Key"] for found in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])}
+
+
+def findings(pages: Iterator[Page]) -> list[Finding]:
+    return [finding for page in pages for finding in page.findings]
+
+
+def found_anywhere(sides: Sides) -> list[Finding]:
+    return [
+        *findings(reconciliation.find_stuck(sides, LONG_AGO)),
+        *findings(reconciliation.find_in_images(sides)),
+        *findings(reconciliation.find_in_bucket(sides)),
+    ]
+
+
+def sent_long_ago(sides: Sides, *, column: str = "date_sent") -> None:
+    """Make all open jobs such that were sent two hours ago."""
+    with sides.database.engine.begin() as connection:
+        connection.execute(jobs.update().values({column: now() - timedelta(hours=2)}))
+
+
+# --- nothing wrong ---
+
+
+def test_nothing_is_found_where_nothing_is_wrong(steps: Steps, s3: "S3Client", reconcile: Reconcile) -> None:
+    ready_image(steps, s3)
+    steps.failed(steps.register("failed.jpg"))
+    steps.register("pending.jpg")
+    s3.put_object(Bucket=BUCKET, Key="x/t64/somebody's.jpg", Body=b"no metadata of ours")
+    before = keys(s3)
+    done = reconcile("--repair", "--delete", "--grace", "0s")
+    assert (done.exit_code, keys(s3)) == (0, before)
+    assert "0 keys stuck\n0 images with missing thumbs\n0 thumbs of nothing\n" in done.output
+
+
+# --- missing thumbs ---
+
+
+def test_image_whose_thumb_is_missing_is_found_and_processed_again(
+    steps: Steps, s3: "S3Client", reconcile: Reconcile, sent: Sent
+) -> None:
+    image = ready_image(steps, s3)
+    ready_image(steps, s3, "other.jpg")
+    s3.delete_object(Bucket=BUCKET, Key=thumb_key(KEY, 128))
+    found = reconcile()
+    assert (found.exit_code, steps.image()) == (1, image)
+    assert f"1 images with missing thumbs\n  {KEY}\n" in found.output
+    mended = reconcile("--repair")
+    assert mended.exit_code == 0
+    assert "1 images with missing thumbs: 1 queued again" in mended.output
+    assert (steps.image().status, steps.image().generation) == ("pending", 2)
+    assert sent()[-1] == ("image.reprocess", image.image_id, 2)
+    assert reconcile().exit_code == 0
+
+
+@pytest.mark.parametrize("metadata", [{}, {"imghost-image-id": "another"}], ids=["somebody's", "another image's"])
+def test_thumb_that_is_not_the_images_own_is_missing(
+    steps: Steps, s3: "S3Client", sides: Sides, metadata: dict[str, str]
+) -> None:
+    image = ready_image(steps, s3)
+    s3.put_object(Bucket=BUCKET, Key=thumb_key(KEY, 64), Body=b"other", Metadata=metadata)
+    of_nothing = [ThumbOfNothing(thumb_key(KEY, 64))] if metadata else []
+    assert found_anywhere(sides) == [MissingThumbs(KEY, image.image_id, 1), *of_nothing]
+
+
+def test_image_that_is_whole_again_or_another_by_then_is_left(steps: Steps, s3: "S3Client", sides: Sides) -> None:
+    image = ready_image(steps, s3)
+    s3.delete_object(Bucket=BUCKET, Key=thumb_key(KEY, 64))
+    [finding] = findings(reconciliation.find_in_images(sides))
+    assert isinstance(finding, MissingThumbs)
+    put_thumb(s3, image, 64)
+    assert sides.database.transact(reconciliation.mend_missing, sides, finding) == Outcome.WELL
+    s3.delete_object(Bucket=BUCKET, Key=thumb_key(KEY, 64))
+    steps.reprocess()
+    assert sides.database.transact(reconciliation.mend_missing, sides, finding) == Outcome.WELL
+    assert steps.image().generation == 2
+    steps.delete()
+    assert sides.database.transact(reconciliation.mend_missing, sides, finding) == Outcome.WELL
+
+
+def test_images_are_gone_through_a_page_at_a_time(
+    steps: Steps, s3: "S3Client", sides: Sides, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "PAGE", 2)
+    images = [ready_image(steps, s3, f"a/{number}") for number in range(5)]
+    for image in images:
+        s3.delete_object(Bucket=BUCKET, Key=thumb_key(image.s3_key, 128))
+    pages = list(reconciliation.find_in_images(sides))
+    assert [page.looked_at for page in pages] == [2, 2, 1]
+    assert {finding.key for page in pages for finding in page.findings} == {image.s3_key for image in images}
+
+
+# --- thumbs of nothing ---
+
+
+def of_no_image(steps: Steps, s3: "S3Client") -> str:
+    return thumb_key(gone_image(steps, s3).s3_key, 64)
+
+
+def of_an_image_before(steps: Steps, s3: "S3Client") -> str:
+    before = gone_image(steps, s3)
+    ready_image(steps, s3)
+    return put_thumb(s3, before, 512)
+
+
+def of_a_failed_image(steps: Steps, s3: "S3Client") -> str:
+    image = steps.register()
+    steps.failed(image)
+    return put_thumb(s3, image, 64)
+
+
+def of_another_square(steps: Steps, s3: "S3Client") -> str:
+    return put_thumb(s3, ready_image(steps, s3), 1024)
+
+
+def of_an_image_in_another_bucket(steps: Steps, s3: "S3Client") -> str:
+    image = steps.register(bucket="elsewhere")
+    steps.processed(image)
+    return put_thumb(s3, image, 64)
+
+
+@pytest.mark.parametrize(
+    "make", [of_no_image, of_an_image_before, of_a_failed_image, of_another_square, of_an_image_in_another_bucket]
+)
+def test_thumb_of_nothing_is_found_and_deleted_and_nothing_else(
+    steps: Steps, s3: "S3Client", reconcile: Reconcile, make: Callable[[Steps, "S3Client"], str]
+) -> None:
+    ready_image(steps, s3, "other.jpg")
+    s3.put_object(Bucket=BUCKET, Key="x/t64/somebody's.jpg", Body=b"no metadata of ours")
+    s3.put_object(Bucket=BUCKET, Key="x/t64", Body=b"no thumb's key", Metadata={"imghost-image-id": "x"})
+    orphan = make(steps, s3)
+    before = keys(s3)
+    found = reconcile()
+    assert (found.exit_code, keys(s3)) == (1, before)
+    assert f"1 thumbs of nothing\n  {orphan}\n" in found.output
+    young = reconcile("--delete")
+    assert (young.exit_code, keys(s3)) == (1, before)
+    assert "1 thumbs of nothing: 1 left for now" in young.output
+    deleted = reconcile("--delete", "--grace", "0s")
+    assert (deleted.exit_code, keys(s3)) == (0, before - {orphan})
+    assert "1 thumbs of nothing: 1 deleted" in deleted.output
+
+
+def test_thumb_is_of_no_concern_while_imaging_may_write_or_delete_it(
+    steps: Steps, s3: "S3Client", sides: Sides
+) -> None:
+    pending = steps.register("pending.jpg")
+    put_thumb(s3, pending, 64)
+    deleted = ready_image(steps, s3, "deleted.jpg")
+    steps.delete("deleted.jpg")
+    assert keys(s3) > {thumb_key(deleted.s3_key, 64)}
+    assert found_anywhere(sides) == []
+
+
+def registered_again(steps: Steps, _s3: "S3Client") -> None:
+    steps.register()
+
+
+def registered_and_ready_again(steps: Steps, s3: "S3Client") -> None:
+    """The thumbs have the bytes that they had before, and so the ETag."""
+    ready_image(steps, s3)
+
+
+def taken_away(_steps: Steps, s3: "S3Client") -> None:
+    s3.delete_object(Bucket=BUCKET, Key=thumb_key(KEY, 64))
+
+
+def overwritten_by_somebody(_steps: Steps, s3: "S3Client") -> None:
+    s3.put_object(Bucket=BUCKET, Key=thumb_key(KEY, 64), Body=b"thumb")
+
+
+@pytest.mark.parametrize(
+    "meanwhile", [registered_again, registered_and_ready_again, taken_away, overwritten_by_somebody]
+)
+def test_thumb_that_is_of_nothing_no_more_when_it_would_be_deleted_is_kept(
+    steps: Steps, s3: "S3Client", sides: Sides, meanwhile: Callable[[Steps, "S3Client"], None]
+) -> None:
+    gone_image(steps, s3)
+    [finding] = findings(reconciliation.find_in_bucket(sides))
+    assert isinstance(finding, ThumbOfNothing)
+    meanwhile(steps, s3)
+    before = keys(s3)
+    assert sides.database.transact(reconciliation.delete_thumb, sides, finding, SOON) == Outcome.WELL
+    assert keys(s3) == before
+
+
+def test_registration_under_way_keeps_its_thumbs(steps: Steps, s3: "S3Client", sides: Sides) -> None:
+    """The deletion waits for whoever holds the key, and sees what they have done."""
+    gone_image(steps, s3)
+    [finding] = findings(reconciliation.find_in_bucket(sides))
+    assert isinstance(finding, ThumbOfNothing)
+    with ThreadPoolExecutor(1) as pool:
+
+        def register(store: OperatorsStore) -> Future[Outcome]:
+            store.lock_key(KEY)
+            deletion = pool.submit(sides.database.transact, reconciliation.delete_thumb, sides, finding, SOON)
+            use_cases.register_image(store, ANNA, BUCKETS, s3_bucket=BUCKET, s3_key=KEY, title="", description="")
+            return deletion
+
+        deletion = sides.database.transact(register)
+        assert deletion.result() == Outcome.WELL
+    assert keys(s3) == {thumb_key(KEY, 64)}
+
+
+def test_thumb_that_was_written_anew_after_the_last_look_is_kept(s3: "S3Client", steps: Steps, sides: Sides) -> None:
+    image = gone_image(steps, s3)
+    found = sides.thumbs.look(BUCKET, thumb_key(KEY, 64))
+    assert found is not None
+    put_thumb(s3, image, 64, b"anew")
+    assert not sides.thumbs.delete(BUCKET, found.key, found.etag)
+    assert keys(s3) == {found.key}
+
+
+def test_listing_goes_on_behind_the_first_page_and_takes_odd_keys(s3: "S3Client", s3_endpoint: str) -> None:
+    odd = {"a b/t64/ä+%2F?#.jpg", "t64/\x01", "t64/🏔", "/t64//x", "t064/x", "t64/t128/x", "t99999999999/x"}
+    written = odd | {f"many/{number}" for number in range(1000)}
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda key: s3.put_object(Bucket=BUCKET, Key=key, Body=b""), written))
+    with thumbs.connect(settings_for(s3_endpoint)) as storage:
+        pages = list(storage.list_keys(BUCKET))
+        assert {found.key for found in storage.look_all(BUCKET, sorted(odd))} == odd
+    assert [len(page) for page in pages] == [1000, 7]
+    assert {key for page in pages for key in page} == written
+
+
+# --- stuck ---
+
+
+def test_pending_image_without_a_job_is_found_and_queued(
+    steps: Steps, reconcile: Reconcile, sides: Sides, sent: Sent
+) -> None:
+    image = steps.register()
+    with sides.database.engine.begin() as connection:
+        connection.execute(jobs.delete())
+    found = reconcile()
+    assert found.exit_code == 1
+    assert f"1 keys stuck\n  {KEY}\n" in found.output
+    assert reconcile("--repair").exit_code == 0
+    assert sent()[-1] == ("image.reprocess", image.image_id, 2)
+    steps.processed(steps.image())
+    assert steps.image().status == "ready"
+
+
+@pytest.mark.parametrize("column", ["date_sent", "date_created"])
+def test_lost_job_is_found_and_makes_way(
+    steps: Steps, s3: "S3Client", reconcile: Reconcile, sides: Sides, sent: Sent, column: str
+) -> None:
+    image = steps.register()
+    steps.reprocess()  # waits for the job that is lost
+    assert reconcile().exit_code == 0
+    with sides.database.engine.begin() as connection:
+        connection.execute(jobs.update().values(date_sent=None))
+    sent_long_ago(sides, column=column)
+    assert reconcile("--stuck-after", "3h").exit_code == 0
+    assert reconcile().exit_code == 1
+    assert reconcile("--repair").exit_code == 0
+    assert sent()[-1] == ("image.reprocess", image.image_id, 3)
+    assert len(sides.database.read(Store.jobs, BUCKET, KEY)) == 1
+    for square in SQUARES:
+        put_thumb(s3, image, square)
+    steps.processed(steps.image())
+    assert steps.image().status == "ready"
+    assert reconcile().exit_code == 0
+
+
+def test_answer_of_a_job_that_was_not_lost_after_all_ends_in_a_ready_image(
+    steps: Steps, sides: Sides, open_jobs: Callable[[], int]
+) -> None:
+    image = steps.register()
+    sent_long_ago(sides)
+    mend_all_stuck(sides)
+    steps.processed(image, etag="late")
+    while steps.image().status == "pending":
+        [job, *_] = sides.database.read(Store.jobs, BUCKET, KEY)
+        steps.processed(Image(**{**vars(steps.image()), "generation": job.generation}))
+    assert steps.image().status == "ready"
+    assert open_jobs() == 0
+
+
+def test_lost_deletion_is_done_before_the_image_that_waits_for_it(steps: Steps, sides: Sides, sent: Sent) -> None:
+    first = steps.register()
+    steps.processed(first)
+    steps.delete()
+    second = steps.register(caller=BERT)
+    sent_long_ago(sides)
+    mend_all_stuck(sides)
+    assert sent()[-1] == ("image.deleted", first.image_id, 1)
+    steps.thumbs_deleted(first)
+    assert sent()[-1] == ("image.reprocess", second.image_id, 2)
+    steps.processed(steps.image())
+    assert steps.image().status == "ready"
+
+
+def test_lost_job_of_a_deleted_image_makes_way_for_its_deletion(
+    steps: Steps, sides: Sides, sent: Sent, open_jobs: Callable[[], int]
+) -> None:
+    image = steps.register()
+    steps.delete()
+    sent_long_ago(sides)
+    mend_all_stuck(sides)
+    assert sent()[-1] == ("image.deleted", image.image_id, 1)
+    steps.thumbs_deleted(image)
+    assert open_jobs() == 0
+
+
+def test_key_that_is_stuck_no_more_when_it_would_be_mended_is_left(steps: Steps, sides: Sides, sent: Sent) -> None:
+    image = steps.register()
+    sent_long_ago(sides)
+    [finding] = findings(reconciliation.find_stuck(sides, LONG_AGO))
+    assert isinstance(finding, Stuck)
+    steps.processed(image)
+    assert sides.database.transact(reconciliation.mend_stuck, sides, finding, LONG_AGO) == Outcome.WELL
+    assert (steps.image().status, len(sent())) == ("ready", 1)
+
+
+def test_keys_stuck_are_gone_through_a_page_at_a_time(
+    steps: Steps, sides: Sides, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "PAGE", 2)
+    expected = {steps.register(f"a/{number}").s3_key for number in range(5)}
+    steps.register("elsewhere", bucket="elsewhere")
+    sent_long_ago(sides)
+    assert {finding.key for finding in findings(reconciliation.find_stuck(sides, LONG_AGO))} == expected
+
+
+def mend_all_stuck(sides: Sides) -> None:
+    for finding in findings(reconciliation.find_stuck(sides, LONG_AGO)):
+        assert isinstance(finding, Stuck)
+        assert sides.database.transact(reconciliation.mend_stuck, sides, finding, LONG_AGO) == Outcome.MENDED
+
+
+# --- telling ---
+
+
+def test_keys_are_told_up_to_a_limit_or_all(steps: Steps, s3: "S3Client", reconcile: Reconcile) -> None:
+    for number in range(12):
+        gone_image(steps, s3, f"a/{number}")
+    assert "and 2 more" in reconcile().output
+    assert reconcile("--verbose").output.count("thumb-of-nothing  found  a/t64/") == 12
+    lines = [json.loads(line) for line in reconcile("--json").output.splitlines()]
+    assert len({line["s3_key"] for line in lines[:-1]}) == 12
+    assert lines[-1]["counts"]["thumb-of-nothing"] == {"found": 12, "mended": 0, "well": 0, "left": 0}
+
+
+def test_what_cannot_be_looked_at_is_one_line_and_another_status(
+    steps: Steps, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps.register()
+    elsewhere = reconcile("--bucket", "no-such-bucket")
+    assert (elsewhere.exit_code, "NoSuchBucket" in elsewhere.output) == (2, True)
+    assert "Traceback" not in elsewhere.output
+    monkeypatch.setenv("CATALOG_RECONCILE_S3_ENDPOINT_URL", "http://127.0.0.1:9")
+    assert reconcile().exit_code == 2
+    assert reconcile("--grace", "an hour").exit_code == 2
+
+
+def test_nothing_is_deleted_by_the_word_of_a_database_that_knows_no_image_there(
+    s3: "S3Client", reconcile: Reconcile
+) -> None:
+    s3.put_object(Bucket=BUCKET, Key="a/t64/b", Body=b"", Metadata={"imghost-image-id": "of another installation"})
+    refused = reconcile("--delete", "--grace", "0s")
+    assert (refused.exit_code, keys(s3)) == (2, {"a/t64/b"})
+    assert "is this the database that belongs to it?" in refused.output
+
+
+class Encrypted(BaseHTTPRequestHandler):
+    """An S3 whose objects lie there under a key of encryption that only their owner has."""
+
+    def do_HEAD(self) -> None:
+        self.send_error(400)
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+def test_object_that_cannot_be_read_is_somebody_elses() -> None:
+    with serving(Encrypted) as url, thumbs.connect(settings_for(url)) as storage:
+        found = storage.look(BUCKET, "a/t64/b")
+    assert found is not None
+    assert found.image_id is None
