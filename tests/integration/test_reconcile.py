@@ -1,7 +1,7 @@
 """`catalog reconcile` on both databases and a real S3 API: what it finds, what it mends, and what it never touches."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
@@ -17,7 +17,7 @@ from catalog.adapters.store import Store
 from catalog.adapters.tables import jobs
 from catalog.cli import main
 from catalog.domain import Image, thumb_key
-from catalog.reconciliation import Finding, MissingThumbs, Outcome, Page, Sides, Stuck, ThumbOfNothing
+from catalog.reconciliation import Finding, MissingThumbs, Outcome, Page, Sides, StoredThumb, Stuck, ThumbOfNothing
 from catalog.settings import ReconcileSettings
 from catalog_steps import ANNA, BERT, BUCKETS, Sent, Steps
 from chassis.database import Database, now
@@ -173,6 +173,23 @@ def test_image_that_is_whole_again_or_another_by_then_is_left(steps: Steps, s3: 
     assert sides.database.transact(reconciliation.mend_missing, sides, finding) == Outcome.WELL
 
 
+def test_image_that_is_deleted_while_its_thumbs_are_looked_at_lacks_none(
+    steps: Steps, s3: "S3Client", sides: Sides, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = ready_image(steps, s3)
+    look_all = thumbs.Thumbs.look_all
+
+    def look_later(storage: thumbs.Thumbs, bucket: str, keys: Sequence[str]) -> Sequence[StoredThumb]:
+        monkeypatch.setattr(thumbs.Thumbs, "look_all", look_all)
+        steps.delete()
+        for square in SQUARES:
+            s3.delete_object(Bucket=BUCKET, Key=thumb_key(image.s3_key, square))
+        return look_all(storage, bucket, keys)
+
+    monkeypatch.setattr(thumbs.Thumbs, "look_all", look_later)
+    assert findings(reconciliation.find_in_images(sides)) == []
+
+
 def test_images_are_gone_through_a_page_at_a_time(
     steps: Steps, s3: "S3Client", sides: Sides, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,6 +262,9 @@ def test_thumb_is_of_no_concern_while_imaging_may_write_or_delete_it(
     steps.delete("deleted.jpg")
     assert keys(s3) > {thumb_key(deleted.s3_key, 64)}
     assert found_anywhere(sides) == []
+    with sides.database.engine.begin() as connection:
+        connection.execute(jobs.delete().where(jobs.c.s3_key == pending.s3_key))
+    assert found_anywhere(sides) == [Stuck(pending.s3_key)]
 
 
 def registered_again(steps: Steps, _s3: "S3Client") -> None:

@@ -79,3 +79,17 @@ def test_two_images_never_share_a_thumb_key_nor_is_a_thumb_key_an_image_key(one:
         if one != other:
             assert thumb not in {domain.thumb_key(other, any_square) for any_square in (64, 128, 256, 512)}
         assert len(thumb.encode()) <= 1024
+
+
+@given(st.text(min_size=1, max_size=40).filter(domain.is_acceptable_key), st.integers(1, 99999))
+def test_thumb_key_tells_its_image_and_square(key: str, square: int) -> None:
+    assert domain.thumb_of(domain.thumb_key(key, square)) == (key, square)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "a", "a/b", "t64", "a/t64", "t64/", "t/b", "t0/b", "t064/b", "t٣/b", "x64/b", "a/t64/b/c", "/t64/b", "a//t64/b",
+     "t64/a\n", "t64/t128/a", "t9999999999/b"],
+)
+def test_other_keys_are_no_thumb_keys(key: str) -> None:
+    assert domain.thumb_of(key) is None

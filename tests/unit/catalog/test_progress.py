@@ -12,7 +12,7 @@ from catalog.operating import progress
 def test_without_a_terminal_there_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     with progress.shown("queued", 10, every_s=0) as shown:
         shown.reached(3)
-        shown.reached(3, "waiting: 8 keys have open jobs")
+        shown.reached(3, "waiting: 8 in flight")
     with progress.shown("objects", None, every_s=0) as shown:
         shown.reached(1000)
     with progress.shown("quiet", None, every_s=1000) as shown:
@@ -21,7 +21,7 @@ def test_without_a_terminal_there_is_a_line_now_and_then(capsys: pytest.CaptureF
     assert said.out == ""
     assert said.err.splitlines() == [
         "queued: 3 of 10",
-        "queued: 3 of 10, waiting: 8 keys have open jobs",
+        "queued: 3 of 10, waiting: 8 in flight",
         "objects: 1000",
     ]
 

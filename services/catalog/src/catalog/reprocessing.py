@@ -133,7 +133,7 @@ def steps(database: "Database[OperatorsStore]", run: Run, pace: Pace) -> Iterato
         try:
             room = pace.in_flight - database.read(_open_keys, pace.in_flight)
             if room <= 0:
-                yield Step(run, POLL_S, f"{pace.in_flight} keys have open jobs")
+                yield Step(run, POLL_S, f"{pace.in_flight} in flight")
                 continue
             before = run.done
             run = database.transact(queue_batch, run.run_id, min(room, BATCH, max(1, int(pace.rate))))

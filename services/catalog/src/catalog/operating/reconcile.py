@@ -29,7 +29,7 @@ class CutOffError(click.ClickException):
     exit_code = 2
 
     def __init__(self, fault: Exception) -> None:
-        super().__init__(f"{fault} What was mended until then is; the command can run again.")
+        super().__init__(f"{fault}\nNot everything was looked at; what was mended is. The command can be run again.")
 
 
 @click.command()
