@@ -88,12 +88,13 @@ class HostileImaging:
     def watch(self) -> int:
         """Do what the watchdog does when the queues are empty, and the operator about deletions that were given up."""
         moment = now()
-        stuck = self.database.read(Store.stuck_jobs, moment, recovery.BATCH)
+        stuck = self.database.read(Store.stuck_keys, moment, 1000)
         letters = self.database.read(Store.dead_letters, None, None, 1000)
         deletions = [letter.dead_letter_id for letter in letters if letter.type == "image.deleted"]
         for number in deletions:
             self.database.transact(dead_letters.replay, number)
-        return sum(self.database.transact(recovery.requeue_job, job, moment) for job in stuck) + len(deletions)
+        restarted = sum(self.database.transact(recovery.restart, bucket, key, moment) for bucket, key in stuck)
+        return restarted + len(deletions)
 
     def settle(self) -> None:
         """Work and answer until there is nothing left to do; what is lost is noticed when nothing moves any more."""

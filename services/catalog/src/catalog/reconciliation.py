@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from catalog import queueing
+from catalog import queueing, recovery
 from catalog.domain import Image, Thumb, thumb_key, thumb_of
 from chassis.database import Database, now
 
@@ -134,29 +134,7 @@ def find_in_bucket(sides: Sides) -> Iterator[Page]:
 
 def mend_stuck(store: "OperatorsStore", sides: Sides, finding: Stuck, before: datetime) -> Outcome:
     """Have the work on a key begin anew, if it is stuck still."""
-    store.lock_key(finding.key)
-    if not store.stuck_keys(sides.bucket, before, only=finding.key):
-        return Outcome.WELL
-    restart(store, sides.bucket, finding.key)
-    return Outcome.MENDED
-
-
-def restart(store: "OperatorsStore", s3_bucket: str, s3_key: str) -> None:
-    """Take all jobs off a key, which is locked, and queue what is still to be done.
-
-    The first job is taken for lost; left in place it would hold up the others for ever. If a worker answers it all the
-    same, that is a late result, after which `results.apply` sets things right. Deletions keep their place and their
-    generation: until they are answered, thumbs of images that are gone may lie there.
-    """
-    queued = store.jobs(s3_bucket, s3_key)
-    for job in queued:
-        store.remove_job(job.job_id)
-    for job in queued:
-        if job.deletes:
-            queueing.queue(store, job)
-    image = store.image(s3_key, locked=True)
-    if image is not None and image.s3_bucket == s3_bucket and image.status == "pending":
-        store.update_image(queueing.renew(store, image))
+    return Outcome.MENDED if recovery.restart(store, sides.bucket, finding.key, before) else Outcome.WELL
 
 
 def mend_missing(store: "OperatorsStore", sides: Sides, finding: MissingThumbs) -> Outcome:
@@ -226,7 +204,7 @@ def _is_same(finding: MissingThumbs, image: Image | None) -> bool:
 
 
 def _stuck_keys(store: "OperatorsStore", s3_bucket: str, before: datetime, after: str) -> Sequence[str]:
-    return store.stuck_keys(s3_bucket, before, after=after, limit=PAGE)
+    return [key for _, key in store.stuck_keys(before, PAGE, s3_bucket=s3_bucket, after=after)]
 
 
 def _ready_images(store: "OperatorsStore", s3_bucket: str, after: str) -> Sequence[Image]:

@@ -12,6 +12,7 @@ from chassis.metrics import QUEUE_DEPTH
 from chassis.topology import Queue
 
 RELAY_PATIENCE = timedelta(seconds=5)
+BATCH = 100
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,12 @@ class Watchdog:
         """Measure everything, queue again what is stuck, and return how much that was; raises DependencyDownError."""
         self._measure_database()  # first: it must be seen also while the broker is away
         moment = now() - self.stuck_after
-        forgotten = self.database.read(Store.forgotten_images, moment, recovery.BATCH)
-        requeued = sum(self.database.transact(recovery.requeue_image, image, moment) for image in forgotten)
         due = self.database.read(Store.oldest_due)
         depths = self._measure(self.jobs), self._measure(self.results)
-        stuck = self.database.read(Store.stuck_jobs, moment, recovery.BATCH)
-        if not _may_be_waiting(due, depths, len(stuck)):
-            requeued += sum(self.database.transact(recovery.requeue_job, job, moment) for job in stuck)
+        stuck = self.database.read(Store.stuck_keys, moment, BATCH)
+        if _may_be_waiting(due, depths, len(stuck)):
+            return 0
+        requeued = sum(self.database.transact(recovery.restart, bucket, key, moment) for bucket, key in stuck)
         metrics.REQUEUED.inc(requeued)
         return requeued
 
@@ -54,6 +54,6 @@ class Watchdog:
 
 
 def _may_be_waiting(due: datetime | None, depths: Iterable[Depth], old: int) -> bool:
-    """Tell whether OLD jobs may all just wait their turn: behind the relay, in a queue, or for their next attempt."""
+    """Tell whether OLD keys may all just wait their turn: behind the relay, in a queue, or for their next attempt."""
     behind = due is not None and now() - due > RELAY_PATIENCE
     return behind or any(depth.ready or depth.dead for depth in depths) or old <= sum(each.retrying for each in depths)

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -107,32 +106,6 @@ class OperatorsStore(Store):
         """Give those of KEYS that have open jobs in a bucket."""
         query = sa.select(jobs.c.s3_key).where(jobs.c.s3_key.in_(keys), jobs.c.s3_bucket == s3_bucket)
         return set(self._connection.scalars(query))
-
-    def stuck_keys(
-        self, s3_bucket: str, before: datetime, *, after: str = "", limit: int = 1, only: str | None = None
-    ) -> Sequence[str]:
-        """Give up to LIMIT keys of a bucket that get no further by themselves, in order, those behind AFTER.
-
-        Either their image is pending and no job would process its generation, or their oldest job, which the others
-        wait for, was sent before BEFORE.
-        """
-        other = jobs.alias()
-        own = (jobs.c.s3_key == images.c.s3_key) & (jobs.c.s3_bucket == images.c.s3_bucket)
-        own &= (jobs.c.image_id == images.c.image_id) & (jobs.c.generation == images.c.generation)
-        older = (other.c.s3_key == jobs.c.s3_key) & (other.c.s3_bucket == jobs.c.s3_bucket)
-        without_job = sa.select(images.c.s3_key).where(
-            images.c.s3_bucket == s3_bucket,
-            images.c.status == "pending",
-            ~sa.exists().where(own, jobs.c.kind != "image.deleted"),
-        )
-        unanswered = sa.select(jobs.c.s3_key).where(
-            jobs.c.s3_bucket == s3_bucket,
-            sa.func.coalesce(jobs.c.date_sent, jobs.c.date_created, type_=jobs.c.date_sent.type) < before,
-            ~sa.exists().where(older, other.c.job_id < jobs.c.job_id),
-        )
-        keys = sa.union(without_job, unanswered).subquery()
-        query = sa.select(keys.c.s3_key).where(keys.c.s3_key > after).order_by(keys.c.s3_key).limit(limit)
-        return self._connection.scalars(query if only is None else query.where(keys.c.s3_key == only)).all()
 
     def _run(self, query: sa.Select[Any]) -> Run | None:
         row = self._connection.execute(query).mappings().first()

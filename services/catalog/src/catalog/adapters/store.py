@@ -186,24 +186,39 @@ class Store:
         """Write EVENT into the outbox of this transaction."""
         chassis_outbox.add(self._connection, outbox, event)
 
-    def stuck_jobs(self, sent_before: datetime, limit: int, s3_key: str | None = None) -> Sequence[Job]:
-        """Give up to LIMIT jobs, of S3_KEY only if given, that were with imaging already SENT_BEFORE."""
-        before = jobs.alias()
-        first = ~sa.exists().where(
-            before.c.s3_key == jobs.c.s3_key, before.c.s3_bucket == jobs.c.s3_bucket, before.c.job_id < jobs.c.job_id
-        )
-        query = sa.select(*_OF_JOB).where(sa.func.coalesce(jobs.c.date_sent, jobs.c.date_created) < sent_before, first)
-        if s3_key is not None:
-            query = query.where(jobs.c.s3_key == s3_key)
-        return [Job(**row) for row in self._connection.execute(query.limit(limit)).mappings()]
+    def stuck_keys(
+        self,
+        before: datetime,
+        limit: int,
+        *,
+        s3_bucket: str | None = None,
+        after: str = "",
+        only: str | None = None,
+    ) -> Sequence[tuple[str, str]]:
+        """Give up to LIMIT (bucket, key) that get no further by themselves, ordered by key, with keys behind AFTER.
 
-    def forgotten_images(self, updated_before: datetime, limit: int, s3_key: str | None = None) -> Sequence[Image]:
-        """Give up to LIMIT images, of S3_KEY only if given, pending since UPDATED_BEFORE although no job is theirs."""
-        job = sa.exists().where(jobs.c.s3_key == images.c.s3_key, jobs.c.image_id == images.c.image_id)
-        query = sa.select(images).where(images.c.status == "pending", images.c.date_updated < updated_before, ~job)
-        if s3_key is not None:
-            query = query.where(images.c.s3_key == s3_key)
-        return [image_from_row(row) for row in self._connection.execute(query.limit(limit)).mappings()]
+        Either their image is pending and no job would process its generation, or their oldest job, which the others
+        wait for, was sent before BEFORE. S3_BUCKET and ONLY, a key, narrow it.
+        """
+        other = jobs.alias()
+        own = (jobs.c.s3_key == images.c.s3_key) & (jobs.c.s3_bucket == images.c.s3_bucket)
+        own &= (jobs.c.image_id == images.c.image_id) & (jobs.c.generation == images.c.generation)
+        older = (other.c.s3_key == jobs.c.s3_key) & (other.c.s3_bucket == jobs.c.s3_bucket)
+        without_job = sa.select(images.c.s3_bucket, images.c.s3_key).where(
+            images.c.status == "pending", ~sa.exists().where(own, jobs.c.kind != "image.deleted")
+        )
+        unanswered = sa.select(jobs.c.s3_bucket, jobs.c.s3_key).where(
+            sa.func.coalesce(jobs.c.date_sent, jobs.c.date_created, type_=jobs.c.date_sent.type) < before,
+            ~sa.exists().where(older, other.c.job_id < jobs.c.job_id),
+        )
+        keys = sa.union(without_job, unanswered).subquery()
+        query = sa.select(keys.c.s3_bucket, keys.c.s3_key).where(keys.c.s3_key > after)
+        if s3_bucket is not None:
+            query = query.where(keys.c.s3_bucket == s3_bucket)
+        if only is not None:
+            query = query.where(keys.c.s3_key == only)
+        query = query.order_by(keys.c.s3_key, keys.c.s3_bucket).limit(limit)
+        return [(bucket, key) for bucket, key in self._connection.execute(query)]
 
     def oldest_pending(self) -> datetime | None:
         """Give the moment since which the oldest pending image waits, None if none does."""
