@@ -34,6 +34,14 @@ format: $(VENV)/dev.stamp  ## bring the code into the one style, and the README'
 	$(BIN)/ruff format
 	$(BIN)/python tools/settings_tables.py
 
+.PHONY: faults
+faults: $(VENV)/dev.stamp  ## break the compose stack under load in every way, half an hour (FAULTS=name,…, SEED=)
+	FAULTS=$${FAULTS:-all} IMGHOST_REQUIRE_ENGINE=1 $(BIN)/pytest tests/faults $(PYTEST)
+
+.PHONY: mutants
+mutants: $(VENV)/dev.stamp  ## put defects in on purpose, one at a time, and see the tests catch each (MUTANTS=name,…)
+	@PYTHONPATH=tests $(BIN)/python -m mutants
+
 .PHONY: bench-imaging
 bench-imaging: $(VENV)/dev.stamp  ## the figures of imaging beside its peers', as a table and in benchmarks/results/
 	$(BIN)/python -m benchmarks.imaging

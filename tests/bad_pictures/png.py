@@ -4,7 +4,16 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from bad_pictures.case import HARMLESS, MALFORMED, RENDERED, TOO_LARGE, Case, encoded, noise, zeros_deflated
+from bad_pictures.case import (
+    HARMLESS,
+    MALFORMED,
+    RENDERED,
+    TOO_LARGE,
+    Case,
+    encoded,
+    noise,
+    zeros_deflated,
+)
 
 MAGIC = b"\x89PNG\r\n\x1a\n"
 
@@ -106,6 +115,11 @@ def _lies() -> Iterator[Case]:
     }
     for name, data in structures.items():
         yield Case(name, "lying header", data, MALFORMED)
+    for kind in (b"tEXt", b"gAMA", b"iCCP", b"tRNS", b"prIv", b"eXIf"):
+        data = png(first, chunk(kind, bytes(6))[:-1] + b"\xee")
+        yield Case(f"png-checksum-of-{kind.decode().lower()}-is-wrong", "flipped", data, frozenset({RENDERED}))
+    twice = png(first, *(chunk(b"tEXt", b"a\0b")[:-1] + b"\xee", chunk(b"gAMA", b"\0\0\xb1\x8f")) * 2)
+    yield Case("png-checksums-of-every-other-part-are-wrong", "flipped", twice, frozenset({RENDERED}))
     oddities = {
         "png-lacks-its-last-row": png(header(8, 9)),
         "png-chunk-of-4-gigabytes": MAGIC + first + b"\xff\xff\xff\xffIDAT" + ROWS,

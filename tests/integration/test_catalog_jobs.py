@@ -5,12 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+import sqlalchemy as sa
 
 from catalog import results, use_cases
 from catalog.adapters.store import Store
+from catalog.adapters.tables import outbox
 from catalog.domain import ImageExistsError, ImageNotFoundError, Outcome, UserGoneError
 from catalog_steps import ANNA, BERT, Sent, Steps, picture
+from chassis import request_ids
 from chassis.database import Database
+from chassis.envelope import Event
 
 
 def test_registration_and_its_job_are_one_transaction(steps: Steps, sent: Sent) -> None:
@@ -90,6 +94,23 @@ def test_key_registered_again_waits_until_the_thumbs_of_the_first_are_gone(steps
     assert sent()[-1] == ("image.created", second.image_id, 1)
     steps.processed(second)
     assert steps.image().status == "ready"
+
+
+def test_job_that_waited_leaves_under_the_request_that_asked_for_it(
+    steps: Steps, catalog_database: Database[Store]
+) -> None:
+    request_ids.adopt("first")
+    image = steps.register()
+    request_ids.adopt("second")
+    steps.delete()
+    request_ids.adopt("third")
+    steps.register()
+    request_ids.adopt("an answer of imaging")
+    steps.processed(image)
+    steps.thumbs_deleted(image)
+    with catalog_database.engine.connect() as connection:
+        bodies = connection.scalars(sa.select(outbox.c.body).order_by(outbox.c.date_created)).all()
+    assert [Event.decode(body).request_id for body in bodies] == ["first", "second", "third"]
 
 
 def test_late_result_of_a_deleted_image_removes_its_thumbs(

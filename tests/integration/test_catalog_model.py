@@ -1,7 +1,8 @@
 """A walk at random over all that users and a hostile imaging can do, and what has to hold when all is quiet again.
 
-Imaging here answers late, twice, in reverse or not before the end, and keeps what it would have written to S3: thumbs
-of an image and generation at a key, taken away as the real one takes them. The seed is in the test's name.
+Imaging here answers late, twice, in reverse or not before the end, gives jobs up half done, loses some without a trace,
+and keeps what it would have written to S3: thumbs of an image and generation at a key, taken away as the real one takes
+them. The seed is in the test's name.
 """
 
 import random
@@ -12,15 +13,17 @@ from dataclasses import dataclass, field
 import pytest
 import sqlalchemy as sa
 
-from catalog import results, use_cases
+from catalog import dead_letters, recovery, results, use_cases
 from catalog.adapters.store import Store
 from catalog.adapters.tables import images, outbox
 from catalog.domain import CatalogError, Fault, Outcome
 from catalog_steps import ANNA, BERT, Steps, picture
-from chassis.database import Database
+from chassis.database import Database, now
+from chassis.dead_letters import DeadLetter
 from chassis.envelope import Event
 
 KEYS = ("a/1.jpg", "a/2.jpg", "b.jpg")
+LOST, GIVEN_UP = 0.03, 0.08  # chances of a job
 
 
 @dataclass
@@ -52,17 +55,28 @@ class HostileImaging:
         owner = self.thumbs.get(key)
         mine = owner is not None and owner[0] == image_id
         outcome = Outcome("pics", key, image_id, generation)
-        if job.type == "image.deleted" or self.chance.random() < 0.15:
+        stale = mine and owner is not None and owner[1] > generation
+        if self.chance.random() < LOST:
+            return
+        if self.chance.random() < GIVEN_UP:
+            if job.type != "image.deleted" and not stale:
+                self.thumbs[key] = (image_id, generation)
+            self.give_up(job)
+        elif job.type == "image.deleted" or self.chance.random() < 0.15:
             if job.type != "image.deleted":
                 outcome = Outcome("pics", key, image_id, generation, error=Fault("malformed", "broken"))
-            if mine and owner is not None and owner[1] <= generation:
+            if mine and not stale:
                 del self.thumbs[key]
-        elif mine and owner is not None and owner[1] > generation:
-            return  # stale: acked without an answer
-        else:
+            self.answers.append(outcome)
+        elif not stale:  # which is acked without an answer
             self.thumbs[key] = (image_id, generation)
-            outcome = Outcome("pics", key, image_id, generation, picture(self.etags[key]))
-        self.answers.append(outcome)
+            self.answers.append(Outcome("pics", key, image_id, generation, picture(self.etags[key])))
+
+    def give_up(self, job: Event) -> None:
+        """Make a dead letter of a job, which may come twice."""
+        letter = DeadLetter("imaging.jobs", job.event_id, "delivery-limit", job.encode())
+        for _ in range(self.chance.randint(1, 2)):
+            self.database.transact(dead_letters.keep, letter)
 
     def answer(self, *, again: bool) -> None:
         if self.answers:
@@ -71,11 +85,21 @@ class HostileImaging:
                 self.answers.remove(outcome)
             self.database.transact(results.apply, outcome)
 
+    def watch(self) -> int:
+        """Do what the watchdog does when the queues are empty, and the operator about deletions that were given up."""
+        moment = now()
+        stuck = self.database.read(Store.stuck_jobs, moment, recovery.BATCH)
+        letters = self.database.read(Store.dead_letters, None, None, 1000)
+        deletions = [letter.dead_letter_id for letter in letters if letter.type == "image.deleted"]
+        for number in deletions:
+            self.database.transact(dead_letters.replay, number)
+        return sum(self.database.transact(recovery.requeue_job, job, moment) for job in stuck) + len(deletions)
+
     def settle(self) -> None:
-        """Work and answer until there is nothing left to do."""
+        """Work and answer until there is nothing left to do; what is lost is noticed when nothing moves any more."""
         for _ in range(1000):
             self.fetch()
-            if not self.jobs and not self.answers:
+            if not self.jobs and not self.answers and not self.watch():
                 return
             self.work(again=False)
             self.answer(again=False)

@@ -1,6 +1,8 @@
 """From the outbox through a real RabbitMQ to a handler: confirmed, retried, given up with a reason, never lost."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,19 +16,31 @@ import pytest
 import sqlalchemy as sa
 from pika.adapters.blocking_connection import BlockingChannel
 
+import catalog.bootstrap
+import catalog.settings
 from catalog.adapters.store import Store
 from catalog.adapters.tables import outbox
-from chassis import topology
+from chassis import topology, wakeup
 from chassis.consumer import Consumer, TransientError
 from chassis.database import Database
+from chassis.dead_letters import read
 from chassis.envelope import Event
-from chassis.outbox import add, lease
+from chassis.outbox import CHANNEL, add, lease
 from chassis.publisher import NotPublishedError, Publisher
 from chassis.relay import Relay
 from chassis.topology import Queue
 from deadlines import until
 
 Handler = Callable[[Event, int], None]
+LISTENERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+
+
+@pytest.fixture(params=["container", "distribution"], name="broker_url")
+def any_broker_url(request: pytest.FixtureRequest) -> str:
+    """AMQP URL of a RabbitMQ 4, and of the one that the distribution's packages have (3.10 on Debian 12)."""
+    if request.param == "container":
+        return str(request.getfixturevalue("broker_url"))
+    return str(request.getfixturevalue("plain_stack")["AMQP_URL"])
 
 
 @pytest.fixture
@@ -112,6 +126,44 @@ def test_handled_message_is_gone(broker_url: str, publisher: Publisher, queue: Q
         publisher.publish(event)
         wait_for(lambda: seen == [event])
     assert depth(broker_url, queue.name) == 0
+
+
+# A worker that takes a message and dies of it, as one does that the kernel kills for its memory.
+DYING = """
+import os, sys
+from chassis.consumer import Consumer
+from chassis.publisher import Publisher
+from chassis.topology import Queue
+url, name = sys.argv[1:]
+def die(event, attempt):
+    os._exit(9)
+Consumer(url, Queue(name, (f"{name}.happened",)), die, Publisher(url, "dying"), threads=1).run()
+"""
+
+
+def test_message_of_a_worker_that_died_comes_again(broker_url: str, publisher: Publisher, queue: Queue) -> None:
+    publisher.publish(happened(queue))
+    worker = [sys.executable, "-c", DYING, broker_url, queue.name]
+    assert subprocess.run(worker, check=False, timeout=60).returncode == 9
+    attempts: list[int] = []
+    with consuming(broker_url, queue, lambda _event, attempt: attempts.append(attempt)):
+        wait_for(lambda: bool(attempts))
+    assert attempts == [2]
+
+
+def test_message_that_kills_every_worker_ends_among_the_dead_letters(
+    broker_url: str, publisher: Publisher, queue: Queue
+) -> None:
+    publisher.publish(happened(queue))
+    worker = [sys.executable, "-c", DYING, broker_url, queue.name]
+    for _ in range(topology.DELIVERY_LIMIT + 1):
+        assert subprocess.run(worker, check=False, timeout=60).returncode == 9
+    wait_for(lambda: depth(broker_url, queue.dead) == 1)
+    with channel(broker_url) as opened:
+        _, properties, body = opened.basic_get(queue.dead, auto_ack=True)
+    assert properties is not None
+    assert body is not None
+    assert read(queue, properties, body).reason == "delivery-limit"
 
 
 def test_fault_of_a_dependency_brings_the_message_back_later(
@@ -311,6 +363,23 @@ def test_what_no_queue_takes_stays_due_and_holds_up_no_other(
     assert states == {"nobody.listens": "due", queue.types[0]: "published"}
 
 
+def test_event_that_is_committed_late_is_not_passed_over(
+    publisher: Publisher, queue: Queue, database_url: str, broker_url: str
+) -> None:
+    database = catalog.bootstrap.make_database(catalog.settings.DatabaseSettings(database_url=database_url))
+    database.migrate()
+    relay = Relay(database.engine, outbox, publisher)
+    early, late = happened(queue), happened(queue)
+    with database.engine.begin() as slow:
+        add(slow, outbox, early)
+        with database.engine.begin() as fast:
+            add(fast, outbox, late)
+        assert relay.relay_batch() == 1
+    assert relay.relay_batch() == 1
+    wait_for(lambda: depth(broker_url, queue.name) == 2)
+    database.engine.dispose()
+
+
 def test_relay_that_dies_with_a_batch_is_replaced_when_its_lease_runs_out(
     publisher: Publisher, queue: Queue, catalog_database: Database[Store]
 ) -> None:
@@ -342,3 +411,54 @@ def test_many_relays_send_each_event_once(broker_url: str, queue: Queue, catalog
     with ThreadPoolExecutor(3) as pool:
         assert sum(pool.map(relay_all, range(3))) == 250
     wait_for(lambda: depth(broker_url, queue.name) == 250)
+
+
+def test_relay_is_woken_by_the_commit_and_need_not_look_again(
+    broker_url: str, queue: Queue, database_url: str, publisher: Publisher
+) -> None:
+    database = catalog.bootstrap.make_database(catalog.settings.DatabaseSettings(database_url=database_url))
+    database.migrate()
+    relay = Relay(database.engine, outbox, publisher, wakeable_poll_s=60)
+    thread = threading.Thread(target=relay.run)
+    thread.start()
+    try:
+        wait_for(lambda: listener(database) is not None)
+        with database.engine.begin() as connection:
+            add(connection, outbox, happened(queue))
+        wait_for(lambda: depth(broker_url, queue.name) == 1)
+    finally:
+        relay.stop.set()
+        with database.engine.begin() as connection:
+            wakeup.notify(connection, CHANNEL)
+        thread.join(timeout=30)
+        database.engine.dispose()
+    assert not thread.is_alive()
+
+
+def test_relay_goes_on_when_its_connection_for_wake_ups_is_lost(
+    broker_url: str, queue: Queue, database_url: str, publisher: Publisher
+) -> None:
+    database = catalog.bootstrap.make_database(catalog.settings.DatabaseSettings(database_url=database_url))
+    database.migrate()
+    relay = Relay(database.engine, outbox, publisher)
+    thread = threading.Thread(target=relay.run)
+    thread.start()
+    try:
+        wait_for(lambda: listener(database) is not None)
+        with database.engine.begin() as connection:
+            connection.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": listener(database)})
+            add(connection, outbox, happened(queue))
+        wait_for(lambda: depth(broker_url, queue.name) == 1)
+        wait_for(lambda: listener(database) is not None)
+    finally:
+        relay.stop.set()
+        thread.join(timeout=30)
+        database.engine.dispose()
+    assert not thread.is_alive()
+
+
+def listener(database: Database[Store]) -> int | None:
+    """Give the process at the server whose connection waits for wake-ups, if there is one."""
+    with database.engine.connect() as connection:
+        found: int | None = connection.scalar(sa.text(LISTENERS))
+        return found

@@ -3,18 +3,25 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
+from chassis import topology
+from chassis.consumer import TransientError
+from chassis.envelope import Event
 from imaging.adapters.storage import Storage
 from imaging.domain import (
+    AccessDeniedError,
     Job,
     Limits,
+    OriginalDeniedError,
     OriginalMissingError,
+    OriginalUnreadableError,
     StaleJobError,
     StorageError,
     Thumb,
@@ -25,6 +32,7 @@ from imaging.domain import (
 from imaging.pipeline import render
 from imaging.settings import ImagingSettings
 from imaging.use_cases import Imaging, process
+from imaging.worker import LAST_REFUSAL, handle
 from pictures import encoded
 from s3 import BUCKET, serving
 
@@ -69,6 +77,17 @@ def test_original_is_read_whole_with_the_etag_of_its_version(storage: Storage, s
 
 def test_missing_original_is_told_so(storage: Storage) -> None:
     with pytest.raises(OriginalMissingError):
+        storage.read(JOB)
+
+
+def test_original_in_a_bucket_that_is_gone_is_missing(storage: Storage) -> None:
+    with pytest.raises(OriginalMissingError):
+        storage.read(replace(JOB, s3_bucket="gone"))
+
+
+def test_archived_original_is_told_so(storage: Storage, s3: "S3Client") -> None:
+    s3.put_object(Bucket=BUCKET, Key=JOB.s3_key, Body=b"original", StorageClass="GLACIER")
+    with pytest.raises(OriginalUnreadableError, match="restored first"):
         storage.read(JOB)
 
 
@@ -127,14 +146,11 @@ def test_deletion_takes_the_thumbs_of_its_image_only(storage: Storage, s3: "S3Cl
 class Dripping(BaseHTTPRequestHandler):
     """An S3 whose object arrives a byte at a time: too slowly to be of use, too fast for a read to time out."""
 
-    def do_HEAD(self) -> None:
+    def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Length", "1000")
         self.send_header("ETag", '"etag"')
         self.end_headers()
-
-    def do_GET(self) -> None:
-        self.do_HEAD()
         with suppress(OSError):
             for _ in range(1000):
                 self.wfile.write(b"x")
@@ -142,6 +158,22 @@ class Dripping(BaseHTTPRequestHandler):
 
     def log_message(self, *_args: object) -> None:
         pass
+
+
+class Stopping(Dripping):
+    """An S3 that is lost in the middle of an object."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.send_header("ETag", '"etag"')
+        self.end_headers()
+        self.wfile.write(b"x" * 500)
+
+
+def test_original_that_arrives_in_part_is_a_fault_of_the_moment() -> None:
+    with serving(Stopping) as url, pytest.raises(StorageError):
+        storage_at(url).read(JOB)
 
 
 def test_original_that_drips_in_is_given_up_at_the_deadline() -> None:
@@ -177,6 +209,82 @@ class Refusing(BaseHTTPRequestHandler):
 def test_s3_that_refuses_to_list_its_buckets_answers_all_the_same() -> None:
     with serving(Refusing) as url:
         assert storage_at(url).answers()
+
+
+def refusing(status: int, code: str) -> type[BaseHTTPRequestHandler]:
+    """Make an S3 that answers every request with STATUS, and CODE where an answer has a body."""
+
+    class Answering(Refusing):
+        def do_GET(self) -> None:
+            body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        do_HEAD = do_PUT = do_GET  # noqa: N815 - the names that the server calls
+
+    return Answering
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (403, "InvalidObjectState"),
+        (400, "InvalidRequest"),
+        (400, "KMS.DisabledException"),
+        (400, "KMS.InvalidKeyUsageException"),
+        (400, "KMS.KMSInvalidStateException"),
+        (400, "KMS.NotFoundException"),
+    ],
+)
+def test_original_that_s3_will_never_give_fails_for_good_and_says_what_to_do(status: int, code: str) -> None:
+    with serving(refusing(status, code)) as url, pytest.raises(OriginalUnreadableError, match="ask for reprocessing"):
+        storage_at(url).read(JOB)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (403, "InvalidAccessKeyId"),
+        (403, "SignatureDoesNotMatch"),
+        (400, "ExpiredToken"),
+        (400, "KMS.ThrottlingException"),
+        (501, "NotImplemented"),
+    ],
+)
+def test_whatever_else_s3_says_of_an_original_is_a_fault_of_the_moment(status: int, code: str) -> None:
+    with serving(refusing(status, code)) as url, pytest.raises(StorageError) as told:
+        storage_at(url).read(JOB)
+    assert not isinstance(told.value, OriginalDeniedError)
+
+
+def test_denied_original_is_tried_again_a_number_of_times_then_fails_though_its_thumbs_cannot_be_looked_for() -> None:
+    created = Event("image.created", "/catalog", JOB.image_id, "request", asdict(JOB))
+    told: list[Event] = []
+    with serving(refusing(403, "AccessDenied")) as url, ThreadPoolExecutor(1) as uploads:
+        imaging = Imaging(storage_at(url), lambda _: pytest.fail("there is nothing to render"), uploads, told.append)
+        for attempt in range(1, LAST_REFUSAL):
+            with pytest.raises(TransientError) as delayed:
+                handle(imaging, created, attempt)
+            assert delayed.value.counts
+        assert told == []
+        handle(imaging, created, LAST_REFUSAL)
+    assert [(event.type, event.data["code"]) for event in told] == [("image.failed", "original-unreadable")]
+    assert "not allowed to read" in told[0].data["detail"]
+
+
+def test_denied_original_is_given_up_within_a_minute() -> None:
+    """The contract's bound for a missing one, which is what S3 may hide so."""
+    assert sum(topology.RETRY_DELAYS_S[: LAST_REFUSAL - 1]) < 45
+
+
+def test_denied_thumb_is_a_fault_of_the_moment() -> None:
+    with serving(refusing(403, "AccessDenied")) as url:
+        for work in (partial(Storage.write_thumb, thumb=THUMB, source_etag="e", recipe=1), Storage.delete_thumbs):
+            with pytest.raises(AccessDeniedError):
+                work(storage_at(url), JOB)
 
 
 def test_server_that_is_away_is_a_fault_of_the_moment() -> None:

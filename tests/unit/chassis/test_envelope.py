@@ -30,3 +30,9 @@ def test_event_without_what_we_need_is_malformed(missing: str) -> None:
     del document[missing]
     with pytest.raises(MalformedMessageError):
         Event.decode(json.dumps(document).encode())
+
+
+def test_refusal_of_a_body_does_not_repeat_it() -> None:
+    with pytest.raises(MalformedMessageError) as told:
+        Event.decode(b'{"specversion": "1.0", "secret": "%s"}' % (b"x" * 5_000))
+    assert len(str(told.value)) < 1_000

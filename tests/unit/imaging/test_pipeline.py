@@ -11,6 +11,9 @@ from PIL import ExifTags, Image, ImageCms, ImageDraw, PngImagePlugin
 
 from imaging.domain import Limits, MalformedError, Rendering, TooLargeError, UnsupportedFormatError
 from imaging.pipeline import render
+from imaging.pipeline.decoding import decode
+from imaging.pipeline.opening import open_picture
+from imaging.pipeline.thumbs import resize, scale
 from pictures import decoded, encoded, photo
 
 SQUARES = (64, 128, 256, 512)
@@ -186,47 +189,77 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
     assert abs(float(grey.mean()) - 127) < 3
 
 
-def test_cmyk_becomes_rgb() -> None:
-    made = rendered(encoded(Image.new("CMYK", (200, 100), (0, 255, 255, 0)), "JPEG"))
-    assert near(made.colors[0], (255, 0, 0), 12)
-
-
-def test_embedded_profile_is_converted_to_srgb() -> None:
-    """An orange that Display P3 can show and sRGB cannot is more saturated in sRGB than its numbers say."""
-    orange = Image.new("RGB", (64, 64), (200, 100, 50))
-    assert near(rendered(encoded(orange, "PNG")).colors[0], (200, 100, 50))
-    assert near(rendered(encoded(orange, "PNG", icc_profile=display_p3())).colors[0], (213, 96, 33))
-
-
-def display_p3() -> bytes:
-    """Make an ICC profile with the primaries of Display P3 (SMPTE EG 432-1) and sRGB's curve."""
-    srgb = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    primaries = {
-        b"rXYZ": (0.51512, 0.24120, -0.00105),
-        b"gXYZ": (0.29198, 0.69225, 0.04189),
-        b"bXYZ": (0.1571, 0.06657, 0.78407),
+def jpegs_of_an_orange() -> dict[str, bytes]:
+    """The ways in which a JPEG says, or leaves to be guessed, what its three components are."""
+    orange = Image.new("RGB", (600, 400), (200, 100, 50))
+    ycbcr, rgb = encoded(orange, "JPEG", quality=95), encoded(orange, "JPEG", quality=95, keep_rgb=True)
+    bare = ycbcr[:2] + ycbcr[2 + 2 + int.from_bytes(ycbcr[4:6]) :]
+    frame, scan = bare.index(b"\xff\xc0"), bare.index(b"\xff\xda")
+    numbered = bytearray(bare)
+    for number in range(3):
+        numbered[frame + 10 + 3 * number] = numbered[scan + 5 + 2 * number] = number
+    adobe = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0"
+    return {
+        "with JFIF": ycbcr,
+        "with nothing but its components' numbers": bare,
+        "numbered from 0": bytes(numbered),
+        "by Adobe's segment": bare[:2] + adobe + b"\1" + bare[2:],
+        "by a cut segment of Adobe's": bare[:2] + b"\xff\xee\0\x0dAdobe\0\x64\0\0\0\0" + bare[2:],
+        "red, green and blue": rgb,
+        "of a profile": encoded(orange, "JPEG", quality=95, icc_profile=srgb()),
+        "red, green and blue of a profile": encoded(orange, "JPEG", quality=95, keep_rgb=True, icc_profile=srgb()),
+        "progressive": encoded(orange, "JPEG", quality=95, progressive=True),
+        "without subsampling": encoded(orange, "JPEG", quality=95, subsampling=0),
     }
-    count = int.from_bytes(srgb[128:132])
-    for index in range(count):
-        entry = 132 + 12 * index
-        tag = bytes(srgb[entry : entry + 4])
-        if tag in primaries:
-            offset = int.from_bytes(srgb[entry + 4 : entry + 8])
-            for axis, value in enumerate(primaries[tag]):
-                fixed = round(value * 65536) & 0xFFFFFFFF
-                srgb[offset + 8 + 4 * axis : offset + 12 + 4 * axis] = fixed.to_bytes(4)
-    return bytes(srgb)
 
 
-def test_broken_profile_counts_as_none() -> None:
-    made = rendered(encoded(Image.new("RGB", (64, 64), (200, 100, 50)), "PNG", icc_profile=b"no profile at all"))
-    assert near(made.colors[0], (200, 100, 50))
+def srgb() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.mark.parametrize("kind", jpegs_of_an_orange())
+def test_orange_stays_orange_however_a_jpeg_stores_it(kind: str) -> None:
+    made = rendered(jpegs_of_an_orange()[kind])
+    assert near(made.colors[0], (200, 100, 50), 3)
+    for thumb in made.thumbs:
+        pixel = decoded(thumb.data).getpixel((thumb.width // 2, thumb.height // 2))
+        assert pixel == pytest.approx((200, 100, 50), abs=4)
+
+
+@pytest.mark.parametrize("size", [(1301, 877), (2048, 1024), (999, 3001), (530, 530), (4100, 400)])
+def test_colours_stay_where_they_are_when_a_jpeg_is_scaled(size: tuple[int, int]) -> None:
+    """Luma and chroma are scaled each in its own way: what they are of must not come apart."""
+    corner = (230, 120, 20)
+    picture = Image.new("RGB", size, (20, 60, 200))
+    picture.paste(corner, (size[0] // 2, size[1] // 2, *size))
+    opened = open_picture(encoded(picture, "JPEG", quality=95, subsampling=0), LIMITS)
+    made = decode(opened, max(SQUARES))
+    assert made.image.mode == "YCbCr"
+    for scaled in scale(made.image, made.size, SQUARES).values():
+        reference = np.asarray(picture.resize(scaled.size, Image.Resampling.LANCZOS)).astype(int)
+        # Of a border that lies a fifth of a pixel elsewhere.
+        border = 200 / 5 * (1 / scaled.width + 1 / scaled.height)
+        assert np.abs(np.asarray(scaled.convert("RGB")) - reference).mean() < 1 + border
+
+
+@pytest.mark.parametrize("sides", [(12, 6), (12, 5), (11, 5), (15, 5), (16, 5), (13, 12), (9, 4)])
+def test_a_ramp_of_chroma_stays_a_ramp_from_end_to_end(sides: tuple[int, int]) -> None:
+    """Sides that blocks of pixels cut up, and such that they do not: what is left over must not be spread."""
+    before, after = sides
+    step = 240 / before
+    ramp = Image.fromarray(((np.arange(before) + 0.5) * step).astype(np.uint8)[None].repeat(before, axis=0))
+    picture = Image.merge("YCbCr", (ramp, ramp, ramp.transpose(Image.Transpose.TRANSPOSE)))
+    _, across, down = resize(picture, (after, after), Image.Resampling.BICUBIC).split()
+    # At the ends there is nothing beyond to reckon with.
+    expected = ((np.arange(after) + 0.5) * 240 / after)[1:-1]
+    assert np.asarray(across)[0, 1:-1] == pytest.approx(expected, abs=step / 4)
+    assert np.asarray(down)[1:-1, 0] == pytest.approx(expected, abs=step / 4)
 
 
 def test_thumbs_carry_no_metadata() -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Artist] = "somebody"
-    options: dict[str, Any] = {"exif": exif, "icc_profile": display_p3()}
+    options: dict[str, Any] = {"exif": exif, "icc_profile": srgb()}
     originals = [
         encoded(decoded(photo()), "JPEG", comment=b"secret", **options),
         encoded(decoded(photo()), "WEBP", **options),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from chassis.consumer import TransientError
-from chassis.envelope import Event
+from chassis.envelope import Event, MalformedMessageError
 from imaging.domain import (
     DecodeTimeoutError,
     DecodeTooCostlyError,
@@ -34,17 +34,20 @@ class Thumbless:
     """An S3 with one original and no thumbs, which counts how often thumbs were asked to go."""
 
     deletions: list[Job] = field(default_factory=list)
+    away: bool = False
 
     def read(self, _job: Job) -> Original:
         return Original(b"original", "etag")
 
     def delete_thumbs(self, job: Job) -> None:
+        if self.away:
+            raise StorageError("S3 is away")
         self.deletions.append(job)
 
 
-def handled(render: Callable[[bytes], Rendering], attempt: int) -> tuple[list[Event], Thumbless]:
+def handled(render: Callable[[bytes], Rendering], attempt: int, *, away: bool = False) -> tuple[list[Event], Thumbless]:
     told: list[Event] = []
-    storage = Thumbless()
+    storage = Thumbless(away=away)
     with ThreadPoolExecutor(1) as uploads:
         handle(Imaging(cast("Storage", storage), render, uploads, told.append), CREATED, attempt)
     return told, storage
@@ -70,6 +73,12 @@ def test_picture_that_is_late_the_third_time_fails() -> None:
     assert len(storage.deletions) == 1
 
 
+def test_picture_that_is_late_the_third_time_is_not_lost_when_s3_is_away_then() -> None:
+    with pytest.raises(TransientError) as told:
+        handled(raising(DecodeTimeoutError("late")), attempt=3, away=True)
+    assert not told.value.counts
+
+
 def test_picture_that_burns_its_cpu_time_fails_at_once() -> None:
     told, _ = handled(raising(DecodeTooCostlyError()), attempt=1)
     assert [event.data["code"] for event in told] == ["decode-too-costly"]
@@ -86,3 +95,17 @@ def test_late_job_is_done_and_tells_nothing() -> None:
     told, storage = handled(raising(StaleJobError()), attempt=1)
     assert told == []
     assert len(storage.deletions) == 1
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Event("image.exploded", "/catalog", "image", "request", JOB),
+        Event("image.created", "/catalog", "image", "request", {**JOB, "s3_key": "x" * 1025}),
+        Event("image.created", "/catalog", "image", "request", {**JOB, "s3_key": ""}),
+    ],
+    ids=["of another type", "with a key that S3 refuses", "with no key"],
+)
+def test_job_that_can_never_be_done_is_malformed(event: Event) -> None:
+    with pytest.raises(MalformedMessageError):
+        handle(cast("Imaging", None), event, attempt=1)

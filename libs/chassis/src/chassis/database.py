@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 ATTEMPTS = 5
 MIGRATION_POLL_S = 0.2
 _SERIALIZATION_FAILURES = {"40001", "40P01"}  # serialization_failure, deadlock_detected
+_READ_ONLY = "25006"  # read_only_sql_transaction: what was the primary follows another now
 _WRITES = "chassis_writes"
 
 Arguments = ParamSpec("Arguments")
@@ -159,7 +160,7 @@ def attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, write
             if getattr(fault.orig, "sqlstate", None) in _SERIALIZATION_FAILURES and number < ATTEMPTS:
                 time.sleep(random.uniform(0, 0.02 * 2**number))  # noqa: S311 - spreads contenders
                 continue
-            if isinstance(fault, (sa.exc.OperationalError, sa.exc.InterfaceError)) or fault.connection_invalidated:
+            if _is_down(fault):
                 log.warning("database does not answer", error=str(fault.orig))
                 raise DependencyDownError("database") from fault
             raise
@@ -169,6 +170,15 @@ def attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, write
             checkpoints.reached(checkpoints.COMMITTED)
         return result
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _is_down(fault: sa.exc.DBAPIError) -> bool:
+    """Tell whether the database, rather than the statement, is to blame: it is away, full, or a replica by now."""
+    return (
+        isinstance(fault, (sa.exc.OperationalError, sa.exc.InterfaceError))
+        or fault.connection_invalidated
+        or getattr(fault.orig, "sqlstate", None) == _READ_ONLY
+    )
 
 
 def violated_constraint(fault: sa.exc.IntegrityError) -> str:

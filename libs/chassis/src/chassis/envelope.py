@@ -69,7 +69,9 @@ class Event:
         try:
             document = _CloudEvent.model_validate_json(body)
         except ValidationError as fault:
-            raise MalformedMessageError(f"not a CloudEvent: {fault.errors(include_url=False)}") from fault
+            raise MalformedMessageError(
+                f"not a CloudEvent: {fault.errors(include_url=False, include_input=False)}"
+            ) from fault
         return cls(
             type=document.type,
             source=document.source,

@@ -9,6 +9,9 @@ REQUESTS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 DELIVERIES = Counter("deliveries_total", "Messages worked on, by queue and verdict.", ["queue", "verdict"])
+QUEUE_DEPTH = Gauge(
+    "queue_messages", "Messages in the broker, by queue and state: ready, retrying, dead.", ["queue", "state"]
+)
 PUBLISHED = Counter("outbox_published_total", "Events relayed from the outbox to the broker.", ["type"])
 OUTBOX_AGE = Gauge(
     "outbox_oldest_seconds",

@@ -16,9 +16,12 @@ from chassis.database import attempt, now, transact
 from chassis.errors import DependencyDownError
 from chassis.metrics import OUTBOX_AGE, PUBLISHED
 from chassis.publisher import NotPublishedError, Publisher
+from chassis.wakeup import Wakeup
 
 log = structlog.get_logger(__name__)
 
+# A relay that can be woken looks by itself seldom: a hint may be missed, and so may the end of somebody's lease.
+WAKEABLE_POLL_S = 1.0
 POLL_S = 0.2
 PAUSE_S = (0.2, 5.0)
 TIDY_EVERY_S = 5.0
@@ -32,10 +35,12 @@ class Relay:
     table: sa.Table
     publisher: Publisher
     stop: threading.Event = field(default_factory=threading.Event)
+    wakeable_poll_s: float = WAKEABLE_POLL_S
 
     def run(self) -> None:
         """Relay until `stop` is set, through every loss of the database and the broker."""
         pause_s, tidied = PAUSE_S[0], 0.0
+        wakeup = Wakeup(self.engine, outbox.CHANNEL)
         while not self.stop.is_set():
             try:
                 moved = self.relay_batch()
@@ -50,7 +55,8 @@ class Relay:
                 continue
             pause_s = PAUSE_S[0]
             if not moved:
-                self.stop.wait(POLL_S)
+                wakeup.wait(self.wakeable_poll_s, POLL_S, self.stop)
+        wakeup.close()
 
     def relay_batch(self) -> int:
         """Publish one batch of due rows; return how many the broker confirmed.

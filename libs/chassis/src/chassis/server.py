@@ -61,7 +61,7 @@ def serve(make_app: Callable[[], Flask], settings: WebSettings, **options: Any) 
     defaults: dict[str, Any] = {
         "bind": f"{settings.listen_host}:{settings.listen_port}",
         "workers": settings.web_processes,
-        "worker_class": "gthread",
+        "worker_class": "chassis.web_worker.Worker",
         "keepalive": KEEPALIVE_S,
         "graceful_timeout": GRACE_S,
         "timeout": STUCK_WORKER_S,

@@ -40,10 +40,15 @@ def declare_exchange(channel: BlockingChannel) -> None:
     channel.exchange_declare(EXCHANGE, exchange_type="topic", durable=True)
 
 
+def declare_dead(channel: BlockingChannel, queue: Queue) -> None:
+    """Declare the queue of what was given up of QUEUE."""
+    channel.queue_declare(queue.dead, durable=True, arguments=_quorum(NO_LIMIT))
+
+
 def declare(channel: BlockingChannel, queue: Queue) -> None:
     """Declare QUEUE, its dead letters and its retries, and bind it to the types it takes."""
     declare_exchange(channel)
-    channel.queue_declare(queue.dead, durable=True, arguments=_quorum(NO_LIMIT))
+    declare_dead(channel, queue)
     channel.queue_declare(queue.name, durable=True, arguments=_quorum(DELIVERY_LIMIT, to=queue.dead))
     for delay_s in RETRY_DELAYS_S:
         channel.queue_declare(

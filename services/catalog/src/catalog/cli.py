@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from datetime import timedelta
 from functools import partial
 
 import click
@@ -9,17 +10,23 @@ from flask import Flask
 
 from catalog.adapters.tables import outbox
 from catalog.bootstrap import make_app, make_database
+from catalog.dead_letters import keep
 from catalog.domain import CatalogError
+from catalog.operating import dead_letters
 from catalog.operating.reconcile import reconcile
 from catalog.operating.reprocess import reprocess
 from catalog.settings import DatabaseSettings, ServeSettings, WorkerSettings
-from catalog.worker import QUEUE, handle
+from catalog.watchdog import Watchdog
+from catalog.worker import JOBS, QUEUE, handle
 from chassis import commands, logs, ops, server, worker
 from chassis.commands import Commands
 from chassis.consumer import Consumer
+from chassis.dead_letters import Drain
 from chassis.publisher import Publisher
 from chassis.relay import Relay
 from chassis.settings import load
+
+WATCH_EVERY_S = 15.0
 
 
 @click.group(cls=Commands, refusals=(CatalogError,))
@@ -56,9 +63,12 @@ def run_worker() -> None:
     consumer = Consumer(
         broker_url, QUEUE, partial(handle, database), retrying, threads=settings.worker_threads, stop=stop
     )
+    drain = Drain(broker_url, (JOBS, QUEUE), lambda letter: database.transact(keep, letter), stop)
+    watchdog = Watchdog(database, broker_url, JOBS, QUEUE, timedelta(seconds=settings.stuck_after_s))
+    watch = worker.every(WATCH_EVERY_S, watchdog.look, stop)
     own, shared = database.checks()
     ops.serve(settings.ops_host, settings.ops_port, own, {**shared, "broker": consumer.connected.is_set})
-    worker.run({"relay": relay.run, "results": consumer.run}, stop)
+    worker.run({"relay": relay.run, "results": consumer.run, "dead letters": drain.run, "watchdog": watch}, stop)
     relaying.close()
     retrying.close()
 
@@ -71,5 +81,6 @@ def migrate() -> None:
     make_database(settings).migrate()
 
 
+main.add_command(dead_letters.group)
 main.add_command(reprocess)
 main.add_command(reconcile)

@@ -93,6 +93,21 @@ class KeyNotAllowedError(CatalogError):
         super().__init__("Your images may not live under this prefix.")
 
 
+class DeadLetterNotFoundError(CatalogError):
+    """There is no dead letter of this number."""
+
+    code = "dead-letter-not-found"
+
+    def __init__(self, dead_letter_id: int) -> None:
+        super().__init__(f"There is no dead letter {dead_letter_id}; see: catalog dead-letters list")
+
+
+class NotReplayableError(CatalogError):
+    """A dead letter of which nothing could come: it is no message of ours, or its image is gone."""
+
+    code = "not-replayable"
+
+
 class UploadsOffError(CatalogError):
     """The operator has set no default bucket or no credential to sign uploads with."""
 
@@ -181,6 +196,7 @@ class Job:
     """Work for imaging on one (bucket, key). Of the jobs of a key only the oldest is with imaging, the others wait.
 
     Thumb keys are fixed by the contract: two jobs of a key at a time could each destroy what the other wrote.
+    REQUEST_ID is of the work that asked for it, which may be long over when the job leaves.
     """
 
     kind: JobKind
@@ -188,6 +204,7 @@ class Job:
     s3_key: str
     image_id: str
     generation: int
+    request_id: str = ""
     job_id: int = 0
 
     @property
@@ -215,6 +232,23 @@ class Outcome:
     def answers(self, job: Job) -> bool:
         """Tell whether this is the answer to JOB."""
         return (self.image_id, self.generation, self.deletes) == (job.image_id, job.generation, job.deletes)
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that was given up: by the consumers of QUEUE, or by the broker, for REASON.
+
+    BODY is as it came and need not be an event; TYPE and S3_KEY are empty where it tells of none.
+    """
+
+    queue: str
+    message_id: str
+    reason: str
+    type: str
+    s3_key: str
+    body: bytes
+    date_created: datetime
+    dead_letter_id: int = 0
 
 
 def check_key(key: str) -> None:

@@ -3,11 +3,11 @@
 Only the fields that are read here are declared; whatever else a sender adds is let through.
 """
 
-from typing import Annotated
+from typing import Annotated, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from catalog.domain import Fault, Job, Outcome, Picture, Thumb
+from catalog.domain import Fault, Job, JobKind, Outcome, Picture, Thumb, is_acceptable_key
 from chassis import request_ids
 from chassis.envelope import Event, MalformedMessageError
 
@@ -17,7 +17,9 @@ IMAGE_PROCESSED = "image.processed"
 IMAGE_FAILED = "image.failed"
 THUMBS_DELETED = "image.thumbs-deleted"
 USER_DELETED = "user.deleted"
-TAKEN = (IMAGE_PROCESSED, IMAGE_FAILED, THUMBS_DELETED, USER_DELETED)
+ANSWERS = (IMAGE_PROCESSED, IMAGE_FAILED, THUMBS_DELETED)
+TAKEN = (*ANSWERS, USER_DELETED)
+JOBS = get_args(JobKind)
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 
@@ -32,11 +34,17 @@ class _Thumb(_Message):
     height: int
 
 
+def _acceptable_key(key: str) -> str:
+    if not is_acceptable_key(key):
+        raise ValueError("no image may have this key")
+    return key
+
+
 class _Job(_Message):
-    image_id: str
-    generation: int
-    s3_bucket: str
-    s3_key: str
+    image_id: str = Field(pattern=r"^[0-9a-f-]{36}$")
+    generation: int = Field(ge=1, lt=2**31)
+    s3_bucket: str = Field(pattern=r"^[A-Za-z0-9._-]{1,255}$")
+    s3_key: Annotated[str, AfterValidator(_acceptable_key)]
 
 
 class _Processed(_Job):
@@ -68,7 +76,7 @@ def job_event(job: Job) -> Event:
         "s3_bucket": job.s3_bucket,
         "s3_key": job.s3_key,
     }
-    return Event(job.kind, SOURCE, job.image_id, request_ids.current(), data)
+    return Event(job.kind, SOURCE, job.image_id, job.request_id or request_ids.current(), data)
 
 
 def read_outcome(event: Event) -> Outcome:
@@ -86,6 +94,16 @@ def read_outcome(event: Event) -> Outcome:
                 raise MalformedMessageError(f"{other} is no answer of imaging")
     except ValidationError as fault:
         raise MalformedMessageError(str(fault)) from fault
+
+
+def read_subject(event: Event) -> Outcome | None:
+    """Read which image and generation a job or an answer is about, as an outcome of nothing; None for other events."""
+    if event.type not in {*JOBS, *ANSWERS}:
+        return None
+    try:
+        return _outcome(_Job.model_validate(event.data))
+    except ValidationError:
+        return None
 
 
 def read_deleted_user(event: Event) -> str:

@@ -10,6 +10,7 @@ import structlog
 
 from catalog import messages
 from catalog.domain import Image, Job, JobKind, Outcome
+from chassis import request_ids
 
 if TYPE_CHECKING:
     from catalog.adapters.store import Store
@@ -19,15 +20,21 @@ log = structlog.get_logger(__name__)
 
 def job_for(image: Image, kind: JobKind) -> Job:
     """Make the job KIND for the present generation of IMAGE."""
-    return Job(kind, image.s3_bucket, image.s3_key, image.image_id, image.generation)
+    return Job(kind, image.s3_bucket, image.s3_key, image.image_id, image.generation, request_ids.current())
 
 
 def queue(store: "Store", job: Job) -> None:
     """Send JOB to imaging if its key has no other job, else let it wait for those."""
     idle = not store.jobs(job.s3_bucket, job.s3_key)
-    store.add_job(job)
+    queued = store.add_job(job)
     if idle:
-        store.send(messages.job_event(job))
+        send(store, queued)
+
+
+def send(store: "Store", job: Job) -> None:
+    """Send JOB, the oldest of its key, to imaging, for the first time or once more."""
+    store.send(messages.job_event(job))
+    store.note_sent(job)
 
 
 def renew(store: "Store", image: Image) -> Image:
@@ -51,7 +58,13 @@ def settle(store: "Store", outcome: Outcome) -> bool:
     queued = store.jobs(outcome.s3_bucket, outcome.s3_key)
     if not queued or not outcome.answers(queued[0]):
         return False
-    store.remove_job(queued[0].job_id)
-    if len(queued) > 1:
-        store.send(messages.job_event(queued[1]))
+    advance(store, outcome.s3_bucket, outcome.s3_key)
     return True
+
+
+def advance(store: "Store", s3_bucket: str, s3_key: str) -> None:
+    """Take the oldest job of a key away, answered or given up, and send the next."""
+    oldest, *waiting = store.jobs(s3_bucket, s3_key)
+    store.remove_job(oldest.job_id)
+    if waiting:
+        send(store, waiting[0])

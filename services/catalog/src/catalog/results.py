@@ -44,6 +44,19 @@ def apply(store: "Store", outcome: Outcome) -> None:
             queueing.queue(store, _removal(outcome))
 
 
+def exhaust(store: "Store", outcome: Outcome) -> None:
+    """Let the job that OUTCOME would have answered end for good: its image fails, and what it has written goes.
+
+    A job that takes thumbs away just ends; the next of its key writes over them.
+    """
+    if outcome.deletes:
+        apply(store, outcome)
+        return
+    store.lock_key(outcome.s3_key)
+    queueing.queue(store, _removal(outcome))
+    apply(store, outcome)
+
+
 def forget_user(transact: Callable[..., int], user_id: str) -> None:
     """Delete all that belongs to a user who is gone, a batch a transaction; doing it again changes nothing."""
     transact(_note_deleted, user_id)

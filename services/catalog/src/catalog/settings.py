@@ -3,7 +3,16 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import ProcessSettings, WebSettings
@@ -73,6 +82,9 @@ class WorkerSettings(DatabaseSettings):
 
     broker_url: SecretStr = Field(description="AMQP URL of RabbitMQ.")
     worker_threads: PositiveInt = Field(2, description="Results applied at a time by one process.")
+    stuck_after_s: PositiveFloat = Field(
+        300.0, description="What imaging has had for so long, with nothing left in any queue, is queued again."
+    )
 
 
 class ReconcileSettings(DatabaseSettings):

@@ -9,6 +9,8 @@ from chassis.errors import DependencyDownError
 from chassis.topology import Queue
 
 QUEUE = Queue("catalog.results", messages.TAKEN)
+# Imaging's: what it gives up is drained here, and how deep it is tells what is stuck.
+JOBS = Queue("imaging.jobs", messages.JOBS)
 
 
 def handle(database: Database[Store], event: Event, _attempt: int) -> None:

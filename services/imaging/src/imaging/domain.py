@@ -19,6 +19,15 @@ class OriginalMissingError(PictureError):
         super().__init__("There is no object at this key. Upload it, then ask for reprocessing.")
 
 
+class OriginalUnreadableError(PictureError):
+    """S3 does not give the object, and will not until its owner or the operator does something about it."""
+
+    code = "original-unreadable"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why} When that is put right, ask for reprocessing.")
+
+
 class UnsupportedFormatError(PictureError):
     """The object is no picture, or of a format that is not taken."""
 
@@ -76,12 +85,16 @@ class StaleJobError(Exception):
     """A newer generation of the same image has written its thumbs: this job is late, its result worthless."""
 
 
-class OriginalChangedError(Exception):
-    """The object was replaced while it was read; reading starts over."""
-
-
 class StorageError(Exception):
     """S3 does not answer, or not as it should; the same will work later."""
+
+
+class AccessDeniedError(StorageError):
+    """S3 refuses for want of a right, which the operator may grant; so it also hides that there is no object."""
+
+
+class OriginalDeniedError(AccessDeniedError):
+    """S3 refuses to give the original for want of a right, if there is one."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chassis import request_ids
 from chassis.envelope import Event, MalformedMessageError
@@ -13,6 +13,7 @@ SOURCE = "/imaging"
 IMAGE_CREATED = "image.created"
 IMAGE_REPROCESS = "image.reprocess"
 IMAGE_DELETED = "image.deleted"
+MAX_KEY = 1024
 TAKEN = (IMAGE_CREATED, IMAGE_REPROCESS, IMAGE_DELETED)
 
 
@@ -22,11 +23,14 @@ class _Job(BaseModel):
     image_id: str
     generation: int
     s3_bucket: str
-    s3_key: str
+    # S3 refuses longer ones each time anew, so a job that has one would never end.
+    s3_key: str = Field(min_length=1, max_length=MAX_KEY)
 
 
 def read_job(event: Event) -> Job:
     """Read what catalog asks for; raises MalformedMessageError."""
+    if event.type not in TAKEN:
+        raise MalformedMessageError(f"{event.type} is no job for imaging")
     try:
         message = _Job.model_validate(event.data)
     except ValidationError as fault:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,21 +10,11 @@ from typing import TYPE_CHECKING
 from chassis import checkpoints
 from chassis.envelope import Event
 from imaging import messages
-from imaging.domain import (
-    Job,
-    Original,
-    OriginalChangedError,
-    PictureError,
-    Rendering,
-    StaleJobError,
-    StorageError,
-)
+from imaging.domain import AccessDeniedError, Job, Original, PictureError, Rendering, StaleJobError
 from imaging.pipeline import RECIPE
 
 if TYPE_CHECKING:
     from imaging.adapters.storage import Storage
-
-_READS = 3
 
 
 @dataclass(frozen=True)
@@ -42,7 +33,7 @@ def process(imaging: Imaging, job: Job) -> None:
     Doing it again writes the same thumbs. Raises StaleJobError where a newer generation was here, StorageError.
     """
     try:
-        original = _read(imaging, job)
+        original = imaging.storage.read(job)
         rendering = imaging.render(original.data)
         _write(imaging, job, original, rendering)
         checkpoints.reached(checkpoints.WRITTEN, job.s3_key)
@@ -58,8 +49,10 @@ def process(imaging: Imaging, job: Job) -> None:
 
 def give_up(imaging: Imaging, job: Job, fault: PictureError) -> None:
     """Tell that nothing can be made of an original, for FAULT, and take away the thumbs that there may be."""
-    # What an earlier generation or attempt left would be thumbs of nothing.
-    imaging.storage.delete_thumbs(job)
+    # What an earlier generation or attempt left would be thumbs of nothing. Where S3 does not let us see whether there
+    # are any, the owner is told all the same; deleting the image will have to take them away.
+    with suppress(AccessDeniedError):
+        imaging.storage.delete_thumbs(job)
     imaging.publish(messages.failed(job, fault))
 
 
@@ -67,15 +60,6 @@ def delete_thumbs(imaging: Imaging, job: Job) -> None:
     """Take the thumbs of a deleted image out of S3, then tell so; never those of another. Raises StorageError."""
     imaging.storage.delete_thumbs(job)
     imaging.publish(messages.thumbs_deleted(job))
-
-
-def _read(imaging: Imaging, job: Job) -> Original:
-    for _ in range(_READS):
-        try:
-            return imaging.storage.read(job)
-        except OriginalChangedError:
-            continue
-    raise StorageError("the original keeps changing while it is read")
 
 
 def _write(imaging: Imaging, job: Job, original: Original, rendering: Rendering) -> None:

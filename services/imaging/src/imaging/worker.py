@@ -7,7 +7,16 @@ from chassis.envelope import Event
 from chassis.publisher import NotPublishedError
 from chassis.topology import Queue
 from imaging import messages, use_cases
-from imaging.domain import DecodeTimeoutError, DecodeTooCostlyError, HostExhaustedError, StaleJobError, StorageError
+from imaging.domain import (
+    DecodeTimeoutError,
+    DecodeTooCostlyError,
+    HostExhaustedError,
+    Job,
+    OriginalDeniedError,
+    OriginalUnreadableError,
+    StaleJobError,
+    StorageError,
+)
 from imaging.use_cases import Imaging
 
 log = structlog.get_logger(__name__)
@@ -17,6 +26,10 @@ QUEUE = Queue("imaging.jobs", messages.TAKEN)
 
 # A picture that is not decoded in time so often is not decoded at all, whoever is to blame.
 LAST_ATTEMPT = 3
+# An original that is refused so often, for some 25 s, is refused for good: rights that were granted take a while to be
+# known everywhere, and a missing object, which S3 hides from who may not list its bucket, must be told within 60 s.
+LAST_REFUSAL = 6
+_DENIED = "The service is not allowed to read the object at this key, or there is none."
 
 
 def handle(imaging: Imaging, event: Event, attempt: int) -> None:
@@ -29,12 +42,22 @@ def handle(imaging: Imaging, event: Event, attempt: int) -> None:
         if event.type == messages.IMAGE_DELETED:
             use_cases.delete_thumbs(imaging, job)
         else:
-            use_cases.process(imaging, job)
+            _process(imaging, job, attempt)
     except StaleJobError:
         log.info("job is late: a newer generation was here", image_id=job.image_id, generation=job.generation)
+    except (StorageError, HostExhaustedError, NotPublishedError) as fault:
+        raise TransientError(str(fault)) from fault
+
+
+def _process(imaging: Imaging, job: Job, attempt: int) -> None:
+    """Process the original of JOB; what only may work later is tried a number of times."""
+    try:
+        use_cases.process(imaging, job)
     except DecodeTimeoutError as fault:
         if attempt < LAST_ATTEMPT:
             raise TransientError(str(fault), counts=True) from fault
         use_cases.give_up(imaging, job, DecodeTooCostlyError())
-    except (StorageError, HostExhaustedError, NotPublishedError) as fault:
-        raise TransientError(str(fault)) from fault
+    except OriginalDeniedError as fault:
+        if attempt < LAST_REFUSAL:
+            raise TransientError(str(fault), counts=True) from fault
+        use_cases.give_up(imaging, job, OriginalUnreadableError(_DENIED))

@@ -1,19 +1,46 @@
 """Every query of catalog; a Store lives as long as one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from catalog.adapters.rows import image_from_row, row_from_image
-from catalog.adapters.tables import collections, deleted_users, images, jobs, memberships, outbox, upload_prefixes
-from catalog.domain import Collection, CollectionNameTakenError, Image, ImageExistsError, Job
+from catalog.adapters.tables import (
+    collections,
+    dead_letters,
+    deleted_users,
+    images,
+    jobs,
+    memberships,
+    outbox,
+    upload_prefixes,
+)
+from catalog.domain import (
+    Collection,
+    CollectionNameTakenError,
+    DeadLetter,
+    DeadLetterNotFoundError,
+    Image,
+    ImageExistsError,
+    Job,
+)
 from chassis import outbox as chassis_outbox
 from chassis.database import now, violated_constraint
 from chassis.envelope import Event
 
 Position = tuple[datetime, str]
+
+_OF_JOB = (
+    jobs.c.kind,
+    jobs.c.s3_bucket,
+    jobs.c.s3_key,
+    jobs.c.image_id,
+    jobs.c.generation,
+    sa.func.coalesce(jobs.c.request_id, "").label("request_id"),
+    jobs.c.job_id,
+)
 
 
 class Store:
@@ -137,16 +164,19 @@ class Store:
     def jobs(self, s3_bucket: str, s3_key: str) -> Sequence[Job]:
         """Give the jobs of a key, which is locked; the first is with imaging, the others wait."""
         query = (
-            sa.select(jobs.c.kind, jobs.c.s3_bucket, jobs.c.s3_key, jobs.c.image_id, jobs.c.generation, jobs.c.job_id)
-            .where(jobs.c.s3_key == s3_key, jobs.c.s3_bucket == s3_bucket)
-            .order_by(jobs.c.job_id)
+            sa.select(*_OF_JOB).where(jobs.c.s3_key == s3_key, jobs.c.s3_bucket == s3_bucket).order_by(jobs.c.job_id)
         )
         return [Job(**row) for row in self._connection.execute(query).mappings()]
 
-    def add_job(self, job: Job) -> None:
-        """Put a job behind those of its key, which is locked."""
+    def add_job(self, job: Job) -> Job:
+        """Put a job behind those of its key, which is locked; give it with its id."""
         values = {name: value for name, value in asdict(job).items() if name != "job_id"}
-        self._connection.execute(jobs.insert().values(date_created=now(), **values))
+        insert = jobs.insert().values(date_created=now(), **values).returning(jobs.c.job_id)
+        return replace(job, job_id=self._connection.execute(insert).scalar_one())
+
+    def note_sent(self, job: Job) -> None:
+        """Remember that a job leaves for imaging now."""
+        self._connection.execute(jobs.update().where(jobs.c.job_id == job.job_id).values(date_sent=now()))
 
     def remove_job(self, job_id: int) -> None:
         """Take a job away."""
@@ -155,6 +185,78 @@ class Store:
     def send(self, event: Event) -> None:
         """Write EVENT into the outbox of this transaction."""
         chassis_outbox.add(self._connection, outbox, event)
+
+    def stuck_jobs(self, sent_before: datetime, limit: int, s3_key: str | None = None) -> Sequence[Job]:
+        """Give up to LIMIT jobs, of S3_KEY only if given, that were with imaging already SENT_BEFORE."""
+        before = jobs.alias()
+        first = ~sa.exists().where(
+            before.c.s3_key == jobs.c.s3_key, before.c.s3_bucket == jobs.c.s3_bucket, before.c.job_id < jobs.c.job_id
+        )
+        query = sa.select(*_OF_JOB).where(sa.func.coalesce(jobs.c.date_sent, jobs.c.date_created) < sent_before, first)
+        if s3_key is not None:
+            query = query.where(jobs.c.s3_key == s3_key)
+        return [Job(**row) for row in self._connection.execute(query.limit(limit)).mappings()]
+
+    def forgotten_images(self, updated_before: datetime, limit: int, s3_key: str | None = None) -> Sequence[Image]:
+        """Give up to LIMIT images, of S3_KEY only if given, pending since UPDATED_BEFORE although no job is theirs."""
+        job = sa.exists().where(jobs.c.s3_key == images.c.s3_key, jobs.c.image_id == images.c.image_id)
+        query = sa.select(images).where(images.c.status == "pending", images.c.date_updated < updated_before, ~job)
+        if s3_key is not None:
+            query = query.where(images.c.s3_key == s3_key)
+        return [image_from_row(row) for row in self._connection.execute(query.limit(limit)).mappings()]
+
+    def oldest_pending(self) -> datetime | None:
+        """Give the moment since which the oldest pending image waits, None if none does."""
+        oldest: datetime | None = self._connection.scalar(
+            sa.select(sa.func.min(images.c.date_updated, type_=images.c.date_updated.type)).where(
+                images.c.status == "pending"
+            )
+        )
+        return oldest
+
+    def oldest_due(self) -> datetime | None:
+        """Give the moment that the oldest unpublished event was written, None if all are published."""
+        return chassis_outbox.oldest_due(self._connection, outbox)
+
+    # --- dead letters ---
+
+    def add_dead_letter(self, letter: DeadLetter) -> bool:
+        """Keep a dead letter; return False if it is kept already."""
+        values = {name: value for name, value in asdict(letter).items() if name != "dead_letter_id"}
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(dead_letters.insert().values(values))
+        except sa.exc.IntegrityError:
+            return False
+        return True
+
+    def dead_letter(self, dead_letter_id: int) -> DeadLetter:
+        """Find a dead letter and hold it until the transaction ends; raises DeadLetterNotFoundError."""
+        query = sa.select(dead_letters).where(dead_letters.c.dead_letter_id == dead_letter_id).with_for_update()
+        row = self._connection.execute(query).mappings().first()
+        if row is None:
+            raise DeadLetterNotFoundError(dead_letter_id)
+        return DeadLetter(**row)
+
+    def dead_letters(self, queue: str | None, reason: str | None, limit: int, after: int = 0) -> Sequence[DeadLetter]:
+        """Give up to LIMIT dead letters, oldest first, numbered above AFTER, of QUEUE and REASON if given."""
+        query = sa.select(dead_letters).where(dead_letters.c.dead_letter_id > after)
+        if queue is not None:
+            query = query.where(dead_letters.c.queue == queue)
+        if reason is not None:
+            query = query.where(dead_letters.c.reason == reason)
+        query = query.order_by(dead_letters.c.dead_letter_id).limit(limit)
+        return [DeadLetter(**row) for row in self._connection.execute(query).mappings()]
+
+    def count_dead_letters(self) -> Sequence[tuple[str, str, int]]:
+        """Count the dead letters: (queue, reason, how many)."""
+        columns = (dead_letters.c.queue, dead_letters.c.reason)
+        query = sa.select(*columns, sa.func.count()).group_by(*columns).order_by(*columns)
+        return [(queue, reason, count) for queue, reason, count in self._connection.execute(query)]
+
+    def remove_dead_letter(self, dead_letter_id: int) -> None:
+        """Forget a dead letter."""
+        self._connection.execute(dead_letters.delete().where(dead_letters.c.dead_letter_id == dead_letter_id))
 
     # --- users and what was handed out to them ---
 

@@ -2,20 +2,21 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from botocore.response import StreamingBody
 from urllib3.exceptions import HTTPError
 
 from imaging.domain import (
+    AccessDeniedError,
     Job,
     Original,
-    OriginalChangedError,
+    OriginalDeniedError,
     OriginalMissingError,
+    OriginalUnreadableError,
     StaleJobError,
     StorageError,
     Thumb,
@@ -37,6 +38,17 @@ _CHUNK = 256 * 1024
 _WRITE_ATTEMPTS = 5
 _MISSING = {"NoSuchKey", "404", "NotFound"}
 _RACED = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+# A 403 to a HEAD has no body that could tell more.
+_DENIED = {"AccessDenied", "AllAccessDisabled", "403"}
+# What S3 says of an object that it will not give, however often it is asked, and what that means to its owner.
+_UNREADABLE = {
+    "InvalidObjectState": "The object is archived. It has to be restored first.",
+    "InvalidRequest": "The object is encrypted by a key that only its owner has (SSE-C).",
+    "KMS.DisabledException": "The key that the object is encrypted by is disabled.",
+    "KMS.InvalidKeyUsageException": "The key that the object is encrypted by is not one for encryption.",
+    "KMS.KMSInvalidStateException": "The key that the object is encrypted by is in no state to be used.",
+    "KMS.NotFoundException": "The key that the object is encrypted by is gone.",
+}
 
 
 class Storage:
@@ -66,28 +78,33 @@ class Storage:
         self._squares = settings.squares
 
     def read(self, job: Job) -> Original:
-        """Read the original of JOB, all of it of one version.
+        """Read the original of JOB, all of it of one version: it is one answer to one request.
 
-        Raises OriginalMissingError, TooLargeError, OriginalChangedError (it was replaced meanwhile) or StorageError.
+        Raises OriginalMissingError, OriginalUnreadableError or TooLargeError, which are final; OriginalDeniedError,
+        which may be; StorageError.
         """
         deadline = time.monotonic() + self._read_timeout_s
         with _faults():
             try:
-                head = self._client.head_object(Bucket=job.s3_bucket, Key=job.s3_key)
-                if head["ContentLength"] > self._max_bytes:
-                    raise TooLargeError(f"The file has {head['ContentLength']} bytes; {self._max_bytes} are allowed.")
-                answer = self._client.get_object(Bucket=job.s3_bucket, Key=job.s3_key, IfMatch=head["ETag"])
+                answer = self._client.get_object(Bucket=job.s3_bucket, Key=job.s3_key)
             except ClientError as fault:
-                if _code(fault) in _MISSING:
+                code = _code(fault)
+                if code in _MISSING | {"NoSuchBucket"}:
                     raise OriginalMissingError from None
-                if _code(fault) in _RACED:
-                    raise OriginalChangedError from None
+                if code in _UNREADABLE:
+                    raise OriginalUnreadableError(_UNREADABLE[code]) from fault
+                if code in _DENIED:
+                    raise OriginalDeniedError(f"S3: {fault}") from fault
                 raise
-            with closing(answer["Body"]) as body:
-                data = _receive(body, head["ContentLength"], deadline)
-        if len(data) != head["ContentLength"]:
+            size = answer["ContentLength"]
+            # As a context a body gives the stream that it reads from, which the stubs do not know, and closes it.
+            with answer["Body"] as stream:
+                if size > self._max_bytes:
+                    raise TooLargeError(f"The file has {size} bytes; {self._max_bytes} are allowed.")
+                data = _receive(cast("HTTPResponse", stream), size, deadline)
+        if len(data) != size:
             raise StorageError("the original arrived incomplete")
-        return Original(bytes(data), head["ETag"])
+        return Original(bytes(data), answer["ETag"])
 
     def write_thumb(self, job: Job, thumb: Thumb, source_etag: str, recipe: int) -> None:
         """Write THUMB at its key, over nothing or over a thumb of ours that is not newer.
@@ -175,12 +192,10 @@ class Storage:
         return metadata.get(IMAGE_ID), int(generation) if generation.isdecimal() else 0, head["ETag"]
 
 
-def _receive(body: StreamingBody, size: int, deadline: float) -> bytearray:
-    """Read BODY up to SIZE bytes; raises StorageError when DEADLINE passes, however slowly they drip in."""
+def _receive(stream: "HTTPResponse", size: int, deadline: float) -> bytearray:
+    """Read up to SIZE bytes of STREAM; raises StorageError when DEADLINE passes, however slowly they drip in."""
     data = bytearray()
-    # StreamingBody.read waits until a chunk is full, which a body that drips never trips a timeout by; read1 gives
-    # what there is.
-    stream: HTTPResponse = body._raw_stream  # type: ignore[attr-defined] # noqa: SLF001 - it has no read1 of its own
+    # read waits until a chunk is full, which a stream that drips never trips a timeout by; read1 gives what there is.
     while len(data) < size and (chunk := stream.read1(min(_CHUNK, size - len(data)))):
         data += chunk
         if time.monotonic() > deadline:
@@ -197,5 +212,7 @@ def _faults() -> Iterator[None]:
     """Whatever else S3 does is a fault of the moment."""
     try:
         yield
-    except (ClientError, BotoCoreError, HTTPClientError, HTTPError) as fault:
+    except ClientError as fault:
+        raise (AccessDeniedError if _code(fault) in _DENIED else StorageError)(f"S3: {fault}") from fault
+    except (BotoCoreError, HTTPClientError, HTTPError) as fault:
         raise StorageError(f"S3: {fault}") from fault

@@ -8,7 +8,7 @@ from imaging.pipeline.placeholder import placeholder
 from imaging.pipeline.thumbs import encode, scale
 
 # Raised whenever the same bytes give other thumbs, colours or placeholders than before.
-RECIPE = 1
+RECIPE = 2
 
 
 def render(data: bytes, limits: Limits, squares: tuple[int, ...]) -> Rendering:
@@ -21,6 +21,7 @@ def render(data: bytes, limits: Limits, squares: tuple[int, ...]) -> Rendering:
     picture = decode(opened, needed=max(squares))
     scaled = scale(picture.image, picture.size, squares)
     smallest = scaled[min(squares)]
+    smallest = smallest.convert("RGB") if smallest.mode == "YCbCr" else smallest
     return Rendering(
         width=picture.size[0],
         height=picture.size[1],

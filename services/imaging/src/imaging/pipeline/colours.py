@@ -33,10 +33,8 @@ def palette(image: Image.Image) -> tuple[str, ...]:
 
 def _distinct(image: Image.Image) -> tuple[NDArray[np.uint8], Floats]:
     """Give the distinct visible colours of IMAGE and how much of it each covers."""
-    pixels = np.asarray(image.convert("RGBA")).reshape(-1, 4)
-    pixels = pixels[pixels[:, 3] >= _VISIBLE_ALPHA]
-    packed = (pixels[:, :3].astype(np.uint32) << np.array([16, 8, 0], dtype=np.uint32)).sum(axis=1)
-    values, counts = np.unique(packed, return_counts=True)
+    packed = np.frombuffer(image.convert("RGBA").tobytes(), ">u4").astype(np.uint32)
+    values, counts = np.unique(packed[(packed & 255) >= _VISIBLE_ALPHA] >> 8, return_counts=True)
     rgb = np.stack([values >> 16 & 255, values >> 8 & 255, values & 255], axis=1).astype(np.uint8)
     return rgb, counts.astype(np.float64)
 

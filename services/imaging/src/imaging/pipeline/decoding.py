@@ -1,17 +1,18 @@
-"""Decoding: the pixels of the first frame, upright, in sRGB, eight bits a channel, RGB or, if transparent, RGBA."""
+"""Decoding: the first frame at the size of the largest thumb, upright, in sRGB.
 
-import io
+The mode is RGBA where there is transparency, else RGB, or the YCbCr of the JPEG that it comes from and goes to.
+"""
+
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms
+from PIL import ExifTags, Image, JpegImagePlugin
 
 from imaging.domain import MalformedError
+from imaging.pipeline import samples
 from imaging.pipeline.opening import Opened
+from imaging.pipeline.profiles import to_srgb
+from imaging.pipeline.thumbs import fit, resize
 
-_SRGB = ImageCms.createProfile("sRGB")
 # Of the pixels a side that the largest thumb needs, so many times as many are left for a good filter to work on.
 _HEADROOM = 2
 # What turns a picture upright, by its EXIF orientation. Done here and not by ImageOps.exif_transpose, which looks for
@@ -26,34 +27,38 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = {5, 6, 7, 8}  # those that swap width and height
-_DEEP = {"I;16", "I;16B", "I;16L", "I;16N", "I", "F"}
 _OPAQUE = 255
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Decoded pixels, perhaps at a smaller scale, and SIZE, the (width, height) of the upright original."""
+    """Decoded pixels, perhaps scaled down, and SIZE, the (width, height) of the upright original."""
 
     image: Image.Image
     size: tuple[int, int]
 
 
 def decode(opened: Opened, needed: int) -> Picture:
-    """Decode OPENED with at least NEEDED pixels on its longer side, where it has them; raises MalformedError."""
+    """Decode OPENED, scaled down to fit a square of NEEDED pixels; raises MalformedError."""
     image = opened.image
     try:
         size = image.size
+        stored = samples.stored_as(image)
+        grey = samples.is_grey(image, stored)
         profile = image.info.get("icc_profile")
-        image.draft(None, (min(size[0], needed), min(size[1], needed)))
+        as_stored = "YCbCr" if not profile and _is_ycbcr(image) else None
+        image.draft(as_stored, (min(size[0], needed), min(size[1], needed)))
         scaled = image.size != size
-        image.load()
+        _load(image, opened.file_bytes)
         if not scaled:  # some decoders turn the picture themselves
             size = image.size
         orientation = _orientation(image)
-        image = _shrink(_to_eight_bits(image), needed)
-        image = _drop_idle_alpha(_to_srgb(image, profile))
+        # Colours are converted and turned when there are few of them left.
+        image = _shrink(samples.to_eight_bits(image, stored), size, needed)
+        image = _drop_idle_alpha(to_srgb(image, profile, grey=grey))
         if orientation in _UPRIGHT:
             image = image.transpose(_UPRIGHT[orientation])
+        image.info.clear()  # metadata stays behind
     except MemoryError:
         raise
     except Exception as fault:  # decoders raise OSError, SyntaxError, ValueError, struct.error, EOFError and others
@@ -61,10 +66,33 @@ def decode(opened: Opened, needed: int) -> Picture:
     return Picture(image, (size[1], size[0]) if orientation in _SIDEWAYS else size)
 
 
-def _shrink(image: Image.Image, needed: int) -> Image.Image:
-    """Average whole blocks of pixels away, so that what comes after is spared a large picture and its copies."""
+def _is_ycbcr(image: Image.Image) -> bool:
+    """Tell whether IMAGE is a JPEG that libjpeg is sure to take for one of luma and chroma (jdapimin.c)."""
+    if not isinstance(image, JpegImagePlugin.JpegImageFile):
+        return False
+    if "adobe" in image.info:
+        return bool(image.info.get("adobe_transform") == 1)
+    return [component[0] for component in image.layer] == [1, 2, 3]
+
+
+def _load(image: Image.Image, file_bytes: int) -> None:
+    """Load IMAGE, a JPEG all at once: at the end of each block its decoder goes a step back and begins anew."""
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        image.decodermaxblock = file_bytes
+    image.load()
+
+
+def _shrink(image: Image.Image, size: tuple[int, int], needed: int) -> Image.Image:
+    """Scale IMAGE, whose original has SIZE pixels, down for a square of NEEDED pixels.
+
+    Whole blocks of pixels are averaged away first. The step from there has by far the most pixels and takes the cheaper
+    filter; what that costs in sharpness is below what the smaller thumbs would lose by it.
+    """
     factor = max(image.size) // (needed * _HEADROOM)
-    return image.reduce((min(factor, image.width), min(factor, image.height))) if factor > 1 else image
+    if factor > 1:
+        image = image.reduce((min(factor, image.width), min(factor, image.height)))
+    target = fit(size, needed)
+    return resize(image, target, Image.Resampling.BICUBIC)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -74,58 +102,6 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # noqa: BLE001 - SyntaxError, struct.error and others; the pixels may be sound all the same
         return 1
     return orientation
-
-
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Bring deep, palette and two-colour pictures to L, RGB, RGBA, CMYK or LAB; others stay as they are."""
-    if image.mode in _DEEP:
-        return Image.fromarray(_scale_to_byte(np.asarray(image)))
-    if image.mode == "1":
-        return image.convert("L")
-    if image.mode == "P" or "transparency" in image.info:
-        return image.convert("RGBA" if "transparency" in image.info else "RGB")
-    if image.mode in {"LA", "La", "PA", "RGBa", "RGBX"}:
-        return image.convert("RGB" if image.mode == "RGBX" else "RGBA")
-    return image
-
-
-def _scale_to_byte(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Map sixteen bits, or floating point from 0 to 1 (else from least to greatest), to 0…255."""
-    # In place: each copy would be as large as the picture.
-    if np.issubdtype(values.dtype, np.floating):
-        scaled = np.nan_to_num(values)
-        low, high = min(0.0, float(scaled.min())), max(1.0, float(scaled.max()))
-        scaled -= low
-        scaled *= _OPAQUE / (high - low)
-    else:
-        scaled = values // 256
-        np.clip(scaled, 0, _OPAQUE, out=scaled)
-    eight_bits: NDArray[np.uint8] = scaled.astype(np.uint8)
-    return eight_bits
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Convert to sRGB by the embedded profile; one that is broken or of other channels counts as none."""
-    alpha = image.getchannel("A") if image.mode == "RGBA" else None
-    colour = image.convert("RGB") if alpha is not None else image
-    converted = None
-    if profile:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(colour, source, _SRGB, outputMode="RGB")
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            converted = None
-    if converted is None and colour.mode == "LAB":
-        converted = _lab_to_srgb(colour)
-    result = converted or (colour if colour.mode == "RGB" else colour.convert("RGB"))
-    if alpha is not None:
-        result.putalpha(alpha)
-    return result
-
-
-def _lab_to_srgb(image: Image.Image) -> Image.Image:
-    converted = ImageCms.profileToProfile(image, ImageCms.createProfile("LAB"), _SRGB, outputMode="RGB")
-    return converted or image.convert("L").convert("RGB")
 
 
 def _drop_idle_alpha(image: Image.Image) -> Image.Image:

@@ -7,7 +7,7 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from imaging.domain import Limits, MalformedError, TooLargeError, UnsupportedFormatError
-from imaging.pipeline import webp
+from imaging.pipeline import png, webp
 from imaging.pipeline.cost import decoded_bytes
 
 register_heif_opener(thumbnails=False)
@@ -30,6 +30,7 @@ class Opened:
 
     image: Image.Image
     content_type: str
+    file_bytes: int
 
 
 def open_picture(data: bytes, limits: Limits) -> Opened:
@@ -39,7 +40,7 @@ def open_picture(data: bytes, limits: Limits) -> Opened:
     canvas = webp.canvas(data)
     _check(canvas, decoded_bytes("WEBP", canvas, len(data)), limits)
     try:
-        image = Image.open(io.BytesIO(data), formats=limits.formats)
+        image = Image.open(io.BytesIO(png.without_damage(data)), formats=limits.formats)
     except UnidentifiedImageError:
         if _begins_like_a_picture(data, limits.formats):
             raise MalformedError(_HEADER) from None
@@ -57,7 +58,7 @@ def open_picture(data: bytes, limits: Limits) -> Opened:
     progressive = bool(image.info.get("progressive"))
     _check(image.size, decoded_bytes(stored, image.size, len(data), progressive=progressive), limits)
     content_type = _CONTENT_TYPES.get(stored) or Image.MIME[_FAMILIES.get(stored, stored)]
-    return Opened(image, content_type)
+    return Opened(image, content_type, len(data))
 
 
 def _check(size: tuple[int, int], memory: int, limits: Limits) -> None:

@@ -5,11 +5,11 @@ import base64
 from PIL import Image
 from thash import rgba_to_thumb_hash
 
-_SQUARE = 100  # ThumbHash takes no larger pictures
+_SQUARE = 32  # ThumbHash takes 100, but keeps seven waves a side at most, of which so many pixels tell as much
 
 
 def placeholder(image: Image.Image) -> str:
     """Give the ThumbHash of IMAGE (RGB or RGBA, small) in base64."""
     small = image.convert("RGBA")
-    small.thumbnail((_SQUARE, _SQUARE))
+    small.thumbnail((_SQUARE, _SQUARE), Image.Resampling.BOX)
     return base64.b64encode(bytes(rgba_to_thumb_hash(small.width, small.height, list(small.tobytes())))).decode()

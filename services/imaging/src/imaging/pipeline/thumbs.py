@@ -16,29 +16,41 @@ def fit(size: tuple[int, int], square: int) -> tuple[int, int]:
 
 
 def scale(image: Image.Image, size: tuple[int, int], squares: tuple[int, ...]) -> dict[int, Image.Image]:
-    """Scale IMAGE, whose original has SIZE pixels, for each of SQUARES, the largest first and each from the one before.
-
-    The first step has by far the most pixels and takes the cheaper filter; what it costs in sharpness is below what
-    the later ones would lose by it.
-    """
+    """Scale IMAGE, whose original has SIZE pixels, for each of SQUARES: the largest first, each from the one before."""
     scaled: dict[int, Image.Image] = {}
     for square in sorted(squares, reverse=True):
         target = fit(size, square)
-        if image.size != target:
-            image = image.resize(target, Image.Resampling.LANCZOS if scaled else Image.Resampling.BICUBIC)
+        image = resize(image, target, Image.Resampling.LANCZOS)
         scaled[square] = image
     return scaled
 
 
+def resize(image: Image.Image, size: tuple[int, int], by: Image.Resampling) -> Image.Image:
+    """Give IMAGE at SIZE by a filter; chroma, which the JPEG that it becomes will halve anyway, by a cheaper one."""
+    if image.size == size:
+        return image
+    if image.mode != "YCbCr":
+        return image.resize(size, by)
+    luma, *chroma = image.split()
+    return Image.merge("YCbCr", (luma.resize(size, by), *(_average(plane, size) for plane in chroma)))
+
+
+def _average(plane: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Scale PLANE by averages: of whole blocks, where it can be cut into such, and what is left by neighbours."""
+    across, down = round(plane.width / size[0]), round(plane.height / size[1])
+    if across * down < 2 or plane.width % across or plane.height % down:  # noqa: PLR2004 - one pixel is no block
+        return plane.resize(size, Image.Resampling.HAMMING)
+    blocks = plane.reduce((across, down))
+    return blocks if blocks.size == size else blocks.resize(size, Image.Resampling.BILINEAR)
+
+
 def encode(image: Image.Image, square: int) -> Thumb:
-    """Encode IMAGE as the thumb for SQUARE, without any metadata."""
-    bare = image.copy()
-    bare.info = {}
+    """Encode IMAGE, which carries no metadata, as the thumb for SQUARE."""
     out = io.BytesIO()
     if image.mode == "RGBA":
-        bare.save(out, "WEBP", quality=_QUALITY, method=4)
+        image.save(out, "WEBP", quality=_QUALITY, method=4)
         content_type = "image/webp"
     else:
-        bare.save(out, "JPEG", quality=_QUALITY, optimize=True)
+        image.save(out, "JPEG", quality=_QUALITY, optimize=True)
         content_type = "image/jpeg"
     return Thumb(square, image.width, image.height, content_type, out.getvalue())

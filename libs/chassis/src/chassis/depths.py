@@ -1,0 +1,40 @@
+"""Depths of queues, as the broker tells them: what lies ready, and what waits for its next attempt."""
+
+from dataclasses import dataclass
+
+import pika
+from pika.exceptions import AMQPError
+
+from chassis import topology
+from chassis.errors import DependencyDownError
+from chassis.publisher import parameters
+from chassis.topology import Queue
+
+
+@dataclass(frozen=True)
+class Depth:
+    """Messages of a queue: READY for any consumer, RETRYING later, DEAD. What a worker has in hand is in none."""
+
+    ready: int
+    retrying: int
+    dead: int
+
+
+def measure(url: str, queue: Queue) -> Depth:
+    """Ask the broker how deep QUEUE is, which is declared if need be; raises DependencyDownError."""
+    try:
+        connection = pika.BlockingConnection(parameters(url, "depths"))
+        try:
+            channel = connection.channel()
+            topology.declare(channel, queue)
+
+            def ready(name: str) -> int:
+                return int(channel.queue_declare(name, passive=True).method.message_count)
+
+            retrying = sum(ready(queue.retry(delay_s)) for delay_s in topology.RETRY_DELAYS_S)
+            return Depth(ready(queue.name), retrying, ready(queue.dead))
+        finally:
+            if connection.is_open:
+                connection.close()
+    except (AMQPError, OSError) as fault:
+        raise DependencyDownError("message broker") from fault

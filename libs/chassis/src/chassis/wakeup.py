@@ -1,0 +1,52 @@
+"""Wake-ups: PostgreSQL's NOTIFY tells a waiting process that there is work. A hint, never the only way to learn it."""
+
+import threading
+from typing import cast
+
+import psycopg
+import sqlalchemy as sa
+import structlog
+
+log = structlog.get_logger(__name__)
+
+
+def notify(connection: sa.Connection, channel: str) -> None:
+    """Wake whoever waits on CHANNEL when the transaction of CONNECTION commits; other databases have no such thing."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_notify(:channel, '')"), {"channel": channel})
+
+
+class Wakeup:
+    """Waits for `notify` on CHANNEL, on a connection of ENGINE that it holds. For one thread."""
+
+    def __init__(self, engine: sa.Engine, channel: str) -> None:
+        self._engine = engine
+        self._channel = channel
+        self._connection: sa.Connection | None = None
+
+    def wait(self, timeout_s: float, poll_s: float, stop: threading.Event) -> None:
+        """Wait until notified, for TIMEOUT_S at most; where nobody can notify, or STOP is set, for POLL_S at most."""
+        if self._engine.dialect.name != "postgresql":
+            stop.wait(poll_s)
+            return
+        try:
+            for _ in self._listening().notifies(timeout=timeout_s, stop_after=1):
+                pass
+        except (sa.exc.SQLAlchemyError, psycopg.Error) as fault:
+            log.warning("not listening", channel=self._channel, error=str(fault))
+            self.close()
+            stop.wait(poll_s)
+
+    def close(self) -> None:
+        """Give the connection up; a later `wait` would take another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()  # it would go on listening in the pool
+            connection.close()
+
+    def _listening(self) -> psycopg.Connection:
+        if self._connection is None:
+            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            self._connection = connection
+            connection.exec_driver_sql(f'LISTEN "{self._channel}"')
+        return cast("psycopg.Connection", self._connection.connection.driver_connection)

@@ -1,0 +1,145 @@
+"""`catalog dead-letters`: what was given up, and what to do about it."""
+
+import json
+from typing import Any
+
+import click
+
+from catalog import dead_letters
+from catalog.adapters.operators_store import OperatorsStore
+from catalog.adapters.store import Store
+from catalog.domain import CatalogError, DeadLetter
+from catalog.operating.connection import connect
+from catalog.settings import DatabaseSettings
+from chassis.database import Database
+from chassis.settings import load
+
+PAGE = 500
+
+
+@click.group("dead-letters")
+def group() -> None:
+    """Messages that were given up: list, show, replay or drop them."""
+
+
+@group.command("list")
+@click.option("--queue", help="Of this queue only.")
+@click.option("--reason", help="Of this reason only.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="Show so many, oldest first.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+def list_letters(*, queue: str | None, reason: str | None, limit: int, as_json: bool) -> None:
+    """List dead letters, with counts by queue and reason."""
+    database = connect(load(DatabaseSettings))
+    counts = database.read(Store.count_dead_letters)
+    letters = database.read(Store.dead_letters, queue, reason, limit)
+    if as_json:
+        by_reason = [{"queue": queue, "reason": reason, "count": count} for queue, reason, count in counts]
+        click.echo(json.dumps({"counts": by_reason, "dead_letters": [_summary(each) for each in letters]}, indent=2))
+        return
+    for counted, why, count in counts:
+        click.echo(f"{count:>8}  {counted}  {why}")
+    if letters:
+        click.echo(f"\n{'ID':>8}  {'SINCE':<20}  {'QUEUE':<16}  {'REASON':<22}  {'TYPE':<18}  KEY")
+    for each in letters:
+        since = f"{each.date_created:%Y-%m-%d %H:%M:%SZ}"
+        click.echo(
+            f"{each.dead_letter_id:>8}  {since}  {each.queue:<16}  {each.reason:<22}  {each.type:<18}  {each.s3_key}"
+        )
+    if not counts:
+        click.echo("no dead letters", err=True)
+
+
+@group.command()
+@click.argument("dead_letter_id", metavar="ID", type=int)
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+def show(dead_letter_id: int, *, as_json: bool) -> None:
+    """Show a dead letter with its body."""
+    letter = connect(load(DatabaseSettings)).read(Store.dead_letter, dead_letter_id)
+    document = _summary(letter) | {"body": _readable(letter.body)}
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+        return
+    for name, value in document.items():
+        shown = value if isinstance(value, str) else json.dumps(value, indent=2)
+        click.echo(f"{name:<14} {shown}")
+
+
+@group.command()
+@click.argument("dead_letter_ids", metavar="[ID]...", type=int, nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All, or all of --queue and --reason.")
+@click.option("--queue", help="With --all: of this queue only.")
+@click.option("--reason", help="With --all: of this reason only.")
+def replay(dead_letter_ids: tuple[int, ...], *, every: bool, queue: str | None, reason: str | None) -> None:
+    """Have done what dead letters were about: their images get a new generation. What is replayed leaves the list.
+
+    The status is 1 if some could not be replayed.
+    """
+    database = connect(load(DatabaseSettings))
+    replayed, refused = 0, 0
+    for number in _chosen(database, dead_letter_ids, queue, reason, every=every):
+        try:
+            database.transact(dead_letters.replay, number)
+        except CatalogError as fault:
+            click.echo(f"{number}: {fault}", err=True)
+            refused += 1
+        else:
+            replayed += 1
+    click.echo(f"replayed {replayed}" + (f", {refused} could not be" if refused else ""))
+    if refused:
+        click.get_current_context().exit(1)
+
+
+@group.command()
+@click.argument("dead_letter_ids", metavar="[ID]...", type=int, nargs=-1)
+@click.option("--all", "every", is_flag=True, help="All, or all of --queue and --reason.")
+@click.option("--queue", help="With --all: of this queue only.")
+@click.option("--reason", help="With --all: of this reason only.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def drop(dead_letter_ids: tuple[int, ...], *, every: bool, queue: str | None, reason: str | None, yes: bool) -> None:
+    """Forget dead letters. Their images stay failed until somebody has them processed again."""
+    database = connect(load(DatabaseSettings))
+    chosen = _chosen(database, dead_letter_ids, queue, reason, every=every)
+    if chosen and not yes:
+        click.confirm(f"Drop {len(chosen)} dead letters?", abort=True)
+    for number in chosen:
+        database.transact(dead_letters.drop, number)
+    click.echo(f"dropped {len(chosen)}")
+
+
+def _chosen(
+    database: Database[OperatorsStore],
+    ids: tuple[int, ...],
+    queue: str | None,
+    reason: str | None,
+    *,
+    every: bool,
+) -> list[int]:
+    """Give the numbers that the arguments name: those given, or all of a queue and reason as of now."""
+    if bool(ids) == every or (ids and (queue or reason)):
+        raise click.UsageError("Give either IDs, or --all, which --queue and --reason may narrow.")
+    chosen = list(ids)
+    after = 0
+    while every and (page := database.read(Store.dead_letters, queue, reason, PAGE, after)):
+        after = page[-1].dead_letter_id
+        chosen += [each.dead_letter_id for each in page]
+    return chosen
+
+
+def _summary(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "id": letter.dead_letter_id,
+        "date_created": letter.date_created.isoformat(),
+        "queue": letter.queue,
+        "reason": letter.reason,
+        "type": letter.type,
+        "s3_key": letter.s3_key,
+        "message_id": letter.message_id,
+    }
+
+
+def _readable(body: bytes) -> Any:
+    """Give BODY as JSON if it is, else as text in which what no terminal should get is escaped."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode("ascii", errors="backslashreplace").encode("unicode_escape").decode("ascii")

@@ -1,0 +1,231 @@
+"""The audit: after a fault, everything that a service which loses nothing has to fulfil.
+
+First it waits for rest: no image pending, no job, no event due, no message waiting or unacknowledged. Then the ledgers
+are held against database, S3 and API, the thumbs against the originals, the containers against their earlier starts,
+and the logs against all secrets.
+"""
+
+import base64
+import json
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from pika.exceptions import AMQPError
+from PIL import Image
+
+from catalog.domain import thumb_key
+from clients import path
+from deadlines import PAUSE_S
+from faults import broker
+from faults.ledger import Ledger
+from faults.load import Client
+from faults.stack import BUCKET, Stack, Started
+from pictures import decoded
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PATIENCE_S = 60.0
+SQUARES = (64, 128, 256, 512)
+COLOUR_TOLERANCE = 12  # of 256, each of red, green and blue: thumbs are JPEG
+_LEFT = """
+    SELECT (SELECT count(*) FROM images WHERE status = 'pending') AS pending,
+           (SELECT count(*) FROM jobs) AS jobs,
+           (SELECT count(*) FROM outbox WHERE state = 'due') AS due
+"""
+_IMAGES = """
+    SELECT i.s3_key, i.image_id, i.status, i.generation, i.date_created, i.thumbs, i.source_etag, i.error_code,
+           array_remove(array_agg(c.name), NULL) AS collections
+    FROM images i LEFT JOIN memberships m USING (image_id) LEFT JOIN collections c USING (collection_id)
+    WHERE starts_with(i.s3_key, %s)
+    GROUP BY i.image_id
+"""
+
+
+@dataclass
+class Findings:
+    """What an audit found wrong: what was acknowledged and is not there, what is there too often, and the rest."""
+
+    lost: list[str] = field(default_factory=list)
+    duplicated: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+
+    def all(self) -> list[str]:
+        """Give all findings."""
+        return [*self.lost, *self.duplicated, *self.others]
+
+
+# --- rest ---
+
+
+def wait_for_rest(stack: Stack, healed: float) -> float:
+    """Wait until nothing is left to do; give the seconds since HEALED, of time.monotonic, or fail after PATIENCE_S."""
+    while True:
+        left = _left(stack)
+        rest = time.monotonic() - healed
+        if not left:
+            break
+        assert rest < PATIENCE_S, f"{PATIENCE_S:g} s after the fault there is still {left}"
+        time.sleep(PAUSE_S)
+    while left := _unacknowledged(stack):  # the broker counts these every few seconds only
+        assert time.monotonic() - healed < PATIENCE_S, f"{PATIENCE_S:g} s after the fault there is still {left}"
+    return rest
+
+
+def _left(stack: Stack) -> dict[str, int] | str:
+    try:
+        [found] = stack.query("catalog", _LEFT)
+        [auth] = stack.query("auth", "SELECT count(*) AS auth_due FROM outbox WHERE state = 'due'")
+        ready = {name: depth for name, depth in broker.depths(stack.amqp_url()).items() if not name.endswith(".dead")}
+    except (psycopg.Error, AMQPError, OSError) as fault:
+        return f"no answer: {fault!r}"
+    return {name: count for name, count in (found | auth | ready).items() if count}
+
+
+def _unacknowledged(stack: Stack) -> dict[str, int]:
+    columns = ("name", "messages_ready", "messages_unacknowledged")
+    told = stack.execute("rabbitmq", "rabbitmqctl", "--quiet", "--formatter=json", "list_queues", *columns)
+    return {
+        queue["name"]: queue["messages_ready"] + queue["messages_unacknowledged"]
+        for queue in json.loads(told)
+        if not queue["name"].endswith(".dead") and (queue["messages_ready"] or queue["messages_unacknowledged"])
+    }
+
+
+def dead_letters(stack: Stack) -> dict[str, int]:
+    """Count what was given up, by work queue: what lies in its queue of dead letters, and what catalog took from it."""
+    depths = broker.depths(stack.amqp_url())
+    rows = stack.query("catalog", "SELECT queue, count(*) AS count FROM dead_letters GROUP BY queue")
+    taken = {row["queue"].removesuffix(".dead"): row["count"] for row in rows}
+    counts = {queue.name: depths[queue.dead] + taken.get(queue.name, 0) for queue in broker.WORKED}
+    return {name: count for name, count in counts.items() if count}
+
+
+# --- what is there ---
+
+
+def examine(
+    stack: Stack, s3: "S3Client", clients: Sequence[Client], prefix: str, failed: Mapping[str, str]
+) -> Findings:
+    """Hold all below PREFIX against the ledgers of CLIENTS; FAILED gives the codes of images that had to fail."""
+    findings = Findings()
+    images = {row["s3_key"]: row for row in stack.query("catalog", _IMAGES, f"{prefix}/")}
+    objects = set(objects_below(s3, prefix))
+    for client in clients:
+        findings.others += client.ledger.breaches
+        _hold_against(client.ledger, images, findings)
+        _count_collections(client, images, findings)
+    known = {key for client in clients for key in client.ledger.records}
+    findings.duplicated += [f"nobody registered {key}" for key in set(images) - known]
+    for key, image in images.items():
+        due = ("failed", failed[key]) if key in failed else ("ready", None)
+        if (image["status"], image["error_code"]) != due:
+            findings.lost.append(f"{key} is {image['status']} ({image['error_code']})")
+    with ThreadPoolExecutor(4) as pool:
+        ready = [image for image in images.values() if image["status"] == "ready"]
+        for faults in pool.map(lambda image: list(_faults_of_thumbs(s3, image, objects)), ready):
+            findings.lost += faults
+    owned = {thumb_key(image["s3_key"], square) for image in ready for square in SQUARES}
+    thumbs = {key for key in objects if key.rpartition("/")[0].rpartition("/")[2] in {f"t{n}" for n in SQUARES}}
+    findings.duplicated += [f"{key} belongs to no image" for key in thumbs - owned]
+    return findings
+
+
+def _hold_against(ledger: Ledger, images: Mapping[str, dict[str, Any]], findings: Findings) -> None:
+    for key, record in ledger.records.items():
+        image = images.get(key)
+        if (image is not None) not in record.registered:
+            if image is None:
+                findings.lost.append(f"{key} is not registered")
+            else:
+                findings.duplicated.append(f"{key} is registered, and was deleted")
+        if image is None:
+            continue
+        if record.date_created and datetime.fromisoformat(record.date_created) != image["date_created"]:
+            findings.lost.append(f"{key} is another registration than that of {record.date_created}")
+        for name, allowed in record.member.items():
+            if (name in image["collections"]) not in allowed:
+                (findings.lost if True in allowed else findings.duplicated).append(f"{key} in {name} is not {allowed}")
+        if len(image["collections"]) != len(set(image["collections"])):
+            findings.duplicated.append(f"{key} is twice in a collection")
+        strange = set(image["collections"]) - set(record.member)
+        findings.duplicated += [f"nobody put {key} into {name}" for name in strange]
+
+
+def _count_collections(client: Client, images: Mapping[str, dict[str, Any]], findings: Findings) -> None:
+    for name in client.ledger.collections:
+        shown = {image["s3_key"] for image in client.api.get(path("collections", name)).json()["images"]}
+        due = {key for key, image in images.items() if name in image["collections"]}
+        if shown != due:
+            findings.others.append(f"{name} shows {sorted(shown)}, the database has {sorted(due)}")
+
+
+def objects_below(s3: "S3Client", prefix: str) -> Iterator[str]:
+    """Give the keys of all objects of a prefix."""
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{prefix}/"):
+        yield from (each["Key"] for each in page.get("Contents", []))
+
+
+def _faults_of_thumbs(s3: "S3Client", image: Mapping[str, Any], objects: Collection[str]) -> Iterator[str]:
+    """Tell what is wrong with the thumbs of an image that is ready: each must be of this image and this original."""
+    key, etag = image["s3_key"], image["source_etag"].strip('"')
+    original = s3.get_object(Bucket=BUCKET, Key=key)
+    if original["ETag"].strip('"') != etag:
+        yield f"{key} tells of another object than the one that is there"
+        return
+    colour = _colour(decoded(original["Body"].read()))
+    if [thumb["square"] for thumb in image["thumbs"]] != list(SQUARES):
+        yield f"{key} has the thumbs {image['thumbs']}"
+    for thumb in image["thumbs"]:
+        name = thumb_key(key, thumb["square"])
+        if name not in objects:
+            yield f"{name} is missing"
+            continue
+        found = s3.get_object(Bucket=BUCKET, Key=name)
+        picture = decoded(found["Body"].read())
+        told = found["Metadata"]
+        if (told.get("imghost-image-id"), told.get("imghost-generation"), told.get("imghost-etag")) != (
+            image["image_id"],
+            str(image["generation"]),
+            etag,
+        ):
+            yield f"{name} is of {told}, not of {image['image_id']}, {image['generation']}, {etag}"
+        if picture.size != (thumb["width"], thumb["height"]):
+            yield f"{name} is {picture.size}, not {thumb}"
+        if any(abs(a - b) > COLOUR_TOLERANCE for a, b in zip(_colour(picture), colour, strict=True)):
+            yield f"{name} has another colour than its original"
+
+
+def _colour(picture: Image.Image) -> tuple[int, int, int]:
+    red, green, blue = picture.convert("RGB").resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))  # type: ignore[misc]
+    return red, green, blue
+
+
+# --- what the containers did ---
+
+
+def restarted(before: Collection[Started], after: Collection[Started], hit: Collection[str]) -> list[str]:
+    """Tell which containers were started again that were not HIT."""
+    known = {each.container for each in before}
+    return [
+        f"{each.container} was restarted"
+        for each in set(after) - set(before)
+        if each.service not in hit and each.container in known
+    ]
+
+
+def leaks(stack: Stack, clients: Sequence[Client], since: datetime) -> list[str]:
+    """Tell which log shows a secret: a password or key of the clients, or one of the stack's own."""
+    secrets = set(stack.environment.values())
+    for client in clients:
+        if isinstance(client.api.auth, tuple):
+            secrets |= {client.api.auth[1], base64.b64encode(":".join(client.api.auth).encode()).decode()}
+        elif client.api.auth is not None:
+            secrets.add(client.api.auth)
+    logs = stack.logs(since.astimezone(UTC).isoformat())
+    return [f"{name} logs a secret" for name, text in logs.items() if any(secret in text for secret in secrets)]

@@ -1,0 +1,130 @@
+"""What the tests do at the broker themselves: count messages, send poison and copies, hold results back."""
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+
+from catalog.worker import QUEUE as RESULTS
+from chassis import envelope
+from chassis.topology import EXCHANGE, RETRY_DELAYS_S, Queue
+from imaging.worker import QUEUE as JOBS
+
+WORKED = (JOBS, RESULTS)
+IDLE_S = 0.1
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as it is, its type being the routing key."""
+
+    type: str
+    body: bytes
+    message_id: str = field(default_factory=lambda: str(uuid4()))
+
+
+@contextmanager
+def channel(url: str) -> Iterator[BlockingChannel]:
+    """Open a channel whose messages are confirmed."""
+    connection = pika.BlockingConnection(pika.URLParameters(url))
+    try:
+        opened = connection.channel()
+        opened.confirm_delivery()
+        yield opened
+    finally:
+        if connection.is_open:
+            connection.close()
+
+
+def depths(url: str) -> Mapping[str, int]:
+    """Count the messages that are ready in each work queue, its retries and its dead letters."""
+    names = [
+        name
+        for queue in WORKED
+        for name in (queue.name, queue.dead, *(queue.retry(delay_s) for delay_s in RETRY_DELAYS_S))
+    ]
+    with channel(url) as opened:
+        return {name: opened.queue_declare(name, passive=True).method.message_count for name in names}
+
+
+def purge_dead_letters(url: str) -> None:
+    """Forget what was given up."""
+    with channel(url) as opened:
+        for queue in WORKED:
+            opened.queue_purge(queue.dead)
+
+
+def send(url: str, queue: Queue, *messages: Message) -> None:
+    """Put messages straight into a work queue."""
+    with channel(url) as opened:
+        for message in messages:
+            deliver(opened, queue, message)
+
+
+def deliver(opened: BlockingChannel, queue: Queue, message: Message) -> None:
+    """Put a message straight into a work queue, past the exchange."""
+    properties = pika.BasicProperties(
+        content_type=envelope.CONTENT_TYPE, delivery_mode=2, message_id=message.message_id
+    )
+    opened.basic_publish("", queue.name, message.body, properties, mandatory=True)
+
+
+@contextmanager
+def copied(url: str, copies: int) -> Iterator[None]:
+    """Have every message arrive COPIES times more often meanwhile."""
+
+    def copy(opened: BlockingChannel, message: Message) -> None:
+        queue = next(queue for queue in WORKED if message.type in queue.types)
+        for _ in range(copies):
+            deliver(opened, queue, message)
+
+    with tapped(url, WORKED, copy):
+        yield
+
+
+@contextmanager
+def results_held_back(url: str) -> Iterator[list[Message]]:
+    """Keep all results from catalog meanwhile, then release them in reverse order."""
+    held: list[Message] = []
+    with tapped(url, (RESULTS,), lambda _opened, message: held.append(message)):
+        with channel(url) as opened:
+            for event_type in RESULTS.types:
+                opened.queue_unbind(RESULTS.name, EXCHANGE, event_type)
+        try:
+            yield held
+        finally:
+            # Bound again first: what comes in between is both held and delivered, which catalog bears.
+            with channel(url) as opened:
+                for event_type in RESULTS.types:
+                    opened.queue_bind(RESULTS.name, EXCHANGE, event_type)
+    send(url, RESULTS, *reversed(held))
+
+
+@contextmanager
+def tapped(url: str, queues: Collection[Queue], take: Callable[[BlockingChannel, Message], None]) -> Iterator[None]:
+    """Have TAKE called with every message that goes to QUEUES meanwhile, on a thread of its own."""
+    stop = threading.Event()
+    with channel(url) as opened:
+        name = opened.queue_declare("", exclusive=True).method.queue
+        for event_type in {event_type for queue in queues for event_type in queue.types}:
+            opened.queue_bind(name, EXCHANGE, event_type)
+
+        def consume() -> None:
+            for method, properties, body in opened.consume(name, auto_ack=True, inactivity_timeout=IDLE_S):
+                if method is not None and properties is not None and body is not None:
+                    take(opened, Message(method.routing_key or "", body, properties.message_id or ""))
+                elif stop.is_set():
+                    break
+            opened.cancel()
+
+        thread = threading.Thread(target=consume)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()

@@ -1,0 +1,84 @@
+"""One stack for all fault tests of a session, the choice of the faults and of the seed, and the table at the end.
+
+Without FAULTS only the short selection runs, which is part of `make test`; FAULTS=all runs all of them, and
+FAULTS=name,… those named. SEED replays a run.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from faults import report
+from faults.report import Row
+from faults.stack import HOME, Stack
+from faults.trial import Trial
+
+ROWS = pytest.StashKey[list[Row]]()
+
+
+def fault_name(item: pytest.Item) -> str:
+    """Name the fault of a test: `test_kills.py::test_killed[postgres]` is `killed-postgres`."""
+    name = item.name.removeprefix("test_").replace("[", "-").removesuffix("]")
+    return name.replace("_", "-")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[ROWS] = []
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    chosen = os.environ.get("FAULTS", "")
+    ours = [item for item in items if "trial" in getattr(item, "fixturenames", ())]
+    if unknown := {*chosen.split(",")} - {"", "all"} - {fault_name(item) for item in ours}:
+        raise pytest.UsageError(f"no such faults: {', '.join(sorted(unknown))}")
+
+    def is_chosen(item: pytest.Item) -> bool:
+        if not chosen:
+            return item.get_closest_marker("short") is not None
+        return chosen == "all" or fault_name(item) in chosen.split(",")
+
+    left_out = [item for item in ours if not is_chosen(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+@pytest.fixture(scope="session")
+def fault_stack(engine: None) -> Iterator[Stack]:  # noqa: ARG001
+    """The stack of the fault tests, which the first of them starts."""
+    stack = Stack()
+    yield stack
+    stack.down()
+
+
+@pytest.fixture
+def trial(fault_stack: Stack, request: pytest.FixtureRequest) -> Iterator[Trial]:
+    """A stack that is whole and at rest, and a seed.
+
+    A test that fails leaves the containers' logs and the ledger in .imghost/faults, and the next one gets a new stack.
+    """
+    seed = int(os.environ.get("SEED") or secrets.randbelow(10**9))
+    name = fault_name(request.node)
+    print(f"{name}: SEED={seed}")  # noqa: T201 - shown when the test fails
+    if not fault_stack.sound:
+        fault_stack.up()
+    fault_stack.wait_until_serving()
+    fault_stack.sound = False
+    begun = Trial(name, seed, fault_stack, request.config.stash[ROWS])
+    yield begun
+    if not begun.passed:
+        begun.keep_ledger(HOME / f"{name}.ledger")
+        (HOME / f"{name}.log").write_text(fault_stack.compose("logs", "--no-color", "--timestamps"))
+    fault_stack.sound = begun.passed
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    rows = config.stash[ROWS]
+    if not rows:
+        return
+    terminalreporter.section("faults")
+    for line in report.table(rows):
+        terminalreporter.write_line(line)
+    report.keep(rows, report.FILE if os.environ.get("FAULTS") else HOME / "report.json")

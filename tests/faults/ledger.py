@@ -1,0 +1,94 @@
+"""The ledger of one client: every request with its answer, and what therefore has to be in the service.
+
+A request without an answer, or with a 5xx, may have been done, may not, and may be done later still; so the ledger
+then keeps both states as allowed, and the client leaves the key alone from there on. Whatever else is known is exact,
+because each client works on keys and collections of its own.
+"""
+
+from dataclasses import dataclass, field
+
+ANSWERED = range(200, 500)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A request and its answer: a status, or the name of what happened instead of one."""
+
+    at_s: float
+    took_s: float
+    operation: str
+    s3_key: str
+    collection: str
+    answer: int | str
+
+    @property
+    def acknowledged(self) -> bool:
+        """Tell whether the service has said what it did."""
+        return self.answer in ANSWERED
+
+
+@dataclass
+class Record:
+    """What may be true of a key: whether it is registered, and of which collections the image is a member."""
+
+    registered: set[bool] = field(default_factory=lambda: {False})
+    member: dict[str, set[bool]] = field(default_factory=dict)
+    date_created: str = ""
+    uncertain: bool = False
+
+    @property
+    def is_registered(self) -> bool:
+        """Tell whether the key is registered for certain."""
+        return self.registered == {True}
+
+
+@dataclass
+class Ledger:
+    """What one client knows."""
+
+    records: dict[str, Record] = field(default_factory=dict)
+    collections: list[str] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    breaches: list[str] = field(default_factory=list)
+
+    def keys(self, *, registered: bool) -> list[str]:
+        """Give the keys that are for certain registered, or for certain not."""
+        return [
+            key for key, record in self.records.items() if not record.uncertain and record.registered == {registered}
+        ]
+
+    def note(self, entry: Entry, expected: int, date_created: str = "") -> None:
+        """Enter a request; EXPECTED is the status that a service which has lost nothing answers with."""
+        self.entries.append(entry)
+        record = self.records.setdefault(entry.s3_key, Record())
+        if not entry.acknowledged:
+            self._doubt(record, entry)
+        elif entry.answer == expected:
+            self._believe(record, entry, date_created)
+        else:
+            self.breaches.append(f"{entry.operation} {entry.s3_key}: {entry.answer} where {expected} was due")
+            record.uncertain = True
+
+    def _believe(self, record: Record, entry: Entry, date_created: str) -> None:
+        if entry.operation != "register" and date_created not in {"", record.date_created}:
+            self.breaches.append(f"{entry.operation} {entry.s3_key} shows a registration of {date_created}")
+        match entry.operation:
+            case "register":
+                record.registered, record.member, record.date_created = {True}, {}, date_created
+            case "delete":
+                record.registered, record.member = {False}, {}
+            case "add":
+                record.member[entry.collection] = {True}
+            case "remove":
+                record.member[entry.collection] = {False}
+
+    def _doubt(self, record: Record, entry: Entry) -> None:
+        match entry.operation:
+            case "register":
+                record.registered, record.date_created, record.uncertain = {False, True}, "", True
+            case "delete":
+                record.registered, record.uncertain = {False, True}, True
+                record.member = {name: {False} | states for name, states in record.member.items()}
+            case "add" | "remove":
+                record.member[entry.collection] = {False, True}
+                record.uncertain = True

@@ -1,0 +1,40 @@
+"""What the fault tests have shown: a table at the end of the session, and the same in report.json."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, fields
+from pathlib import Path
+
+FILE = Path(__file__).with_name("report.json")
+
+
+@dataclass(frozen=True)
+class Row:
+    """The figures of one fault; HEAL_S are the seconds from its end until nothing was left to do."""
+
+    fault: str
+    seed: int
+    operations: int
+    acknowledged: int
+    lost: int
+    duplicated: int
+    heal_s: float
+
+
+def table(rows: Iterable[Row]) -> Sequence[str]:
+    """Lay out the rows as lines of text, under the names of their figures."""
+    cells = [[spec.name for spec in fields(Row)], *([str(value) for value in astuple(row)] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    aligned = (str.ljust, *(str.rjust for _ in widths[1:]))
+    return [
+        "  ".join(align(cell, width) for align, cell, width in zip(aligned, line, widths, strict=True))
+        for line in cells
+    ]
+
+
+def keep(rows: Sequence[Row], file: Path = FILE) -> None:
+    """Write ROWS into FILE, each in place of an older one of the same fault."""
+    written: list[Mapping[str, object]] = json.loads(file.read_text()) if file.exists() else []
+    merged = {str(row["fault"]): row for row in written} | {row.fault: asdict(row) for row in rows}
+    lines = ",\n".join(f"  {json.dumps(merged[fault])}" for fault in sorted(merged))
+    file.write_text(f"[\n{lines}\n]\n")

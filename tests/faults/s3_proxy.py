@@ -1,0 +1,186 @@
+"""An S3 that misbehaves as it is told: it stands between imaging and S3, in a container of its own.
+
+What comes in on port 5000 goes on to `s3:5000`. A PUT of a JSON object to port 5001 says how, for all requests from
+now on; its fields are those of Behaviour. It needs nothing but Python's own library.
+"""
+
+import base64
+import http.client
+import json
+import os
+import random
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+UPSTREAM = os.environ.get("UPSTREAM", "s3:5000")
+HOP_BY_HOP = {"host", "connection", "keep-alive", "transfer-encoding", "expect", "content-length", "date", "server"}
+DRIP_S = 0.5
+TICK_S = 0.05
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """KIND is one of pass, slow, drip, refuse, reset, replace; it befalls a SHARE of the requests.
+
+    DELAY_S belongs to slow. REPLACEMENT, in Base64, is what an original is replaced with between two requests.
+    """
+
+    kind: str = "pass"
+    share: float = 1.0
+    delay_s: float = 0.0
+    replacement: str = ""
+    seed: int = 0
+
+
+class Switch:
+    """The behaviour in force, and how many requests it has befallen."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.set(Behaviour())
+
+    def set(self, behaviour: Behaviour) -> None:
+        """Behave like this from now on."""
+        with self._lock:
+            self.behaviour, self.struck = behaviour, 0
+            self._random = random.Random(behaviour.seed)
+
+    def draw(self, applies: Callable[[str], bool]) -> Behaviour:
+        """Give the behaviour for one request to which the kinds that APPLIES tells of may happen."""
+        with self._lock:
+            behaviour = self.behaviour
+            if applies(behaviour.kind) and self._random.random() < behaviour.share:
+                self.struck += 1
+                return behaviour
+        return Behaviour()
+
+    def holds(self, behaviour: Behaviour) -> bool:
+        """Tell whether BEHAVIOUR is still in force."""
+        return self.behaviour is behaviour
+
+
+switch = Switch()
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """Hands a request on and its answer back, unless it is to misbehave."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+    def handle_any(self) -> None:
+        """Serve one request of whatever method."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        reads_original = self.command == "GET" and "If-Match" in self.headers
+        kinds = {"slow", "refuse"} | ({"drip", "reset", "replace"} if reads_original else set())
+        behaviour = switch.draw(lambda kind: kind in kinds)
+        if behaviour.kind == "slow":
+            wait_while(behaviour, behaviour.delay_s)
+        if behaviour.kind == "refuse":
+            self.answer(HTTPStatus.SERVICE_UNAVAILABLE, {"Content-Type": "application/xml"}, SLOW_DOWN)
+            return
+        if behaviour.kind == "replace":
+            send("PUT", self.path, {"Content-Type": "image/png"}, base64.b64decode(behaviour.replacement))
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
+        status, answered, content = send(self.command, self.path, headers, body)
+        self.answer(status, answered, content, behaviour)
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815 - the names are the library's
+
+    def answer(self, status: int, headers: dict[str, str], content: bytes, behaviour: Behaviour | None = None) -> None:
+        """Send an answer, its body whole, in drips or cut off."""
+        self.send_response(status)
+        length = headers.get("Content-Length") if self.command == "HEAD" else str(len(content))
+        for name, value in headers.items():
+            if name.lower() not in HOP_BY_HOP:
+                self.send_header(name, value)
+        self.send_header("Content-Length", length or "0")
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        kind = behaviour.kind if behaviour is not None and status == HTTPStatus.OK else "pass"
+        if kind == "reset":
+            self.wfile.write(content[: len(content) // 2])
+            # Closing without lingering sends RST in place of FIN.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            self.close_connection = True
+            return
+        if kind == "drip" and behaviour is not None:
+            for index in range(len(content) - 1):
+                if not switch.holds(behaviour):
+                    content = content[index:]
+                    break
+                self.wfile.write(content[index : index + 1])
+                wait_while(behaviour, DRIP_S)
+            else:
+                content = content[-1:]
+        self.wfile.write(content)
+
+
+class Control(BaseHTTPRequestHandler):
+    """Takes a new behaviour, and tells how many requests the present one has befallen."""
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+    def do_PUT(self) -> None:
+        """Behave as the body says from now on."""
+        switch.set(Behaviour(**json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+        self._tell()
+
+    def do_GET(self) -> None:
+        """Tell how many requests the present behaviour has befallen."""
+        self._tell()
+
+    def _tell(self) -> None:
+        content = json.dumps({"struck": switch.struck}).encode()
+        self.send_response(HTTPStatus.OK)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+
+
+class Server(ThreadingHTTPServer):
+    """One thread a connection; clients that give up are not worth a traceback."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing."""
+
+
+def wait_while(behaviour: Behaviour, seconds: float) -> None:
+    """Wait SECONDS, or until another behaviour is in force."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends and switch.holds(behaviour):
+        time.sleep(TICK_S)
+
+
+def send(method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Send a request to the real S3 and read its answer."""
+    connection = http.client.HTTPConnection(UPSTREAM, timeout=30)
+    try:
+        connection.request(method, path, body or None, headers | {"Content-Length": str(len(body))})
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    control = Server(("", 5001), Control)
+    threading.Thread(target=control.serve_forever, daemon=True).start()
+    Server(("", 5000), Proxy).serve_forever()

@@ -1,0 +1,68 @@
+"""A flood: many images registered in one go while workers are killed at random; every one gets ready, with its thumbs.
+
+FLOOD says how many; the figures of the README are of 20,000.
+"""
+
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+
+from deadlines import until
+from faults.audit import objects_below
+from faults.load import Client
+from faults.trial import Trial, lasts
+
+COUNT = int(os.environ.get("FLOOD", "300"))
+WORKERS = ("imaging", "catalog-worker", "auth-worker")
+SECONDS_EACH = 0.5  # far more than an image needs
+PAUSE_S = (2.0, 10.0)  # between two kills: each costs the images in hand an attempt
+THUMBS = 4
+
+
+def register_all(client: Client, keys: list[str]) -> None:
+    """Put and register KEYS, one after the other; one without an answer is sent again."""
+    for key in keys:
+        client.put_original(key)
+        while not client.send("register", key):
+            lasts(0.1)
+
+
+def kill_until(stop: threading.Event, trial: Trial) -> int:
+    """Kill a worker at random again and again until STOP is set; give how often."""
+    random, kills = Random(trial.seed), 0
+    while not stop.wait(random.uniform(*PAUSE_S)):
+        service = random.choice(WORKERS)
+        trial.stack.kill(service)
+        trial.stack.start(service)
+        kills += 1
+    return kills
+
+
+def test_flood(trial: Trial) -> None:
+    def pending() -> int:
+        [row] = trial.stack.query("catalog", "SELECT count(*) AS pending FROM images WHERE status = 'pending'")
+        return int(row["pending"])
+
+    trial.begin()
+    clients = trial.load.clients
+    keys = [[f"{client.prefix}/{n}.png" for n in range(COUNT // len(clients))] for client in clients]
+    began = time.monotonic()
+    stop = threading.Event()
+    with ThreadPoolExecutor(len(clients) + 1) as pool:
+        killing = pool.submit(kill_until, stop, trial)
+        try:
+            for registering in [pool.submit(register_all, *each) for each in zip(clients, keys, strict=True)]:
+                registering.result()
+            registered_s = time.monotonic() - began
+            until(lambda: pending() == 0, SECONDS_EACH * COUNT + 60, "the flood is not over")
+        finally:
+            stop.set()
+        kills = killing.result()
+    ready_s = time.monotonic() - began
+    trial.conclude(time.monotonic(), hit=WORKERS)
+    total = sum(len(each) for each in keys)
+    thumbs = sum("/t" in key.removeprefix(trial.prefix) for key in objects_below(trial.s3, trial.prefix))
+    assert thumbs == THUMBS * total
+    print(f"{total} images, {kills} kills: registered in {registered_s:.0f} s, ready after {ready_s:.0f} s")  # noqa: T201

@@ -1,0 +1,1 @@
+"""Defects put in on purpose, to see the tests catch them: `make mutants`."""

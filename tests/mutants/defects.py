@@ -1,0 +1,233 @@
+"""The defects, of kinds that such systems have had: the edits that make each, and the tests that must catch it."""
+
+from dataclasses import dataclass
+
+CHASSIS = "libs/chassis/src/chassis"
+CATALOG = "services/catalog/src/catalog"
+IMAGING = "services/imaging/src/imaging"
+
+DELIVERY = "tests/integration/test_delivery.py"
+JOBS = "tests/integration/test_catalog_jobs.py"
+STORAGE = "tests/integration/test_storage.py"
+DEAD_LETTERS = "tests/integration/test_dead_letters.py"
+WATCHDOG = "tests/integration/test_watchdog.py"
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replace BEFORE, which FILE has once, by AFTER."""
+
+    file: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Defect:
+    """A defect with a NAME, what it is in a sentence, and the tests (pytest's node ids) of which one must fail."""
+
+    name: str
+    sentence: str
+    edits: tuple[Edit, ...]
+    caught_by: tuple[str, ...]
+
+
+DEFECTS = (
+    Defect(
+        "ack-before-effect",
+        "A message is acknowledged when it is taken, before anything was done.",
+        (
+            Edit(f"{CHASSIS}/consumer.py", "(self.queue.name, take)", "(self.queue.name, take, auto_ack=True)"),
+            Edit(f"{CHASSIS}/consumer.py", "    if channel.is_open:\n", "    if not channel.is_open:\n"),
+        ),
+        (f"{DELIVERY}::test_message_of_a_worker_that_died_comes_again",),
+    ),
+    Defect(
+        "no-mandatory",
+        "A message that no queue takes counts as published.",
+        (Edit(f"{CHASSIS}/publisher.py", "mandatory=True", "mandatory=False"),),
+        (f"{DELIVERY}::test_message_that_no_queue_takes_counts_as_not_published",),
+    ),
+    Defect(
+        "no-confirms",
+        "Nobody waits for the broker to confirm what was published.",
+        (Edit(f"{CHASSIS}/publisher.py", "            self._channel.confirm_delivery()\n", ""),),
+        (f"{DELIVERY}::test_message_that_no_queue_takes_counts_as_not_published",),
+    ),
+    Defect(
+        "retry-acked-before-published",
+        "A message that is to come back later is acknowledged although its copy was not taken.",
+        (
+            Edit(
+                f"{CHASSIS}/consumer.py",
+                "if self.stop.wait(RECONNECT_S[0]) or lost.is_set():\n                    return False",
+                "if self.stop.wait(RECONNECT_S[0]) or lost.is_set():\n                    return True",
+            ),
+        ),
+        (f"{DELIVERY}::test_consumer_told_to_stop_under_an_alarm_stops_and_the_message_stays",),
+    ),
+    Defect(
+        "requeue-for-ever",
+        "A message that strikes a defect is tried again without end.",
+        (Edit(f"{CHASSIS}/consumer.py", "if delivery.attempt < attempts else", "if attempts else"),),
+        (f"{DELIVERY}::test_defect_is_tried_again_and_then_given_up",),
+    ),
+    Defect(
+        "outage-exhausts",
+        "A dependency that is away uses up the attempts of a message.",
+        (Edit(f"{CHASSIS}/consumer.py", "exhausts=fault.counts)", "exhausts=True)"),),
+        ("tests/unit/chassis/test_consumer.py::test_fault_of_a_dependency_never_exhausts_the_attempts",),
+    ),
+    Defect(
+        "outbox-by-cursor",
+        "The relay reads the outbox behind the last moment it has seen, and passes over what commits late.",
+        (
+            Edit(
+                f"{CHASSIS}/outbox.py",
+                "SWEPT = 1000\n",
+                "SWEPT = 1000\nlast = datetime.fromisoformat('2000-01-01T00:00:00+00:00')\n",
+            ),
+            Edit(f"{CHASSIS}/outbox.py", "    moment = now()\n", "    global last\n    moment = now()\n"),
+            Edit(f"{CHASSIS}/outbox.py", '"due", free)', '"due", outbox.c.date_created > last, free)'),
+            Edit(
+                f"{CHASSIS}/outbox.py",
+                "values(date_leased_until=moment + LEASE))\n",
+                "values(date_leased_until=moment + LEASE))\n    last = moment\n",
+            ),
+        ),
+        (f"{DELIVERY}::test_event_that_is_committed_late_is_not_passed_over",),
+    ),
+    Defect(
+        "marked-before-confirmed",
+        "Events are marked as published although the broker has not confirmed them.",
+        (
+            Edit(
+                f"{CHASSIS}/relay.py",
+                "                refused = fault\n",
+                "                refused = fault\n                confirmed.append(row.id)\n",
+            ),
+        ),
+        (f"{DELIVERY}::test_what_no_queue_takes_stays_due_and_holds_up_no_other",),
+    ),
+    Defect(
+        "no-lease",
+        "Relays do not hold what they publish, and another publishes it too.",
+        (Edit(f"{CHASSIS}/outbox.py", "values(date_leased_until=moment + LEASE)", "values(date_leased_until=None)"),),
+        (f"{DELIVERY}::test_relay_that_dies_with_a_batch_is_replaced_when_its_lease_runs_out",),
+    ),
+    Defect(
+        "no-dedupe",
+        "An answer that comes twice is applied twice.",
+        (
+            Edit(
+                f"{CATALOG}/results.py",
+                "return (image.picture, image.error) == (outcome.picture, outcome.error)",
+                "return False",
+            ),
+        ),
+        (f"{JOBS}::test_same_result_twice_changes_nothing",),
+    ),
+    Defect(
+        "generation-not-checked",
+        "A result of an older generation is taken for one of the present.",
+        (
+            Edit(
+                f"{CATALOG}/results.py",
+                "return (image.image_id, image.generation) == (outcome.image_id, outcome.generation)",
+                "return image.image_id == outcome.image_id",
+            ),
+        ),
+        (f"{JOBS}::test_reprocessing_waits_for_the_job_before_and_shows_the_old_picture",),
+    ),
+    Defect(
+        "all-jobs-at-once",
+        "Two jobs of one key are with imaging at a time.",
+        (Edit(f"{CATALOG}/queueing.py", "    if idle:\n", "    if queued:\n"),),
+        (f"{JOBS}::test_key_registered_again_waits_until_the_thumbs_of_the_first_are_gone",),
+    ),
+    Defect(
+        "key-not-locked",
+        "Two transactions look at the jobs of a key at once, and each takes itself for the first.",
+        (Edit(f"{CATALOG}/adapters/store.py", 'self._lock(f"key/{s3_key}", "pg_advisory_xact_lock")', "pass"),),
+        (f"{JOBS}::test_registering_while_a_result_is_applied_never_leaves_a_job_waiting_for_ever",),
+    ),
+    Defect(
+        "late-result-ignored",
+        "A late result is dropped, and its thumbs stay where another registration's should be.",
+        (
+            Edit(
+                f"{CATALOG}/results.py",
+                "    elif not awaited:\n",
+                "    elif not awaited and outcome.generation < 0:\n",
+            ),
+        ),
+        (
+            f"{JOBS}::test_late_result_of_a_deleted_image_removes_its_thumbs",
+            f"{JOBS}::test_late_result_of_an_earlier_registration_has_the_present_one_processed_again",
+        ),
+    ),
+    Defect(
+        "deleted-user-forgotten",
+        "Nobody remembers who was deleted, and a token that outlives its user registers images.",
+        (Edit(f"{CATALOG}/results.py", "    store.note_deleted_user(user_id)\n", ""),),
+        (f"{JOBS}::test_user_who_is_gone_takes_images_and_collections_along",),
+    ),
+    Defect(
+        "delete-without-id-check",
+        "Thumbs are deleted by their keys, whoever they belong to.",
+        (
+            Edit(
+                f"{IMAGING}/adapters/storage.py",
+                "if found is None or found[0] != job.image_id or found[1] > job.generation:",
+                "if found is None:",
+            ),
+        ),
+        (
+            f"{STORAGE}::test_object_that_is_not_ours_is_neither_overwritten_nor_deleted",
+            f"{STORAGE}::test_deletion_takes_the_thumbs_of_its_image_only",
+        ),
+    ),
+    Defect(
+        "foreign-object-overwritten",
+        "An object that is not ours is written over by a thumb.",
+        (Edit(f"{IMAGING}/adapters/storage.py", "        if owner is None:\n", "        if owner == key:\n"),),
+        (f"{STORAGE}::test_object_that_is_not_ours_is_neither_overwritten_nor_deleted",),
+    ),
+    Defect(
+        "late-worker-overwrites",
+        "A worker of an older generation writes its thumbs over those of a newer one.",
+        (
+            Edit(
+                f"{IMAGING}/adapters/storage.py",
+                "if owner == job.image_id and generation > job.generation:",
+                "if owner == job.image_id and generation < 0:",
+            ),
+        ),
+        (f"{STORAGE}::test_late_generation_writes_over_nothing",),
+    ),
+    Defect(
+        "dead-letter-acked-before-kept",
+        "A dead letter leaves the broker before it is kept.",
+        (
+            Edit(
+                f"{CHASSIS}/dead_letters.py",
+                "channel.basic_get(queue.dead)",
+                "channel.basic_get(queue.dead, auto_ack=True)",
+            ),
+            Edit(f"{CHASSIS}/dead_letters.py", '        channel.basic_ack(cast("int", method.delivery_tag))\n', ""),
+        ),
+        (f"{DEAD_LETTERS}::test_letter_that_could_not_be_kept_stays_and_comes_again",),
+    ),
+    Defect(
+        "exhausted-stays-pending",
+        "An image whose job was given up stays pending for ever, and holds up its key.",
+        (Edit(f"{CATALOG}/dead_letters.py", "if store.add_dead_letter(kept)", "if not store.add_dead_letter(kept)"),),
+        (f"{DEAD_LETTERS}::test_job_that_was_given_up_fails_its_image_and_frees_its_key",),
+    ),
+    Defect(
+        "backlog-feeds-itself",
+        "The watchdog asks again for what merely waits its turn.",
+        (Edit(f"{CATALOG}/watchdog.py", "any(depth.ready or depth.dead for depth in depths)", "not depths"),),
+        (f"{WATCHDOG}::test_nothing_is_stuck_while_messages_wait_in_the_broker",),
+    ),
+)
