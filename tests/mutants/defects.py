@@ -11,6 +11,8 @@ JOBS = "tests/integration/test_catalog_jobs.py"
 STORAGE = "tests/integration/test_storage.py"
 DEAD_LETTERS = "tests/integration/test_dead_letters.py"
 WATCHDOG = "tests/integration/test_watchdog.py"
+RECONCILE = "tests/integration/test_reconcile.py"
+REPROCESS = "tests/integration/test_reprocess.py"
 
 
 @dataclass(frozen=True)
@@ -229,5 +231,29 @@ DEFECTS = (
         "The watchdog asks again for what merely waits its turn.",
         (Edit(f"{CATALOG}/watchdog.py", "any(depth.ready or depth.dead for depth in depths)", "not depths"),),
         (f"{WATCHDOG}::test_nothing_is_stuck_while_messages_wait_in_the_broker",),
+    ),
+    Defect(
+        "foreign-object-reconciled",
+        "Reconcile deletes objects that are somebody else's.",
+        (Edit(f"{CATALOG}/reconciliation.py", "if found.image_id is None or has_jobs", "if has_jobs"),),
+        (f"{RECONCILE}::test_thumb_of_nothing_is_found_and_deleted_and_nothing_else",),
+    ),
+    Defect(
+        "deleted-by-what-was-listed",
+        "Reconcile deletes what it found earlier, without another look at the database.",
+        (
+            Edit(
+                f"{CATALOG}/reconciliation.py",
+                "if found is None or not _those_of_nothing(store, sides.bucket, [found]):",
+                "if found is None:",
+            ),
+        ),
+        (f"{RECONCILE}::test_thumb_that_is_of_nothing_no_more_when_it_would_be_deleted_is_kept",),
+    ),
+    Defect(
+        "run-not-locked",
+        "Two commands go on with one run of reprocessing, and both queue the same images.",
+        (Edit(f"{CATALOG}/reprocessing.py", "store.run(run_id, locked=True)", "store.run(run_id)"),),
+        (f"{REPROCESS}::test_two_commands_on_one_run_queue_no_image_twice",),
     ),
 )
