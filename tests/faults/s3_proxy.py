@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 UPSTREAM = os.environ.get("UPSTREAM", "s3:5000")
 HOP_BY_HOP = {"host", "connection", "keep-alive", "transfer-encoding", "expect", "content-length", "date", "server"}
@@ -28,7 +29,7 @@ TICK_S = 0.05
 class Behaviour:
     """KIND is one of pass, slow, drip, refuse, reset, replace; it befalls a SHARE of the requests.
 
-    DELAY_S belongs to slow. REPLACEMENT, in Base64, is what an original is replaced with between two requests.
+    DELAY_S belongs to slow. REPLACEMENT, in Base64, is what an original is replaced with before it is read.
     """
 
     kind: str = "pass"
@@ -79,7 +80,8 @@ class Proxy(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         """Serve one request of whatever method."""
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        reads_original = self.command == "GET" and "If-Match" in self.headers
+        # Imaging fetches nothing but originals; its other GET asks for buckets.
+        reads_original = self.command == "GET" and "/" in urlsplit(self.path).path.strip("/")
         kinds = {"slow", "refuse"} | ({"drip", "reset", "replace"} if reads_original else set())
         behaviour = switch.draw(lambda kind: kind in kinds)
         if behaviour.kind == "slow":

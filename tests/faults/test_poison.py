@@ -13,7 +13,7 @@ from faults.broker import WORKED, Message
 from faults.stack import BUCKET
 from faults.trial import Trial
 
-GIVEN_UP_S = 60.0
+GIVEN_UP_S = 120.0  # what kills its worker is put off for longer each time
 HUGE = 5_000_000
 
 

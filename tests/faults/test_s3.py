@@ -1,4 +1,4 @@
-"""An S3 that is slow, drips, refuses, breaks off, or changes an original between two requests."""
+"""An S3 that is slow, drips, refuses, breaks off, or has another original by the time it is read."""
 
 import base64
 from typing import Any

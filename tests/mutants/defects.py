@@ -42,7 +42,7 @@ DEFECTS = (
             Edit(f"{CHASSIS}/consumer.py", "(self.queue.name, take)", "(self.queue.name, take, auto_ack=True)"),
             Edit(f"{CHASSIS}/consumer.py", "    if channel.is_open:\n", "    if not channel.is_open:\n"),
         ),
-        (f"{DELIVERY}::test_message_of_a_worker_that_died_comes_again",),
+        (f"{DELIVERY}::test_message_of_a_worker_that_died_comes_again_by_itself",),
     ),
     Defect(
         "no-mandatory",

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pika
 import pytest
 
@@ -13,7 +15,7 @@ from chassis.consumer import (
     read_delivery,
 )
 from chassis.envelope import Event, MalformedMessageError
-from chassis.topology import RETRY_DELAYS_S
+from chassis.topology import DELIVERY_LIMIT, RETRY_DELAYS_S
 
 BODY = Event("image.created", "/test", "subject", "request", {"a": 1}).encode()
 
@@ -47,10 +49,26 @@ def test_defect_exhausts_the_attempts() -> None:
     assert judged(RuntimeError(), attempt=3) == DeadLetter("processing-exhausted")
 
 
-def test_crashes_count_as_attempts() -> None:
-    headers = {"x-failures": 1, "x-delivery-count": 1, "x-waits": 4}
+def test_lost_workers_are_counted_apart_from_failures() -> None:
+    headers = {"x-failures": 1, "x-delivery-count": 1, "x-crashes": 2, "x-waits": 4}
     delivery = read_delivery(pika.BasicProperties(message_id="id", headers=headers), b"")
-    assert (delivery.attempt, delivery.waits) == (3, 4)
+    assert delivery == Delivery(b"", "id", attempt=2, waits=4, crashes=3, is_returned=True)
+
+
+def never(_event: Event, _attempt: int) -> None:
+    raise AssertionError("never called")
+
+
+@pytest.mark.parametrize("crashes", [1, DELIVERY_LIMIT])
+def test_message_of_a_lost_worker_is_put_off_before_it_is_worked_on(crashes: int) -> None:
+    returned = Delivery(BODY, "id", waits=crashes - 1, crashes=crashes, is_returned=True)
+    assert judge(returned, never, attempts=3) == RetryLater(RETRY_DELAYS_S[crashes - 1], exhausts=False)
+    assert judge(replace(returned, is_returned=False), lambda *_: None, attempts=3) == Ack()
+
+
+def test_message_that_kills_every_worker_is_given_up() -> None:
+    killer = Delivery(BODY, "id", crashes=DELIVERY_LIMIT + 1, is_returned=True)
+    assert judge(killer, never, attempts=3) == DeadLetter("worker-crashes")
 
 
 def test_headers_of_somebody_elses_making_count_as_absent() -> None:

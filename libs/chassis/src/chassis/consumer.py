@@ -26,6 +26,7 @@ from chassis.topology import Queue
 
 log = structlog.get_logger(__name__)
 
+CRASHES_REASON = "worker-crashes"
 RECONNECT_S = (0.5, 5.0)
 TICK_S = 1.0
 
@@ -51,12 +52,18 @@ class GiveUpError(Exception):
 
 @dataclass(frozen=True)
 class Delivery:
-    """A message as it came: ATTEMPT counts failures that exhaust (crashes and defects), WAITS all retries so far."""
+    """A message as it came: ATTEMPT counts failures that exhaust, from 1, and WAITS all retries so far.
+
+    CRASHES is how often it was in the hands of a worker that was gone before it was done, IS_RETURNED tells whether the
+    last one was.
+    """
 
     body: bytes
     message_id: str
     attempt: int = 1
     waits: int = 0
+    crashes: int = 0
+    is_returned: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,8 @@ Verdict = Ack | RetryLater | DeadLetter
 def judge(delivery: Delivery, handle: Handler, attempts: int) -> Verdict:
     """Let HANDLE work on DELIVERY and decide what becomes of it; ATTEMPTS is how often a defect may strike."""
     delay_s = topology.RETRY_DELAYS_S[min(delivery.waits, len(topology.RETRY_DELAYS_S) - 1)]
+    if delivery.is_returned:
+        return _judge_returned(delivery, delay_s)
     try:
         event = Event.decode(delivery.body)
         request_ids.adopt(event.request_id)
@@ -104,6 +113,18 @@ def judge(delivery: Delivery, handle: Handler, attempts: int) -> Verdict:
     return Ack()
 
 
+def _judge_returned(delivery: Delivery, delay_s: int) -> RetryLater | DeadLetter:
+    """Decide about what comes back from a worker that was lost: it is put off before anybody works on it again.
+
+    Whichever of the messages in its hands killed that worker, the others must not be in the same hands the next time.
+    """
+    if delivery.crashes > topology.DELIVERY_LIMIT:
+        log.warning("message given up", reason=CRASHES_REASON, message_id=delivery.message_id)
+        return DeadLetter(CRASHES_REASON)
+    log.warning("message of a lost worker", delay_s=delay_s, message_id=delivery.message_id)
+    return RetryLater(delay_s, exhausts=False)
+
+
 def read_delivery(properties: pika.BasicProperties, body: bytes) -> Delivery:
     """Make a Delivery of what came over the wire; headers that are not ours or not numbers count as absent."""
     headers = properties.headers or {}
@@ -112,11 +133,15 @@ def read_delivery(properties: pika.BasicProperties, body: bytes) -> Delivery:
         value = headers.get(name)
         return value if isinstance(value, int) and value > 0 else 0
 
+    returns = number("x-delivery-count")
+    crashes = number("x-crashes") + returns
     return Delivery(
         body=body,
         message_id=properties.message_id or "",
-        attempt=1 + number("x-failures") + number("x-delivery-count"),
+        attempt=1 + number("x-failures"),
         waits=number("x-waits"),
+        crashes=crashes,
+        is_returned=returns > 0,
     )
 
 
@@ -223,6 +248,7 @@ class Consumer:
         exhausts = isinstance(verdict, RetryLater) and verdict.exhausts
         headers: dict[str, str | int] = {
             "x-failures": delivery.attempt - 1 + (1 if exhausts else 0),
+            "x-crashes": delivery.crashes,
             "x-waits": delivery.waits + 1,
             "x-reason": verdict.reason if isinstance(verdict, DeadLetter) else "",
         }

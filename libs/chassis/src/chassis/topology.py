@@ -10,7 +10,8 @@ from typing import Any
 from pika.adapters.blocking_connection import BlockingChannel
 
 EXCHANGE = "imghost"
-# A delivery that comes back without an acknowledgement has killed its worker, or the worker was killed: it counts.
+# A delivery that comes back without an acknowledgement has killed its worker, or the worker was killed: it counts. The
+# consumers put what came back into a retry queue and go on counting; the broker's limit is for those that cannot.
 DELIVERY_LIMIT = 5
 # Nobody works in the other queues, and what looks into them must not use their messages up: the broker's default
 # limit of 20 would drop a dead letter that was looked at so often.
