@@ -9,6 +9,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
+import pytest
+
 from deadlines import until
 from faults.audit import objects_below
 from faults.load import Client
@@ -40,6 +42,7 @@ def kill_until(stop: threading.Event, trial: Trial) -> int:
     return kills
 
 
+@pytest.mark.timeout(600 + COUNT)
 def test_flood(trial: Trial) -> None:
     def pending() -> int:
         [row] = trial.stack.query("catalog", "SELECT count(*) AS pending FROM images WHERE status = 'pending'")
