@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import pika
 import pytest
+import sqlalchemy as sa
 
 from catalog import dead_letters, messages, queueing
 from catalog.adapters.store import Store
@@ -274,3 +275,33 @@ def test_operator_lists_shows_replays_and_drops(
     assert command("drop", poison, "--yes").stdout == "dropped 1\n"
     assert command("drop", poison, "--yes").returncode == 1
     assert json.loads(command("list", "--json").stdout) == {"counts": [], "dead_letters": []}
+
+
+@pytest.mark.parametrize("body", [b'"\\u001b[31m"', b'{"a": "\\u001b[31m"}', b"[" * 50_000, b"[" * 900 + b"]" * 900])
+def test_body_may_be_anything_and_no_terminal_obeys_it(
+    database: Database[Store], command: Callable[..., subprocess.CompletedProcess[str]], body: bytes
+) -> None:
+    database.transact(keep, DeadLetter("imaging.jobs", "m-1", "malformed-message", body))
+    number = str(only_letter(database))
+    for words in (("show", number), ("show", number, "--json")):
+        shown = command(*words)
+        assert shown.returncode == 0, shown.stderr[-500:]
+        assert "\x1b" not in shown.stdout
+
+
+def test_list_leaves_the_bodies_where_they_are(database: Database[Store]) -> None:
+    database.transact(keep, DeadLetter("imaging.jobs", "m-1", "malformed-message", b"x" * 5_000_000))
+    statements: list[str] = []
+    sa.event.listen(database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    [letter] = database.read(Store.dead_letters, None, None, 10)
+    assert "body" not in " ".join(statements)
+    assert database.read(Store.dead_letter, letter.dead_letter_id).body == b"x" * 5_000_000
+
+
+def test_replayed_image_is_pending_since_its_replay(database: Database[Store], steps: Steps) -> None:
+    image = steps.register()
+    database.transact(keep, job_letter(image))
+    steps.thumbs_deleted(image)
+    failed = steps.image()
+    database.transact(dead_letters.replay, only_letter(database))
+    assert steps.image().date_updated > failed.date_updated

@@ -287,6 +287,23 @@ def test_denied_thumb_is_a_fault_of_the_moment() -> None:
                 work(storage_at(url), JOB)
 
 
+@pytest.mark.parametrize("conditional", [True, False])
+def test_object_under_a_key_of_encryption_that_only_its_owner_has_is_not_ours(conditional: bool) -> None:
+    """S3 says 400 to every look at it, for ever; nor may it be overwritten."""
+
+    refusal = refusing(400, "InvalidRequest")
+    refusal.do_PUT = lambda request: request.send_error(412)  # type: ignore[attr-defined]
+    with serving(refusal) as url:
+        with pytest.raises(ThumbKeyOccupiedError):
+            storage_at(url, s3_conditional_writes=conditional).write_thumb(JOB, THUMB, "e", 1)
+        storage_at(url, s3_conditional_writes=conditional).delete_thumbs(JOB)
+
+
+def test_look_that_is_refused_for_another_reason_is_a_fault_of_the_moment() -> None:
+    with serving(refusing(400, "ExpiredToken")) as url, pytest.raises(StorageError):
+        storage_at(url).delete_thumbs(JOB)
+
+
 def test_server_that_is_away_is_a_fault_of_the_moment() -> None:
     away = storage_at("http://127.0.0.1:9")
     with pytest.raises(StorageError):

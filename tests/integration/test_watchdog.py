@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from prometheus_client import REGISTRY
 
 from catalog.adapters.store import Store
-from catalog.adapters.tables import jobs, outbox
+from catalog.adapters.tables import images, jobs, outbox
 from catalog.watchdog import Watchdog
 from catalog_steps import Sent, Steps
 from chassis import depths, topology
@@ -151,3 +151,16 @@ def test_age_of_what_is_pending_is_seen_also_while_the_broker_is_away(
     with pytest.raises(DependencyDownError):
         away.look()
     assert (REGISTRY.get_sample_value("oldest_pending_seconds") or 0) > 86400
+
+
+def test_key_that_cannot_begin_anew_holds_up_no_other(
+    watchdog: Watchdog, steps: Steps, relayed: Callable[[], None], catalog_database: Database[Store]
+) -> None:
+    steps.register("a")
+    steps.register("b")
+    with catalog_database.engine.begin() as connection:
+        unreadable = {"width": 1, "colors": [], "thumbs": [{"of": "a later release"}]}
+        connection.execute(images.update().where(images.c.s3_key == "a").values(unreadable))
+    relayed()
+    assert watchdog.look() == 1
+    assert steps.image("b").generation == 2

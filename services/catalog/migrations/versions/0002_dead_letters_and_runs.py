@@ -41,5 +41,4 @@ def upgrade() -> None:
     )
     op.add_column("jobs", sa.Column("request_id", sa.String(length=128), nullable=True))
     op.add_column("jobs", sa.Column("date_sent", UtcDateTime, nullable=True))
-    # Of every key the oldest job was sent; that the others seem to have been changes nothing, they are sent anew.
-    op.execute("UPDATE jobs SET date_sent = date_created")
+    # Not filled in for the jobs that are there: nobody could use the table meanwhile. Without it date_created counts.

@@ -235,10 +235,10 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class DeadLetter:
-    """A message that was given up: by the consumers of QUEUE, or by the broker, for REASON.
+class DeadLetterSummary:
+    """What a dead letter is about: a message that the consumers of QUEUE gave up, or the broker, for REASON.
 
-    BODY is as it came and need not be an event; TYPE and S3_KEY are empty where it tells of none.
+    TYPE and S3_KEY are empty where its body tells of none.
     """
 
     queue: str
@@ -246,9 +246,15 @@ class DeadLetter:
     reason: str
     type: str
     s3_key: str
-    body: bytes
     date_created: datetime
     dead_letter_id: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetter(DeadLetterSummary):
+    """A dead letter with its BODY, which is as it came, of any size, and need not be an event."""
+
+    body: bytes
 
 
 def check_key(key: str) -> None:

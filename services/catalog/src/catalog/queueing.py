@@ -11,6 +11,7 @@ import structlog
 from catalog import messages
 from catalog.domain import Image, Job, JobKind, Outcome
 from chassis import request_ids
+from chassis.database import now
 
 if TYPE_CHECKING:
     from catalog.adapters.store import Store
@@ -40,9 +41,11 @@ def send(store: "Store", job: Job) -> None:
 def renew(store: "Store", image: Image) -> Image:
     """Give IMAGE a new generation and queue its processing; the caller keeps what is returned.
 
-    Of the jobs that still wait for the image at most the one for the newest generation is of use.
+    Of the jobs that still wait for the image at most the one for the newest generation is of use. What was not pending
+    before is so since now.
     """
-    renewed = replace(image, generation=image.generation + 1, status="pending", error=None)
+    since = image.date_updated if image.status == "pending" else now()
+    renewed = replace(image, generation=image.generation + 1, status="pending", error=None, date_updated=since)
     for waiting in store.jobs(image.s3_bucket, image.s3_key)[1:]:
         if waiting.image_id == image.image_id and not waiting.deletes:
             store.remove_job(waiting.job_id)

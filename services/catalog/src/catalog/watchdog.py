@@ -4,12 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
+
 from catalog import metrics, recovery
 from catalog.adapters.store import Store
 from chassis.database import Database, now
 from chassis.depths import Depth, measure
+from chassis.errors import DependencyDownError
 from chassis.metrics import QUEUE_DEPTH
 from chassis.topology import Queue
+
+log = structlog.get_logger(__name__)
 
 RELAY_PATIENCE = timedelta(seconds=5)
 BATCH = 100
@@ -34,9 +39,18 @@ class Watchdog:
         stuck = self.database.read(Store.stuck_keys, moment, BATCH)
         if _may_be_waiting(due, depths, len(stuck)):
             return 0
-        requeued = sum(self.database.transact(recovery.restart, bucket, key, moment) for bucket, key in stuck)
+        requeued = sum(self._restart(bucket, key, moment) for bucket, key in stuck)
         metrics.REQUEUED.inc(requeued)
         return requeued
+
+    def _restart(self, s3_bucket: str, s3_key: str, before: datetime) -> bool:
+        try:
+            return self.database.transact(recovery.restart, s3_bucket, s3_key, before)
+        except DependencyDownError:
+            raise
+        except Exception:  # of one key: it must not hold up the others, nor take the other loops along
+            log.exception("stuck key cannot begin anew", s3_bucket=s3_bucket, s3_key=s3_key)
+            return False
 
     def _measure(self, queue: Queue) -> Depth:
         depth = measure(self.broker_url, queue)

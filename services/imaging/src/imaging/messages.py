@@ -1,8 +1,8 @@
 """The messages of imaging: jobs in, answers out. Only the fields that are read here are declared."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from chassis import request_ids
 from chassis.envelope import Event, MalformedMessageError
@@ -13,18 +13,25 @@ SOURCE = "/imaging"
 IMAGE_CREATED = "image.created"
 IMAGE_REPROCESS = "image.reprocess"
 IMAGE_DELETED = "image.deleted"
-MAX_KEY = 1024
+# Of UTF-8: S3 ends at 1024, thumbs need the rest.
+MAX_KEY_BYTES = 1000
 TAKEN = (IMAGE_CREATED, IMAGE_REPROCESS, IMAGE_DELETED)
+
+
+def _short_enough(key: str) -> str:
+    if len(key.encode()) > MAX_KEY_BYTES:
+        raise ValueError("too long for S3")
+    return key
 
 
 class _Job(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    image_id: str
+    # What S3, or its client, refuses each time anew would make a job that never ends.
+    image_id: str = Field(pattern=r"^[!-~]{1,255}$")
     generation: int
-    s3_bucket: str
-    # S3 refuses longer ones each time anew, so a job that has one would never end.
-    s3_key: str = Field(min_length=1, max_length=MAX_KEY)
+    s3_bucket: str = Field(pattern=r"^[A-Za-z0-9._-]{3,255}$")
+    s3_key: Annotated[str, Field(min_length=1), AfterValidator(_short_enough)]
 
 
 def read_job(event: Event) -> Job:

@@ -22,6 +22,7 @@ from catalog.domain import (
     CollectionNameTakenError,
     DeadLetter,
     DeadLetterNotFoundError,
+    DeadLetterSummary,
     Image,
     ImageExistsError,
     Job,
@@ -208,7 +209,8 @@ class Store:
             images.c.status == "pending", ~sa.exists().where(own, jobs.c.kind != "image.deleted")
         )
         unanswered = sa.select(jobs.c.s3_bucket, jobs.c.s3_key).where(
-            sa.func.coalesce(jobs.c.date_sent, jobs.c.date_created, type_=jobs.c.date_sent.type) < before,
+            # Two comparisons, not coalesce(), which no index serves.
+            (jobs.c.date_sent < before) | (jobs.c.date_sent.is_(None) & (jobs.c.date_created < before)),
             ~sa.exists().where(older, other.c.job_id < jobs.c.job_id),
         )
         keys = sa.union(without_job, unanswered).subquery()
@@ -253,15 +255,18 @@ class Store:
             raise DeadLetterNotFoundError(dead_letter_id)
         return DeadLetter(**row)
 
-    def dead_letters(self, queue: str | None, reason: str | None, limit: int, after: int = 0) -> Sequence[DeadLetter]:
+    def dead_letters(
+        self, queue: str | None, reason: str | None, limit: int, after: int = 0
+    ) -> Sequence[DeadLetterSummary]:
         """Give up to LIMIT dead letters, oldest first, numbered above AFTER, of QUEUE and REASON if given."""
-        query = sa.select(dead_letters).where(dead_letters.c.dead_letter_id > after)
+        summary = [column for column in dead_letters.c if column is not dead_letters.c.body]
+        query = sa.select(*summary).where(dead_letters.c.dead_letter_id > after)
         if queue is not None:
             query = query.where(dead_letters.c.queue == queue)
         if reason is not None:
             query = query.where(dead_letters.c.reason == reason)
         query = query.order_by(dead_letters.c.dead_letter_id).limit(limit)
-        return [DeadLetter(**row) for row in self._connection.execute(query).mappings()]
+        return [DeadLetterSummary(**row) for row in self._connection.execute(query).mappings()]
 
     def count_dead_letters(self) -> Sequence[tuple[str, str, int]]:
         """Count the dead letters: (queue, reason, how many)."""

@@ -1,6 +1,7 @@
 """`catalog dead-letters`: what was given up, and what to do about it."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -8,7 +9,7 @@ import click
 from catalog import dead_letters
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.adapters.store import Store
-from catalog.domain import CatalogError, DeadLetter
+from catalog.domain import CatalogError, DeadLetterSummary
 from catalog.operating.connection import connect
 from catalog.settings import DatabaseSettings
 from chassis.database import Database
@@ -125,7 +126,7 @@ def _chosen(
     return chosen
 
 
-def _summary(letter: DeadLetter) -> dict[str, Any]:
+def _summary(letter: DeadLetterSummary) -> dict[str, Any]:
     return {
         "id": letter.dead_letter_id,
         "date_created": letter.date_created.isoformat(),
@@ -138,8 +139,10 @@ def _summary(letter: DeadLetter) -> dict[str, Any]:
 
 
 def _readable(body: bytes) -> Any:
-    """Give BODY as JSON if it is, else as text in which what no terminal should get is escaped."""
-    try:
-        return json.loads(body)
-    except ValueError:
-        return body.decode("ascii", errors="backslashreplace").encode("unicode_escape").decode("ascii")
+    """Give BODY as JSON if it is more than a text, else as text in which what no terminal should get is escaped."""
+    with suppress(ValueError, RecursionError):
+        document = json.loads(body)
+        if not isinstance(document, str):
+            json.dumps({"body": document}, indent=2)  # may be too deep where reading it was not
+            return document
+    return body.decode("ascii", errors="backslashreplace").encode("unicode_escape").decode("ascii")

@@ -186,10 +186,23 @@ class Storage:
         except ClientError as fault:
             if _code(fault) in _MISSING:
                 return None
+            if _code(fault) == "400" and self._is_unreadable(job, key):
+                return None, 0, ""
             raise
         metadata = head["Metadata"]
         generation = metadata.get(GENERATION, "")
         return metadata.get(IMAGE_ID), int(generation) if generation.isdecimal() else 0, head["ETag"]
+
+    def _is_unreadable(self, job: Job, key: str) -> bool:
+        """Tell whether the object at KEY is under a key of encryption that only its owner has; we write none such.
+
+        A refused HEAD has no body that could tell, a GET has.
+        """
+        try:
+            self._client.get_object(Bucket=job.s3_bucket, Key=key)["Body"].close()
+        except ClientError as fault:
+            return _code(fault) == "InvalidRequest"
+        return False
 
 
 def _receive(stream: "HTTPResponse", size: int, deadline: float) -> bytearray:
