@@ -1,5 +1,6 @@
 """The migrations and the tables that the code works with are one schema, on both databases."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -45,6 +46,23 @@ def test_empty_database_is_not_ready(any_database_url: str) -> None:
     database = make_database(DatabaseSettings(database_url=any_database_url))
     assert not schema_is_current(database.engine, database.migrations)
     database.engine.dispose()
+
+
+def test_worker_waits_for_the_migration(any_database_url: str) -> None:
+    database = catalog.bootstrap.make_database(catalog.settings.DatabaseSettings(database_url=any_database_url))
+    stop = threading.Event()
+    waiting = threading.Thread(target=database.wait_for_schema, args=(stop,))
+    waiting.start()
+    try:
+        waiting.join(1.5)
+        assert waiting.is_alive()
+        database.migrate()
+        waiting.join(10)
+        assert not waiting.is_alive()
+    finally:
+        stop.set()
+        waiting.join(10)
+        database.engine.dispose()
 
 
 def test_replicas_that_start_together_take_turns(database_url: str) -> None:

@@ -1,6 +1,7 @@
 """The database: one engine a process, short transactions, the same code on PostgreSQL and SQLite."""
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 ATTEMPTS = 5
 MIGRATION_POLL_S = 0.2
+SCHEMA_POLL_S = 1.0
 _SERIALIZATION_FAILURES = {"40001", "40P01"}  # serialization_failure, deadlock_detected
 _READ_ONLY = "25006"  # read_only_sql_transaction: what was the primary follows another now
 _WRITES = "chassis_writes"
@@ -130,6 +132,17 @@ class Database(Generic[Store]):
     def migrate(self) -> None:
         """Bring the schema to the newest revision."""
         migrate(self.engine, self.migrations)
+
+    def wait_for_schema(self, stop: threading.Event) -> None:
+        """Wait until the schema is one that this code works with, or STOP is set.
+
+        A worker that began before the migration would take each message for one that strikes a defect.
+        """
+        own, _ = self.checks()
+        while not health.examine(own, {})[0]:
+            log.warning("waiting for the schema")
+            if stop.wait(SCHEMA_POLL_S):
+                return
 
     def checks(self) -> tuple[Checks, Checks]:
         """Give the checks for health: our own, and of what is shared."""

@@ -58,6 +58,7 @@ def run_worker() -> None:
 
     sweep = worker.every(SWEEP_EVERY_S, lambda: database.transact(Store.sweep_failures, now()), stop)
     ops.serve(settings.ops_host, settings.ops_port, *database.checks())
+    database.wait_for_schema(stop)
     worker.run({"relay": relay.run, "sweep": sweep}, stop)
     publisher.close()
 

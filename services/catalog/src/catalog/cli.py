@@ -68,6 +68,7 @@ def run_worker() -> None:
     watch = worker.every(WATCH_EVERY_S, watchdog.look, stop)
     own, shared = database.checks()
     ops.serve(settings.ops_host, settings.ops_port, own, {**shared, "broker": consumer.connected.is_set})
+    database.wait_for_schema(stop)
     worker.run({"relay": relay.run, "results": consumer.run, "dead letters": drain.run, "watchdog": watch}, stop)
     relaying.close()
     retrying.close()

@@ -48,7 +48,7 @@ class DatabaseSettings(ProcessSettings):
     model_config = _CONFIG
 
     database_url: SecretStr = Field(description="SQLAlchemy URL; postgresql+psycopg://… or sqlite:///….")
-    database_pool: PositiveInt = Field(8, description="Connections that one process keeps at most.")
+    database_pool: int = Field(8, ge=2, description="Connections that one process keeps at most.")
 
 
 class ServeSettings(DatabaseSettings, WebSettings):
