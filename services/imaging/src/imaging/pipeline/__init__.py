@@ -8,7 +8,7 @@ from imaging.pipeline.placeholder import placeholder
 from imaging.pipeline.thumbs import encode, scale
 
 # Raised whenever the same bytes give other thumbs, colours or placeholders than before.
-RECIPE = 2
+RECIPE = 3
 
 
 def render(data: bytes, limits: Limits, squares: tuple[int, ...]) -> Rendering:

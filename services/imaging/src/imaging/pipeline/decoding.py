@@ -85,14 +85,12 @@ def _load(image: Image.Image, file_bytes: int) -> None:
 def _shrink(image: Image.Image, size: tuple[int, int], needed: int) -> Image.Image:
     """Scale IMAGE, whose original has SIZE pixels, down for a square of NEEDED pixels.
 
-    Whole blocks of pixels are averaged away first. The step from there has by far the most pixels and takes the cheaper
-    filter; what that costs in sharpness is below what the smaller thumbs would lose by it.
+    Whole blocks of pixels are averaged away first, which leaves enough of them for a good filter.
     """
     factor = max(image.size) // (needed * _HEADROOM)
     if factor > 1:
         image = image.reduce((min(factor, image.width), min(factor, image.height)))
-    target = fit(size, needed)
-    return resize(image, target, Image.Resampling.BICUBIC)
+    return resize(image, fit(size, needed))
 
 
 def _orientation(image: Image.Image) -> int:

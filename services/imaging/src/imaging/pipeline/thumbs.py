@@ -16,23 +16,27 @@ def fit(size: tuple[int, int], square: int) -> tuple[int, int]:
 
 
 def scale(image: Image.Image, size: tuple[int, int], squares: tuple[int, ...]) -> dict[int, Image.Image]:
-    """Scale IMAGE, whose original has SIZE pixels, for each of SQUARES: the largest first, each from the one before."""
+    """Scale IMAGE, whose original has SIZE pixels, for each of SQUARES: the largest first, each from the one before.
+
+    Between neighbours, half the size as a rule, a bicubic filter is as good as Lanczos, and costs two thirds of it.
+    """
     scaled: dict[int, Image.Image] = {}
     for square in sorted(squares, reverse=True):
         target = fit(size, square)
-        image = resize(image, target, Image.Resampling.LANCZOS)
+        image = resize(image, target)
         scaled[square] = image
     return scaled
 
 
-def resize(image: Image.Image, size: tuple[int, int], by: Image.Resampling) -> Image.Image:
-    """Give IMAGE at SIZE by a filter; chroma, which the JPEG that it becomes will halve anyway, by a cheaper one."""
+def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Give IMAGE at SIZE; chroma, which the JPEG that it becomes will halve anyway, by a cheaper filter."""
     if image.size == size:
         return image
     if image.mode != "YCbCr":
-        return image.resize(size, by)
+        return image.resize(size, Image.Resampling.BICUBIC)
     luma, *chroma = image.split()
-    return Image.merge("YCbCr", (luma.resize(size, by), *(_average(plane, size) for plane in chroma)))
+    luma = luma.resize(size, Image.Resampling.BICUBIC)
+    return Image.merge("YCbCr", (luma, *(_average(plane, size) for plane in chroma)))
 
 
 def _average(plane: Image.Image, size: tuple[int, int]) -> Image.Image:
