@@ -15,6 +15,7 @@ import pika
 import pytest
 import sqlalchemy as sa
 from pika.adapters.blocking_connection import BlockingChannel
+from prometheus_client import REGISTRY
 
 import catalog.bootstrap
 import catalog.settings
@@ -22,10 +23,10 @@ from catalog.adapters.store import Store
 from catalog.adapters.tables import outbox
 from chassis import topology, wakeup
 from chassis.consumer import Consumer, TransientError
-from chassis.database import Database
+from chassis.database import Database, now
 from chassis.dead_letters import read
 from chassis.envelope import Event
-from chassis.outbox import CHANNEL, add, lease
+from chassis.outbox import CHANNEL, KEPT, SWEPT, add, lease
 from chassis.publisher import NotPublishedError, Publisher
 from chassis.relay import Relay
 from chassis.topology import Queue
@@ -417,6 +418,39 @@ def test_many_relays_send_each_event_once(broker_url: str, queue: Queue, catalog
     with ThreadPoolExecutor(3) as pool:
         assert sum(pool.map(relay_all, range(3))) == 250
     wait_for(lambda: depth(broker_url, queue.name) == 250)
+
+
+def test_age_of_what_is_due_is_seen_also_while_the_broker_is_away(catalog_database: Database[Store]) -> None:
+    stop = threading.Event()
+    relay = Relay(catalog_database.engine, outbox, Publisher("amqp://127.0.0.1:9", "test"), stop)
+    with catalog_database.engine.begin() as connection:
+        add(connection, outbox, Event("something.happened", "/test", "s", "r", {}))
+        connection.execute(outbox.update().values(date_created=sa.text("'2020-01-01 00:00:00'")))
+    thread = threading.Thread(target=relay.run)
+    thread.start()
+    try:
+        relay.tidy()
+        assert (REGISTRY.get_sample_value("outbox_oldest_seconds") or 0) > 86400
+    finally:
+        stop.set()
+        thread.join(timeout=30)
+    assert not thread.is_alive()
+
+
+def test_what_was_published_long_ago_is_swept_and_nothing_else(
+    catalog_database: Database[Store], publisher: Publisher
+) -> None:
+    moment = now()
+    row = {"type": "something.happened", "body": b"{}", "date_created": moment}
+    published = {**row, "state": "published", "date_published": moment - 2 * KEPT}
+    with catalog_database.engine.begin() as connection:
+        # More than one batch.
+        connection.execute(outbox.insert(), [{**published, "id": f"old {number}"} for number in range(2 * SWEPT + 1)])
+        connection.execute(outbox.insert(), {**published, "id": "fresh", "date_published": moment})
+        connection.execute(outbox.insert(), {**row, "id": "due", "state": "due"})
+    Relay(catalog_database.engine, outbox, publisher).tidy()
+    with catalog_database.engine.connect() as connection:
+        assert set(connection.scalars(sa.select(outbox.c.id))) == {"fresh", "due"}
 
 
 def test_relay_is_woken_by_the_commit_and_need_not_look_again(

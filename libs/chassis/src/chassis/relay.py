@@ -5,7 +5,6 @@ rows are sent again under the same message ids, by which consumers know them.
 """
 
 import threading
-import time
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -29,7 +28,10 @@ TIDY_EVERY_S = 5.0
 
 @dataclass
 class Relay:
-    """Moves events from the outbox TABLE to the broker until `stop` is set; any number of relays may run at a time."""
+    """Moves events from the outbox TABLE to the broker until `stop` is set; any number of relays may run at a time.
+
+    `run` and `tidy` are for a loop each, the latter every TIDY_EVERY_S.
+    """
 
     engine: sa.Engine
     table: sa.Table
@@ -39,15 +41,11 @@ class Relay:
 
     def run(self) -> None:
         """Relay until `stop` is set, through every loss of the database and the broker."""
-        pause_s, tidied = PAUSE_S[0], 0.0
+        pause_s = PAUSE_S[0]
         wakeup = Wakeup(self.engine, outbox.CHANNEL)
         while not self.stop.is_set():
             try:
                 moved = self.relay_batch()
-                if time.monotonic() - tidied > TIDY_EVERY_S:
-                    tidied = time.monotonic()
-                    self._measure()
-                    transact(self.engine, outbox.sweep, self.table)
             except (NotPublishedError, DependencyDownError) as fault:
                 log.warning("relay delayed", error=str(fault), pause_s=pause_s)
                 self.stop.wait(pause_s)
@@ -87,6 +85,13 @@ class Relay:
             raise refused
         return len(confirmed)
 
-    def _measure(self) -> None:
+    def tidy(self) -> None:
+        """Tell how old the oldest due row is, and delete in small batches what was published long ago.
+
+        For a loop beside `run`, not within it: rows grow old while the broker keeps that one waiting. Raises
+        DependencyDownError.
+        """
         oldest = attempt(self.engine, lambda connection: outbox.oldest_due(connection, self.table))
         OUTBOX_AGE.set((now() - oldest).total_seconds() if oldest else 0.0)
+        while transact(self.engine, outbox.sweep, self.table) == outbox.SWEPT and not self.stop.is_set():
+            pass

@@ -19,7 +19,7 @@ from chassis import commands, logs, ops, server, tokens, worker
 from chassis.commands import Commands
 from chassis.database import Database, now
 from chassis.publisher import Publisher
-from chassis.relay import Relay
+from chassis.relay import TIDY_EVERY_S, Relay
 from chassis.settings import load
 
 SWEEP_EVERY_S = 60.0
@@ -55,11 +55,14 @@ def run_worker() -> None:
     stop = threading.Event()
     publisher = Publisher(settings.broker_url.get_secret_value(), "auth relay")
     relay = Relay(database.engine, outbox, publisher, stop)
-
-    sweep = worker.every(SWEEP_EVERY_S, lambda: database.transact(Store.sweep_failures, now()), stop)
     ops.serve(settings.ops_host, settings.ops_port, *database.checks())
     database.wait_for_schema(stop)
-    worker.run({"relay": relay.run, "sweep": sweep}, stop)
+    loops = {
+        "relay": relay.run,
+        "outbox": worker.every(TIDY_EVERY_S, relay.tidy, stop),
+        "failures": worker.every(SWEEP_EVERY_S, lambda: database.transact(Store.sweep_failures, now()), stop),
+    }
+    worker.run(loops, stop)
     publisher.close()
 
 

@@ -23,7 +23,7 @@ from chassis.commands import Commands
 from chassis.consumer import Consumer
 from chassis.dead_letters import Drain
 from chassis.publisher import Publisher
-from chassis.relay import Relay
+from chassis.relay import TIDY_EVERY_S, Relay
 from chassis.settings import load
 
 WATCH_EVERY_S = 15.0
@@ -65,11 +65,17 @@ def run_worker() -> None:
     )
     drain = Drain(broker_url, (JOBS, QUEUE), lambda letter: database.transact(keep, letter), stop)
     watchdog = Watchdog(database, broker_url, JOBS, QUEUE, timedelta(seconds=settings.stuck_after_s))
-    watch = worker.every(WATCH_EVERY_S, watchdog.look, stop)
     own, shared = database.checks()
     ops.serve(settings.ops_host, settings.ops_port, own, {**shared, "broker": consumer.connected.is_set})
     database.wait_for_schema(stop)
-    worker.run({"relay": relay.run, "results": consumer.run, "dead letters": drain.run, "watchdog": watch}, stop)
+    loops = {
+        "relay": relay.run,
+        "outbox": worker.every(TIDY_EVERY_S, relay.tidy, stop),
+        "results": consumer.run,
+        "dead letters": drain.run,
+        "watchdog": worker.every(WATCH_EVERY_S, watchdog.look, stop),
+    }
+    worker.run(loops, stop)
     relaying.close()
     retrying.close()
 
