@@ -11,11 +11,10 @@ from prometheus_client import REGISTRY
 
 from catalog.adapters.store import Store
 from catalog.adapters.tables import images, jobs, outbox
-from catalog.watchdog import Watchdog
+from catalog.watchdog import BATCH, Watchdog
 from catalog_steps import Sent, Steps
 from chassis import depths, topology
 from chassis.database import Database, now
-from chassis.depths import Depth
 from chassis.errors import DependencyDownError
 from chassis.publisher import Publisher
 from chassis.topology import Queue
@@ -97,15 +96,21 @@ def test_nothing_is_stuck_while_the_relay_is_behind(
     assert watchdog.look() == 0
 
 
-def put(broker_url: str, queue: Queue, name: str) -> None:
-    """Put a message into the part of QUEUE that has this NAME, and wait until the broker counts it."""
+def put(broker_url: str, queue: Queue, name: str, messages: int = 1) -> None:
+    """Put MESSAGES into the part of QUEUE that has this NAME, and wait until the broker counts them."""
     connection = pika.BlockingConnection(pika.URLParameters(broker_url))
     topology.declare(connection.channel(), queue)
     connection.close()
     publisher = Publisher(broker_url, "test")
-    publisher.send("", name, b"{}", "m", headers={})
+    for _ in range(messages):
+        publisher.send("", name, b"{}", "m", headers={})
     publisher.close()
-    until(lambda: depths.measure(broker_url, queue) != Depth(0, 0, 0), 10, "the message is counted")
+
+    def counted() -> int:
+        depth = depths.measure(broker_url, queue)
+        return depth.ready + depth.retrying + depth.dead
+
+    until(lambda: counted() == messages, 10, "the messages are counted")
 
 
 @pytest.mark.parametrize("name", ["jobs", "retries", "results"])
@@ -127,6 +132,16 @@ def test_what_is_retried_for_hours_hides_nothing_that_is_lost(
     relayed()
     put(broker_url, watchdog.jobs, watchdog.jobs.retry(30))
     assert watchdog.look() == 2  # which of them is lost cannot be told; the other's second answer changes nothing
+
+
+def test_many_that_are_retried_for_hours_hide_nothing_that_is_lost(
+    watchdog: Watchdog, steps: Steps, relayed: Callable[[], None], broker_url: str
+) -> None:
+    for number in range(BATCH + 20):
+        steps.register(f"{number}.jpg")
+    relayed()
+    put(broker_url, watchdog.jobs, watchdog.jobs.retry(30), messages=BATCH + 10)
+    assert watchdog.look() == BATCH
 
 
 def test_what_was_answered_or_is_young_is_left_alone(

@@ -36,10 +36,11 @@ class Watchdog:
         moment = now() - self.stuck_after
         due = self.database.read(Store.oldest_due)
         depths = self._measure(self.jobs), self._measure(self.results)
-        stuck = self.database.read(Store.stuck_keys, moment, BATCH)
+        # Enough to tell whether there are more than may all be waiting for their next attempt.
+        stuck = self.database.read(Store.stuck_keys, moment, sum(depth.retrying for depth in depths) + BATCH)
         if _may_be_waiting(due, depths, len(stuck)):
             return 0
-        requeued = sum(self._restart(bucket, key, moment) for bucket, key in stuck)
+        requeued = sum(self._restart(bucket, key, moment) for bucket, key in stuck[:BATCH])
         metrics.REQUEUED.inc(requeued)
         return requeued
 
