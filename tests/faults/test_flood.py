@@ -50,7 +50,8 @@ def test_flood(trial: Trial) -> None:
 
     trial.begin()
     clients = trial.load.clients
-    keys = [[f"{client.prefix}/{n}.png" for n in range(COUNT // len(clients))] for client in clients]
+    shares = [range(first, COUNT, len(clients)) for first in range(len(clients))]
+    keys = [[f"{client.prefix}/{n}.png" for n in share] for client, share in zip(clients, shares, strict=True)]
     began = time.monotonic()
     stop = threading.Event()
     with ThreadPoolExecutor(len(clients) + 1) as pool:
