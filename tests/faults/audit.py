@@ -148,6 +148,8 @@ def _hold_against(ledger: Ledger, images: Mapping[str, dict[str, Any]], findings
             continue
         if record.date_created and datetime.fromisoformat(record.date_created) != image["date_created"]:
             findings.lost.append(f"{key} is another registration than that of {record.date_created}")
+        if image["generation"] <= record.reprocessed:
+            findings.lost.append(f"{key} is of generation {image['generation']} after {record.reprocessed} reprocesses")
         for name, allowed in record.member.items():
             if (name in image["collections"]) not in allowed:
                 (findings.lost if True in allowed else findings.duplicated).append(f"{key} in {name} is not {allowed}")

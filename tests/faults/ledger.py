@@ -29,11 +29,15 @@ class Entry:
 
 @dataclass
 class Record:
-    """What may be true of a key: whether it is registered, and of which collections the image is a member."""
+    """What may be true of a key: whether it is registered, and of which collections the image is a member.
+
+    REPROCESSED counts what was asked for since its registration, each of which raises the generation.
+    """
 
     registered: set[bool] = field(default_factory=lambda: {False})
     member: dict[str, set[bool]] = field(default_factory=dict)
     date_created: str = ""
+    reprocessed: int = 0
     uncertain: bool = False
 
     @property
@@ -75,6 +79,9 @@ class Ledger:
         match entry.operation:
             case "register":
                 record.registered, record.member, record.date_created = {True}, {}, date_created
+                record.reprocessed = 0
+            case "reprocess":
+                record.reprocessed += 1
             case "delete":
                 record.registered, record.member = {False}, {}
             case "add":

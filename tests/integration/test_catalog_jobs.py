@@ -11,6 +11,7 @@ from catalog import results, use_cases
 from catalog.adapters.store import Store
 from catalog.adapters.tables import outbox
 from catalog.domain import ImageExistsError, ImageNotFoundError, Outcome, UserGoneError
+from catalog.worker import FORGET_S
 from catalog_steps import ANNA, BERT, Sent, Steps, picture
 from chassis import request_ids
 from chassis.database import Database
@@ -113,6 +114,60 @@ def test_job_that_waited_leaves_under_the_request_that_asked_for_it(
     assert [Event.decode(body).request_id for body in bodies] == ["first", "second", "third"]
 
 
+def test_key_that_is_registered_and_deleted_again_and_again_has_few_jobs(
+    steps: Steps, sent: Sent, open_jobs: Callable[[], int]
+) -> None:
+    first = steps.register()
+    for _ in range(5):
+        steps.delete()
+        steps.register()
+    last = steps.image()
+    assert open_jobs() == 3
+    steps.processed(first)
+    steps.thumbs_deleted(first)
+    assert sent()[-1] == ("image.created", last.image_id, 1)
+    steps.processed(last)
+    assert open_jobs() == 0
+
+
+def test_image_that_is_deleted_while_its_second_job_waits_leaves_no_thumbs(
+    steps: Steps, sent: Sent, open_jobs: Callable[[], int]
+) -> None:
+    image = steps.register()
+    second = steps.reprocess()
+    steps.delete()
+    steps.processed(image)
+    assert sent()[-1] == ("image.deleted", second.image_id, 2)
+    steps.thumbs_deleted(second)
+    assert open_jobs() == 0
+
+
+def test_late_worker_that_took_its_thumbs_away_has_the_image_processed_again(steps: Steps, sent: Sent) -> None:
+    """It may have written them over those of the generation that is shown."""
+    late = steps.register()
+    steps.processed(late)
+    steps.processed(steps.reprocess())
+    steps.thumbs_deleted(late)
+    assert (steps.image().status, steps.image().generation) == ("pending", 3)
+    assert sent()[-1] == ("image.reprocess", late.image_id, 3)
+
+
+def test_image_is_pending_since_it_is_so_whatever_is_changed_meanwhile(
+    steps: Steps, catalog_database: Database[Store]
+) -> None:
+    image = steps.register()
+    catalog_database.transact(
+        use_cases.change_image, ANNA, image.s3_key, lambda _: None, title="new", description=None, reprocess=True
+    )
+    assert steps.image().date_updated > image.date_updated
+    assert catalog_database.read(Store.oldest_pending) == image.date_created
+    steps.processed(image)
+    steps.processed(steps.image())
+    assert catalog_database.read(Store.oldest_pending) is None
+    again = steps.reprocess()
+    assert catalog_database.read(Store.oldest_pending) == again.date_pending
+
+
 def test_late_result_of_a_deleted_image_removes_its_thumbs(
     steps: Steps, sent: Sent, open_jobs: Callable[[], int]
 ) -> None:
@@ -135,6 +190,8 @@ def test_late_result_of_an_earlier_registration_has_the_present_one_processed_ag
     steps.processed(second)
     steps.processed(first)  # its worker may have written over the thumbs of the second
     assert (steps.image().status, steps.image().generation) == ("pending", 2)
+    assert sent()[-1] == ("image.deleted", first.image_id, 1)  # should the second fail, nothing would write over them
+    steps.thumbs_deleted(first)
     assert sent()[-1] == ("image.reprocess", second.image_id, 2)
 
 
@@ -197,7 +254,7 @@ def test_user_who_is_gone_takes_images_and_collections_along(
     other = steps.register("other", BERT)
     catalog_database.transact(use_cases.create_collection, ANNA, "holiday")
     for _ in range(2):  # the message may come twice
-        results.forget_user(catalog_database.transact, ANNA.user_id)
+        results.forget_user(catalog_database.transact, ANNA.user_id, FORGET_S)
     for image in mine:
         with pytest.raises(ImageNotFoundError):
             steps.image(image.s3_key)
@@ -208,6 +265,14 @@ def test_user_who_is_gone_takes_images_and_collections_along(
     assert steps.image("other") == other
     with pytest.raises(UserGoneError):
         steps.register("late")
+
+
+def test_forgetting_a_user_can_be_left_off_and_gone_on_with(steps: Steps, catalog_database: Database[Store]) -> None:
+    steps.register("a", BERT)
+    assert not results.forget_user(catalog_database.transact, BERT.user_id, within_s=0)
+    with pytest.raises(UserGoneError):
+        steps.register("b", BERT)
+    assert results.forget_user(catalog_database.transact, BERT.user_id, within_s=0)
 
 
 def test_image_healed_while_its_user_is_forgotten_leaves_no_thumbs(
@@ -225,7 +290,7 @@ def test_image_healed_while_its_user_is_forgotten_leaves_no_thumbs(
         lock_key(store, s3_key)
 
     monkeypatch.setattr(Store, "lock_key", lock_later)
-    results.forget_user(catalog_database.transact, ANNA.user_id)
+    results.forget_user(catalog_database.transact, ANNA.user_id, FORGET_S)
     generations = [generation for _, _, generation in sent()]
     last = max(generations)
     if last > 1:

@@ -12,6 +12,7 @@ STORAGE = "tests/integration/test_storage.py"
 DEAD_LETTERS = "tests/integration/test_dead_letters.py"
 WATCHDOG = "tests/integration/test_watchdog.py"
 RECONCILE = "tests/integration/test_reconcile.py"
+MODEL = "tests/integration/test_catalog_model.py"
 REPROCESS = "tests/integration/test_reprocess.py"
 
 
@@ -208,6 +209,42 @@ DEFECTS = (
         (f"{STORAGE}::test_late_generation_writes_over_nothing",),
     ),
     Defect(
+        "late-worker-keeps-silent",
+        "A worker of an older generation that has written over thumbs of a newer one takes them away and tells nobody.",
+        (
+            Edit(
+                f"{IMAGING}/use_cases.py",
+                "        imaging.publish(messages.thumbs_deleted(job))\n        raise\n",
+                "        raise\n",
+            ),
+        ),
+        ("tests/unit/imaging/test_worker.py::test_late_job_is_done_and_tells_that_it_has_left_nothing",),
+    ),
+    Defect(
+        "late-thumbs-kept",
+        "Late thumbs of an earlier registration stay when the present one fails and writes over nothing.",
+        (
+            Edit(
+                f"{CATALOG}/results.py",
+                "(image is None or image.image_id != outcome.image_id)",
+                "image is None",
+            ),
+        ),
+        (f"{MODEL}::test_after_any_history_nothing_is_pending_and_no_thumb_is_of_nobody",),
+    ),
+    Defect(
+        "watched-once",
+        "The watchdog takes for lost what a worker has in hand at the moment that it looks.",
+        (Edit(f"{CATALOG}/watchdog.py", "[key for key in found if key in suspects]", "found"),),
+        (f"{WATCHDOG}::test_what_is_answered_between_two_looks_was_in_hand",),
+    ),
+    Defect(
+        "waiting-jobs-pile-up",
+        "Each registration and deletion of a key leaves another job, though none of them can leave.",
+        (Edit(f"{CATALOG}/queueing.py", "if not (dropped and image.generation == 1):", "if True:"),),
+        (f"{JOBS}::test_key_that_is_registered_and_deleted_again_and_again_has_few_jobs",),
+    ),
+    Defect(
         "dead-letter-acked-before-kept",
         "A dead letter leaves the broker before it is kept.",
         (
@@ -223,13 +260,19 @@ DEFECTS = (
     Defect(
         "exhausted-stays-pending",
         "An image whose job was given up stays pending for ever, and holds up its key.",
-        (Edit(f"{CATALOG}/dead_letters.py", "if store.add_dead_letter(kept)", "if not store.add_dead_letter(kept)"),),
+        (
+            Edit(
+                f"{CATALOG}/dead_letters.py",
+                "    if event and subject:\n        results",
+                "    if event and not subject:\n        results",
+            ),
+        ),
         (f"{DEAD_LETTERS}::test_job_that_was_given_up_fails_its_image_and_frees_its_key",),
     ),
     Defect(
         "backlog-feeds-itself",
         "The watchdog asks again for what merely waits its turn.",
-        (Edit(f"{CATALOG}/watchdog.py", "any(depth.ready or depth.dead for depth in depths)", "not depths"),),
+        (Edit(f"{CATALOG}/watchdog.py", "not behind and all(depth.is_idle for depth in depths)", "not behind"),),
         (f"{WATCHDOG}::test_nothing_is_stuck_while_messages_wait_in_the_broker",),
     ),
     Defect(

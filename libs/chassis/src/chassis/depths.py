@@ -13,11 +13,20 @@ from chassis.topology import Queue
 
 @dataclass(frozen=True)
 class Depth:
-    """Messages of a queue: READY for any consumer, RETRYING later, DEAD. What a worker has in hand is in none."""
+    """Messages of a queue: READY for any consumer, RETRYING later, DEAD. What a worker has in hand is in none.
+
+    A broker that is itself in want of an answer tells of no messages and no CONSUMERS.
+    """
 
     ready: int
     retrying: int
     dead: int
+    consumers: int
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether there are consumers for sure, and nothing but what they have in hand."""
+        return self.consumers > 0 and not (self.ready or self.retrying or self.dead)
 
 
 def measure(url: str, queue: Queue) -> Depth:
@@ -32,7 +41,8 @@ def measure(url: str, queue: Queue) -> Depth:
                 return int(channel.queue_declare(name, passive=True).method.message_count)
 
             retrying = sum(ready(queue.retry(delay_s)) for delay_s in topology.RETRY_DELAYS_S)
-            return Depth(ready(queue.name), retrying, ready(queue.dead))
+            dead, work = ready(queue.dead), channel.queue_declare(queue.name, passive=True).method
+            return Depth(work.message_count, retrying, dead, work.consumer_count)
         finally:
             if connection.is_open:
                 connection.close()

@@ -18,9 +18,9 @@ _DELETE = {"image.deleted", messages.THUMBS_DELETED}
 
 
 def keep(store: "Store", letter: dead_letters.DeadLetter) -> None:
-    """Keep LETTER; the image whose job or answer it was fails with `processing-exhausted`.
+    """Keep LETTER, once; the image whose job or answer it was fails with `processing-exhausted`.
 
-    Keeping a letter again changes nothing.
+    One that comes again may be of another worker, which has written thumbs since: those go like the first one's.
     """
     event = _decode(letter.body)
     subject = messages.read_subject(event) if event else None
@@ -33,7 +33,8 @@ def keep(store: "Store", letter: dead_letters.DeadLetter) -> None:
         body=letter.body,
         date_created=now(),
     )
-    if store.add_dead_letter(kept) and event and subject:
+    store.add_dead_letter(kept)
+    if event and subject:
         results.exhaust(store, subject if event.type in _DELETE else replace(subject, error=EXHAUSTED))
 
 

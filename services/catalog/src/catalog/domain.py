@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
 Status = Literal["pending", "ready", "failed"]
@@ -164,7 +164,8 @@ class Image:
     """A registered original and what is known of it.
 
     GENERATION rises with registration, reprocessing and healing, and only then; a result that names another one is
-    late. PICTURE is of the last good result: shown while a newer one is awaited, gone when that fails.
+    late. PICTURE is of the last good result: shown while a newer one is awaited, gone when that fails. DATE_PENDING is
+    since when it is pending without a break, None if it is not.
     """
 
     image_id: str
@@ -177,6 +178,7 @@ class Image:
     generation: int
     date_created: datetime
     date_updated: datetime
+    date_pending: datetime | None = None
     picture: Picture | None = None
     error: Fault | None = None
 
@@ -211,6 +213,20 @@ class Job:
     def deletes(self) -> bool:
         """Tell whether the job takes thumbs away."""
         return self.kind == "image.deleted"
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """The oldest job of a key, which imaging has had since DATE_SENT; the work is due since DATE_DUE, however often."""
+
+    s3_bucket: str
+    s3_key: str
+    date_due: datetime
+    date_sent: datetime
+
+    def is_overdue(self, moment: datetime, patience: timedelta) -> bool:
+        """Tell whether it was sent PATIENCE ago at MOMENT, twice that once it was sent again, then four times that."""
+        return moment - self.date_sent > max(patience, self.date_sent - self.date_due)
 
 
 @dataclass(frozen=True)

@@ -4,4 +4,5 @@ from prometheus_client import Counter, Gauge
 
 PENDING_AGE = Gauge("oldest_pending_seconds", "Time that the longest pending image has been so.")
 DEAD_LETTERS = Gauge("dead_letters", "Messages given up that nobody has replayed or dropped.", ["queue", "reason"])
+LAST_LOOK = Gauge("watchdog_look_timestamp_seconds", "When the watchdog last saw database and broker; Unix time.")
 REQUEUED = Counter("requeued_total", "Keys whose work the watchdog had begin anew.")

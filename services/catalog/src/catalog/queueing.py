@@ -41,16 +41,31 @@ def send(store: "Store", job: Job) -> None:
 def renew(store: "Store", image: Image) -> Image:
     """Give IMAGE a new generation and queue its processing; the caller keeps what is returned.
 
-    Of the jobs that still wait for the image at most the one for the newest generation is of use. What was not pending
-    before is so since now.
+    Of the jobs that still wait for the image at most the one for the newest generation is of use.
     """
-    since = image.date_updated if image.status == "pending" else now()
-    renewed = replace(image, generation=image.generation + 1, status="pending", error=None, date_updated=since)
-    for waiting in store.jobs(image.s3_bucket, image.s3_key)[1:]:
-        if waiting.image_id == image.image_id and not waiting.deletes:
-            store.remove_job(waiting.job_id)
+    moment = now()
+    renewed = replace(
+        image,
+        generation=image.generation + 1,
+        status="pending",
+        error=None,
+        date_updated=moment,
+        date_pending=(image.date_pending or image.date_updated) if image.status == "pending" else moment,
+    )
+    _drop_waiting(store, image)
     queue(store, job_for(renewed, "image.reprocess"))
     return renewed
+
+
+def withdraw(store: "Store", image: Image) -> None:
+    """Take back what waits to be done for IMAGE, which is deleted, and queue the removal of its thumbs.
+
+    There are none where its first job never left: a key that is registered and deleted again and again while imaging
+    is away has no more jobs than one that was so once.
+    """
+    dropped = _drop_waiting(store, image)
+    if not (dropped and image.generation == 1):
+        queue(store, job_for(image, "image.deleted"))
 
 
 def settle(store: "Store", outcome: Outcome) -> bool:
@@ -71,3 +86,12 @@ def advance(store: "Store", s3_bucket: str, s3_key: str) -> None:
     store.remove_job(oldest.job_id)
     if waiting:
         send(store, waiting[0])
+
+
+def _drop_waiting(store: "Store", image: Image) -> bool:
+    """Take away the jobs that would process IMAGE and have never left; tell whether there was one."""
+    waiting = store.jobs(image.s3_bucket, image.s3_key)[1:]
+    dropped = [job for job in waiting if job.image_id == image.image_id and not job.deletes]
+    for job in dropped:
+        store.remove_job(job.job_id)
+    return bool(dropped)

@@ -5,18 +5,18 @@ with its key locked, and acts on what it sees then. Only thumbs are ever deleted
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from catalog import queueing, recovery
 from catalog.domain import Image, Thumb, thumb_key, thumb_of
-from chassis.database import Database, now
 
 if TYPE_CHECKING:
     from catalog.adapters.operators_store import OperatorsStore
     from catalog.adapters.thumbs import Thumbs
+    from chassis.database import Database
 
 # Images looked at together, each with some four thumbs.
 PAGE = 250
@@ -146,7 +146,7 @@ def mend_missing(store: "OperatorsStore", sides: Sides, finding: MissingThumbs) 
     shown = [thumb_key(image.s3_key, thumb.square) for thumb in _thumbs(image)]
     if not _lacks_thumbs(image, {thumb.key: thumb for thumb in sides.thumbs.look_all(sides.bucket, shown)}):
         return Outcome.WELL
-    store.update_image(replace(queueing.renew(store, image), date_updated=now()))
+    store.update_image(queueing.renew(store, image))
     return Outcome.MENDED
 
 

@@ -1,7 +1,7 @@
 """Recovery: what is stuck begins anew, for whatever reason its job or its answer never came.
 
-Asking twice is harmless: late answers of an older generation are known as such, and heal. It must only not be done to
-what merely waits its turn, or a backlog would feed itself.
+Asking twice does no harm but costs work: a late answer of an older generation is known as such, and heals. So it must
+not be done time and again to what merely waits its turn, or a backlog would feed itself.
 """
 
 from datetime import datetime
@@ -28,11 +28,12 @@ def restart(store: "Store", s3_bucket: str, s3_key: str, before: datetime) -> bo
     if not store.stuck_keys(before, 1, s3_bucket=s3_bucket, only=s3_key):
         return False
     queued = store.jobs(s3_bucket, s3_key)
+    deletions = [job for job in queued if job.deletes]
     for job in queued:
-        store.remove_job(job.job_id)
-    for job in queued:
-        if job.deletes:
-            queueing.queue(store, job)
+        if not job.deletes:
+            store.remove_job(job.job_id)
+    if deletions:
+        queueing.send(store, deletions[0])
     image = store.image(s3_key, locked=True)
     if image is not None and image.s3_bucket == s3_bucket and image.status == "pending":
         store.update_image(queueing.renew(store, image))

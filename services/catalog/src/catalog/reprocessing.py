@@ -159,7 +159,7 @@ def queue_batch(store: "OperatorsStore", run_id: int, limit: int) -> Run:
     # Only now nobody else changes them: a result, a user or a deletion may have come before the lock.
     images = store.still_selected(run.selection, [image_id for image_id, _ in chosen])
     for image in images:
-        store.update_image(replace(queueing.renew(store, image), date_updated=now()))
+        store.update_image(queueing.renew(store, image))
     moved = replace(
         run,
         done=run.done + len(images),

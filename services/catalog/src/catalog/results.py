@@ -1,5 +1,6 @@
 """Applying what imaging answered: each result once, late ones never, and nobody else's thumbs in the end."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,9 +22,9 @@ USER_BATCH = 100
 def apply(store: "Store", outcome: Outcome) -> None:
     """Apply OUTCOME if it is of the present registration and generation of its key, and send the key's next job.
 
-    A result of anything else may have left thumbs that are not the present registration's: then that one is given a
-    new generation and processed again, or, where none is registered, the thumbs are taken away. Applying the same
-    outcome twice changes nothing.
+    A result of anything else may have left thumbs, and written them over those of the present registration: what is of
+    another one is taken away, and the present one is given a new generation and processed again. Applying an outcome
+    twice leaves all as it should be.
     """
     store.lock_key(outcome.s3_key)
     awaited = queueing.settle(store, outcome)
@@ -38,10 +39,10 @@ def apply(store: "Store", outcome: Outcome) -> None:
             _heal(store, image)
     elif not awaited:
         log.warning("late result", image_id=outcome.image_id, generation=outcome.generation)
+        if outcome.picture is not None and (image is None or image.image_id != outcome.image_id):
+            queueing.queue(store, _removal(outcome))
         if image is not None:
             _heal(store, image)
-        elif outcome.picture is not None:
-            queueing.queue(store, _removal(outcome))
 
 
 def exhaust(store: "Store", outcome: Outcome) -> None:
@@ -57,11 +58,17 @@ def exhaust(store: "Store", outcome: Outcome) -> None:
     apply(store, outcome)
 
 
-def forget_user(transact: Callable[..., int], user_id: str) -> None:
-    """Delete all that belongs to a user who is gone, a batch a transaction; doing it again changes nothing."""
+def forget_user(transact: Callable[..., int], user_id: str, within_s: float) -> bool:
+    """Delete what belongs to a user who is gone, a batch a transaction, and tell whether that was all.
+
+    No batch is begun after WITHIN_S seconds. Doing it again goes on, or changes nothing.
+    """
+    until = time.monotonic() + within_s
     transact(_note_deleted, user_id)
     while transact(_forget_batch, user_id):
-        pass
+        if time.monotonic() > until:
+            return False
+    return True
 
 
 def _note_deleted(store: "Store", user_id: str) -> int:
@@ -97,6 +104,7 @@ def _with(image: Image, outcome: Outcome) -> Image:
         picture=outcome.picture,
         error=outcome.error,
         date_updated=now(),
+        date_pending=None,
     )
 
 

@@ -83,7 +83,8 @@ class WorkerSettings(DatabaseSettings):
     broker_url: SecretStr = Field(description="AMQP URL of RabbitMQ.")
     worker_threads: PositiveInt = Field(2, description="Results applied at a time by one process.")
     stuck_after_s: PositiveFloat = Field(
-        300.0, description="What imaging has had for so long, with nothing left in any queue, is queued again."
+        300.0,
+        description="What imaging has had for so long is queued again; 12 times as long while messages wait anywhere.",
     )
 
 

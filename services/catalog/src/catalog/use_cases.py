@@ -82,6 +82,7 @@ def register_image(  # noqa: PLR0913 - the fields of one form
         generation=1,
         date_created=moment,
         date_updated=moment,
+        date_pending=moment,
     )
     store.lock_key(s3_key)
     store.add_image(image)
@@ -135,7 +136,7 @@ def delete_image(store: "Store", caller: Principal, s3_key: str, check: Check) -
 def forget_image(store: "Store", image: Image) -> None:
     """Delete IMAGE, whose key is locked, with its memberships; its thumbs go when the jobs before are answered."""
     store.delete_image(image.image_id)
-    queueing.queue(store, queueing.job_for(image, "image.deleted"))
+    queueing.withdraw(store, image)
 
 
 def _hold_own_image(store: "Store", caller: Principal, s3_key: str) -> Image:

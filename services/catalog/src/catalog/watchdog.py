@@ -1,7 +1,12 @@
-"""The watchdog: shows how far behind everything is, and queues again what is pending for too long."""
+"""The watchdog: shows how far behind everything is, and queues again what is pending for too long.
+
+Whether a message is lost or just waits cannot be told from depths, unless there is nothing to wait behind: then what
+is old is lost. As long as there is, it is given far more time, and twice as much each time that it is asked for again,
+so that nothing is lost for good and no backlog feeds itself.
+"""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
@@ -17,30 +22,46 @@ from chassis.topology import Queue
 log = structlog.get_logger(__name__)
 
 RELAY_PATIENCE = timedelta(seconds=5)
-BATCH = 100
+BATCH = 500
+# What may be waiting gets so many times the time of what cannot.
+PATIENCE = 12
 
 
-@dataclass(frozen=True)
+@dataclass
 class Watchdog:
-    """Looks at the DATABASE and at the depth of JOBS and RESULTS; what is pending for STUCK_AFTER is stuck."""
+    """Looks at the DATABASE and at the depth of JOBS and RESULTS; what is pending for STUCK_AFTER is stuck.
+
+    Where nothing waits, that is; otherwise what is pending PATIENCE times as long. For one thread.
+    """
 
     database: Database[Store]
     broker_url: str
     jobs: Queue
     results: Queue
     stuck_after: timedelta
+    patience: int = PATIENCE
+    suspects: frozenset[tuple[str, str]] = field(default=frozenset(), init=False)
 
     def look(self) -> int:
         """Measure everything, queue again what is stuck, and return how much that was; raises DependencyDownError."""
+        suspects, self.suspects = self.suspects, frozenset()
         self._measure_database()  # first: it must be seen also while the broker is away
-        moment = now() - self.stuck_after
+        moment = now()
         due = self.database.read(Store.oldest_due)
         depths = self._measure(self.jobs), self._measure(self.results)
-        # Enough to tell whether there are more than may all be waiting for their next attempt.
-        stuck = self.database.read(Store.stuck_keys, moment, sum(depth.retrying for depth in depths) + BATCH)
-        if _may_be_waiting(due, depths, len(stuck)):
-            return 0
-        requeued = sum(self._restart(bucket, key, moment) for bucket, key in stuck[:BATCH])
+        metrics.LAST_LOOK.set_to_current_time()
+        if _nothing_waits(due, depths):
+            before = moment - self.stuck_after
+            found = self.database.read(Store.stuck_keys, before, BATCH)
+            # What a worker has in hand waits nowhere either, but is answered by the next look.
+            self.suspects = frozenset(found)
+            lost = [key for key in found if key in suspects]
+        else:
+            patience = self.stuck_after * self.patience
+            before = moment - patience
+            old = self.database.read(Store.unanswered, before, BATCH)
+            lost = [(each.s3_bucket, each.s3_key) for each in old if each.is_overdue(moment, patience)]
+        requeued = sum(self._restart(bucket, key, before) for bucket, key in lost)
         metrics.REQUEUED.inc(requeued)
         return requeued
 
@@ -63,12 +84,13 @@ class Watchdog:
     def _measure_database(self) -> None:
         oldest = self.database.read(Store.oldest_pending)
         metrics.PENDING_AGE.set((now() - oldest).total_seconds() if oldest else 0.0)
+        counts = self.database.read(Store.count_dead_letters)
         metrics.DEAD_LETTERS.clear()  # of a reason that is gone nothing must stay
-        for queue, reason, count in self.database.read(Store.count_dead_letters):
+        for queue, reason, count in counts:
             metrics.DEAD_LETTERS.labels(queue, reason).set(count)
 
 
-def _may_be_waiting(due: datetime | None, depths: Iterable[Depth], old: int) -> bool:
-    """Tell whether OLD keys may all just wait their turn: behind the relay, in a queue, or for their next attempt."""
+def _nothing_waits(due: datetime | None, depths: Iterable[Depth]) -> bool:
+    """Tell whether there is nothing behind the relay, in a queue, or on its way to its next attempt."""
     behind = due is not None and now() - due > RELAY_PATIENCE
-    return behind or any(depth.ready or depth.dead for depth in depths) or old <= sum(each.retrying for each in depths)
+    return not behind and all(depth.is_idle for depth in depths)

@@ -11,13 +11,17 @@ from chassis.topology import Queue
 QUEUE = Queue("catalog.results", messages.TAKEN)
 # Imaging's: what it gives up is drained here, and how deep it is tells what is stuck.
 JOBS = Queue("imaging.jobs", messages.JOBS)
+# How long forgetting a user may keep the answers of imaging waiting; it comes back for the rest.
+FORGET_S = 10.0
 
 
 def handle(database: Database[Store], event: Event, _attempt: int) -> None:
     """Apply EVENT; when this returns the effect is committed. Raises MalformedMessageError or TransientError."""
     try:
         if event.type == messages.USER_DELETED:
-            results.forget_user(database.transact, messages.read_deleted_user(event))
+            user_id = messages.read_deleted_user(event)
+            if not results.forget_user(database.transact, user_id, FORGET_S):
+                raise TransientError(f"more to forget of user {user_id}")
         else:
             database.transact(results.apply, messages.read_outcome(event))
     except DependencyDownError as fault:

@@ -30,7 +30,8 @@ class Imaging:
 def process(imaging: Imaging, job: Job) -> None:
     """Make and write the thumbs of an original, then tell what was made of it, or why nothing could be.
 
-    Doing it again writes the same thumbs. Raises StaleJobError where a newer generation was here, StorageError.
+    Doing it again writes the same thumbs. Raises StaleJobError where a newer generation was here, after telling that
+    this one has left nothing; StorageError.
     """
     try:
         original = imaging.storage.read(job)
@@ -38,8 +39,10 @@ def process(imaging: Imaging, job: Job) -> None:
         _write(imaging, job, original, rendering)
         checkpoints.reached(checkpoints.WRITTEN, job.s3_key)
     except StaleJobError:
-        # Nobody asks for what this job has written meanwhile, so nobody would ever take it away.
+        # Nobody asks for what this job has written meanwhile, so nobody would ever take it away. Nor is it known what
+        # that was written over: catalog has to hear of it, and has the present generation processed again.
         imaging.storage.delete_thumbs(job)
+        imaging.publish(messages.thumbs_deleted(job))
         raise
     except PictureError as fault:
         give_up(imaging, job, fault)

@@ -17,6 +17,7 @@ _OF_IMAGE = (
     "generation",
     "date_created",
     "date_updated",
+    "date_pending",
 )
 _OF_PICTURE = ("width", "height", "placeholder", "content_type", "bytes", "source_etag", "recipe")
 

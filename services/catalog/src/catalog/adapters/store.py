@@ -1,6 +1,7 @@
 """Every query of catalog; a Store lives as long as one transaction."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 
@@ -26,6 +27,7 @@ from catalog.domain import (
     Image,
     ImageExistsError,
     Job,
+    Unanswered,
 )
 from chassis import outbox as chassis_outbox
 from chassis.database import now, violated_constraint
@@ -201,18 +203,12 @@ class Store:
         Either their image is pending and no job would process its generation, or their oldest job, which the others
         wait for, was sent before BEFORE. S3_BUCKET and ONLY, a key, narrow it.
         """
-        other = jobs.alias()
         own = (jobs.c.s3_key == images.c.s3_key) & (jobs.c.s3_bucket == images.c.s3_bucket)
         own &= (jobs.c.image_id == images.c.image_id) & (jobs.c.generation == images.c.generation)
-        older = (other.c.s3_key == jobs.c.s3_key) & (other.c.s3_bucket == jobs.c.s3_bucket)
         without_job = sa.select(images.c.s3_bucket, images.c.s3_key).where(
             images.c.status == "pending", ~sa.exists().where(own, jobs.c.kind != "image.deleted")
         )
-        unanswered = sa.select(jobs.c.s3_bucket, jobs.c.s3_key).where(
-            # Two comparisons, not coalesce(), which no index serves.
-            (jobs.c.date_sent < before) | (jobs.c.date_sent.is_(None) & (jobs.c.date_created < before)),
-            ~sa.exists().where(older, other.c.job_id < jobs.c.job_id),
-        )
+        unanswered = sa.select(jobs.c.s3_bucket, jobs.c.s3_key).where(*_unanswered_since(before))
         keys = sa.union(without_job, unanswered).subquery()
         query = sa.select(keys.c.s3_bucket, keys.c.s3_key).where(keys.c.s3_key > after)
         if s3_bucket is not None:
@@ -222,12 +218,25 @@ class Store:
         query = query.order_by(keys.c.s3_key, keys.c.s3_bucket).limit(limit)
         return [(bucket, key) for bucket, key in self._connection.execute(query)]
 
+    def unanswered(self, before: datetime, limit: int) -> Sequence[Unanswered]:
+        """Give up to LIMIT keys whose oldest job was sent before BEFORE, those first that were sent first."""
+        own = (images.c.s3_key == jobs.c.s3_key) & (images.c.image_id == jobs.c.image_id)
+        sent = sa.func.coalesce(jobs.c.date_sent, jobs.c.date_created)
+        due = sa.func.coalesce(images.c.date_pending, jobs.c.date_created)
+        query = (
+            sa.select(jobs.c.s3_bucket, jobs.c.s3_key, due.label("date_due"), sent.label("date_sent"))
+            .join_from(jobs, images, own, isouter=True)
+            .where(*_unanswered_since(before))
+            .order_by(sent, jobs.c.job_id)
+            .limit(limit)
+        )
+        return [Unanswered(**row) for row in self._connection.execute(query).mappings()]
+
     def oldest_pending(self) -> datetime | None:
         """Give the moment since which the oldest pending image waits, None if none does."""
+        since = sa.func.coalesce(images.c.date_pending, images.c.date_updated)
         oldest: datetime | None = self._connection.scalar(
-            sa.select(sa.func.min(images.c.date_updated, type_=images.c.date_updated.type)).where(
-                images.c.status == "pending"
-            )
+            sa.select(sa.func.min(since, type_=images.c.date_pending.type)).where(images.c.status == "pending")
         )
         return oldest
 
@@ -237,15 +246,11 @@ class Store:
 
     # --- dead letters ---
 
-    def add_dead_letter(self, letter: DeadLetter) -> bool:
-        """Keep a dead letter; return False if it is kept already."""
+    def add_dead_letter(self, letter: DeadLetter) -> None:
+        """Keep a dead letter, unless it is kept already."""
         values = {name: value for name, value in asdict(letter).items() if name != "dead_letter_id"}
-        try:
-            with self._connection.begin_nested():
-                self._connection.execute(dead_letters.insert().values(values))
-        except sa.exc.IntegrityError:
-            return False
-        return True
+        with suppress(sa.exc.IntegrityError), self._connection.begin_nested():
+            self._connection.execute(dead_letters.insert().values(values))
 
     def dead_letter(self, dead_letter_id: int) -> DeadLetter:
         """Find a dead letter and hold it until the transaction ends; raises DeadLetterNotFoundError."""
@@ -300,6 +305,17 @@ class Store:
         """Tell whether USER_ID is gone."""
         query = sa.select(deleted_users.c.user_id).where(deleted_users.c.user_id == user_id)
         return self._connection.execute(query).first() is not None
+
+
+def _unanswered_since(before: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    """Give the conditions under which a job is the oldest of its key, and was sent before BEFORE."""
+    other = jobs.alias()
+    older = (other.c.s3_key == jobs.c.s3_key) & (other.c.s3_bucket == jobs.c.s3_bucket)
+    return (
+        # Two comparisons, not coalesce(), which no index serves.
+        (jobs.c.date_sent < before) | (jobs.c.date_sent.is_(None) & (jobs.c.date_created < before)),
+        ~sa.exists().where(older, other.c.job_id < jobs.c.job_id),
+    )
 
 
 def _bound(position: Position) -> tuple[sa.BindParameter[datetime], sa.BindParameter[str]]:

@@ -43,6 +43,8 @@ images = sa.Table(
     # Why it failed; both null otherwise.
     sa.Column("error_code", sa.String(64)),
     sa.Column("error_detail", sa.Text),
+    # Since when it is pending; null if it is not, or was written by a release that did not know of it.
+    sa.Column("date_pending", UtcDateTime),
     sa.Index("images_listing", "user_id", "date_created", "image_id"),
     sa.Index("images_state", "status", "date_updated"),
 )

@@ -1,6 +1,7 @@
 """`catalog dead-letters`: what was given up, and what to do about it."""
 
 import json
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -76,18 +77,8 @@ def replay(dead_letter_ids: tuple[int, ...], *, every: bool, queue: str | None, 
     The status is 1 if some could not be replayed.
     """
     database = connect(load(DatabaseSettings))
-    replayed, refused = 0, 0
-    for number in _chosen(database, dead_letter_ids, queue, reason, every=every):
-        try:
-            database.transact(dead_letters.replay, number)
-        except CatalogError as fault:
-            click.echo(f"{number}: {fault}", err=True)
-            refused += 1
-        else:
-            replayed += 1
-    click.echo(f"replayed {replayed}" + (f", {refused} could not be" if refused else ""))
-    if refused:
-        click.get_current_context().exit(1)
+    chosen = _chosen(database, dead_letter_ids, queue, reason, every=every)
+    _each("replayed", database, chosen, dead_letters.replay)
 
 
 @group.command()
@@ -97,14 +88,33 @@ def replay(dead_letter_ids: tuple[int, ...], *, every: bool, queue: str | None, 
 @click.option("--reason", help="With --all: of this reason only.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def drop(dead_letter_ids: tuple[int, ...], *, every: bool, queue: str | None, reason: str | None, yes: bool) -> None:
-    """Forget dead letters. Their images stay failed until somebody has them processed again."""
+    """Forget dead letters. Their images stay failed until somebody has them processed again.
+
+    The status is 1 if some were not there.
+    """
     database = connect(load(DatabaseSettings))
     chosen = _chosen(database, dead_letter_ids, queue, reason, every=every)
     if chosen and not yes:
         click.confirm(f"Drop {len(chosen)} dead letters?", abort=True)
+    _each("dropped", database, chosen, dead_letters.drop)
+
+
+def _each(
+    done: str, database: Database[OperatorsStore], chosen: Iterable[int], act: Callable[[OperatorsStore, int], None]
+) -> None:
+    """Do ACT with each of CHOSEN, whatever becomes of the others, and say how many are DONE; exit with 1 if not all."""
+    count, refused = 0, 0
     for number in chosen:
-        database.transact(dead_letters.drop, number)
-    click.echo(f"dropped {len(chosen)}")
+        try:
+            database.transact(act, number)
+        except CatalogError as fault:
+            click.echo(f"{number}: {fault}", err=True)
+            refused += 1
+        else:
+            count += 1
+    click.echo(f"{done} {count}" + (f", {refused} could not be" if refused else ""))
+    if refused:
+        click.get_current_context().exit(1)
 
 
 def _chosen(
