@@ -7,7 +7,6 @@ from chassis.consumer import (
     Ack,
     DeadLetter,
     Delivery,
-    GiveUpError,
     RetryLater,
     TransientError,
     Verdict,
@@ -35,7 +34,6 @@ def test_handled_message_is_acked() -> None:
 def test_message_that_is_no_event_is_given_up_at_once() -> None:
     assert judge(Delivery(b"junk", "id"), lambda *_: None, attempts=3) == DeadLetter("malformed-message")
     assert judged(MalformedMessageError("fields")) == DeadLetter("malformed-message")
-    assert judged(GiveUpError("poison")) == DeadLetter("poison")
 
 
 @pytest.mark.parametrize("waits", [0, 3, 100])

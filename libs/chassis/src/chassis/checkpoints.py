@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 COMMITTED = "database.committed"  # a transaction that wrote is durable, and nobody knows yet
 CONFIRMED = "relay.confirmed"  # the broker has the events of a batch, the outbox still calls them due
-TAKEN = "consumer.taken"  # a delivery is here, nothing has been done about it
 BROUGHT_ABOUT = "consumer.brought-about"  # the effects of a delivery and its verdict are durable, the ack is not sent
 WRITTEN = "imaging.written"  # the thumbs are in S3, the answer is not sent
 

@@ -42,14 +42,6 @@ class TransientError(Exception):
         self.counts = counts
 
 
-class GiveUpError(Exception):
-    """The handler says that this message must go to the dead letters, with CODE as the reason."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 @dataclass(frozen=True)
 class Delivery:
     """A message as it came: ATTEMPT counts failures that exhaust, from 1, and WAITS all retries so far.
@@ -100,9 +92,6 @@ def judge(delivery: Delivery, handle: Handler, attempts: int) -> Verdict:
         handle(event, delivery.attempt)
     except MalformedMessageError as fault:
         log.warning("message given up", reason=fault.code, error=str(fault), message_id=delivery.message_id)
-        return DeadLetter(fault.code)
-    except GiveUpError as fault:
-        log.warning("message given up", reason=fault.code, message_id=delivery.message_id)
         return DeadLetter(fault.code)
     except TransientError as fault:
         log.warning("message delayed", error=str(fault), delay_s=delay_s, message_id=delivery.message_id)
@@ -219,7 +208,6 @@ class Consumer:
         While the broker takes no copy the message is held, not returned: each return would count as a crash, and an
         alarm of a minute would end among the dead letters. Nothing holds it once the connection is LOST.
         """
-        checkpoints.reached(checkpoints.TAKEN, delivery.message_id)
         verdict = judge(delivery, self.handle, self.attempts)
         DELIVERIES.labels(self.queue.name, type(verdict).__name__).inc()
         while True:

@@ -265,18 +265,15 @@ class Store:
     ) -> Sequence[DeadLetterSummary]:
         """Give up to LIMIT dead letters, oldest first, numbered above AFTER, of QUEUE and REASON if given."""
         summary = [column for column in dead_letters.c if column is not dead_letters.c.body]
-        query = sa.select(*summary).where(dead_letters.c.dead_letter_id > after)
-        if queue is not None:
-            query = query.where(dead_letters.c.queue == queue)
-        if reason is not None:
-            query = query.where(dead_letters.c.reason == reason)
+        query = sa.select(*summary).where(dead_letters.c.dead_letter_id > after, *_given_up(queue, reason))
         query = query.order_by(dead_letters.c.dead_letter_id).limit(limit)
         return [DeadLetterSummary(**row) for row in self._connection.execute(query).mappings()]
 
-    def count_dead_letters(self) -> Sequence[tuple[str, str, int]]:
-        """Count the dead letters: (queue, reason, how many)."""
+    def count_dead_letters(self, queue: str | None = None, reason: str | None = None) -> Sequence[tuple[str, str, int]]:
+        """Count the dead letters, of QUEUE and REASON if given: (queue, reason, how many)."""
         columns = (dead_letters.c.queue, dead_letters.c.reason)
-        query = sa.select(*columns, sa.func.count()).group_by(*columns).order_by(*columns)
+        query = sa.select(*columns, sa.func.count()).where(*_given_up(queue, reason))
+        query = query.group_by(*columns).order_by(*columns)
         return [(queue, reason, count) for queue, reason, count in self._connection.execute(query)]
 
     def remove_dead_letter(self, dead_letter_id: int) -> None:
@@ -316,6 +313,12 @@ def _unanswered_since(before: datetime) -> tuple[sa.ColumnElement[bool], ...]:
         (jobs.c.date_sent < before) | (jobs.c.date_sent.is_(None) & (jobs.c.date_created < before)),
         ~sa.exists().where(older, other.c.job_id < jobs.c.job_id),
     )
+
+
+def _given_up(queue: str | None, reason: str | None) -> list[sa.ColumnElement[bool]]:
+    """Give the conditions under which a dead letter is of QUEUE and REASON, where those are given."""
+    given = ((dead_letters.c.queue, queue), (dead_letters.c.reason, reason))
+    return [column == value for column, value in given if value is not None]
 
 
 def _bound(position: Position) -> tuple[sa.BindParameter[datetime], sa.BindParameter[str]]:

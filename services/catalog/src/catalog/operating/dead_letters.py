@@ -32,7 +32,7 @@ def group() -> None:
 def list_letters(*, queue: str | None, reason: str | None, limit: int, as_json: bool) -> None:
     """List dead letters, with counts by queue and reason."""
     database = connect(load(DatabaseSettings))
-    counts = database.read(Store.count_dead_letters)
+    counts = database.read(Store.count_dead_letters, queue, reason)
     letters = database.read(Store.dead_letters, queue, reason, limit)
     if as_json:
         by_reason = [{"queue": queue, "reason": reason, "count": count} for queue, reason, count in counts]
