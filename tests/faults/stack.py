@@ -197,7 +197,7 @@ class Stack:
 
     @contextmanager
     def armed(self, service: str, checkpoint: str, action: str, subject: str = "") -> Iterator[Path]:
-        """Have ACTION (die, die-always, hold) happen at a checkpoint; the file is gone once a `die` has happened."""
+        """Have ACTION (die, die-always) happen at a checkpoint; the file is gone once a `die` has happened."""
         file = HOME / "armed" / service / f"{checkpoint}.{action}"
         unseen = file.with_name(f".{file.name}")
         unseen.write_text(subject)

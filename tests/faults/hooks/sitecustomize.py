@@ -3,20 +3,17 @@
 A file in /armed, of which every service has its own, arms a checkpoint: `<checkpoint>.<action>`, where the action is
 
 - `die`: the first process that gets there ends at once, as by SIGKILL; taking the file away decides which that is;
-- `die-always`: every process that gets there ends, until the file is taken away;
-- `hold`: whoever gets there waits until the file is taken away.
+- `die-always`: every process that gets there ends, until the file is taken away.
 
 The text of the file, if there is any, is the only subject that is struck.
 """
 
 import os
-import time
 from pathlib import Path
 
 from chassis import checkpoints
 
 ARMED = Path("/armed")
-POLL_S = 0.05
 KILLED = 137  # what a shell would tell of SIGKILL, which a container's first process cannot send to itself
 
 
@@ -30,8 +27,6 @@ def strike(name: str, subject: str) -> None:
         os._exit(KILLED)
     if is_armed(ARMED / f"{name}.die-always", subject):
         os._exit(KILLED)
-    while is_armed(ARMED / f"{name}.hold", subject):
-        time.sleep(POLL_S)
 
 
 def is_armed(file: Path, subject: str) -> bool:
