@@ -8,7 +8,7 @@ import pytest
 from auth import messages as auth_messages
 from catalog import messages as catalog_messages
 from catalog import queueing
-from catalog.domain import Fault, Image, Outcome, Picture, Thumb
+from catalog.domain import Fault, Image, Installation, Outcome, Picture, Thumb
 from catalog.worker import QUEUE as CATALOG_QUEUE
 from chassis.database import now
 from chassis.envelope import Event, MalformedMessageError
@@ -22,7 +22,10 @@ ALL = sorted(path.stem for path in RECORDED.glob("*.json"))
 JOBS = ("image.created", "image.reprocess", "image.deleted")
 IMAGE_ID = "0f6f2f0e-52b7-4a53-9df1-6b1c1a1f1a11"
 USER_ID = "22222222-2222-2222-2222-222222222222"
-JOB = Job(IMAGE_ID, 3, "pics", "01V9PaTx/my image ä.jpg")
+INSTALLATION = Installation("5f1d5e0a-8a53-4c8e-9f0b-3c2f6f8d7e21", owns_unmarked=True)
+JOB = Job(IMAGE_ID, 3, "pics", "01V9PaTx/my image ä.jpg", INSTALLATION.installation_id)
+# What an earlier release does not send yet.
+ADDED = {"installation_id", "owns_unmarked", "may_delete", "newest_generation"}
 
 
 def recorded(name: str) -> Event:
@@ -43,7 +46,7 @@ def test_every_message_is_recorded_and_taken_by_somebody() -> None:
 @pytest.mark.parametrize("kind", JOBS)
 def test_catalog_sends_jobs_as_recorded(kind: str) -> None:
     image = Image(IMAGE_ID, USER_ID, "pics", JOB.s3_key, "", "", "pending", 3, now(), now())
-    sent = catalog_messages.job_event(queueing.job_for(image, kind))  # type: ignore[arg-type]
+    sent = catalog_messages.job_event(queueing.job_for(image, kind), INSTALLATION)  # type: ignore[arg-type]
     assert like_recorded(sent) == recorded(kind)
 
 
@@ -98,10 +101,20 @@ def test_message_without_a_field_that_is_needed_is_malformed(name: str) -> None:
         "user.deleted": catalog_messages.read_deleted_user,
         **dict.fromkeys(JOBS, imaging_messages.read_job),
     }.get(name, catalog_messages.read_outcome)
-    for field in event.data:
+    for field in event.data.keys() - ADDED:
         less = {key: value for key, value in event.data.items() if key != field}
         with pytest.raises(MalformedMessageError):
             read(replace(event, data=less))
+
+
+@pytest.mark.parametrize("name", ["image.created", "image.failed", "image.thumbs-deleted"])
+def test_message_of_an_earlier_release_is_read(name: str) -> None:
+    event = recorded(name)
+    earlier = replace(event, data={field: value for field, value in event.data.items() if field not in ADDED})
+    if name in JOBS:
+        assert imaging_messages.read_job(earlier) == replace(JOB, installation_id=None)
+    else:
+        assert catalog_messages.read_outcome(earlier) == catalog_messages.read_outcome(event)
 
 
 @pytest.mark.parametrize("name", ALL)

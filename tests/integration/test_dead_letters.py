@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from catalog import dead_letters, messages, queueing
 from catalog.adapters.store import Store
 from catalog.dead_letters import keep
-from catalog.domain import DeadLetterNotFoundError, Image, NotReplayableError
+from catalog.domain import DeadLetterNotFoundError, Image, Installation, NotReplayableError
 from catalog_steps import Sent, Steps
 from chassis.database import Database
 from chassis.dead_letters import DeadLetter, Drain, read
@@ -29,6 +29,7 @@ from chassis.publisher import Publisher
 from chassis.topology import Queue
 from deadlines import until
 
+INSTALLATION = Installation("5f1d5e0a-8a53-4c8e-9f0b-3c2f6f8d7e21", owns_unmarked=True)
 CATALOG = str(Path(sys.executable).with_name("catalog"))
 
 
@@ -38,7 +39,7 @@ def database(catalog_database: Database[Store]) -> Database[Store]:
 
 
 def job_letter(image: Image, kind: str = "image.created", message_id: str = "m-1") -> DeadLetter:
-    event = messages.job_event(queueing.job_for(image, kind))  # type: ignore[arg-type]
+    event = messages.job_event(queueing.job_for(image, kind), INSTALLATION)  # type: ignore[arg-type]
     return DeadLetter("imaging.jobs", message_id, "delivery-limit", event.encode())
 
 

@@ -14,23 +14,29 @@ from catalog import reconciliation, use_cases
 from catalog.adapters import thumbs
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.adapters.store import Store
-from catalog.adapters.tables import jobs
+from catalog.adapters.tables import installation, jobs
 from catalog.cli import main
 from catalog.domain import Image, thumb_key
 from catalog.reconciliation import Finding, MissingThumbs, Outcome, Page, Sides, StoredThumb, Stuck, ThumbOfNothing
 from catalog.settings import ReconcileSettings
 from catalog_steps import ANNA, BERT, BUCKETS, Sent, Steps
 from chassis.database import Database, now
+from chassis.s3_conditions import Manners
 from s3 import BUCKET, serving
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 KEY = "a/b.jpg"
+INSTALLATION = "5f1d5e0a-8a53-4c8e-9f0b-3c2f6f8d7e21"
 SQUARES = (64, 128)  # those of catalog_steps.picture
 LONG_AGO, SOON = now() - timedelta(hours=1), now() + timedelta(hours=1)
 
 Reconcile = Callable[..., Result]
+
+
+def ignored(_bucket: str, _manners: Manners) -> None:
+    """Hear what S3 does with conditions."""
 
 
 def settings_for(url: str) -> ReconcileSettings:
@@ -42,10 +48,19 @@ def settings_for(url: str) -> ReconcileSettings:
     )
 
 
+@pytest.fixture(autouse=True)
+def known_installation(request: pytest.FixtureRequest) -> None:
+    """Give the database of a test an id that is known before."""
+    if "any_database_url" in request.fixturenames:
+        database: Database[Store] = request.getfixturevalue("catalog_database")
+        with database.engine.begin() as connection:
+            connection.execute(installation.update().values(installation_id=INSTALLATION))
+
+
 @pytest.fixture
 def sides(catalog_database: Database[Store], s3_endpoint: str, s3: "S3Client") -> Iterator[Sides]:  # noqa: ARG001
     database = Database(catalog_database.engine, OperatorsStore, catalog_database.migrations)
-    with thumbs.connect(settings_for(s3_endpoint)) as storage:
+    with thumbs.connect(settings_for(s3_endpoint), ignored) as storage:
         yield Sides(database, storage, BUCKET)
 
 
@@ -64,10 +79,18 @@ def reconcile(
     return lambda *words: CliRunner().invoke(main, ["reconcile", "--bucket", BUCKET, *words])
 
 
-def put_thumb(s3: "S3Client", image: Image, square: int, body: bytes = b"thumb") -> str:
-    """Write a thumb as imaging does; give its key."""
+def put_thumb(
+    s3: "S3Client", image: Image, square: int, body: bytes = b"thumb", *, by: str | None = INSTALLATION, **told: str
+) -> str:
+    """Write a thumb as imaging does for the installation BY, None for one that says nothing of it; give its key."""
     key = thumb_key(image.s3_key, square)
-    metadata = {"imghost-image-id": image.image_id, "imghost-generation": str(image.generation)}
+    metadata = {
+        "imghost-image-id": image.image_id,
+        "imghost-generation": told.get("generation", str(image.generation)),
+        "imghost-etag": told.get("etag", "etag"),
+    }
+    if by is not None:
+        metadata["imghost-installation"] = by
     s3.put_object(Bucket=BUCKET, Key=key, Body=body, Metadata=metadata)
     return key
 
@@ -295,7 +318,7 @@ def test_thumb_that_is_of_nothing_no_more_when_it_would_be_deleted_is_kept(
     assert isinstance(finding, ThumbOfNothing)
     meanwhile(steps, s3)
     before = keys(s3)
-    assert sides.database.transact(reconciliation.delete_thumb, sides, finding, SOON) == Outcome.WELL
+    assert sides.database.transact(reconciliation.delete_thumb, sides, finding, SOON, unmarked=False) == Outcome.WELL
     assert keys(s3) == before
 
 
@@ -308,7 +331,9 @@ def test_registration_under_way_keeps_its_thumbs(steps: Steps, s3: "S3Client", s
 
         def register(store: OperatorsStore) -> Future[Outcome]:
             store.lock_key(KEY)
-            deletion = pool.submit(sides.database.transact, reconciliation.delete_thumb, sides, finding, SOON)
+            deletion = pool.submit(
+                sides.database.transact, reconciliation.delete_thumb, sides, finding, SOON, unmarked=False
+            )
             use_cases.register_image(store, ANNA, BUCKETS, s3_bucket=BUCKET, s3_key=KEY, title="", description="")
             return deletion
 
@@ -331,7 +356,7 @@ def test_listing_goes_on_behind_the_first_page_and_takes_odd_keys(s3: "S3Client"
     written = odd | {f"many/{number}" for number in range(1000)}
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda key: s3.put_object(Bucket=BUCKET, Key=key, Body=b""), written))
-    with thumbs.connect(settings_for(s3_endpoint)) as storage:
+    with thumbs.connect(settings_for(s3_endpoint), ignored) as storage:
         pages = list(storage.list_keys(BUCKET))
         assert {found.key for found in storage.look_all(BUCKET, sorted(odd))} == odd
     assert [len(page) for page in pages] == [1000, 7]
@@ -489,7 +514,7 @@ class Encrypted(BaseHTTPRequestHandler):
 
 
 def test_object_that_cannot_be_read_is_somebody_elses() -> None:
-    with serving(Encrypted) as url, thumbs.connect(settings_for(url)) as storage:
+    with serving(Encrypted) as url, thumbs.connect(settings_for(url), ignored) as storage:
         found = storage.look(BUCKET, "a/t64/b")
     assert found is not None
     assert found.image_id is None

@@ -14,7 +14,7 @@ class Route:
     """A path at the gateway (RULE, parameters in Werkzeug's notation) and what it is at SERVICE (TARGET).
 
     Parameters become query parameters there, so that nothing of a client's can change which route is called. NAME
-    makes them of the decoded ones.
+    makes them of the decoded ones. QUERY names those that the client's own query may have beside those of paging.
     """
 
     rule: str
@@ -22,6 +22,7 @@ class Route:
     service: Service
     target: str
     public: bool = False
+    query: tuple[str, ...] = ()
     name: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
 
 
@@ -42,6 +43,6 @@ ROUTES = (
     ),
     Route("/api/images", ("GET", "POST"), "catalog", "/images"),
     Route("/api/images/<key:s3_key>", ("GET", "PUT", "DELETE"), "catalog", "/image"),
-    Route("/api/signed-post", ("GET",), "catalog", "/signed-post"),
+    Route("/api/signed-post", ("GET",), "catalog", "/signed-post", query=("filename", "content_type")),
     Route("/api/users/<segment:username>", ("GET", "PUT"), "auth", "/user"),
 )

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from catalog.adapters.signing import make_uploads
+from catalog.domain import UnacceptableKeyError
 from catalog.settings import BucketSettings, ServeSettings
+from catalog.uploads import CONTENT_TYPES, check_filename
 
 PREFIX = "abcdefghijklmnopqrstuvwx"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -30,10 +32,10 @@ def settings(**changes: Any) -> ServeSettings:
     return ServeSettings(**{**values, **changes})
 
 
-def signed(**changes: Any) -> dict[str, Any]:
+def signed(filename: str | None = None, content_type: str | None = None, **changes: Any) -> dict[str, Any]:
     uploads = make_uploads(settings(**changes))
     assert uploads is not None
-    return uploads.sign(PREFIX)
+    return uploads.sign(PREFIX, filename, content_type)
 
 
 def policy(form: dict[str, Any]) -> dict[str, Any]:
@@ -51,7 +53,7 @@ def condition(form: dict[str, Any], name: str) -> Any:
     return found[0]
 
 
-def test_key_is_bound_to_the_prefix_and_keeps_the_clients_file_name() -> None:
+def test_key_is_bound_to_the_prefix_and_is_completed_by_the_client() -> None:
     form = signed()
     assert form["fields"]["key"] == f"{PREFIX}/${{filename}}"
     assert condition(form, "key") == ["starts-with", "$key", f"{PREFIX}/"]
@@ -61,8 +63,48 @@ def test_bucket_is_bound() -> None:
     assert condition(signed(), "bucket") == {"bucket": "pics"}
 
 
-def test_only_images_may_be_uploaded() -> None:
-    assert condition(signed(), "Content-Type") == ["starts-with", "$Content-Type", "image/"]
+def test_key_is_finished_where_the_file_name_is_known() -> None:
+    form = signed("ä b.png")
+    assert form["fields"]["key"] == f"{PREFIX}/ä b.png"
+    assert condition(form, "key") == {"key": f"{PREFIX}/ä b.png"}
+
+
+@pytest.mark.parametrize(
+    ("filename", "content_type", "expected"),
+    [
+        (None, None, "image/jpeg"),
+        ("a.JPG", None, "image/jpeg"),
+        ("a.b.Webp", None, "image/webp"),
+        ("a.png", "image/gif", "image/gif"),
+        (None, "image/avif", "image/avif"),
+        ("page.html", None, "image/jpeg"),
+        ("drawing.svg", None, "image/jpeg"),
+        ("no extension", None, "image/jpeg"),
+    ],
+)
+def test_policy_names_exactly_one_type_that_is_taken(
+    filename: str | None, content_type: str | None, expected: str
+) -> None:
+    form = signed(filename, content_type)
+    assert form["fields"]["Content-Type"] == expected
+    assert condition(form, "Content-Type") == {"Content-Type": expected}
+    assert "starts-with" not in json.dumps(policy(form)["conditions"]).replace('["starts-with", "$key"', "")
+
+
+def test_no_type_that_a_browser_would_run_is_taken() -> None:
+    assert not [kind for kind in CONTENT_TYPES.values() if "svg" in kind or not kind.startswith("image/")]
+
+
+@pytest.mark.parametrize("filename", ["", "a/b", "..", ".", "a\nb", "x" * 976, "a${filename}", "${filename}"])
+def test_name_that_no_file_may_have_is_refused(filename: str) -> None:
+    with pytest.raises(UnacceptableKeyError):
+        check_filename(filename)
+
+
+def test_bucket_is_addressed_as_the_operator_says() -> None:
+    form = signed(s3_endpoint_url="https://s3.example.test", s3_addressing_style="virtual")
+    assert form["url"].startswith("https://pics.s3.example.test")
+    assert signed(s3_addressing_style="path")["url"].endswith("/pics")
 
 
 def test_size_is_bound() -> None:
@@ -100,6 +142,7 @@ def test_nothing_else_is_allowed() -> None:
     assert len(policy(signed())["conditions"]) == 7
     assert set(signed()["fields"]) == {
         "key",
+        "Content-Type",
         "policy",
         "x-amz-algorithm",
         "x-amz-credential",

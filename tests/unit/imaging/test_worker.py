@@ -39,10 +39,11 @@ class Thumbless:
     def read(self, _job: Job) -> Original:
         return Original(b"original", "etag")
 
-    def delete_thumbs(self, job: Job) -> None:
+    def delete_thumbs(self, job: Job) -> int:
         if self.away:
             raise StorageError("S3 is away")
         self.deletions.append(job)
+        return 0
 
 
 def handled(render: Callable[[bytes], Rendering], attempt: int, *, away: bool = False) -> tuple[list[Event], Thumbless]:
@@ -92,8 +93,8 @@ def test_what_is_not_the_pictures_fault_is_tried_again_and_never_counts(fault: E
 
 
 def test_late_job_is_done_and_tells_that_it_has_left_nothing() -> None:
-    told, storage = handled(raising(StaleJobError()), attempt=1)
-    assert [event.type for event in told] == ["image.thumbs-deleted"]
+    told, storage = handled(raising(StaleJobError(4)), attempt=1)
+    assert [(event.type, event.data["newest_generation"]) for event in told] == [("image.thumbs-deleted", 4)]
     assert len(storage.deletions) == 1
 
 

@@ -34,7 +34,8 @@ def view_of(route: Route, services: Services, settings: GatewaySettings) -> View
             headers["Authorization"] = f"Bearer {token}"
         body = request_bodies.read(request, settings.body_timeout_s) if request.method in {"POST", "PUT"} else None
         named = route.name({name: paths.decode(value) for name, value in raw.items()})
-        parameters = [*named.items(), *((name, value) for name in PAGING for value in request.args.getlist(name))]
+        asked = [(name, value) for name in (*PAGING, *route.query) for value in request.args.getlist(name)]
+        parameters = [*named.items(), *asked]
         method = "GET" if request.method == "HEAD" else request.method
         return _relay(
             services.call(route.service, method, route.target, parameters=parameters, headers=headers, body=body)

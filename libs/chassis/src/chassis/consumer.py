@@ -35,11 +35,17 @@ Handler = Callable[[Event, int], None]
 
 
 class TransientError(Exception):
-    """The message will succeed later. Never exhausts the attempts, unless it COUNTS as one."""
+    """The message will succeed later. Never exhausts the attempts, unless it COUNTS as one.
 
-    def __init__(self, detail: str, *, counts: bool = False) -> None:
+    DELAY_S, one of the delays of the topology, replaces the growing ones. What concerns many messages and has been TOLD
+    in the log is not told again for each.
+    """
+
+    def __init__(self, detail: str, *, counts: bool = False, delay_s: int | None = None, told: bool = False) -> None:
         super().__init__(detail)
         self.counts = counts
+        self.delay_s = delay_s
+        self.told = told
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,9 @@ def judge(delivery: Delivery, handle: Handler, attempts: int) -> Verdict:
         log.warning("message given up", reason=fault.code, error=str(fault), message_id=delivery.message_id)
         return DeadLetter(fault.code)
     except TransientError as fault:
-        log.warning("message delayed", error=str(fault), delay_s=delay_s, message_id=delivery.message_id)
+        delay_s = fault.delay_s or delay_s
+        tell = log.debug if fault.told else log.warning
+        tell("message delayed", error=str(fault), delay_s=delay_s, message_id=delivery.message_id)
         return RetryLater(delay_s, exhausts=fault.counts)
     except Exception:
         log.exception("handling failed", attempt=delivery.attempt, message_id=delivery.message_id)

@@ -7,18 +7,39 @@ blinks. It is shown in the body, for people, and not waited for: a probe that ta
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 Check = Callable[[], bool]
 Checks = Mapping[str, Check]
+
+
+class CheckFailedError(Exception):
+    """The answer of a check is no, and its text says why, to people."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The answer of a check, and why, if it is no and that is known."""
+
+    passed: bool
+    why: str = ""
+
 
 SHARED_PATIENCE_S = 0.5  # probes wait for a second
 
 
 def examine(own: Checks, shared: Checks) -> tuple[bool, dict[str, object]]:
     """Run the checks; give the verdict, which OWN ones decide, and the document that shows all."""
-    own_results, shared_results = {name: _passes(check) for name, check in own.items()}, _run_in_time(shared)
-    ready = all(own_results.values())
-    return ready, {"status": "ready" if ready else "not-ready", "own": own_results, "shared": shared_results}
+    own_results, shared_results = {name: _ask(check) for name, check in own.items()}, _run_in_time(shared)
+    ready = all(result.passed for result in own_results.values())
+    document: dict[str, object] = {
+        "status": "ready" if ready else "not-ready",
+        "own": {name: result.passed for name, result in own_results.items()},
+        "shared": {name: result.passed for name, result in shared_results.items()},
+    }
+    if reasons := {name: result.why for name, result in {**own_results, **shared_results}.items() if result.why}:
+        document["reasons"] = reasons
+    return ready, document
 
 
 def once(check: Check) -> Check:
@@ -33,12 +54,12 @@ def once(check: Check) -> Check:
     return checked
 
 
-def _run_in_time(checks: Checks) -> dict[str, bool]:
+def _run_in_time(checks: Checks) -> dict[str, Result]:
     """Run CHECKS side by side; the answer of one that takes longer than SHARED_PATIENCE_S is no."""
-    results = dict.fromkeys(checks, False)
+    results = dict.fromkeys(checks, Result(passed=False))
 
     def run(name: str, check: Check) -> None:
-        results[name] = _passes(check)
+        results[name] = _ask(check)
 
     threads = [threading.Thread(target=run, args=item, daemon=True) for item in checks.items()]
     deadline = time.monotonic() + SHARED_PATIENCE_S
@@ -49,8 +70,10 @@ def _run_in_time(checks: Checks) -> dict[str, bool]:
     return dict(results)
 
 
-def _passes(check: Check) -> bool:
+def _ask(check: Check) -> Result:
     try:
-        return check()
+        return Result(check())
+    except CheckFailedError as fault:
+        return Result(passed=False, why=str(fault))
     except Exception:  # noqa: BLE001 - whatever a check dies of, its answer is no
-        return False
+        return Result(passed=False)

@@ -17,6 +17,7 @@ DELIVERY_LIMIT = 5
 # limit of 20 would drop a dead letter that was looked at so often.
 NO_LIMIT = 2**31 - 1
 RETRY_DELAYS_S = (1, 2, 4, 8, 16, 30)
+LONGEST_DELAY_S = RETRY_DELAYS_S[-1]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from catalog.adapters.tables import outbox
 from catalog.bootstrap import make_app, make_database
 from catalog.dead_letters import keep
 from catalog.domain import CatalogError
-from catalog.operating import dead_letters
+from catalog.operating import dead_letters, installation
 from catalog.operating.reconcile import reconcile
 from catalog.operating.reprocess import reprocess
 from catalog.settings import DatabaseSettings, ServeSettings, WorkerSettings
@@ -89,5 +89,6 @@ def migrate() -> None:
 
 
 main.add_command(dead_letters.group)
+main.add_command(installation.group)
 main.add_command(reprocess)
 main.add_command(reconcile)

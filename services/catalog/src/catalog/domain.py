@@ -9,6 +9,8 @@ Status = Literal["pending", "ready", "failed"]
 JobKind = Literal["image.created", "image.reprocess", "image.deleted"]
 
 MAX_KEY_BYTES = 1000
+# What a thumb claims beyond this is no generation: here they are counted up from 1.
+MAX_GENERATION = 2**30
 COLLECTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _THUMB_FOLDER = re.compile(r"t[0-9]+")
 _THUMB_KEY = re.compile(r"(?P<folder>(?:.*/)?)t(?P<square>[1-9][0-9]{0,4})/(?P<name>[^/]+)", re.DOTALL)
@@ -231,7 +233,10 @@ class Unanswered:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What imaging answered to a job: a picture, a fault, or neither where it took thumbs away."""
+    """What imaging answered to a job: a picture, a fault, or neither where it took thumbs away.
+
+    NEWEST_GENERATION is of the newest thumb of the image that it found and left, 0 if there was none.
+    """
 
     s3_bucket: str
     s3_key: str
@@ -239,15 +244,39 @@ class Outcome:
     generation: int
     picture: Picture | None = None
     error: Fault | None = None
+    newest_generation: int = 0
 
     @property
     def deletes(self) -> bool:
         """Tell whether this answers a job that takes thumbs away."""
         return self.picture is None and self.error is None
 
+    @property
+    def met_newer(self) -> bool:
+        """Tell whether imaging met thumbs of a later generation of the image, and so left the job undone."""
+        return self.newest_generation > self.generation
+
     def answers(self, job: Job) -> bool:
         """Tell whether this is the answer to JOB."""
-        return (self.image_id, self.generation, self.deletes) == (job.image_id, job.generation, job.deletes)
+        same_work = (self.image_id, self.generation) == (job.image_id, job.generation)
+        return same_work and (self.met_newer or self.deletes == job.deletes)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Which installation of imghost this is; thumbs say which one made them, and only that one may touch them.
+
+    Thumbs that do not say so are of this one if OWNS_UNMARKED. It IS_SETTLED unless its database was restored into
+    another one: both may be at work on the same bucket then, so nothing is deleted until an operator has said which.
+    """
+
+    installation_id: str
+    owns_unmarked: bool
+    is_settled: bool = True
+
+    def owns(self, installation_id: str | None) -> bool:
+        """Tell whether a thumb that says INSTALLATION_ID, or None, is of this installation."""
+        return self.owns_unmarked if installation_id is None else installation_id == self.installation_id
 
 
 @dataclass(frozen=True)

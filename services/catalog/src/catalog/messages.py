@@ -7,7 +7,7 @@ from typing import Annotated, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from catalog.domain import Fault, Job, JobKind, Outcome, Picture, Thumb, is_acceptable_key
+from catalog.domain import Fault, Installation, Job, JobKind, Outcome, Picture, Thumb, is_acceptable_key
 from chassis import request_ids
 from chassis.envelope import Event, MalformedMessageError
 
@@ -62,19 +62,27 @@ class _Processed(_Job):
 class _Failed(_Job):
     code: str
     detail: str
+    newest_generation: int = Field(0, ge=0, lt=2**31 - 1)  # not told by an earlier release
+
+
+class _ThumbsDeleted(_Job):
+    newest_generation: int = Field(0, ge=0, lt=2**31 - 1)
 
 
 class _UserDeleted(_Message):
     user_id: str
 
 
-def job_event(job: Job) -> Event:
-    """Tell imaging of JOB."""
+def job_event(job: Job, installation: Installation) -> Event:
+    """Tell imaging of JOB, and by INSTALLATION whose thumbs it may touch."""
     data = {
         "image_id": job.image_id,
         "generation": job.generation,
         "s3_bucket": job.s3_bucket,
         "s3_key": job.s3_key,
+        "installation_id": installation.installation_id,
+        "owns_unmarked": installation.owns_unmarked,
+        "may_delete": installation.is_settled,
     }
     return Event(job.kind, SOURCE, job.image_id, job.request_id or request_ids.current(), data)
 
@@ -87,9 +95,10 @@ def read_outcome(event: Event) -> Outcome:
                 return _processed(_Processed.model_validate(event.data))
             case "image.failed":
                 failed = _Failed.model_validate(event.data)
-                return _outcome(failed, error=Fault(failed.code, failed.detail))
+                return _outcome(failed, error=Fault(failed.code, failed.detail), newest=failed.newest_generation)
             case "image.thumbs-deleted":
-                return _outcome(_Job.model_validate(event.data))
+                deleted = _ThumbsDeleted.model_validate(event.data)
+                return _outcome(deleted, newest=deleted.newest_generation)
             case other:
                 raise MalformedMessageError(f"{other} is no answer of imaging")
     except ValidationError as fault:
@@ -129,5 +138,5 @@ def _processed(message: _Processed) -> Outcome:
     return _outcome(message, picture=picture)
 
 
-def _outcome(message: _Job, picture: Picture | None = None, error: Fault | None = None) -> Outcome:
-    return Outcome(message.s3_bucket, message.s3_key, message.image_id, message.generation, picture, error)
+def _outcome(message: _Job, *, picture: Picture | None = None, error: Fault | None = None, newest: int = 0) -> Outcome:
+    return Outcome(message.s3_bucket, message.s3_key, message.image_id, message.generation, picture, error, newest)

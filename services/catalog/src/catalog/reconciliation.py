@@ -1,17 +1,18 @@
 """Comparing catalog with a bucket, both ways: what is stuck, which thumbs are missing, which are of nothing.
 
 Finding only looks, and what it gives may be past a moment later. Mending takes one thing that was found, looks again
-with its key locked, and acts on what it sees then. Only thumbs are ever deleted, and only those with our metadata.
+with its key locked, and acts on what it sees then. Only thumbs are ever deleted, and only those with our metadata that
+this installation made: others may share the bucket.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from catalog import queueing, recovery
-from catalog.domain import Image, Thumb, thumb_key, thumb_of
+from catalog.domain import Image, Installation, Thumb, thumb_key, thumb_of
 
 if TYPE_CHECKING:
     from catalog.adapters.operators_store import OperatorsStore
@@ -28,12 +29,18 @@ class StorageError(Exception):
 
 @dataclass(frozen=True)
 class StoredThumb:
-    """An object at a thumb's key. IMAGE_ID is from its metadata; None if it has none of ours, and is somebody's."""
+    """An object at a thumb's key. IMAGE_ID is from its metadata; None if it has none of ours, and is somebody's.
+
+    So are GENERATION and SOURCE_ETAG, of the work that made it, and INSTALLATION_ID, None if an earlier release did.
+    """
 
     key: str
     image_id: str | None
     etag: str
     date_modified: datetime
+    generation: int = 0
+    source_etag: str = ""
+    installation_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,22 +62,39 @@ class MissingThumbs:
 
 
 @dataclass(frozen=True)
+class DifferingThumbs:
+    """A ready image with a thumb that other work made than it tells of: catalog and bucket are not of one time.
+
+    NEWEST is the highest generation that its thumbs tell of.
+    """
+
+    kind: ClassVar[str] = "differing-thumbs"
+    key: str
+    image_id: str
+    generation: int
+    newest: int
+
+
+@dataclass(frozen=True)
 class ThumbOfNothing:
-    """A thumb that we made and that no image shows."""
+    """A thumb that we made and that no image shows; an unmarked one does not say which installation made it."""
 
     kind: ClassVar[str] = "thumb-of-nothing"
     key: str
+    is_marked: bool = True
 
 
-Finding = Stuck | MissingThumbs | ThumbOfNothing
+Finding = Stuck | MissingThumbs | DifferingThumbs | ThumbOfNothing
 
 
 @dataclass(frozen=True)
 class Page:
-    """What was found among so many images or objects."""
+    """What was found among so many images or objects; how many thumbs are shown, and how many other installations'."""
 
     looked_at: int
     findings: Sequence[Finding]
+    shown: int = 0
+    foreign: int = 0
 
 
 class Outcome(StrEnum):
@@ -107,16 +131,17 @@ def find_in_images(sides: Sides) -> Iterator[Page]:
     while images := sides.database.read(_ready_images, sides.bucket, after):
         shown = [thumb_key(image.s3_key, thumb.square) for image in images for thumb in _thumbs(image)]
         found = {thumb.key: thumb for thumb in sides.thumbs.look_all(sides.bucket, shown)}
-        suspects = [image for image in images if _lacks_thumbs(image, found)]
+        installation = sides.database.read(_installation)
+        suspects = [wrong for image in images if (wrong := _wrong_with(image, found, installation)) is not None]
         # An image that was deleted or renewed before its thumbs were looked at is another now.
-        present = sides.database.read(_images_at, sides.bucket, [image.s3_key for image in suspects])
-        missing = [MissingThumbs(image.s3_key, image.image_id, image.generation) for image in suspects]
+        present = sides.database.read(_images_at, sides.bucket, [wrong.key for wrong in suspects])
         yield Page(
             len(images),
             [
-                *(finding for finding in missing if _is_same(finding, present.get(finding.key))),
+                *(wrong for wrong in suspects if _is_same(wrong, present.get(wrong.key))),
                 *sides.database.read(_those_of_nothing, sides.bucket, list(found.values())),
             ],
+            foreign=_count_foreign(found.values(), installation),
         )
         after = images[-1].image_id
 
@@ -124,9 +149,14 @@ def find_in_images(sides: Sides) -> Iterator[Page]:
 def find_in_bucket(sides: Sides) -> Iterator[Page]:
     """List the bucket: find our thumbs at keys where no image shows one; the others find_in_images looks at."""
     for keys in sides.thumbs.list_keys(sides.bucket):
-        suspects = sides.database.read(_keys_not_shown, sides.bucket, keys)
+        suspects, shown = sides.database.read(_keys_not_shown, sides.bucket, keys)
         found = sides.thumbs.look_all(sides.bucket, suspects)
-        yield Page(len(keys), sides.database.read(_those_of_nothing, sides.bucket, found))
+        yield Page(
+            len(keys),
+            sides.database.read(_those_of_nothing, sides.bucket, found),
+            shown,
+            _count_foreign(found, sides.database.read(_installation)),
+        )
 
 
 # --- mending: each of these is one transaction, and doing it again changes nothing ---
@@ -150,8 +180,29 @@ def mend_missing(store: "OperatorsStore", sides: Sides, finding: MissingThumbs) 
     return Outcome.MENDED
 
 
-def delete_thumb(store: "OperatorsStore", sides: Sides, finding: ThumbOfNothing, before: datetime) -> Outcome:
+def mend_differing(store: "OperatorsStore", sides: Sides, finding: DifferingThumbs) -> Outcome:
+    """Process an image again whose thumbs are of another time, above their generation, if it is the same still."""
+    store.lock_key(finding.key)
+    image = store.image(finding.key, locked=True)
+    if image is None or not _is_same(finding, image):
+        return Outcome.WELL
+    shown = [thumb_key(image.s3_key, thumb.square) for thumb in _thumbs(image)]
+    found = {thumb.key: thumb for thumb in sides.thumbs.look_all(sides.bucket, shown)}
+    wrong = _wrong_with(image, found, store.installation())
+    if not isinstance(wrong, DifferingThumbs):
+        return Outcome.WELL
+    newest = max(image.generation, wrong.newest)
+    store.update_image(queueing.renew(store, replace(image, generation=newest)))
+    return Outcome.MENDED
+
+
+def delete_thumb(
+    store: "OperatorsStore", sides: Sides, finding: ThumbOfNothing, before: datetime, *, unmarked: bool
+) -> Outcome:
     """Delete a thumb of nothing that was written before BEFORE, if it is of nothing still.
+
+    One that does not say which installation made it is left unless UNMARKED; all are while it is not settled which
+    installation this is.
 
     With the key locked no image takes the thumb over meanwhile. A rollback does not bring it back, and need not: it was
     of nothing when it was deleted.
@@ -162,9 +213,11 @@ def delete_thumb(store: "OperatorsStore", sides: Sides, finding: ThumbOfNothing,
     store.lock_key(place[0])
     found = sides.thumbs.look(sides.bucket, finding.key)
     # After the look at S3: had the database ended this transaction meanwhile, and with it the lock, this would fail.
-    if found is None or not _those_of_nothing(store, sides.bucket, [found]):
+    of_nothing = _those_of_nothing(store, sides.bucket, [found]) if found else []
+    if found is None or not of_nothing:
         return Outcome.WELL
-    if found.date_modified >= before:
+    is_kept = not of_nothing[0].is_marked and not unmarked
+    if is_kept or found.date_modified >= before or not store.installation().is_settled:
         return Outcome.LEFT
     return Outcome.MENDED if sides.thumbs.delete(sides.bucket, finding.key, found.etag) else Outcome.LEFT
 
@@ -173,7 +226,7 @@ def delete_thumb(store: "OperatorsStore", sides: Sides, finding: ThumbOfNothing,
 
 
 def is_of_nothing(found: StoredThumb, square: int, image: Image | None, *, has_jobs: bool) -> bool:
-    """Tell whether FOUND, at the thumb key for SQUARE of IMAGE, is ours and shown by no image, nor soon.
+    """Tell whether FOUND, of this installation at the thumb key for SQUARE of IMAGE, is shown by no image, nor soon.
 
     While a job is open, or IMAGE pending, nobody knows yet: imaging may be about to write or delete it.
     """
@@ -195,7 +248,28 @@ def _lacks_thumbs(image: Image, found: dict[str, StoredThumb]) -> bool:
     return any(thumb is None or thumb.image_id != image.image_id for thumb in there)
 
 
-def _is_same(finding: MissingThumbs, image: Image | None) -> bool:
+def _wrong_with(
+    image: Image, found: dict[str, StoredThumb], installation: Installation
+) -> MissingThumbs | DifferingThumbs | None:
+    """Tell what is wrong with the thumbs of IMAGE among those FOUND, None if nothing is."""
+    if _lacks_thumbs(image, found):
+        return MissingThumbs(image.s3_key, image.image_id, image.generation)
+    own = [found[thumb_key(image.s3_key, thumb.square)] for thumb in _thumbs(image)]
+    if image.picture is None or not own or not all(installation.owns(thumb.installation_id) for thumb in own):
+        return None
+    told = {(thumb.generation, thumb.source_etag) for thumb in own}
+    if told == {(image.generation, image.picture.source_etag.strip('"'))}:
+        return None
+    newest = max(thumb.generation for thumb in own)
+    return DifferingThumbs(image.s3_key, image.image_id, image.generation, newest)
+
+
+def _count_foreign(found: Iterable[StoredThumb], installation: Installation) -> int:
+    """Count the thumbs that other installations made."""
+    return sum(thumb.image_id is not None and not installation.owns(thumb.installation_id) for thumb in found)
+
+
+def _is_same(finding: MissingThumbs | DifferingThumbs, image: Image | None) -> bool:
     expected = (finding.image_id, finding.generation, "ready")
     return image is not None and (image.image_id, image.generation, image.status) == expected
 
@@ -215,25 +289,32 @@ def _images_at(store: "OperatorsStore", s3_bucket: str, keys: Collection[str]) -
     return store.images_at(s3_bucket, keys)
 
 
-def _keys_not_shown(store: "OperatorsStore", s3_bucket: str, keys: Sequence[str]) -> Sequence[str]:
-    """Give those of KEYS that have the shape of a thumb's where no image shows one."""
+def _installation(store: "OperatorsStore") -> Installation:
+    return store.installation()
+
+
+def _keys_not_shown(store: "OperatorsStore", s3_bucket: str, keys: Sequence[str]) -> tuple[Sequence[str], int]:
+    """Give those of KEYS that have the shape of a thumb's where no image shows one, and how many others have it."""
     places = {key: place for key in keys if (place := thumb_of(key)) is not None}
     images = store.images_at(s3_bucket, {s3_key for s3_key, _ in places.values()})
-    return [
+    not_shown = [
         key
         for key, (s3_key, square) in places.items()
         if (image := images.get(s3_key)) is None or not _shows(image, square)
     ]
+    return not_shown, len(places) - len(not_shown)
 
 
 def _those_of_nothing(
     store: "OperatorsStore", s3_bucket: str, found: Sequence[StoredThumb]
 ) -> Sequence[ThumbOfNothing]:
-    places = {thumb: place for thumb in found if (place := thumb_of(thumb.key)) is not None}
+    installation = store.installation()
+    own = [thumb for thumb in found if installation.owns(thumb.installation_id)]
+    places = {thumb: place for thumb in own if (place := thumb_of(thumb.key)) is not None}
     keys = {s3_key for s3_key, _ in places.values()}
     images, busy = store.images_at(s3_bucket, keys), store.keys_with_jobs(s3_bucket, keys)
     return [
-        ThumbOfNothing(thumb.key)
+        ThumbOfNothing(thumb.key, is_marked=thumb.installation_id is not None)
         for thumb, (s3_key, square) in places.items()
         if is_of_nothing(thumb, square, images.get(s3_key), has_jobs=s3_key in busy)
     ]

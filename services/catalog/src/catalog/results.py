@@ -31,6 +31,8 @@ def apply(store: "Store", outcome: Outcome) -> None:
     image = store.image(outcome.s3_key, locked=True)
     if image is not None and image.s3_bucket != outcome.s3_bucket:
         image = None  # the key was registered again in another bucket, whose thumbs are others
+    if outcome.met_newer and _catch_up(store, outcome, image):
+        return
     if image is not None and not outcome.deletes and _fits(image, outcome):
         if awaited:
             store.update_image(_with(image, outcome))
@@ -90,6 +92,23 @@ def _forget_batch(store: "Store", user_id: str) -> int:
         if image is not None and image.user_id == user_id:
             use_cases.forget_image(store, image)
     return len(collections) + len(keys)
+
+
+def _catch_up(store: "Store", outcome: Outcome, image: Image | None) -> bool:
+    """Deal with thumbs newer than any generation known here; return False if they are none such.
+
+    Such thumbs mean that this database is older than the bucket, as a restored backup is: its generations go on above
+    what was found, and of an image that is gone what was found is taken away.
+    """
+    newest = outcome.newest_generation
+    if image is None or image.image_id != outcome.image_id:
+        queueing.queue(store, replace(_removal(outcome), generation=newest))
+        return image is None
+    if image.generation >= newest:
+        return False
+    log.warning("thumbs are newer than the catalog", s3_key=image.s3_key, here=image.generation, there=newest)
+    store.update_image(queueing.renew(store, replace(image, generation=newest)))
+    return True
 
 
 def _fits(image: Image, outcome: Outcome) -> bool:

@@ -15,6 +15,8 @@ from pydantic import (
 )
 from pydantic_settings import SettingsConfigDict
 
+from chassis.s3 import AddressingStyle
+from chassis.s3_conditions import Mode
 from chassis.settings import ProcessSettings, WebSettings
 
 _CONFIG = SettingsConfigDict(env_prefix="CATALOG_", frozen=True, env_ignore_empty=True)
@@ -64,6 +66,9 @@ class ServeSettings(DatabaseSettings, WebSettings):
     default_bucket: str | None = Field(None, description="Bucket of images registered without one, and of uploads.")
     s3_endpoint_url: str | None = Field(None, description="S3 endpoint as browsers reach it; AWS if empty.")
     s3_region: str = Field("us-east-1", description="Region that upload forms are signed for.")
+    s3_addressing_style: AddressingStyle = Field(
+        "auto", description="Bucket by path or by virtual host; auto: by path where an endpoint is set."
+    )
     s3_access_key_id: str | None = Field(None, description="Put-only credential that signs upload forms.")
     s3_secret_access_key: SecretStr | None = Field(None, description="Its secret.")
     upload_max_bytes: PositiveInt = Field(64 * 1024 * 1024, description="Largest upload that a form allows.")
@@ -97,5 +102,11 @@ class ReconcileSettings(DatabaseSettings):
         None, description="S3 endpoint as `catalog reconcile` reaches it; AWS if empty."
     )
     reconcile_s3_region: str = Field("us-east-1", description="Region of the bucket that is reconciled.")
+    reconcile_s3_addressing_style: AddressingStyle = Field(
+        "auto", description="Bucket by path or by virtual host; auto: by path where an endpoint is set."
+    )
+    reconcile_s3_conditional_writes: Mode = Field(
+        "auto", description="always, never, or auto: deletes on condition if the server keeps conditions."
+    )
     reconcile_s3_access_key_id: str = Field(description="Credential of `catalog reconcile`; it lists and deletes.")
     reconcile_s3_secret_access_key: SecretStr = Field(description="Its secret.")

@@ -1,18 +1,37 @@
-"""Signed uploads: an S3 POST policy bound to a user's own fresh prefix, to images, to a size, for ten minutes."""
+"""Signed uploads: an S3 POST policy bound to a user's own fresh prefix, to a type, to a size, for ten minutes."""
 
 import base64
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from catalog import use_cases
+from catalog.domain import UnacceptableKeyError, check_key
 from chassis.tokens import Principal
 
 if TYPE_CHECKING:
     from catalog.adapters.store import Store
 
 VALID_S = 600
-# S3 keeps the client's file name behind the slash; 15 random bytes are 24 letters and digits.
+# What imaging takes, by the extensions of file names. Nothing that a browser would run: no SVG, no HTML.
+CONTENT_TYPES: Mapping[str, str] = {
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "png": "image/png",
+    "webp": "image/webp",
+    "gif": "image/gif",
+    "avif": "image/avif",
+    "tif": "image/tiff",
+    "tiff": "image/tiff",
+    "bmp": "image/bmp",
+    "heic": "image/heic",
+    "heif": "image/heif",
+}
+DEFAULT_TYPE = "image/jpeg"
+# To be replaced by the client, before the form is sent: not every server does it.
+PLACEHOLDER = "${filename}"
+# 15 random bytes are 24 letters and digits.
 _PREFIX_BYTES = 15
 
 
@@ -38,17 +57,34 @@ class Uploads:
     bucket: str
     max_bytes: int
 
-    def sign(self, prefix: str) -> dict[str, Any]:
-        """Sign a form that puts one image of any name under PREFIX; nothing is asked of S3 for this."""
+    def sign(self, prefix: str, filename: str | None = None, content_type: str | None = None) -> dict[str, Any]:
+        """Sign a form that puts one image under PREFIX; nothing is asked of S3 for this.
+
+        With FILENAME the key is finished, without it the client completes it. The policy names one content type: a
+        condition that only tells how it begins lets `image/svg+xml` pass, and at some servers `image/png, text/html`.
+        """
+        chosen = content_type or type_of(filename or "")
         return self.signer.generate_presigned_post(
             Bucket=self.bucket,
-            Key=f"{prefix}/${{filename}}",
-            Conditions=[
-                ["starts-with", "$Content-Type", "image/"],
-                ["content-length-range", 1, self.max_bytes],
-            ],
+            Key=f"{prefix}/{PLACEHOLDER if filename is None else filename}",
+            Fields={"Content-Type": chosen},
+            Conditions=[{"Content-Type": chosen}, ["content-length-range", 1, self.max_bytes]],
             ExpiresIn=VALID_S,
         )
+
+
+def type_of(filename: str) -> str:
+    """Give the content type that FILENAME promises. What is in the file is found out later, by its content."""
+    return CONTENT_TYPES.get(filename.rpartition(".")[2].lower(), DEFAULT_TYPE)
+
+
+def check_filename(filename: str) -> None:
+    """Raise UnacceptableKeyError, saying why, unless FILENAME may stand behind a prefix that is handed out."""
+    if "/" in filename:
+        raise UnacceptableKeyError("Must not contain a slash")
+    if PLACEHOLDER in filename:
+        raise UnacceptableKeyError(f"Must not contain {PLACEHOLDER}, which S3 would replace")
+    check_key(f"{'x' * 24}/{filename}")
 
 
 def hand_out_prefix(store: "Store", caller: Principal) -> str:

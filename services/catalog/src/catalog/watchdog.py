@@ -41,11 +41,14 @@ class Watchdog:
     stuck_after: timedelta
     patience: int = PATIENCE
     suspects: frozenset[tuple[str, str]] = field(default=frozenset(), init=False)
+    told: bool = field(default=False, init=False)
 
     def look(self) -> int:
         """Measure everything, queue again what is stuck, and return how much that was; raises DependencyDownError."""
         suspects, self.suspects = self.suspects, frozenset()
         self._measure_database()  # first: it must be seen also while the broker is away
+        if not self._is_settled():
+            return 0  # deletions stay where they are, and what is pending begins anew when the operator has decided
         moment = now()
         due = self.database.read(Store.oldest_due)
         depths = self._measure(self.jobs), self._measure(self.results)
@@ -64,6 +67,14 @@ class Watchdog:
         requeued = sum(self._restart(bucket, key, before) for bucket, key in lost)
         metrics.REQUEUED.inc(requeued)
         return requeued
+
+    def _is_settled(self) -> bool:
+        settled = self.database.read(Store.installation).is_settled
+        metrics.SETTLED.set(settled)
+        if not settled and not self.told:
+            log.error("this database was restored into another one: nothing is deleted", see="catalog installation")
+        self.told = not settled
+        return settled
 
     def _restart(self, s3_bucket: str, s3_key: str, before: datetime) -> bool:
         try:

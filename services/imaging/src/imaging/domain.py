@@ -82,7 +82,14 @@ class HostExhaustedError(Exception):
 
 
 class StaleJobError(Exception):
-    """A newer generation of the same image has written its thumbs: this job is late, its result worthless."""
+    """A newer generation of the same image, NEWEST, has written its thumbs: this job's result is worthless.
+
+    The job is late, or the catalog that asked for it is older than the bucket.
+    """
+
+    def __init__(self, newest: int) -> None:
+        super().__init__(f"generation {newest} was here")
+        self.newest = newest
 
 
 class StorageError(Exception):
@@ -93,13 +100,21 @@ class AccessDeniedError(StorageError):
     """S3 refuses for want of a right, which the operator may grant; so it also hides that there is no object."""
 
 
+class BucketRefusedError(StorageError):
+    """S3 refuses the credential, the clock, the region or the bucket: until somebody puts that right, all of BUCKET."""
+
+    def __init__(self, bucket: str, code: str) -> None:
+        super().__init__(f"S3 refuses {bucket}: {code}")
+        self.code = code
+
+
 class OriginalDeniedError(AccessDeniedError):
     """S3 refuses to give the original for want of a right, if there is one."""
 
 
 @dataclass(frozen=True)
 class Original:
-    """An object as it was read: its bytes, and the ETag that says which version of it."""
+    """An object as it was read: its bytes, and the ETag, in quotes, that says which version of it."""
 
     data: bytes
     etag: str
@@ -141,12 +156,25 @@ class Rendering:
 
 @dataclass(frozen=True)
 class Job:
-    """What catalog asks for: the object, and the registration and generation that it is for."""
+    """What catalog asks for: the object, the registration and generation that it is for, and whose thumbs are ours.
+
+    Thumbs say which INSTALLATION_ID made them; those that say nothing are ours if OWNS_UNMARKED. MAY_DELETE is off
+    while an operator has yet to say whether this installation goes on, or is a copy of one that does.
+    """
 
     image_id: str
     generation: int
     s3_bucket: str
     s3_key: str
+    installation_id: str | None = None
+    owns_unmarked: bool = True
+    may_delete: bool = True
+
+    def owns(self, installation_id: str | None) -> bool:
+        """Tell whether a thumb that says INSTALLATION_ID, or None, was made by the installation of this job."""
+        if installation_id is None or self.installation_id is None:
+            return self.owns_unmarked
+        return installation_id == self.installation_id
 
 
 def thumb_key(s3_key: str, square: int) -> str:

@@ -32,6 +32,10 @@ class _Job(BaseModel):
     generation: int
     s3_bucket: str = Field(pattern=r"^[A-Za-z0-9._-]{3,255}$")
     s3_key: Annotated[str, Field(min_length=1), AfterValidator(_short_enough)]
+    # Not told by an earlier release, which knew of one installation only.
+    installation_id: str | None = Field(None, pattern=r"^[!-~]{1,255}$")
+    owns_unmarked: bool = True
+    may_delete: bool = True
 
 
 def read_job(event: Event) -> Job:
@@ -42,7 +46,7 @@ def read_job(event: Event) -> Job:
         message = _Job.model_validate(event.data)
     except ValidationError as fault:
         raise MalformedMessageError(str(fault)) from fault
-    return Job(message.image_id, message.generation, message.s3_bucket, message.s3_key)
+    return Job(**message.model_dump())
 
 
 def processed(job: Job, original: Original, rendering: Rendering, recipe: int) -> Event:
@@ -62,14 +66,14 @@ def processed(job: Job, original: Original, rendering: Rendering, recipe: int) -
     )
 
 
-def failed(job: Job, fault: PictureError) -> Event:
-    """Tell why nothing could be made of the picture."""
-    return _answer("image.failed", job, code=fault.code, detail=str(fault))
+def failed(job: Job, fault: PictureError, newest: int = 0) -> Event:
+    """Tell why nothing could be made of the picture; NEWEST is the generation of a later thumb found, 0 if none."""
+    return _answer("image.failed", job, code=fault.code, detail=str(fault), newest_generation=newest)
 
 
-def thumbs_deleted(job: Job) -> Event:
-    """Tell that no thumb of the image is left."""
-    return _answer("image.thumbs-deleted", job)
+def thumbs_deleted(job: Job, newest: int = 0) -> Event:
+    """Tell that no thumb of the image is left up to its generation; NEWEST is that of a later one found, 0 if none."""
+    return _answer("image.thumbs-deleted", job, newest_generation=newest)
 
 
 def _answer(event_type: str, job: Job, **data: Any) -> Event:

@@ -6,6 +6,8 @@ from typing import Literal, get_args
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from chassis.s3 import AddressingStyle
+from chassis.s3_conditions import Mode
 from chassis.settings import ProcessSettings
 
 Format = Literal["JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF"]
@@ -43,8 +45,12 @@ class ImagingSettings(PictureSettings):
     s3_region: str = Field("us-east-1", description="Region of the buckets.")
     s3_access_key_id: str = Field(description="Credential that reads originals, and writes and deletes thumbs.")
     s3_secret_access_key: SecretStr = Field(description="Its secret.")
-    s3_conditional_writes: bool = Field(
-        default=True, description="Off for an S3 without If-Match on PUT: looks first, then writes, which can race."
+    s3_addressing_style: AddressingStyle = Field(
+        "auto", description="Buckets by path or by virtual host; auto: by path where an endpoint is set."
+    )
+    s3_conditional_writes: Mode = Field(
+        "auto",
+        description="always, never, or auto: as far as S3 keeps conditions; else it looks first, and may race.",
     )
     s3_checksums: bool = Field(default=False, description="On sends boto3's CRC trailers, which some S3 refuse.")
     read_timeout_s: PositiveFloat = Field(30.0, description="Longest time for reading one original.")

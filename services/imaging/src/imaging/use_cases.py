@@ -38,11 +38,12 @@ def process(imaging: Imaging, job: Job) -> None:
         rendering = imaging.render(original.data)
         _write(imaging, job, original, rendering)
         checkpoints.reached(checkpoints.WRITTEN, job.s3_key)
-    except StaleJobError:
+    except StaleJobError as fault:
         # Nobody asks for what this job has written meanwhile, so nobody would ever take it away. Nor is it known what
-        # that was written over: catalog has to hear of it, and has the present generation processed again.
+        # that was written over: catalog has to hear of it, and has the present generation processed again, which it
+        # begins above the one found here, should it be older than the bucket.
         imaging.storage.delete_thumbs(job)
-        imaging.publish(messages.thumbs_deleted(job))
+        imaging.publish(messages.thumbs_deleted(job, fault.newest))
         raise
     except PictureError as fault:
         give_up(imaging, job, fault)
@@ -54,15 +55,16 @@ def give_up(imaging: Imaging, job: Job, fault: PictureError) -> None:
     """Tell that nothing can be made of an original, for FAULT, and take away the thumbs that there may be."""
     # What an earlier generation or attempt left would be thumbs of nothing. Where S3 does not let us see whether there
     # are any, the owner is told all the same; deleting the image will have to take them away.
+    newest = 0
     with suppress(AccessDeniedError):
-        imaging.storage.delete_thumbs(job)
-    imaging.publish(messages.failed(job, fault))
+        newest = imaging.storage.delete_thumbs(job)
+    imaging.publish(messages.failed(job, fault, newest))
 
 
 def delete_thumbs(imaging: Imaging, job: Job) -> None:
     """Take the thumbs of a deleted image out of S3, then tell so; never those of another. Raises StorageError."""
-    imaging.storage.delete_thumbs(job)
-    imaging.publish(messages.thumbs_deleted(job))
+    newest = imaging.storage.delete_thumbs(job)
+    imaging.publish(messages.thumbs_deleted(job, newest))
 
 
 def _write(imaging: Imaging, job: Job, original: Original, rendering: Rendering) -> None:

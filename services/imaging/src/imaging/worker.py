@@ -5,9 +5,10 @@ import structlog
 from chassis.consumer import TransientError
 from chassis.envelope import Event
 from chassis.publisher import NotPublishedError
-from chassis.topology import Queue
+from chassis.topology import LONGEST_DELAY_S, Queue
 from imaging import messages, use_cases
 from imaging.domain import (
+    BucketRefusedError,
     DecodeTimeoutError,
     DecodeTooCostlyError,
     HostExhaustedError,
@@ -44,7 +45,10 @@ def handle(imaging: Imaging, event: Event, attempt: int) -> None:
         else:
             _process(imaging, job, attempt)
     except StaleJobError:
-        log.info("job is late: a newer generation was here", image_id=job.image_id, generation=job.generation)
+        log.info("a newer generation was here", image_id=job.image_id, generation=job.generation)
+    except BucketRefusedError as fault:
+        # Told once, by whoever noticed; each of its jobs comes back seldom, and costs no question to S3.
+        raise TransientError(str(fault), delay_s=LONGEST_DELAY_S, told=True) from fault
     except (StorageError, HostExhaustedError, NotPublishedError) as fault:
         raise TransientError(str(fault)) from fault
 

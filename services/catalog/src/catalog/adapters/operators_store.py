@@ -8,14 +8,27 @@ import sqlalchemy as sa
 
 from catalog.adapters.rows import image_from_row
 from catalog.adapters.store import Store
-from catalog.adapters.tables import images, jobs, memberships, reprocess_runs
-from catalog.domain import Image
+from catalog.adapters.tables import images, installation, jobs, memberships, reprocess_runs
+from catalog.domain import Image, Installation
 from catalog.reprocessing import Run, Selection
+from chassis import fingerprint
 from chassis.database import now
 
 
 class OperatorsStore(Store):
     """A Store that also selects over all users, and keeps runs of reprocessing."""
+
+    # --- which installation this is ---
+
+    def settle_installation(self, settled: Installation) -> None:
+        """Keep that this database is that of the installation SETTLED."""
+        self._connection.execute(
+            installation.update().values(
+                installation_id=settled.installation_id,
+                owns_unmarked=settled.owns_unmarked,
+                fingerprint=fingerprint.of(self._connection),
+            )
+        )
 
     # --- selections and runs of reprocessing ---
 

@@ -13,6 +13,7 @@ from catalog.adapters.tables import (
     dead_letters,
     deleted_users,
     images,
+    installation,
     jobs,
     memberships,
     outbox,
@@ -26,9 +27,11 @@ from catalog.domain import (
     DeadLetterSummary,
     Image,
     ImageExistsError,
+    Installation,
     Job,
     Unanswered,
 )
+from chassis import fingerprint
 from chassis import outbox as chassis_outbox
 from chassis.database import now, violated_constraint
 from chassis.envelope import Event
@@ -243,6 +246,14 @@ class Store:
     def oldest_due(self) -> datetime | None:
         """Give the moment that the oldest unpublished event was written, None if all are published."""
         return chassis_outbox.oldest_due(self._connection, outbox)
+
+    # --- which installation this is ---
+
+    def installation(self) -> Installation:
+        """Tell which installation this is, and whether its database is still the one in which that was said."""
+        row = self._connection.execute(sa.select(installation)).one()
+        is_settled = row.fingerprint == fingerprint.of(self._connection)
+        return Installation(row.installation_id, row.owns_unmarked, is_settled)
 
     # --- dead letters ---
 

@@ -123,6 +123,18 @@ reprocess_runs = sa.Table(
     sqlite_autoincrement=True,
 )
 
+# One row: which installation this is, and the fingerprint of the database in which an operator, or the first migration,
+# said so. Restored elsewhere, the row comes along and the fingerprint does not fit any more. OWNS_UNMARKED: thumbs that
+# tell of no installation, as earlier releases wrote them, are of this one.
+installation = sa.Table(
+    "installation",
+    METADATA,
+    sa.Column("installation_id", sa.String(36), primary_key=True),
+    sa.Column("fingerprint", sa.String(255), nullable=False),
+    sa.Column("owns_unmarked", sa.Boolean, nullable=False),
+    sa.Column("date_created", UtcDateTime, nullable=False),
+)
+
 upload_prefixes = sa.Table(
     "upload_prefixes",
     METADATA,

@@ -1,54 +1,55 @@
 """Thumbs in S3 as reconciliation sees them: listed, looked at, deleted under a condition; never read or written."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from urllib3.exceptions import HTTPError
 
+from catalog.domain import MAX_GENERATION
 from catalog.reconciliation import StorageError, StoredThumb
 from catalog.settings import ReconcileSettings
-from chassis.database import now
+from chassis import s3
+from chassis.s3_conditions import Conditions, Manners
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3.client import S3Client
-
-# imaging writes it; an object without it is not ours and is never touched.
-IMAGE_ID = "imghost-image-id"
+# imaging writes these; an object without the first is not ours and is never touched.
+IMAGE_ID, GENERATION, SOURCE_ETAG, INSTALLATION = (
+    "imghost-image-id",
+    "imghost-generation",
+    "imghost-etag",
+    "imghost-installation",
+)
 _LOOKS_AT_ONCE = 16
-_MISSING = {"NoSuchKey", "404", "NotFound"}
-_RACED = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
-# S3 says this to a look at an object under a customer's own key of encryption; imaging writes none.
-_UNREADABLE = {"400", "BadRequest", "InvalidRequest"}
+
+Tell = Callable[[str, Manners], None]
 
 
 class Thumbs:
     """One client of S3, and threads for many looks at once."""
 
-    def __init__(self, settings: ReconcileSettings, looks: ThreadPoolExecutor) -> None:
+    def __init__(self, settings: ReconcileSettings, looks: ThreadPoolExecutor, tell: Tell) -> None:
         self._looks = looks
-        self._client: S3Client = boto3.client(
-            "s3",
-            endpoint_url=settings.reconcile_s3_endpoint_url,
-            region_name=settings.reconcile_s3_region,
-            aws_access_key_id=settings.reconcile_s3_access_key_id,
-            aws_secret_access_key=settings.reconcile_s3_secret_access_key.get_secret_value(),
-            config=Config(
-                # Three attempts are over within 27 s: the database ends a transaction, and with it the lock of a key,
-                # that has been idle for 30 s.
-                connect_timeout=3,
-                read_timeout=5,
-                retries={"mode": "standard", "total_max_attempts": 3},
-                max_pool_connections=_LOOKS_AT_ONCE + 1,
-                response_checksum_validation="when_required",
-                s3={"addressing_style": "path" if settings.reconcile_s3_endpoint_url else "auto"},
-            ),
+        access = s3.Access(
+            settings.reconcile_s3_endpoint_url,
+            settings.reconcile_s3_region,
+            settings.reconcile_s3_access_key_id,
+            settings.reconcile_s3_secret_access_key.get_secret_value(),
+            settings.reconcile_s3_addressing_style,
         )
+        self._client = s3.connect(
+            access,
+            # Three attempts are over within 27 s: the database ends a transaction, and with it the lock of a key, that
+            # has been idle for 30 s.
+            connect_timeout=3,
+            read_timeout=5,
+            retries={"mode": "standard", "total_max_attempts": 3},
+            max_pool_connections=_LOOKS_AT_ONCE + 1,
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        self._conditions = Conditions(self._client, settings.reconcile_s3_conditional_writes, tell)
 
     def check(self, bucket: str) -> None:
         """Raise StorageError unless BUCKET can be listed."""
@@ -72,37 +73,52 @@ class Thumbs:
     def look(self, bucket: str, key: str) -> StoredThumb | None:
         """Give what lies at KEY, None if nothing does; raises StorageError."""
         with _faults():
-            try:
-                head = self._client.head_object(Bucket=bucket, Key=key)
-            except ClientError as fault:
-                if _code(fault) in _MISSING:
-                    return None
-                if _code(fault) in _UNREADABLE:
-                    return StoredThumb(key, None, "", now())
-                raise
-        return StoredThumb(key, head["Metadata"].get(IMAGE_ID), head["ETag"], head["LastModified"])
+            found = s3.look(self._client, bucket, key)
+        if found is None:
+            return None
+        told = found.metadata
+        return StoredThumb(
+            key=key,
+            image_id=told.get(IMAGE_ID),
+            etag=found.etag,
+            date_modified=found.date_modified,
+            generation=_generation(told.get(GENERATION, "")),
+            source_etag=told.get(SOURCE_ETAG, ""),
+            installation_id=told.get(INSTALLATION),
+        )
+
+    def ask_for_conditions(self, bucket: str) -> None:
+        """Find out whether a deletion in BUCKET may be bound to a condition; raises StorageError."""
+        with _faults():
+            self._conditions.of(bucket)
 
     def delete(self, bucket: str, key: str, etag: str) -> bool:
-        """Delete what lies at KEY if its ETag is ETAG still; tell whether it was; raises StorageError."""
+        """Delete what lies at KEY if its ETag is ETAG still; tell whether it was; raises StorageError.
+
+        Where S3 keeps no conditions it is deleted in any case: whoever calls has just looked.
+        """
         with _faults():
+            condition = self._conditions.of(bucket).if_undeleted(etag)
             try:
-                self._client.delete_object(Bucket=bucket, Key=key, IfMatch=etag)
+                self._client.delete_object(Bucket=bucket, Key=key, **condition)  # type: ignore[arg-type]
             except ClientError as fault:
-                if _code(fault) not in _RACED | _MISSING:
+                if s3.code_of(fault) not in s3.RACED | s3.MISSING:
                     raise
                 return False
         return True
 
 
 @contextmanager
-def connect(settings: ReconcileSettings) -> Iterator[Thumbs]:
-    """Reach S3 as SETTINGS say, for the time of the block."""
+def connect(settings: ReconcileSettings, tell: Tell) -> Iterator[Thumbs]:
+    """Reach S3 as SETTINGS say, for the time of the block; TELL hears whether S3 keeps conditions of deletions."""
     with ThreadPoolExecutor(_LOOKS_AT_ONCE) as looks:
-        yield Thumbs(settings, looks)
+        yield Thumbs(settings, looks, tell)
 
 
-def _code(fault: ClientError) -> str:
-    return str(fault.response.get("Error", {}).get("Code", ""))
+def _generation(told: str) -> int:
+    """Read a generation as it was TOLD; 0 for what imaging never wrote."""
+    number = int(told) if told.isdecimal() and len(told) <= len(str(MAX_GENERATION)) else 0
+    return number if number <= MAX_GENERATION else 0
 
 
 @contextmanager

@@ -13,14 +13,28 @@ from catalog.adapters.operators_store import OperatorsStore
 from catalog.operating import progress
 from catalog.operating.connection import connect
 from catalog.operating.durations import Duration
+from catalog.operating.installation import UNSETTLED
 from catalog.operating.report import KEYS_SHOWN, Report
-from catalog.reconciliation import Finding, MissingThumbs, Outcome, Page, Sides, StorageError, Stuck, ThumbOfNothing
+from catalog.reconciliation import (
+    DifferingThumbs,
+    Finding,
+    MissingThumbs,
+    Outcome,
+    Page,
+    Sides,
+    StorageError,
+    Stuck,
+    ThumbOfNothing,
+)
 from catalog.settings import ReconcileSettings
 from chassis.database import now
 from chassis.errors import DependencyDownError
+from chassis.s3_conditions import Manners
 from chassis.settings import load
 
 EXIT_FOUND = 1
+# A run that would delete more thumbs than it leaves, and more than a handful, has to be asked for by force.
+FEW = 10
 
 
 class CutOffError(click.ClickException):
@@ -36,6 +50,7 @@ class CutOffError(click.ClickException):
 @click.option("--bucket", required=True, metavar="NAME", help="The bucket to compare with.")
 @click.option("--repair", is_flag=True, help="Have images that are stuck or miss thumbs processed again.")
 @click.option("--delete", is_flag=True, help="Delete thumbs of nothing; never anything else.")
+@click.option("--force", is_flag=True, help="Delete also unmarked thumbs, and even if few thumbs are left.")
 @click.option(
     "--grace",
     type=Duration(),
@@ -57,6 +72,7 @@ def reconcile(  # noqa: PLR0913 - the options of one command
     bucket: str,
     repair: bool,
     delete: bool,
+    force: bool,
     grace: timedelta,
     stuck_after: timedelta,
     verbose: bool,
@@ -65,18 +81,19 @@ def reconcile(  # noqa: PLR0913 - the options of one command
     """Compare catalog with a bucket, both ways: what is stuck, which thumbs are missing, which are of nothing.
 
     Nothing is changed without --repair or --delete, and with them everything is looked at again, its key locked,
-    before it is changed. Ends with status 0 when nothing is wrong, or all that was found is mended; 1 when something
-    was found and left; 2 when not everything could be looked at.
+    before it is changed. Thumbs of other installations are counted and left alone. Ends with status 0 when nothing is
+    wrong, or all that was found is mended; 1 when something was found and left; 2 when not everything could be looked
+    at, or deleting was refused.
     """
     settings = load(ReconcileSettings)
     report = Report(as_json=as_json, verbose=verbose)
     try:
-        with thumbs.connect(settings) as storage:
+        with thumbs.connect(settings, _warn) as storage:
             sides = Sides(connect(settings), storage, bucket)
             storage.check(bucket)
-            if delete and not sides.database.read(OperatorsStore.has_images, bucket):
-                raise click.UsageError(f"no image lives in {bucket}: is this the database that belongs to it?")
-            _compare(sides, report, repair=repair, delete=delete, grace=grace, stuck_after=stuck_after)
+            if delete:
+                _check_deletion(sides, force=force)
+            _compare(sides, report, repair=repair, delete=delete, force=force, grace=grace, stuck_after=stuck_after)
     except (StorageError, DependencyDownError) as fault:
         raise CutOffError(fault) from fault
     report.conclude()
@@ -84,8 +101,34 @@ def reconcile(  # noqa: PLR0913 - the options of one command
         sys.exit(EXIT_FOUND)
 
 
+def _warn(bucket: str, manners: Manners) -> None:
+    if not manners.deletions:
+        click.echo(f"S3 does not keep conditions of deletions in {bucket}: what it holds is looked at first", err=True)
+
+
+def _check_deletion(sides: Sides, *, force: bool) -> None:
+    """Refuse to delete by the word of a database that may not be the one that the bucket belongs to."""
+    if not sides.database.read(OperatorsStore.installation).is_settled:
+        raise click.UsageError(UNSETTLED)
+    sides.thumbs.ask_for_conditions(sides.bucket)
+    if force:
+        return
+    if not sides.database.read(OperatorsStore.has_images, sides.bucket):
+        raise click.UsageError(f"no image lives in {sides.bucket}: is this the database that belongs to it?")
+    kept = gone = 0
+    with progress.shown("objects, before any is deleted", None) as bar:
+        for page in reconciliation.find_in_bucket(sides):
+            kept, gone = kept + page.shown, gone + len(page.findings)
+            bar.reached(kept + gone)
+    if gone > max(kept, FEW):
+        raise click.UsageError(
+            f"this would delete {gone} of {kept + gone} thumbs: is this the database that belongs to the bucket? "
+            "Without --delete it only tells; --force deletes them."
+        )
+
+
 def _compare(  # noqa: PLR0913 - the options of one command
-    sides: Sides, report: Report, *, repair: bool, delete: bool, grace: timedelta, stuck_after: timedelta
+    sides: Sides, report: Report, *, repair: bool, delete: bool, force: bool, grace: timedelta, stuck_after: timedelta
 ) -> None:
     database = sides.database
     lost_before, deletable_before = now() - stuck_after, now() - grace
@@ -97,8 +140,10 @@ def _compare(  # noqa: PLR0913 - the options of one command
                 return database.transact(reconciliation.mend_stuck, sides, finding, lost_before)
             case MissingThumbs() if repair:
                 return database.transact(reconciliation.mend_missing, sides, finding)
+            case DifferingThumbs() if repair:
+                return database.transact(reconciliation.mend_differing, sides, finding)
             case ThumbOfNothing() if delete:
-                return database.transact(reconciliation.delete_thumb, sides, finding, deletable_before)
+                return database.transact(reconciliation.delete_thumb, sides, finding, deletable_before, unmarked=force)
             case _:
                 return None
 
@@ -121,5 +166,6 @@ def _go_through(
         for page in pages:
             for finding in page.findings:
                 report.add(finding, mend(finding))
+            report.foreign += page.foreign
             looked_at += page.looked_at
             bar.reached(looked_at)

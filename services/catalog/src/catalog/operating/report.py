@@ -6,16 +6,17 @@ from dataclasses import dataclass, field
 
 import click
 
-from catalog.reconciliation import Finding, MissingThumbs, Outcome, Stuck, ThumbOfNothing
+from catalog.reconciliation import DifferingThumbs, Finding, MissingThumbs, Outcome, Stuck, ThumbOfNothing
 
 KEYS_SHOWN = 10
 
 _NAMES = {
     Stuck.kind: "keys stuck",
     MissingThumbs.kind: "images with missing thumbs",
+    DifferingThumbs.kind: "images with thumbs of another time than the catalog",
     ThumbOfNothing.kind: "thumbs of nothing",
 }
-_MENDED = {Stuck.kind: "queued again", MissingThumbs.kind: "queued again", ThumbOfNothing.kind: "deleted"}
+_MENDED = dict.fromkeys(_NAMES, "queued again") | {ThumbOfNothing.kind: "deleted"}
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Report:
     found: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     keys: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in _NAMES})
+    foreign: int = 0
 
     def add(self, finding: Finding, outcome: Outcome | None) -> None:
         """Take FINDING in, and what became of it, None if nothing was tried."""
@@ -49,7 +51,8 @@ class Report:
     def conclude(self) -> None:
         """Tell the counts."""
         if self.as_json:
-            click.echo(json.dumps({"kind": "counts", "counts": {kind: self._counts(kind) for kind in _NAMES}}))
+            counts = {kind: self._counts(kind) for kind in _NAMES}
+            click.echo(json.dumps({"kind": "counts", "counts": counts, "thumbs_of_other_installations": self.foreign}))
             return
         for kind, name in _NAMES.items():
             became = self._became(kind)
@@ -59,6 +62,8 @@ class Report:
             more = self.found[kind] - len(self.keys[kind])
             if more and not self.verbose:
                 click.echo(f"  and {more} more; --verbose shows them")
+        if self.foreign:
+            click.echo(f"{self.foreign} thumbs of other installations, which are left alone")
 
     def _counts(self, kind: str) -> dict[str, int]:
         return {"found": self.found[kind], **{outcome: self.outcomes[kind, outcome] for outcome in Outcome}}

@@ -1,10 +1,11 @@
 """The view of the signed upload form."""
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 
-from catalog.domain import UploadsOffError
-from catalog.uploads import hand_out_prefix
+from catalog.domain import UnacceptableKeyError, UploadsOffError
+from catalog.uploads import CONTENT_TYPES, check_filename, hand_out_prefix
 from catalog.web.context import app, caller
+from chassis.problems import FieldFault, InvalidFieldsError
 
 routes = Blueprint("uploads", __name__)
 
@@ -13,7 +14,31 @@ routes = Blueprint("uploads", __name__)
 def sign_post() -> Response:
     """Hand out a form that uploads one image straight to S3."""
     principal = caller()
+    filename, content_type = _parameters()
     uploads = app().uploads
     if uploads is None:
         raise UploadsOffError
-    return jsonify(uploads.sign(app().database.transact(hand_out_prefix, principal)))
+    prefix = app().database.transact(hand_out_prefix, principal)
+    return jsonify(uploads.sign(prefix, filename, content_type))
+
+
+def _parameters() -> tuple[str | None, str | None]:
+    """Read `filename` and `content_type` of the query; raises InvalidFieldsError."""
+    faults = [
+        FieldFault(parameter=name, code="given-twice", detail="Give it once.")
+        for name in ("filename", "content_type")
+        if len(request.args.getlist(name)) > 1
+    ]
+    filename, content_type = request.args.get("filename"), request.args.get("content_type")
+    try:
+        if filename is not None:
+            check_filename(filename)
+    except UnacceptableKeyError as fault:
+        faults.append(FieldFault(parameter="filename", code=fault.code, detail=f"{fault}."))
+    accepted = sorted({*CONTENT_TYPES.values()})
+    if content_type is not None and content_type not in accepted:
+        detail = f"Must be one of {', '.join(accepted)}."
+        faults.append(FieldFault(parameter="content_type", code="unsupported-format", detail=detail))
+    if faults:
+        raise InvalidFieldsError(faults)
+    return filename, content_type

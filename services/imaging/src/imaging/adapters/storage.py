@@ -3,20 +3,27 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-import boto3
-from botocore.config import Config
+import structlog
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from urllib3.exceptions import HTTPError
 
+from chassis import s3
+from chassis.health import CheckFailedError
+from chassis.s3_conditions import Conditions, Manners
+from imaging import metrics
+from imaging.adapters.refusals import Refusals
 from imaging.domain import (
     AccessDeniedError,
+    BucketRefusedError,
     Job,
     Original,
     OriginalDeniedError,
     OriginalMissingError,
     OriginalUnreadableError,
+    PictureError,
     StaleJobError,
     StorageError,
     Thumb,
@@ -30,16 +37,22 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from urllib3 import HTTPResponse
 
-# Who a thumb belongs to; an object without these is not ours and is never touched.
-IMAGE_ID, GENERATION, RECIPE, SOURCE_ETAG = "imghost-image-id", "imghost-generation", "imghost-recipe", "imghost-etag"
+log = structlog.get_logger(__name__)
+
+# Who a thumb belongs to; an object without the first is not ours and is never touched.
+IMAGE_ID, GENERATION, RECIPE, SOURCE_ETAG, INSTALLATION = (
+    "imghost-image-id",
+    "imghost-generation",
+    "imghost-recipe",
+    "imghost-etag",
+    "imghost-installation",
+)
 # Keys are written again, so a copy may be kept for a while only, and never as immutable.
 CACHE_CONTROL = "public, max-age=3600"
+# What a thumb claims beyond this is no generation: catalog counts up from 1, and has to go on above what is found.
+_MAX_GENERATION = 2**30
 _CHUNK = 256 * 1024
 _WRITE_ATTEMPTS = 5
-_MISSING = {"NoSuchKey", "404", "NotFound"}
-_RACED = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
-# A 403 to a HEAD has no body that could tell more.
-_DENIED = {"AccessDenied", "AllAccessDisabled", "403"}
 # What S3 says of an object that it will not give, however often it is asked, and what that means to its owner.
 _UNREADABLE = {
     "InvalidObjectState": "The object is archived. It has to be restored first.",
@@ -51,30 +64,29 @@ _UNREADABLE = {
 }
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """What lies where a thumb goes: whose it says it is, None if it says nothing of ours, and its ETag."""
+
+    image_id: str | None
+    generation: int
+    installation_id: str | None
+    etag: str
+
+    def is_of(self, job: Job) -> bool:
+        """Tell whether this is a thumb of the image of JOB, of whichever generation."""
+        return self.image_id == job.image_id and job.owns(self.installation_id)
+
+
 class Storage:
     """One client of S3 for all threads."""
 
     def __init__(self, settings: ImagingSettings) -> None:
-        checksums: Any = "when_supported" if settings.s3_checksums else "when_required"
-        self._client: S3Client = boto3.client(
-            "s3",
-            endpoint_url=settings.s3_endpoint_url,
-            region_name=settings.s3_region,
-            aws_access_key_id=settings.s3_access_key_id,
-            aws_secret_access_key=settings.s3_secret_access_key.get_secret_value(),
-            config=Config(
-                connect_timeout=3,
-                read_timeout=10,
-                retries={"mode": "standard", "total_max_attempts": 3},
-                max_pool_connections=4 * settings.processes + 4,
-                request_checksum_calculation=checksums,
-                response_checksum_validation=checksums,
-                s3={"addressing_style": "path" if settings.s3_endpoint_url else "auto"},
-            ),
-        )
+        self._client = connect(settings)
         self._max_bytes = settings.max_bytes
         self._read_timeout_s = settings.read_timeout_s
-        self._conditional = settings.s3_conditional_writes
+        self._conditions = Conditions(self._client, settings.s3_conditional_writes, _tell)
+        self._refusals = Refusals()
         self._squares = settings.squares
 
     def read(self, job: Job) -> Original:
@@ -84,27 +96,31 @@ class Storage:
         which may be; StorageError.
         """
         deadline = time.monotonic() + self._read_timeout_s
-        with _faults():
+        with self._faults(job.s3_bucket):
             try:
                 answer = self._client.get_object(Bucket=job.s3_bucket, Key=job.s3_key)
             except ClientError as fault:
-                code = _code(fault)
-                if code in _MISSING | {"NoSuchBucket"}:
+                code = s3.code_of(fault)
+                if code in s3.MISSING:
                     raise OriginalMissingError from None
                 if code in _UNREADABLE:
                     raise OriginalUnreadableError(_UNREADABLE[code]) from fault
-                if code in _DENIED:
+                if code in s3.DENIED:
                     raise OriginalDeniedError(f"S3: {fault}") from fault
                 raise
-            size = answer["ContentLength"]
+            # Some servers send an object in chunks and do not say how large it is; then its end tells.
+            size: int | None = cast("dict[str, Any]", answer).get("ContentLength")
             # As a context a body gives the stream that it reads from, which the stubs do not know, and closes it.
             with answer["Body"] as stream:
-                if size > self._max_bytes:
+                if size is not None and size > self._max_bytes:
                     raise TooLargeError(f"The file has {size} bytes; {self._max_bytes} are allowed.")
-                data = _receive(cast("HTTPResponse", stream), size, deadline)
-        if len(data) != size:
+                limit = self._max_bytes + 1 if size is None else size
+                data = _receive(cast("HTTPResponse", stream), limit, deadline)
+        if len(data) > self._max_bytes:
+            raise TooLargeError(f"The file has more than the {self._max_bytes} bytes that are allowed.")
+        if size is not None and len(data) != size:
             raise StorageError("the original arrived incomplete")
-        return Original(bytes(data), answer["ETag"])
+        return Original(bytes(data), s3.quoted(answer["ETag"]))
 
     def write_thumb(self, job: Job, thumb: Thumb, source_etag: str, recipe: int) -> None:
         """Write THUMB at its key, over nothing or over a thumb of ours that is not newer.
@@ -116,11 +132,14 @@ class Storage:
             IMAGE_ID: job.image_id,
             GENERATION: str(job.generation),
             RECIPE: str(recipe),
-            SOURCE_ETAG: source_etag.strip('"'),
+            SOURCE_ETAG: s3.bare(source_etag),
         }
-        with _faults():
+        if job.installation_id is not None:
+            metadata[INSTALLATION] = job.installation_id
+        with self._faults(job.s3_bucket):
+            manners = self._conditions.of(job.s3_bucket)
             # Nothing is there most of the time, and S3 tells so by itself: no look before the first write.
-            condition: dict[str, Any] = {"IfNoneMatch": "*"} if self._conditional else self._over(job, key)
+            condition: dict[str, Any] = manners.if_absent() or self._over(job, key, manners)
             for _ in range(_WRITE_ATTEMPTS):
                 try:
                     self._client.put_object(
@@ -133,99 +152,145 @@ class Storage:
                         **condition,
                     )
                 except ClientError as fault:
-                    if _code(fault) not in _RACED | _MISSING:
+                    if s3.code_of(fault) not in s3.RACED | s3.MISSING:
                         raise
-                    condition = self._over(job, key)
+                    condition = self._over(job, key, manners)
                 else:
                     return
         raise StorageError("others keep writing the same thumb")
 
-    def delete_thumbs(self, job: Job) -> None:
-        """Delete the thumbs that belong to the image of JOB up to its generation, and nothing else."""
-        for square in self._squares:
-            self._delete_thumb(job, thumb_key(job.s3_key, square))
+    def delete_thumbs(self, job: Job) -> int:
+        """Delete the thumbs that belong to the image of JOB up to its generation, and nothing else.
+
+        Return the newest generation of those that are left of the image, 0 if there are none.
+        """
+        if not job.may_delete:
+            return 0
+        return max(self._delete_thumb(job, thumb_key(job.s3_key, square)) for square in self._squares)
 
     def answers(self) -> bool:
-        """Tell whether S3 answers at all; a refusal is an answer, and all that a narrow credential gets."""
-        with _faults(), suppress(ClientError):
+        """Tell whether S3 answers, and takes who asks; raises CheckFailedError with S3's own code where it does not.
+
+        A credential that may not list buckets gets a refusal, which is an answer.
+        """
+        for bucket in self._refusals.all():
+            with suppress(StorageError):
+                self._ask_after(bucket)
+        if refused := self._refusals.all():
+            raise CheckFailedError(", ".join(f"{bucket}: {code}" for bucket, code in sorted(refused.items())))
+        try:
             self._client.list_buckets(MaxBuckets=1)
+        except ClientError as fault:
+            if s3.code_of(fault) in s3.REFUSALS:
+                raise CheckFailedError(s3.code_of(fault)) from fault
         return True
 
-    def _over(self, job: Job, key: str) -> dict[str, Any]:
+    def _ask_after(self, bucket: str) -> None:
+        """Find out whether S3 refuses BUCKET still, by a look where nothing lies."""
+        with self._faults(bucket), suppress(AccessDeniedError):
+            s3.look(self._client, bucket, f"{s3.OWN_FOLDER}nothing")
+
+    def _over(self, job: Job, key: str, manners: Manners) -> dict[str, str]:
         """Look at what lies at KEY and give the condition under which it may be written over."""
         found = self._look(job, key)
         if found is None:
-            return {"IfNoneMatch": "*"} if self._conditional else {}
-        owner, generation, etag = found
-        if owner is None:
+            return manners.if_absent()
+        if found.image_id is None or not job.owns(found.installation_id):
             raise ThumbKeyOccupiedError(key)
-        if owner == job.image_id and generation > job.generation:
-            raise StaleJobError
-        return {"IfMatch": etag} if self._conditional else {}
+        if found.is_of(job) and found.generation > job.generation:
+            raise StaleJobError(found.generation)
+        return manners.if_unchanged(found.etag)
 
-    def _delete_thumb(self, job: Job, key: str) -> None:
-        with _faults():
+    def _delete_thumb(self, job: Job, key: str) -> int:
+        """Delete what lies at KEY if it is of JOB; return its generation if it is a newer one, else 0."""
+        with self._faults(job.s3_bucket):
             for _ in range(_WRITE_ATTEMPTS):
                 found = self._look(job, key)
-                if found is None or found[0] != job.image_id or found[1] > job.generation:
-                    return
-                condition: dict[str, Any] = {"IfMatch": found[2]} if self._conditional else {}
+                if found is None or not found.is_of(job):
+                    return 0
+                if found.generation > job.generation:
+                    return found.generation
+                condition: dict[str, Any] = self._conditions.of(job.s3_bucket).if_undeleted(found.etag)
                 try:
                     self._client.delete_object(Bucket=job.s3_bucket, Key=key, **condition)
                 except ClientError as fault:
-                    if _code(fault) not in _RACED | _MISSING:
+                    if s3.code_of(fault) not in s3.RACED | s3.MISSING:
                         raise
                 else:
-                    return
+                    return 0
         raise StorageError("others keep writing the same thumb")
 
-    def _look(self, job: Job, key: str) -> tuple[str | None, int, str] | None:
-        """Give (image id or None, generation, ETag) of the object at KEY, None if there is none."""
+    def _look(self, job: Job, key: str) -> _Stored | None:
+        """Give what lies at KEY, None if nothing does."""
+        found = s3.look(self._client, job.s3_bucket, key)
+        if found is None:
+            return None
+        told = found.metadata
+        generation = told.get(GENERATION, "")
+        number = int(generation) if generation.isdecimal() and len(generation) <= len(str(_MAX_GENERATION)) else 0
+        return _Stored(
+            told.get(IMAGE_ID), number if number <= _MAX_GENERATION else 0, told.get(INSTALLATION), found.etag
+        )
+
+    @contextmanager
+    def _faults(self, bucket: str) -> Iterator[None]:
+        """Turn the errors of boto3 and urllib3 into StorageError, which is retried, and remember who refuses BUCKET."""
+        self._refusals.check(bucket)
         try:
-            head = self._client.head_object(Bucket=job.s3_bucket, Key=key)
+            yield
         except ClientError as fault:
-            if _code(fault) in _MISSING:
-                return None
-            if _code(fault) == "400" and self._is_unreadable(job, key):
-                return None, 0, ""
+            code = s3.code_of(fault)
+            if code in s3.REFUSALS:
+                self._refusals.refused(bucket, code)
+                raise BucketRefusedError(bucket, code) from fault
+            self._refusals.accepted(bucket)
+            raise (AccessDeniedError if code in s3.DENIED else StorageError)(f"S3: {fault}") from fault
+        except (BotoCoreError, HTTPClientError, HTTPError) as fault:
+            raise StorageError(f"S3: {fault}") from fault
+        except (PictureError, StaleJobError, AccessDeniedError):
+            self._refusals.accepted(bucket)
             raise
-        metadata = head["Metadata"]
-        generation = metadata.get(GENERATION, "")
-        return metadata.get(IMAGE_ID), int(generation) if generation.isdecimal() else 0, head["ETag"]
-
-    def _is_unreadable(self, job: Job, key: str) -> bool:
-        """Tell whether the object at KEY is under a key of encryption that only its owner has; we write none such.
-
-        A refused HEAD has no body that could tell, a GET has.
-        """
-        try:
-            self._client.get_object(Bucket=job.s3_bucket, Key=key)["Body"].close()
-        except ClientError as fault:
-            return _code(fault) == "InvalidRequest"
-        return False
+        self._refusals.accepted(bucket)
 
 
-def _receive(stream: "HTTPResponse", size: int, deadline: float) -> bytearray:
-    """Read up to SIZE bytes of STREAM; raises StorageError when DEADLINE passes, however slowly they drip in."""
+def connect(settings: ImagingSettings) -> "S3Client":
+    """Make the client that SETTINGS describe; nothing is asked of S3 for this."""
+    checksums: Any = "when_supported" if settings.s3_checksums else "when_required"
+    access = s3.Access(
+        settings.s3_endpoint_url,
+        settings.s3_region,
+        settings.s3_access_key_id,
+        settings.s3_secret_access_key.get_secret_value(),
+        settings.s3_addressing_style,
+    )
+    return s3.connect(
+        access,
+        connect_timeout=3,
+        read_timeout=10,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        max_pool_connections=4 * settings.processes + 4,
+        request_checksum_calculation=checksums,
+        response_checksum_validation=checksums,
+    )
+
+
+def _tell(bucket: str, manners: Manners) -> None:
+    """Show what a probe of BUCKET has found."""
+    kept = {"create": manners.creations, "overwrite": manners.overwrites, "delete": manners.deletions}
+    for request, is_kept in kept.items():
+        metrics.CONDITIONS.labels(bucket, request).set(is_kept)
+    if unkept := manners.unkept():
+        log.warning(
+            "S3 does not keep conditions: looking first, which can race", s3_bucket=bucket, requests=", ".join(unkept)
+        )
+
+
+def _receive(stream: "HTTPResponse", limit: int, deadline: float) -> bytearray:
+    """Read up to LIMIT bytes of STREAM; raises StorageError when DEADLINE passes, however slowly they drip in."""
     data = bytearray()
     # read waits until a chunk is full, which a stream that drips never trips a timeout by; read1 gives what there is.
-    while len(data) < size and (chunk := stream.read1(min(_CHUNK, size - len(data)))):
+    while len(data) < limit and (chunk := stream.read1(min(_CHUNK, limit - len(data)))):
         data += chunk
         if time.monotonic() > deadline:
             raise StorageError("the original did not arrive in time")
     return data
-
-
-def _code(fault: ClientError) -> str:
-    return str(fault.response.get("Error", {}).get("Code", ""))
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Whatever else S3 does is a fault of the moment."""
-    try:
-        yield
-    except ClientError as fault:
-        raise (AccessDeniedError if _code(fault) in _DENIED else StorageError)(f"S3: {fault}") from fault
-    except (BotoCoreError, HTTPClientError, HTTPError) as fault:
-        raise StorageError(f"S3: {fault}") from fault

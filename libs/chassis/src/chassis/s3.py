@@ -1,0 +1,139 @@
+"""S3 as servers really speak it: one way to make a client, and to read what they answer.
+
+Servers and the proxies before them differ in what the protocol leaves open: the case of header names, the form of
+entity tags, which codes they refuse with. Whoever reads an answer does it here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
+
+AddressingStyle = Literal["auto", "path", "virtual"]
+
+MISSING = {"NoSuchKey", "404", "NotFound"}
+CONDITION_FAILED = {"PreconditionFailed", "412"}
+# A condition that failed, or that could not be decided because somebody else writes at the same time.
+RACED = CONDITION_FAILED | {"ConditionalRequestConflict", "409"}
+DENIED = {"AccessDenied", "AllAccessDisabled", "403"}
+# An object under a customer's own key of encryption: nobody else can even look at it.
+UNREADABLE = {"InvalidRequest"}
+# Refusals of the credential, the clock, the region or the bucket itself: asking again does not help before somebody
+# has put that right. What each of them means is for operators.
+REFUSALS: Mapping[str, str] = {
+    "InvalidAccessKeyId": "S3 does not know the access key id",
+    "SignatureDoesNotMatch": "the secret access key is wrong",
+    "InvalidToken": "S3 does not take the credential",
+    "InvalidClientTokenId": "S3 does not take the credential",
+    "ExpiredToken": "the credential has expired",
+    "TokenRefreshRequired": "the credential has expired",
+    "RequestTimeTooSkewed": "the clock of this machine and that of S3 differ too much",
+    "RequestExpired": "the clock of this machine and that of S3 differ too much",
+    "AuthorizationHeaderMalformed": "the region is wrong",
+    "InvalidRegion": "the region is wrong",
+    "PermanentRedirect": "the bucket is in another region, or at another endpoint",
+    "IllegalLocationConstraintException": "the bucket is in another region",
+    "NoSuchBucket": "there is no such bucket",
+    "InvalidBucketName": "no bucket can have this name",
+    "AccountProblem": "there is a problem with the account at S3",
+    "NotSignedUp": "the account is not signed up for S3",
+    "UserSuspended": "the account is suspended at S3",
+}
+# Where S3 is asked about itself rather than an object. No image may have a key of this shape (the folder is that of a
+# thumb), and no square is of 0 pixels, so nothing of a user's or of ours can lie there.
+OWN_FOLDER = "imghost/t0/"
+
+# A refused HEAD tells its status only; the code is in the body of a GET.
+_UNTOLD = {"400", "403", "BadRequest", "Forbidden"}
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where S3 is, and who asks; without an endpoint it is AWS."""
+
+    endpoint_url: str | None
+    region: str
+    access_key_id: str
+    secret_access_key: str
+    addressing_style: AddressingStyle = "auto"
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object as it lies there: METADATA with names in lower case, ETAG bare."""
+
+    metadata: Mapping[str, str]
+    etag: str
+    date_modified: datetime
+
+
+def connect(access: Access, **options: Any) -> "S3Client":
+    """Make a client for ACCESS; OPTIONS are botocore's, such as time-outs. Nothing is asked of S3 for this.
+
+    Buckets are addressed by path where an endpoint is given, since few servers of one's own have a host name for each
+    bucket, and by host at AWS, unless the addressing style says otherwise.
+    """
+    style = access.addressing_style
+    if style == "auto":
+        style = "path" if access.endpoint_url else "virtual"
+    return boto3.client(
+        "s3",
+        endpoint_url=access.endpoint_url,
+        region_name=access.region,
+        aws_access_key_id=access.access_key_id,
+        aws_secret_access_key=access.secret_access_key,
+        config=Config(signature_version="s3v4", s3={"addressing_style": style}, **options),
+    )
+
+
+def code_of(fault: ClientError) -> str:
+    """Give the code that S3 refused with; of a refused HEAD it is the status."""
+    return str(fault.response.get("Error", {}).get("Code", ""))
+
+
+def bare(etag: str) -> str:
+    """Give an entity tag without quotes or sign of weakness: servers send `"x"`, `W/"x"` and `x` for the same."""
+    return etag.strip().removeprefix("W/").strip('"')
+
+
+def quoted(etag: str) -> str:
+    """Give an entity tag in the one form in which it is kept and compared."""
+    return f'"{bare(etag)}"'
+
+
+def look(client: "S3Client", bucket: str, key: str) -> Found | None:
+    """Look at the object at KEY, None if there is none; raises what botocore does, a refusal with its code.
+
+    An object that nobody but its owner can look at has no metadata, and no entity tag.
+    """
+    try:
+        return _found(client.head_object(Bucket=bucket, Key=key))
+    except ClientError as fault:
+        if code_of(fault) in MISSING:
+            return None
+        if code_of(fault) not in _UNTOLD:
+            raise
+    try:
+        answer = client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
+    except ClientError as fault:
+        if code_of(fault) in MISSING:
+            return None
+        if code_of(fault) in UNREADABLE:
+            return Found({}, "", datetime.now(UTC))
+        raise
+    answer["Body"].close()
+    return _found(answer)
+
+
+def _found(answer: "HeadObjectOutputTypeDef | GetObjectOutputTypeDef") -> Found:
+    # Header names have no case: every server and proxy written in Go sends them capitalised.
+    metadata = {name.lower(): value for name, value in answer["Metadata"].items()}
+    return Found(metadata, bare(answer["ETag"]), answer["LastModified"])

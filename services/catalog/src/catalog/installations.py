@@ -1,0 +1,49 @@
+"""Which installation a database is of, after it was restored elsewhere: an operator says, then the work goes on.
+
+A restored copy brings the id of the installation along. If the one that it was copied from still runs, each would take
+the other's thumbs for its own, so until that is said nothing is deleted.
+"""
+
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from catalog import recovery
+from catalog.domain import Installation
+from chassis.database import now
+
+if TYPE_CHECKING:
+    from catalog.adapters.operators_store import OperatorsStore
+    from chassis.database import Database
+
+PAGE = 500
+
+
+def go_on(store: "OperatorsStore") -> Installation:
+    """Let this database be the installation that it says: the one that it was copied from is no more."""
+    store.settle_installation(store.installation())
+    return store.installation()
+
+
+def begin_anew(store: "OperatorsStore") -> Installation:
+    """Let this database be an installation of its own; the thumbs there are belong to the one that it was copied from.
+
+    So do those that do not say whose they are.
+    """
+    store.settle_installation(Installation(str(uuid.uuid4()), owns_unmarked=False))
+    return store.installation()
+
+
+def resume(database: "Database[OperatorsStore]") -> Iterator[int]:
+    """Have all open work begin anew, deletions that have waited included; yield how many keys were, a page at a time.
+
+    The messages of a restored database were sent to the broker of another time.
+    """
+    moment, after = now(), ""
+    while keys := database.read(_open_keys, after):
+        yield sum(database.transact(recovery.restart, bucket, key, moment) for bucket, key in keys)
+        after = keys[-1][1]
+
+
+def _open_keys(store: "OperatorsStore", after: str) -> list[tuple[str, str]]:
+    return list(store.stuck_keys(now(), PAGE, after=after))

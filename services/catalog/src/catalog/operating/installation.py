@@ -1,0 +1,62 @@
+"""`catalog installation`: which installation this database is of, and what is to be after it was restored elsewhere."""
+
+import json
+from collections.abc import Callable
+
+import click
+
+from catalog import installations
+from catalog.adapters.operators_store import OperatorsStore
+from catalog.domain import Installation
+from catalog.operating import progress
+from catalog.operating.connection import connect
+from catalog.settings import DatabaseSettings
+from chassis.settings import load
+
+UNSETTLED = (
+    "this database was restored into another one, so nothing is deleted:\n"
+    "  catalog installation continue   if the one that it was copied from is gone for good\n"
+    "  catalog installation new        if that one still runs, and this is a copy beside it"
+)
+
+
+@click.group("installation")
+def group() -> None:
+    """Tell which installation this is; after a restore, say whether it goes on or is a new one."""
+
+
+@group.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+def show(*, as_json: bool) -> None:
+    """Show the id of this installation, and whether its database is still the one that it was made in."""
+    installation = connect(load(DatabaseSettings)).read(OperatorsStore.installation)
+    if as_json:
+        click.echo(json.dumps({"id": installation.installation_id, "settled": installation.is_settled}))
+        return
+    click.echo(f"installation {installation.installation_id}")
+    if not installation.is_settled:
+        click.echo(UNSETTLED)
+
+
+@group.command("continue")
+def go_on() -> None:
+    """Go on as the installation that was restored; the one that it was copied from must be gone for good."""
+    _settle(installations.go_on)
+
+
+@group.command()
+def new() -> None:
+    """Become an installation of its own; thumbs that are there belong to the one that this was copied from."""
+    _settle(installations.begin_anew)
+
+
+def _settle(decide: Callable[[OperatorsStore], Installation]) -> None:
+    database = connect(load(DatabaseSettings))
+    installation = database.transact(decide)
+    click.echo(f"this is installation {installation.installation_id}")
+    restarted = 0
+    with progress.shown("open keys", None) as bar:
+        for count in installations.resume(database):
+            restarted += count
+            bar.reached(restarted)
+    click.echo(f"{restarted} keys with open work begin anew")
