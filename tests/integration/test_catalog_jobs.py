@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from catalog import results, use_cases
 from catalog.adapters.store import Store
 from catalog.adapters.tables import outbox
-from catalog.domain import ImageExistsError, ImageNotFoundError, Outcome, UserGoneError
+from catalog.domain import Fault, Image, ImageExistsError, ImageNotFoundError, Outcome, UserGoneError
 from catalog.worker import FORGET_S
 from catalog_steps import ANNA, BERT, Sent, Steps, picture
 from chassis import request_ids
@@ -307,3 +307,64 @@ def test_image_in_place_of_another_users_deleted_one_is_not_touched_by_its_resul
     steps.processed(replace(second))
     assert steps.image("shared").user_id == BERT.user_id
     assert steps.image("shared").status == "ready"
+
+
+# --- a database that is older than the bucket: a backup that was restored ---
+
+
+def met_newer(image: Image, newest: int, *, error: Fault | None = None) -> Outcome:
+    """Give what imaging answers that has found thumbs of generation NEWEST where those of IMAGE should go."""
+    return Outcome(
+        image.s3_bucket, image.s3_key, image.image_id, image.generation, error=error, newest_generation=newest
+    )
+
+
+@pytest.mark.parametrize("error", [None, Fault("original-missing", "gone")], ids=["late", "failed"])
+def test_image_whose_thumbs_are_newer_goes_on_above_them_at_once(
+    steps: Steps, sent: Sent, open_jobs: Callable[[], int], error: Fault | None
+) -> None:
+    image = steps.register()
+    steps.processed(image)
+    renewed = steps.reprocess()
+    steps.answer(met_newer(renewed, 4, error=error))
+    assert sent()[-1] == ("image.reprocess", image.image_id, 5)
+    assert open_jobs() == 1
+    steps.processed(steps.image())
+    assert (steps.image().status, steps.image().generation, open_jobs()) == ("ready", 5, 0)
+
+
+def test_image_is_not_renewed_twice_where_several_of_its_jobs_meet_newer_thumbs(
+    steps: Steps, sent: Sent, open_jobs: Callable[[], int]
+) -> None:
+    image = steps.register()
+    steps.processed(image)
+    first, second = steps.reprocess(), steps.reprocess()
+    steps.answer(met_newer(first, 7))
+    assert sent()[-1] == ("image.reprocess", image.image_id, second.generation)
+    steps.answer(met_newer(second, 7))
+    assert sent()[-1] == ("image.reprocess", image.image_id, 8)
+    steps.processed(steps.image())
+    assert (steps.image().status, open_jobs()) == ("ready", 0)
+
+
+def test_deletion_that_meets_newer_thumbs_takes_those_too(
+    steps: Steps, sent: Sent, open_jobs: Callable[[], int]
+) -> None:
+    image = steps.register()
+    steps.processed(image)
+    steps.delete()
+    steps.answer(met_newer(image, 4))
+    assert sent()[-1] == ("image.deleted", image.image_id, 4)
+    steps.thumbs_deleted(replace(image, generation=4))
+    assert open_jobs() == 0
+
+
+def test_late_job_that_met_a_generation_known_here_raises_none(steps: Steps, open_jobs: Callable[[], int]) -> None:
+    image = steps.register()
+    steps.processed(image)
+    renewed = steps.reprocess()
+    steps.processed(renewed)
+    steps.answer(met_newer(image, renewed.generation))
+    assert (steps.image().status, steps.image().generation) == ("pending", renewed.generation + 1)
+    steps.processed(steps.image())
+    assert open_jobs() == 0

@@ -10,14 +10,15 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from catalog import dead_letters, recovery, results, use_cases
 from catalog.adapters.store import Store
-from catalog.adapters.tables import images, outbox
-from catalog.domain import CatalogError, Fault, Outcome
+from catalog.adapters.tables import METADATA, images, outbox
+from catalog.domain import CatalogError, Fault, Image, Outcome
 from catalog.worker import FORGET_S
 from catalog_steps import ANNA, BERT, Steps, picture
 from chassis.database import Database, now
@@ -85,11 +86,12 @@ class HostileImaging:
             return
         worker = Worker(job, self.etags[job.data["s3_key"]], list(SQUARES))
         if job.type == "image.deleted":
-            self.take_away(worker)
-            self.answers.append(worker.outcome())
+            newest = self.take_away(worker)
+            self.answers.append(replace(worker.outcome(), newest_generation=newest))
         elif self.chance.random() < BROKEN:
-            self.take_away(worker)
-            self.answers.append(replace(worker.outcome(), error=Fault("malformed", "broken")))
+            newest = self.take_away(worker)
+            fault = Fault("malformed", "broken")
+            self.answers.append(replace(worker.outcome(), error=fault, newest_generation=newest))
         else:
             self.workers.append(worker)
 
@@ -117,17 +119,23 @@ class HostileImaging:
         elif there.image_id == mine.image_id and there.generation > mine.generation:
             self.workers.remove(worker)
             self.take_away(worker)
-            self.answers.append(mine)
+            self.answers.append(replace(mine, newest_generation=there.generation))
         else:
             worker.seen = there
 
-    def take_away(self, worker: Worker) -> None:
-        """Delete the thumbs of the image of a job, up to its generation."""
+    def take_away(self, worker: Worker) -> int:
+        """Delete the thumbs of the image of a job, up to its generation; give the newest of those that are left."""
         mine = worker.outcome()
+        newest = 0
         for square in SQUARES:
             there = self.thumbs.get((worker.key, square))
-            if there is not None and there.image_id == mine.image_id and there.generation <= mine.generation:
+            if there is None or there.image_id != mine.image_id:
+                continue
+            if there.generation <= mine.generation:
                 del self.thumbs[worker.key, square]
+            else:
+                newest = max(newest, there.generation)
+        return newest
 
     def give_up(self, job: Event) -> None:
         """Make a dead letter of a job, which may come twice."""
@@ -165,15 +173,9 @@ class HostileImaging:
         pytest.fail("catalog and imaging keep each other busy for ever")
 
 
-# The later ones are of walks that have shown defects.
-@pytest.mark.parametrize("seed", [*range(12), 18, 40, 99, 114, 164, 448])
-def test_after_any_history_nothing_is_pending_and_no_thumb_is_of_nobody(
-    seed: int, steps: Steps, catalog_database: Database[Store], open_jobs: Callable[[], int]
-) -> None:
-    chance = random.Random(seed)
-    imaging = HostileImaging(catalog_database, chance)
-    gone = False
-    for number in range(300):
+def walk(steps: Steps, imaging: HostileImaging, chance: random.Random, length: int) -> None:
+    """Let users and imaging do LENGTH things."""
+    for number in range(length):
         key, caller = chance.choice(KEYS), chance.choice((ANNA, BERT))
         with suppress(CatalogError):
             match chance.randrange(12):
@@ -192,16 +194,93 @@ def test_after_any_history_nothing_is_pending_and_no_thumb_is_of_nobody(
                     imaging.work()
                 case 10 | 11:
                     imaging.answer(again=chance.random() < 0.3)
-        if number == 200 and chance.random() < 0.5:
-            gone = results.forget_user(catalog_database.transact, BERT.user_id, FORGET_S)
+
+
+# The later ones are of walks that have shown defects.
+@pytest.mark.parametrize("seed", [*range(12), 18, 40, 99, 114, 164, 448])
+def test_after_any_history_nothing_is_pending_and_no_thumb_is_of_nobody(
+    seed: int, steps: Steps, catalog_database: Database[Store], open_jobs: Callable[[], int]
+) -> None:
+    chance = random.Random(seed)
+    imaging = HostileImaging(catalog_database, chance)
+    gone = False
+    walk(steps, imaging, chance, 200)
+    if chance.random() < 0.5:
+        gone = results.forget_user(catalog_database.transact, BERT.user_id, FORGET_S)
+    walk(steps, imaging, chance, 100)
     imaging.settle()
 
     assert open_jobs() == 0
-    with catalog_database.engine.connect() as connection:
-        left = connection.execute(sa.select(images.c.s3_key, images.c.user_id)).all()
-    registered = {key: catalog_database.read(use_cases.public_image, key) for key, _ in left}
-    assert {image.status for image in registered.values()} <= {"ready", "failed"}
-    ready = {key: (image.image_id, image.generation) for key, image in registered.items() if image.status == "ready"}
-    written = {place: (thumb.image_id, thumb.generation) for place, thumb in imaging.thumbs.items()}
-    assert written == {(key, square): owner for key, owner in ready.items() for square in SQUARES}
-    assert not (gone and any(user_id == BERT.user_id for _, user_id in left))
+    registered = all_images(catalog_database)
+    assert written(imaging) == shown(registered)
+    assert not (gone and any(image.user_id == BERT.user_id for image in registered))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_after_any_history_a_restored_backup_and_any_history_all_is_well_but_for_images_it_does_not_know(
+    seed: int, steps: Steps, catalog_database: Database[Store], open_jobs: Callable[[], int]
+) -> None:
+    """The bucket, the messages on their way and the workers are of the time after the backup."""
+    chance = random.Random(seed)
+    imaging = HostileImaging(catalog_database, chance)
+    walk(steps, imaging, chance, 100)
+    backup = dump(catalog_database)
+    walk(steps, imaging, chance, 150)
+    restore(catalog_database, backup)
+    for image in all_images(catalog_database):
+        steps.reprocess(image.s3_key, ANNA if image.user_id == ANNA.user_id else BERT)
+    walk(steps, imaging, chance, 100)
+    imaging.settle()
+
+    assert open_jobs() == 0
+    registered = all_images(catalog_database)
+    known = {image.image_id for image in registered} | set(backup.image_ids)
+    of_known = {place: owner for place, owner in written(imaging).items() if owner[0] in known}
+    assert of_known == shown(registered)
+
+
+@dataclass(frozen=True)
+class Backup:
+    """All rows of a database, by table."""
+
+    rows: dict[str, list[dict[str, Any]]]
+
+    @property
+    def image_ids(self) -> list[str]:
+        return [row["image_id"] for row in self.rows["images"]]
+
+
+def dump(database: Database[Store]) -> Backup:
+    with database.engine.connect() as connection:
+        tables = METADATA.sorted_tables
+        return Backup(
+            {table.name: [dict(row) for row in connection.execute(table.select()).mappings()] for table in tables}
+        )
+
+
+def restore(database: Database[Store], backup: Backup) -> None:
+    with database.engine.begin() as connection:
+        for table in reversed(METADATA.sorted_tables):
+            connection.execute(table.delete())
+        for table in METADATA.sorted_tables:
+            if backup.rows[table.name]:
+                connection.execute(table.insert(), backup.rows[table.name])
+
+
+def all_images(database: Database[Store]) -> list[Image]:
+    """Give all images, none of which is pending any more."""
+    with database.engine.connect() as connection:
+        keys = connection.scalars(sa.select(images.c.s3_key)).all()
+    return [database.read(use_cases.public_image, key) for key in keys]
+
+
+def shown(registered: list[Image]) -> dict[tuple[str, int], tuple[str, int]]:
+    """Give whose thumbs have to be there, by place."""
+    assert {image.status for image in registered} <= {"ready", "failed"}
+    ready = [image for image in registered if image.status == "ready"]
+    return {(image.s3_key, square): (image.image_id, image.generation) for image in ready for square in SQUARES}
+
+
+def written(imaging: HostileImaging) -> dict[tuple[str, int], tuple[str, int]]:
+    """Give whose thumbs are there, by place."""
+    return {place: (thumb.image_id, thumb.generation) for place, thumb in imaging.thumbs.items()}

@@ -23,6 +23,7 @@ from catalog_steps import ANNA, BERT, BUCKETS, Sent, Steps
 from chassis.database import Database, now
 from chassis.s3_conditions import Manners
 from s3 import BUCKET, serving
+from s3_front import MANNERS, fronted
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -80,14 +81,21 @@ def reconcile(
 
 
 def put_thumb(
-    s3: "S3Client", image: Image, square: int, body: bytes = b"thumb", *, by: str | None = INSTALLATION, **told: str
+    s3: "S3Client",
+    image: Image,
+    square: int,
+    body: bytes = b"thumb",
+    *,
+    by: str | None = INSTALLATION,
+    generation: int | None = None,
+    etag: str = "etag",
 ) -> str:
     """Write a thumb as imaging does for the installation BY, None for one that says nothing of it; give its key."""
     key = thumb_key(image.s3_key, square)
     metadata = {
         "imghost-image-id": image.image_id,
-        "imghost-generation": told.get("generation", str(image.generation)),
-        "imghost-etag": told.get("etag", "etag"),
+        "imghost-generation": str(generation or image.generation),
+        "imghost-etag": etag,
     }
     if by is not None:
         metadata["imghost-installation"] = by
@@ -148,7 +156,8 @@ def test_nothing_is_found_where_nothing_is_wrong(steps: Steps, s3: "S3Client", r
     before = keys(s3)
     done = reconcile("--repair", "--delete", "--grace", "0s")
     assert (done.exit_code, keys(s3)) == (0, before)
-    assert "0 keys stuck\n0 images with missing thumbs\n0 thumbs of nothing\n" in done.output
+    assert done.output.startswith("0 keys stuck\n0 images with missing thumbs\n")
+    assert done.output.endswith("0 thumbs of nothing\n")
 
 
 # --- missing thumbs ---
@@ -177,7 +186,7 @@ def test_thumb_that_is_not_the_images_own_is_missing(
 ) -> None:
     image = ready_image(steps, s3)
     s3.put_object(Bucket=BUCKET, Key=thumb_key(KEY, 64), Body=b"other", Metadata=metadata)
-    of_nothing = [ThumbOfNothing(thumb_key(KEY, 64))] if metadata else []
+    of_nothing = [ThumbOfNothing(thumb_key(KEY, 64), is_marked=False)] if metadata else []
     assert found_anywhere(sides) == [MissingThumbs(KEY, image.image_id, 1), *of_nothing]
 
 
@@ -363,6 +372,108 @@ def test_listing_goes_on_behind_the_first_page_and_takes_odd_keys(s3: "S3Client"
     assert {key for page in pages for key in page} == written
 
 
+# --- other installations ---
+
+
+def test_thumbs_of_another_installation_are_counted_and_left_alone(
+    steps: Steps, s3: "S3Client", reconcile: Reconcile
+) -> None:
+    ready_image(steps, s3, "other.jpg")
+    theirs = put_thumb(s3, gone_image(steps, s3), 64, by="of another installation")
+    found = reconcile("--delete", "--grace", "0s")
+    assert (found.exit_code, theirs in keys(s3)) == (0, True)
+    assert "0 thumbs of nothing\n1 thumbs of other installations, which are left alone\n" in found.output
+    [*_, counts] = [json.loads(line) for line in reconcile("--json").output.splitlines()]
+    assert counts["thumbs_of_other_installations"] == 1
+
+
+def test_thumb_that_does_not_say_whose_it_is_is_deleted_by_force_only(
+    steps: Steps, s3: "S3Client", reconcile: Reconcile
+) -> None:
+    ready_image(steps, s3, "other.jpg")
+    unmarked = put_thumb(s3, gone_image(steps, s3), 64, by=None)
+    kept = reconcile("--delete", "--grace", "0s")
+    assert (kept.exit_code, unmarked in keys(s3)) == (1, True)
+    assert "1 thumbs of nothing: 1 left for now" in kept.output
+    assert reconcile("--delete", "--grace", "0s", "--force").exit_code == 0
+    assert unmarked not in keys(s3)
+
+
+def test_second_installation_on_a_bucket_takes_none_of_the_thumbs_of_the_first(
+    steps: Steps, s3: "S3Client", sides: Sides, reconcile: Reconcile
+) -> None:
+    """A database that knows few of the images: by its word nearly every thumb there would be of nothing."""
+    ready_image(steps, s3, "own.jpg")
+    for number in range(12):
+        gone_image(steps, s3, f"theirs/{number}")
+    before = keys(s3)
+    refused = reconcile("--delete", "--grace", "0s")
+    assert (refused.exit_code, keys(s3)) == (2, before)
+    assert "this would delete 12 of 14 thumbs" in refused.output
+    with sides.database.engine.begin() as connection:
+        connection.execute(installation.update().values(installation_id="another", owns_unmarked=False))
+    assert reconcile("--delete", "--grace", "0s", "--force").exit_code == 0
+    assert keys(s3) == before
+
+
+def restored_elsewhere(sides: Sides) -> None:
+    """Make the database one that was copied into another."""
+    with sides.database.engine.begin() as connection:
+        connection.execute(installation.update().values(fingerprint="of the database before"))
+
+
+def test_restored_copy_deletes_nothing_until_an_operator_has_said_what_it_is(
+    steps: Steps, s3: "S3Client", sides: Sides, reconcile: Reconcile
+) -> None:
+    ready_image(steps, s3, "other.jpg")
+    gone_image(steps, s3)
+    [finding] = findings(reconciliation.find_in_bucket(sides))
+    assert isinstance(finding, ThumbOfNothing)
+    before = keys(s3)
+    restored_elsewhere(sides)
+    refused = reconcile("--delete", "--grace", "0s", "--force")
+    assert (refused.exit_code, keys(s3)) == (2, before)
+    assert "catalog installation continue" in refused.output
+    left = sides.database.transact(reconciliation.delete_thumb, sides, finding, SOON, unmarked=True)
+    assert (left, keys(s3)) == (Outcome.LEFT, before)
+
+
+# --- a catalog of another time than the bucket ---
+
+
+@pytest.mark.parametrize(("generation", "etag"), [(4, "etag"), (1, "of another original")])
+def test_image_whose_thumbs_are_of_another_time_is_found_and_processed_above_them(
+    steps: Steps, s3: "S3Client", reconcile: Reconcile, sent: Sent, generation: int, etag: str
+) -> None:
+    image = ready_image(steps, s3)
+    ready_image(steps, s3, "other.jpg")
+    for square in SQUARES:
+        put_thumb(s3, image, square, generation=generation, etag=etag)
+    found = reconcile()
+    assert (found.exit_code, steps.image()) == (1, image)
+    assert f"1 images with thumbs of another time than the catalog\n  {KEY}\n" in found.output
+    assert "1 queued again" in reconcile("--repair").output
+    assert sent()[-1] == ("image.reprocess", image.image_id, generation + 1)
+
+
+# --- servers that are not as kind ---
+
+
+@pytest.mark.parametrize("manner", MANNERS)
+def test_orphans_are_found_and_deleted_whatever_the_manners_of_the_server(
+    manner: str, steps: Steps, s3: "S3Client", s3_endpoint: str, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready_image(steps, s3, "other.jpg")
+    orphan = thumb_key(gone_image(steps, s3).s3_key, 64)
+    before = keys(s3)
+    with fronted(s3_endpoint, manner) as (url, _):
+        monkeypatch.setenv("CATALOG_RECONCILE_S3_ENDPOINT_URL", url)
+        done = reconcile("--delete", "--grace", "0s")
+    assert (done.exit_code, keys(s3)) == (0, before - {orphan}), done.output
+    unkept = manner in {"ignores-conditions", "delete-501", "probe-denied"}
+    assert ("does not keep conditions" in done.output) == unkept
+
+
 # --- stuck ---
 
 
@@ -397,7 +508,7 @@ def test_lost_job_is_found_and_makes_way(
     assert sent()[-1] == ("image.reprocess", image.image_id, 3)
     assert len(sides.database.read(Store.jobs, BUCKET, KEY)) == 1
     for square in SQUARES:
-        put_thumb(s3, image, square)
+        put_thumb(s3, steps.image(), square)
     steps.processed(steps.image())
     assert steps.image().status == "ready"
     assert reconcile().exit_code == 0
@@ -508,6 +619,13 @@ class Encrypted(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         self.send_error(400)
+
+    def do_GET(self) -> None:
+        body = b"<Error><Code>InvalidRequest</Code></Error>"
+        self.send_response(400)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
 
     def log_message(self, *_args: object) -> None:
         pass

@@ -1,0 +1,158 @@
+"""A database that was copied into another one: by its word nothing is deleted before an operator has decided."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from click.testing import CliRunner, Result
+
+import catalog.bootstrap
+import catalog.settings
+from catalog import recovery
+from catalog.adapters.store import Store
+from catalog.adapters.tables import outbox
+from catalog.cli import main
+from catalog.domain import Installation
+from catalog.watchdog import Watchdog
+from catalog.worker import JOBS, QUEUE
+from catalog_steps import Steps
+from chassis.database import Database, now
+from chassis.envelope import Event
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def copied(catalog_database: Database[Store], steps: Steps, tmp_path: Path) -> Iterator[Database[Store]]:
+    """A copy of the database of `steps`, which has two ready images: as a dump that was restored beside it."""
+    for key in ("kept.jpg", "a/b.jpg"):
+        steps.processed(steps.register(key))
+    url = catalog_database.engine.url
+    catalog_database.engine.dispose()
+    if url.drivername == "sqlite":
+        copy = url.set(database=str(tmp_path / "copy.db"))
+        shutil.copy(str(url.database), str(copy.database))
+        yield from opened(copy)
+        return
+    copy = url.set(database=f"copy_{uuid4().hex}")
+    server = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with server.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {copy.database} TEMPLATE {url.database}"))
+    yield from opened(copy)
+    with server.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {copy.database} WITH (FORCE)"))
+
+
+def opened(url: sa.URL) -> Iterator[Database[Store]]:
+    text = url.render_as_string(hide_password=False)
+    database = catalog.bootstrap.make_database(catalog.settings.DatabaseSettings(database_url=text))
+    yield database
+    database.engine.dispose()
+
+
+@pytest.fixture
+def command(copied: Database[Store], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run `catalog installation …` on the copy."""
+    monkeypatch.setenv("CATALOG_DATABASE_URL", copied.engine.url.render_as_string(hide_password=False))
+    return lambda *words: CliRunner().invoke(main, ["installation", *words])
+
+
+def jobs_sent(database: Database[Store]) -> list[Event]:
+    with database.engine.connect() as connection:
+        bodies = connection.scalars(sa.select(outbox.c.body).order_by(outbox.c.date_created)).all()
+    return [Event.decode(body) for body in bodies]
+
+
+def installation(database: Database[Store]) -> Installation:
+    return database.read(Store.installation)
+
+
+def test_installation_has_one_id_from_the_first_migration_on(catalog_database: Database[Store]) -> None:
+    first = installation(catalog_database)
+    catalog_database.migrate()
+    catalog_database.engine.dispose()
+    assert installation(catalog_database) == first
+    assert (first.is_settled, first.owns_unmarked) == (True, True)
+
+
+def test_copy_knows_that_it_is_one_and_the_original_does_not_mind(
+    copied: Database[Store], catalog_database: Database[Store]
+) -> None:
+    assert not installation(copied).is_settled
+    assert installation(catalog_database).is_settled
+    assert installation(copied).installation_id == installation(catalog_database).installation_id
+
+
+def test_copy_lets_pictures_in_and_holds_deletions_back(copied: Database[Store]) -> None:
+    copy = Steps(copied)
+    copy.delete()
+    registered = copy.register("new.jpg")
+    sent = jobs_sent(copied)
+    assert sent[-1].data["image_id"] == registered.image_id
+    assert sent[-1].data["may_delete"] is False
+    assert "image.deleted" not in {event.type for event in sent}
+    copied.transact(recovery.restart, "pics", "a/b.jpg", now())
+    assert "image.deleted" not in {event.type for event in jobs_sent(copied)}
+
+
+def test_key_whose_deletion_is_held_back_can_be_registered_again_and_waits(
+    copied: Database[Store], command: Command
+) -> None:
+    copy = Steps(copied)
+    deleted = copy.image()
+    copy.delete()
+    again = copy.register()
+    assert command("continue").exit_code == 0
+    assert jobs_sent(copied)[-1].type == "image.deleted"
+    copy.thumbs_deleted(deleted)
+    copy.processed(copy.image())
+    assert (copy.image().image_id, copy.image().status) == (again.image_id, "ready")
+
+
+def test_continued_copy_is_the_same_installation_and_does_what_has_waited(
+    copied: Database[Store], command: Command
+) -> None:
+    before = installation(copied)
+    copy = Steps(copied)
+    copy.delete()
+    pending = copy.reprocess("kept.jpg")
+    done = command("continue")
+    assert (done.exit_code, "2 keys with open work begin anew" in done.output) == (0, True), done.output
+    assert installation(copied) == Installation(before.installation_id, owns_unmarked=True, is_settled=True)
+    deletion, renewed = sorted(jobs_sent(copied)[-2:], key=lambda event: event.type)
+    assert (deletion.type, deletion.data["may_delete"]) == ("image.deleted", True)
+    assert (renewed.data["image_id"], renewed.data["generation"]) == (pending.image_id, pending.generation + 1)
+
+
+def test_new_installation_has_its_own_id_and_owns_no_thumb_that_is_there(
+    copied: Database[Store], command: Command, catalog_database: Database[Store]
+) -> None:
+    Steps(copied).delete()
+    assert command("new").exit_code == 0
+    after = installation(copied)
+    assert after.installation_id != installation(catalog_database).installation_id
+    assert (after.owns_unmarked, after.is_settled) == (False, True)
+    [deletion] = [event for event in jobs_sent(copied) if event.type == "image.deleted"]
+    assert (deletion.data["installation_id"], deletion.data["owns_unmarked"]) == (after.installation_id, False)
+
+
+def test_operator_is_told_what_can_be_done(command: Command) -> None:
+    shown = command("show")
+    assert "catalog installation continue" in shown.output
+    assert "catalog installation new" in shown.output
+    assert '"settled": false' in command("show", "--json").output
+    command("continue")
+    assert "continue" not in command("show").output
+
+
+def test_watchdog_of_a_copy_tells_it_once_and_restarts_nothing(
+    copied: Database[Store], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Steps(copied).delete()
+    watchdog = Watchdog(copied, "amqp://nobody.invalid", JOBS, QUEUE, timedelta(0))
+    assert [watchdog.look(), watchdog.look()] == [0, 0]
+    assert capsys.readouterr().out.count("this database was restored into another one") == 1
