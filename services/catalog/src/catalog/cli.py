@@ -13,6 +13,7 @@ from catalog.bootstrap import make_app, make_database
 from catalog.dead_letters import keep
 from catalog.domain import CatalogError
 from catalog.operating import dead_letters, installation
+from catalog.operating.check_storage import check_storage
 from catalog.operating.reconcile import reconcile
 from catalog.operating.reprocess import reprocess
 from catalog.settings import DatabaseSettings, ServeSettings, WorkerSettings
@@ -90,5 +91,6 @@ def migrate() -> None:
 
 main.add_command(dead_letters.group)
 main.add_command(installation.group)
+main.add_command(check_storage)
 main.add_command(reprocess)
 main.add_command(reconcile)

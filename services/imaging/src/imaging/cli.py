@@ -1,16 +1,18 @@
 """The commands of imaging."""
 
+import sys
 import threading
 from functools import partial
 from pathlib import Path
 
 import click
 
-from chassis import commands, logs, ops, worker
+from chassis import commands, logs, ops, s3_check, worker
 from chassis.commands import Commands
 from chassis.consumer import Consumer
 from chassis.publisher import Publisher
 from chassis.settings import load
+from imaging.adapters.check import check
 from imaging.bootstrap import make_imaging, make_pool
 from imaging.domain import DecodeTimeoutError, HostExhaustedError, PictureError
 from imaging.settings import ImagingSettings, PictureSettings
@@ -41,6 +43,21 @@ def run_worker() -> None:
     pool.close()
     answering.close()
     retrying.close()
+
+
+@main.command("check-storage")
+@click.argument("bucket")
+@click.option("--url", metavar="BASE", help="Where everybody reads the bucket's objects, if not at the S3 endpoint.")
+def check_storage(bucket: str, url: str | None) -> None:
+    """Try everything that the worker needs of BUCKET, and tell what to change.
+
+    An object of the service's own is written, read and deleted; nothing else is touched. Ends with status 1 when
+    something is missing; what is "limited" the service works without, at the price that is named.
+    """
+    settings = load(ImagingSettings)
+    logs.configure("imaging", "error", "console")
+    if not s3_check.show(check(settings, bucket, url)):
+        sys.exit(1)
 
 
 @main.command()

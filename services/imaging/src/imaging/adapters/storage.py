@@ -166,6 +166,8 @@ class Storage:
         """
         if not job.may_delete:
             return 0
+        # A look at an object tells 404 for a bucket that is gone as well, and then nothing is known of its thumbs.
+        self._ask_after(job.s3_bucket)
         return max(self._delete_thumb(job, thumb_key(job.s3_key, square)) for square in self._squares)
 
     def answers(self) -> bool:
@@ -186,9 +188,13 @@ class Storage:
         return True
 
     def _ask_after(self, bucket: str) -> None:
-        """Find out whether S3 refuses BUCKET still, by a look where nothing lies."""
-        with self._faults(bucket), suppress(AccessDeniedError):
-            s3.look(self._client, bucket, f"{s3.OWN_FOLDER}nothing")
+        """Ask S3 for what is not in BUCKET: raises BucketRefusedError if it is the bucket that is refused."""
+        with self._faults(bucket):
+            try:
+                self._client.get_object(Bucket=bucket, Key=f"{s3.OWN_FOLDER}nothing")["Body"].close()
+            except ClientError as fault:
+                if s3.code_of(fault) in s3.REFUSALS:
+                    raise
 
     def _over(self, job: Job, key: str, manners: Manners) -> dict[str, str]:
         """Look at what lies at KEY and give the condition under which it may be written over."""

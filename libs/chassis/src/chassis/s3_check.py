@@ -1,0 +1,83 @@
+"""Checks of an S3 for operators: what the service needs, whether it is so, and what to change where it is not."""
+
+import functools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import click
+import urllib3
+from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
+
+from chassis import s3
+
+# "limited" is what the service works without, at a price that the advice names.
+Verdict = Literal["yes", "limited", "no", "not tried"]
+
+EVERYBODY_READS = "let everybody read objects: a bucket policy that allows s3:GetObject to *"
+_COLOURS = {"yes": "green", "limited": "yellow", "no": "red", "not tried": "white"}
+_TIMEOUT = urllib3.Timeout(connect=5, read=15)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that the service NEEDS, and what to do about it."""
+
+    needs: str
+    verdict: Verdict
+    advice: str = ""
+
+
+class CannotGoOnError(Exception):
+    """After this nothing else can be tried; CHECK says why."""
+
+    def __init__(self, check: Check) -> None:
+        super().__init__(check.needs)
+        self.check = check
+
+
+def tried(needs: str, work: Callable[[], Check | None], advice: str) -> Check:
+    """Do WORK, which has what the service NEEDS; its answer, else yes.
+
+    Where S3 refuses it the answer is no, with ADVICE. Raises CannotGoOnError where all that follows would be refused.
+    """
+    try:
+        return work() or Check(needs, "yes")
+    except ClientError as fault:
+        code = s3.code_of(fault)
+        if code in s3.REFUSALS:
+            raise CannotGoOnError(Check(needs, "no", f"{code}: {s3.REFUSALS[code]}")) from fault
+        return Check(needs, "no", f"{code}: {advice}")
+    except (BotoCoreError, HTTPError, OSError) as fault:
+        raise CannotGoOnError(Check(needs, "no", f"S3 does not answer: {fault}")) from fault
+
+
+def fetch(method: str, url: str, **options: object) -> urllib3.BaseHTTPResponse:
+    """Send a request without credentials, as a browser does; neither repeated nor redirected."""
+    return _pool().request(method, url, redirect=False, retries=False, timeout=_TIMEOUT, **options)  # type: ignore[arg-type]
+
+
+def read_by_everybody(url: str) -> Check:
+    """Check that what lies at URL can be read without credentials."""
+    needs = "read by everybody"
+    try:
+        answer = fetch("GET", url)
+    except HTTPError as fault:
+        return Check(needs, "no", f"{url} cannot be reached: {fault}")
+    return Check(needs, "yes") if answer.status == 200 else Check(needs, "no", f"{answer.status}: {EVERYBODY_READS}")  # noqa: PLR2004
+
+
+def show(checks: Iterable[Check]) -> bool:
+    """Print CHECKS as a table, each as it is made; tell whether none is "no"."""
+    all_is_well = True
+    for check in checks:
+        all_is_well = all_is_well and check.verdict not in {"no", "not tried"}
+        verdict = click.style(f"{check.verdict:<9}", fg=_COLOURS[check.verdict])
+        click.echo(f"{check.needs:<42}  {verdict}  {check.advice}".rstrip())
+    return all_is_well
+
+
+@functools.cache
+def _pool() -> urllib3.PoolManager:
+    return urllib3.PoolManager()

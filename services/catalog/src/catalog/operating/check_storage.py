@@ -1,0 +1,93 @@
+"""`catalog check-storage`: try the credential that signs upload forms, as a browser would use what it signs."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
+
+import click
+
+from catalog.adapters.signing import make_uploads
+from catalog.bootstrap import make_buckets
+from catalog.settings import ServeSettings
+from catalog.uploads import Uploads
+from chassis import s3, s3_check
+from chassis.s3_check import CannotGoOnError, Check, fetch
+from chassis.settings import load
+
+_BODY = b"imghost tries here whether uploads work"
+_NAME = "check.jpg"
+_KEY = f"{s3.OWN_FOLDER}{_NAME}"
+_ORIGIN = "https://imghost.invalid"
+_UNENFORCED = "this S3 does not keep to the form's policy: whoever has a form can upload what they like"
+
+
+@click.command("check-storage")
+def check_storage() -> None:
+    """Try what uploads need of the default bucket, and tell what to change.
+
+    A small object of the service's own is uploaded by a signed form and stays, since the credential may only put.
+    Ends with status 1 when something is missing; what is "limited" uploads work without, at the price that is named.
+    """
+    settings = load(ServeSettings)
+    uploads = make_uploads(settings)
+    if uploads is None:
+        click.echo("uploads are off: CATALOG_DEFAULT_BUCKET and a credential, CATALOG_S3_…, switch them on")
+        return
+    url = make_buckets(settings).url(uploads.bucket, _KEY)
+    all_is_well = s3_check.show(_check(uploads, url))
+    click.echo(f"left in {uploads.bucket}: {_KEY}, {len(_BODY)} bytes")
+    if not all_is_well:
+        sys.exit(1)
+
+
+def _check(uploads: Uploads, url: str) -> Iterator[Check]:
+    try:
+        yield s3_check.tried("upload by a signed form", lambda: _uploaded(uploads), "grant s3:PutObject")
+    except CannotGoOnError as fault:
+        yield fault.check
+        yield Check("everything else", "not tried")
+        return
+    yield s3_check.read_by_everybody(url)
+    html = _post(uploads, {"Content-Type": "text/html"})
+    yield _refused("refuse other types than the form's", html)
+    yield _refused("refuse what is larger than allowed", _post(replace(uploads, max_bytes=1)))
+    yield _cors(_form(uploads)["url"])
+
+
+def _form(uploads: Uploads) -> dict[str, Any]:
+    return uploads.sign(s3.OWN_FOLDER.rstrip("/"), _NAME)
+
+
+def _post(uploads: Uploads, changes: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Send the form with CHANGES as a browser does; give the status and what S3 says."""
+    form = _form(uploads)
+    fields = [*{**form["fields"], **(changes or {})}.items(), ("file", (_NAME, _BODY, "image/jpeg"))]
+    answer = fetch("POST", form["url"], fields=fields)
+    return answer.status, answer.data.decode(errors="replace")
+
+
+def _uploaded(uploads: Uploads) -> Check | None:
+    status, said = _post(uploads)
+    if status < HTTPStatus.MULTIPLE_CHOICES:
+        return None
+    known = next((f"{code}: {meaning}" for code, meaning in s3.REFUSALS.items() if code in said), None)
+    advice = known or f"{status}: grant s3:PutObject, and look whether this S3 takes POST forms"
+    raise CannotGoOnError(Check("upload by a signed form", "no", advice))
+
+
+def _refused(needs: str, answer: tuple[int, str]) -> Check:
+    status, _ = answer
+    refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return Check(needs, "yes") if refused else Check(needs, "limited", _UNENFORCED)
+
+
+def _cors(url: str) -> Check:
+    """Check that a page from anywhere may send the form."""
+    needs = "form sent by pages of any origin (CORS)"
+    answer = fetch("OPTIONS", url, headers={"Origin": _ORIGIN, "Access-Control-Request-Method": "POST"})
+    if answer.headers.get("Access-Control-Allow-Origin") in {"*", _ORIGIN}:
+        return Check(needs, "yes")
+    advice = "set a CORS rule on the bucket: methods GET, HEAD, POST, your origins; programs upload without"
+    return Check(needs, "limited", advice)
