@@ -20,6 +20,7 @@ from catalog.domain import Installation
 from catalog.watchdog import Watchdog
 from catalog.worker import JOBS, QUEUE
 from catalog_steps import Steps
+from chassis import health
 from chassis.database import Database, now
 from chassis.envelope import Event
 
@@ -147,6 +148,16 @@ def test_operator_is_told_what_can_be_done(command: Command) -> None:
     assert '"settled": false' in command("show", "--json").output
     command("continue")
     assert "continue" not in command("show").output
+
+
+def test_health_tells_of_a_copy_and_lets_it_serve(copied: Database[Store], command: Command) -> None:
+    def shown() -> tuple[bool, object]:
+        ready, document = health.examine(*catalog.bootstrap.checks(copied))
+        return ready, document.get("reasons")
+
+    assert shown() == (True, {"installation": "restored into another database; see: catalog installation"})
+    command("continue")
+    assert shown() == (True, None)
 
 
 def test_watchdog_of_a_copy_tells_it_once_and_restarts_nothing(

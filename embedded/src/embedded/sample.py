@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import requests
 
@@ -49,20 +49,19 @@ class Client:
 
     def upload(self, name: str, content: bytes, content_type: str) -> str:
         """Put a file into S3 by the signed form; return its key."""
-        form = self._json("GET", "/api/signed-post")
-        fields = {"Content-Type": content_type, **form["fields"]}
+        form = self._json("GET", f"/api/signed-post?{urlencode({'filename': name, 'content_type': content_type})}")
         # S3 needs no account of ours, and must not see it: the form carries all it wants. `file` comes last.
         try:
             with requests.Session() as session:
                 session.trust_env = False
                 answer = session.post(
-                    form["url"], data=fields, files={"file": (name, content, content_type)}, timeout=TIMEOUT_S
+                    form["url"], data=form["fields"], files={"file": (name, content, content_type)}, timeout=TIMEOUT_S
                 )
         except requests.RequestException as fault:
             raise RunFailed(f"the upload to S3 failed: {fault}") from fault
         if not answer.ok:
             raise RunFailed(f"the upload to S3 answered {answer.status_code}", answer.text.splitlines()[:10])
-        return str(form["fields"]["key"]).replace("${filename}", name)
+        return str(form["fields"]["key"])
 
     def register(self, key: str) -> str:
         """Register an uploaded file; return its path in the private API."""

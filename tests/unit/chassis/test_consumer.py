@@ -42,6 +42,13 @@ def test_fault_of_a_dependency_never_exhausts_the_attempts(waits: int) -> None:
     assert judged(TransientError("S3"), attempt=3, waits=waits) == RetryLater(delay_s, exhausts=False)
 
 
+def test_handler_may_say_how_long_to_wait_and_what_was_told_already(capsys: pytest.CaptureFixture[str]) -> None:
+    assert judged(TransientError("S3", delay_s=30, told=True)) == RetryLater(30, exhausts=False)
+    assert "warning" not in capsys.readouterr().out
+    judged(TransientError("S3"))
+    assert "warning" in capsys.readouterr().out
+
+
 def test_defect_exhausts_the_attempts() -> None:
     assert judged(RuntimeError(), attempt=2) == RetryLater(RETRY_DELAYS_S[0], exhausts=True)
     assert judged(RuntimeError(), attempt=3) == DeadLetter("processing-exhausted")

@@ -38,3 +38,13 @@ def test_start_that_is_over_is_not_looked_at_again() -> None:
     answers = iter([False, True, False])
     check = health.once(lambda: next(answers))
     assert [check() for _ in range(4)] == [False, True, True, True]
+
+
+def test_why_a_check_fails_is_told_where_it_is_known() -> None:
+    def refused() -> bool:
+        raise health.CheckFailedError("pics: InvalidAccessKeyId")
+
+    ready, document = health.examine({}, {"s3": refused, "broker": broken})
+    assert ready
+    assert document["shared"] == {"s3": False, "broker": False}
+    assert document["reasons"] == {"s3": "pics: InvalidAccessKeyId"}

@@ -10,6 +10,7 @@ from catalog.settings import DatabaseSettings, ServeSettings
 from catalog.uploads import Uploads
 from chassis import database
 from chassis.database import Database
+from chassis.health import CheckFailedError, Checks
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -28,6 +29,18 @@ def make_database(settings: DatabaseSettings) -> Database[Store]:
     """Connect to the database of SETTINGS."""
     engine = database.connect(settings.database_url.get_secret_value(), settings.database_pool)
     return Database(engine, Store, MIGRATIONS)
+
+
+def checks(database: Database[Store]) -> tuple[Checks, Checks]:
+    """Give the checks for health: our own, and of what is shared."""
+
+    def is_settled() -> bool:
+        if not database.read(Store.installation).is_settled:
+            raise CheckFailedError("restored into another database; see: catalog installation")
+        return True
+
+    own, shared = database.checks()
+    return own, {**shared, "installation": is_settled}
 
 
 def make_buckets(settings: ServeSettings) -> Buckets:

@@ -9,7 +9,7 @@ import click
 from flask import Flask
 
 from catalog.adapters.tables import outbox
-from catalog.bootstrap import make_app, make_database
+from catalog.bootstrap import checks, make_app, make_database
 from catalog.dead_letters import keep
 from catalog.domain import CatalogError
 from catalog.operating import dead_letters, installation
@@ -66,7 +66,7 @@ def run_worker() -> None:
     )
     drain = Drain(broker_url, (JOBS, QUEUE), lambda letter: database.transact(keep, letter), stop)
     watchdog = Watchdog(database, broker_url, JOBS, QUEUE, timedelta(seconds=settings.stuck_after_s))
-    own, shared = database.checks()
+    own, shared = checks(database)
     ops.serve(settings.ops_host, settings.ops_port, own, {**shared, "broker": consumer.connected.is_set})
     database.wait_for_schema(stop)
     loops = {

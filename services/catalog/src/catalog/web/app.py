@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from catalog.bootstrap import App
+from catalog.bootstrap import App, checks
 from catalog.domain import CatalogError
 from catalog.web import collections, images, uploads
 from catalog.web.errors import STATUSES
@@ -11,7 +11,7 @@ from chassis import web
 
 def make_flask(app: App) -> Flask:
     """Make the Flask application whose views work with APP."""
-    own, shared = app.database.checks()
+    own, shared = checks(app.database)
     flask = web.make_app("catalog", CatalogError, STATUSES, own, shared)
     flask.extensions["imghost"] = app
     for part in (images, collections, uploads):

@@ -1,0 +1,117 @@
+"""A backup of catalog's database is restored: it is older than the bucket then, and perhaps in another database.
+
+No trial: what was answered after the backup is lost with the database, so no ledger could be held against it.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from catalog.domain import thumb_key
+from clients import ValidatingClient, path
+from deadlines import until
+from faults.audit import SQUARES
+from faults.stack import BUCKET, Stack
+from pictures import photo
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+DUMP = "/tmp/catalog.dump"  # noqa: S108 - in the container of PostgreSQL, whose own it is
+READY_S = 10.0  # it was 5 to 21 minutes
+GONE_S = 20.0
+
+
+@pytest.fixture
+def stack(fault_stack: Stack) -> Iterator[Stack]:
+    """A stack that is whole; a test that fails leaves it to be made anew."""
+    if not fault_stack.sound:
+        fault_stack.up()
+    fault_stack.wait_until_serving()
+    fault_stack.sound = False
+    yield fault_stack
+    fault_stack.compose("exec", "-T", "postgres", "rm", "-f", DUMP)
+
+
+def dump(stack: Stack) -> None:
+    stack.execute("postgres", "pg_dump", "--username=postgres", "--format=custom", f"--file={DUMP}", "catalog")
+
+
+def restore(stack: Stack, *, elsewhere: bool) -> None:
+    """Put the dump in place of the database, or into another of the same name, as on another server."""
+    for service in ("catalog-worker", "catalog"):
+        stack.end(service)
+    if elsewhere:
+        stack.execute("postgres", "dropdb", "--username=postgres", "--force", "catalog")
+        stack.execute("postgres", "createdb", "--username=postgres", "--owner=catalog", "catalog")
+    into = ("--username=postgres", "--exit-on-error", "--dbname=catalog")
+    stack.execute("postgres", "pg_restore", *into, *(() if elsewhere else ("--clean", "--if-exists")), DUMP)
+    for service in ("catalog", "catalog-worker"):
+        stack.start(service)
+    stack.wait_until_serving()
+
+
+def reconcile(stack: Stack, *words: str) -> list[dict[str, Any]]:
+    """Run `catalog reconcile` on the bucket; give what it tells, line by line."""
+    command = " ".join(("catalog reconcile --json --bucket", BUCKET, *words, "|| test $? = 1"))
+    said = stack.compose("run", "--rm", "--no-deps", "--entrypoint", "sh", "reconcile", "-c", command)
+    return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+
+
+def found(stack: Stack, prefix: str) -> dict[str, str]:
+    """Give what reconcile finds wrong below PREFIX, by key."""
+    return {row["s3_key"]: row["kind"] for row in reconcile(stack) if row.get("s3_key", "").startswith(prefix)}
+
+
+def thumbs(s3: "S3Client", key: str) -> set[str]:
+    """Give the thumbs of KEY that are there."""
+    expected = {thumb_key(key, square) for square in SQUARES}
+    listed = s3.list_objects_v2(Bucket=BUCKET, Prefix=key.partition("/")[0]).get("Contents", [])
+    return expected & {each["Key"] for each in listed}
+
+
+def register(user: ValidatingClient, s3: "S3Client", key: str) -> None:
+    s3.put_object(Bucket=BUCKET, Key=key, Body=photo(300, 200))
+    assert user.post("/api/images", json={"s3_key": key}).status == 201
+    assert user.settled(key)["status"] == "ready"
+
+
+def reprocess(user: ValidatingClient, key: str, within_s: float) -> None:
+    assert user.put(path("images", key), json={"reprocess": True}).status == 200
+    assert user.settled(key, within_s)["status"] == "ready"
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["in-place", "elsewhere"])
+def test_catalog_that_is_older_than_the_bucket_catches_up(stack: Stack, elsewhere: bool) -> None:
+    user, s3, prefix = stack.new_user(), stack.s3(), secrets.token_hex(4)
+    renewed, deleted, untouched, late = (f"{prefix}/{name}.jpg" for name in ("renewed", "deleted", "untouched", "late"))
+    for key in (renewed, deleted, untouched):
+        register(user, s3, key)
+    dump(stack)
+    for _ in range(3):
+        for key in (renewed, deleted, untouched):
+            reprocess(user, key, READY_S)
+    register(user, s3, late)
+    restore(stack, elsewhere=elsewhere)
+
+    if elsewhere:
+        assert user.delete(path("images", deleted)).status == 204
+        assert "catalog installation continue" in stack.execute("catalog", "catalog", "installation", "show")
+        register(user, s3, f"{prefix}/meanwhile.jpg")
+        assert len(thumbs(s3, deleted)) == len(SQUARES), "a copy that may be one of two has deleted thumbs"
+        stack.execute("catalog", "catalog", "installation", "continue")
+    else:
+        assert user.delete(path("images", deleted)).status == 204
+    reprocess(user, renewed, READY_S)
+    until(lambda: not thumbs(s3, deleted), GONE_S, "thumbs of a deleted image stay")
+
+    orphans = dict.fromkeys((thumb_key(late, square) for square in SQUARES), "thumb-of-nothing")
+    assert found(stack, prefix) == {untouched: "differing-thumbs", **orphans}
+    reconcile(stack, "--repair", "--delete", "--grace", "0s")
+    assert user.settled(untouched, READY_S)["status"] == "ready"
+    assert found(stack, prefix) == {}
+    assert [len(thumbs(s3, key)) for key in (renewed, untouched, late)] == [len(SQUARES), len(SQUARES), 0]
+    stack.sound = True
