@@ -8,21 +8,24 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 from prometheus_client import REGISTRY
 
-from chassis import health, topology
-from chassis.consumer import TransientError
+from chassis import depths, health, topology
+from chassis.consumer import Consumer, TransientError
 from chassis.envelope import Event
 from chassis.health import CheckFailedError
+from chassis.publisher import Publisher
+from chassis.topology import Queue
+from imaging import worker
 from imaging.adapters import refusals
 from imaging.adapters.storage import Storage
 from imaging.domain import BucketRefusedError, Job, Limits, StorageError
 from imaging.pipeline import render
 from imaging.settings import ImagingSettings
 from imaging.use_cases import Imaging
-from imaging.worker import handle
 from pictures import photo
 from s3 import BUCKET
 from s3_front import REFUSALS, Front, fronted
@@ -44,10 +47,15 @@ class Stage:
     told: list[Event] = field(default_factory=list)
 
     def handle(self, key: str, bucket: str = BUCKET, kind: str = "image.created") -> None:
+        self.work(self.job(key, bucket, kind))
+
+    def job(self, key: str, bucket: str = BUCKET, kind: str = "image.created") -> Event:
+        return Event(kind, "/catalog", "image-1", "request", asdict(Job("image-1", 1, bucket, key)))
+
+    def work(self, job: Event) -> None:
         limits = Limits(10**6, 10**6, 10**4, 1024**3, ("JPEG",))
         imaging = Imaging(self.storage, lambda data: render(data, limits, (64, 128)), self.uploads, self.told.append)
-        job = asdict(Job("image-1", 1, bucket, key))
-        handle(imaging, Event(kind, "/catalog", "image-1", "request", job), 1)
+        worker.handle(imaging, job, 1)
 
     def delayed(self, key: str, bucket: str = BUCKET, kind: str = "image.created") -> TransientError:
         with pytest.raises(TransientError) as fault:
@@ -177,6 +185,32 @@ def test_readiness_tells_of_a_bad_credential_before_the_first_job(stage: Stage, 
     stage.front.refuses = code
     _, document = health.examine({}, {"s3": stage.storage.answers})
     assert json.dumps(document["reasons"]) == json.dumps({"s3": code})
+
+
+def test_many_jobs_of_a_refused_bucket_hold_up_none_of_another_and_all_are_done_in_the_end(
+    stage: Stage, s3: "S3Client", broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "LONGEST_DELAY_S", 2)  # one of the delays there are
+    for number in range(100):
+        s3.put_object(Bucket=BUCKET, Key=f"{number}.jpg", Body=photo(70, 50))
+    queue, publisher = Queue(f"test.{uuid4().hex}", ()), Publisher(broker_url, "test")
+    consumer = Consumer(broker_url, queue, lambda event, _: stage.work(event), publisher, threads=2)
+    stage.front.refuses, stage.front.refused_bucket = "SignatureDoesNotMatch", f"{BUCKET}/"
+    with ThreadPoolExecutor(1) as loop:
+        running = loop.submit(consumer.run)
+        try:
+            assert consumer.connected.wait(10)
+            for number in range(100):
+                publisher.send("", queue.name, stage.job(f"{number}.jpg").encode(), str(number), headers={})
+            publisher.send("", queue.name, stage.job("a.jpg", OTHER).encode(), "other", headers={})
+            assert in_time(lambda: [event.data["s3_bucket"] for event in stage.told] == [OTHER], 10)
+            stage.front.refuses = None
+            assert in_time(lambda: len(stage.told) == 101, 30), len(stage.told)
+        finally:
+            consumer.stop.set()
+            running.result(20)
+    assert {event.type for event in stage.told} == {"image.processed"}
+    assert depths.measure(broker_url, queue).dead == 0
 
 
 def test_server_that_is_away_says_nothing_about_the_bucket(stage: Stage) -> None:
