@@ -62,7 +62,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 CONSTRAINED = $(UV_COMPILE) --constraint requirements-dev.lock
 lock: $(VENV)/dev.stamp  ## resolve all locks anew; requirements-dev.lock decides, the others follow it
 	$(UV_COMPILE) $(PACKAGES:%=%/pyproject.toml) --all-extras \
-		--group run --group s3 --group test --group bench --group lint --group build -o requirements-dev.lock
+		--group run --group s3-setup --group test --group bench --group lint --group build -o requirements-dev.lock
 	$(CONSTRAINED) $(PACKAGES:%=%/pyproject.toml) --all-extras --group run --group backend -o requirements-run.lock
 	for service in services/auth services/catalog; do \
 		$(CONSTRAINED) $$service/pyproject.toml libs/chassis/pyproject.toml --extra web --extra tokens \
@@ -71,7 +71,8 @@ lock: $(VENV)/dev.stamp  ## resolve all locks anew; requirements-dev.lock decide
 		-o services/imaging/requirements.lock
 	$(CONSTRAINED) gateway/pyproject.toml libs/chassis/pyproject.toml --extra web --group backend \
 		-o gateway/requirements.lock
-	$(CONSTRAINED) --group s3 -o containers/s3/requirements.lock
+	$(CONSTRAINED) --group s3-setup -o containers/s3-setup/requirements.lock
+	$(UV_COMPILE) --group s3 -o containers/s3/requirements.lock
 
 # --- containers -----------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 DEBIAN_IMAGE=imghost-standin/debian:trixie
 AUTHORITIES=/etc/ssl/certs/ca-certificates.crt
-declare -A TAGS=([python]=trixie [postgres]=17 [rabbitmq]=4)
+declare -A TAGS=([python]=trixie [postgres]=17 [rabbitmq]=4 [s3]=juicefs-1.4)
 
 fail() { echo "base-images: $*" >&2; exit 1; }
 
@@ -36,22 +36,23 @@ make_debian() {
 build() {
     local image=imghost-standin/$1:${TAGS[$1]} log
     echo "base-images: $image ..."
-    log=$(docker build --quiet --build-arg DEBIAN_IMAGE="$DEBIAN_IMAGE" --tag "$image" "containers/$1" 2>&1) ||
+    log=$(docker build --quiet --build-arg DEBIAN_IMAGE="$DEBIAN_IMAGE" \
+        --build-arg PYTHON_IMAGE="imghost-standin/python:${TAGS[python]}" --tag "$image" "containers/$1" 2>&1) ||
         fail "building $image failed: $log"
 }
 
 write_names() {
     local names file
-    names=$(for name in python postgres rabbitmq; do echo "${name^^}_IMAGE=imghost-standin/$name:${TAGS[$name]}"; done)
+    names=$(for name in python postgres rabbitmq s3; do echo "${name^^}_IMAGE=imghost-standin/$name:${TAGS[$name]}"; done)
     mkdir -p .imghost
     for file in .imghost/images.env .env; do
         # Other lines of .env are the developer's own.
-        { [[ ! -f $file ]] || sed '/^\(PYTHON\|POSTGRES\|RABBITMQ\)_IMAGE=/d' "$file"; echo "$names"; } >"$file.new"
+        { [[ ! -f $file ]] || sed '/^\(PYTHON\|POSTGRES\|RABBITMQ\|S3\)_IMAGE=/d' "$file"; echo "$names"; } >"$file.new"
         mv "$file.new" "$file"
     done
 }
 
 make_debian
-for name in python postgres rabbitmq; do build "$name"; done
+for name in python postgres rabbitmq s3; do build "$name"; done
 write_names
 echo "base-images: the names are in .imghost/images.env and .env"

@@ -6,6 +6,16 @@ from typing import Any
 import pytest
 import yaml
 
+from auth.settings import MigrateSettings
+from auth.settings import ServeSettings as AuthServeSettings
+from auth.settings import WorkerSettings as AuthWorkerSettings
+from catalog.settings import DatabaseSettings, ReconcileSettings
+from catalog.settings import ServeSettings as CatalogServeSettings
+from catalog.settings import WorkerSettings as CatalogWorkerSettings
+from chassis.settings import ProcessSettings, rows
+from gateway.settings import GatewaySettings
+from imaging.settings import ImagingSettings
+
 STACK = yaml.safe_load((Path(__file__).parents[2] / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
 
@@ -68,5 +78,31 @@ def test_operators_tools_are_not_started_with_the_stack() -> None:
 
 def test_every_long_running_container_says_whether_it_is_ready() -> None:
     once = {service for service, spec in SERVICES.items() if spec["restart"] == "no"}
-    assert once == {"token-key", "auth-migrate", "catalog-migrate", "reconcile"}
+    assert once == {"s3-volume", "s3-setup", "token-key", "auth-migrate", "catalog-migrate", "reconcile"}
     assert {service for service, spec in SERVICES.items() if "healthcheck" not in spec} == once
+
+SETTINGS: dict[str, tuple[type[ProcessSettings], ...]] = {
+    "auth": (AuthServeSettings,),
+    "auth-worker": (AuthWorkerSettings,),
+    "auth-migrate": (MigrateSettings,),
+    "catalog": (CatalogServeSettings,),
+    "catalog-worker": (CatalogWorkerSettings,),
+    "catalog-migrate": (DatabaseSettings,),
+    "reconcile": (ReconcileSettings,),
+    "imaging": (ImagingSettings,),
+    "gateway": (GatewaySettings,),
+}
+OF_THE_CONTAINER = ("_LISTEN_HOST", "_LISTEN_PORT", "_OPS_HOST", "_OPS_PORT")
+"""What health checks and published ports are about; it is the same in every container."""
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+def test_every_setting_of_a_process_can_be_said_without_an_edit(service: str) -> None:
+    names = {name for kind in SETTINGS[service] for name, _, _ in rows(kind) if not name.endswith(OF_THE_CONTAINER)}
+    assert names - set(SERVICES[service]["environment"]) == set()
+
+
+def test_no_container_is_given_a_setting_that_its_process_does_not_know() -> None:
+    for service, kinds in SETTINGS.items():
+        known = {name for kind in kinds for name, _, _ in rows(kind)}
+        assert set(SERVICES[service]["environment"]) - known == set()
