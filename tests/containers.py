@@ -14,7 +14,11 @@ from uuid import uuid4
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PUBLIC_IMAGES = {"POSTGRES_IMAGE": "postgres:17", "RABBITMQ_IMAGE": "rabbitmq:4"}
+PUBLIC_IMAGES = {
+    "POSTGRES_IMAGE": "postgres:17",
+    "RABBITMQ_IMAGE": "rabbitmq:4",
+    "S3_IMAGE": "versity/versitygw:v1.7.0",
+}
 NO_ENGINE = "no container engine answers (`make engine` starts one)"
 COMPOSE_PROJECT = "imghost-test"
 COMPOSE_LOG = ROOT / ".imghost" / "compose-test.log"
@@ -140,12 +144,11 @@ def compose_stack(engine: None, request: pytest.FixtureRequest) -> Iterator[Mapp
         "IMGHOST_USERNAME": "demo",
         "IMGHOST_PASSWORD": secrets.token_urlsafe(12),
         "AWS_ACCESS_KEY_ID": "client",
-        "AWS_SECRET_ACCESS_KEY": "client-of-the-tests",
+        "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(12),
         "AWS_DEFAULT_REGION": "us-east-1",
         "AUTH_COMMAND": f"docker exec -i {COMPOSE_PROJECT}-auth-1 auth",
     }
-    first_user = {"AUTH_FIRST_USERNAME": client["IMGHOST_USERNAME"], "AUTH_FIRST_PASSWORD": client["IMGHOST_PASSWORD"]}
-    env = images() | first_user | {"PORT": PORT, "S3_PORT": S3_PORT}
+    env = compose_environment(client)
     compose("down", "--volumes", env=env)  # what a session that was killed left behind
     COMPOSE_LOG.unlink(missing_ok=True)
     try:
@@ -159,6 +162,13 @@ def compose_stack(engine: None, request: pytest.FixtureRequest) -> Iterator[Mapp
         if request.session.testsfailed:
             keep_logs(env)
         compose("down", "--volumes", env=env)
+
+
+def compose_environment(client: Mapping[str, str]) -> dict[str, str]:
+    """Give what docker compose has to be told so that CLIENT gets in."""
+    first_user = {"AUTH_FIRST_USERNAME": client["IMGHOST_USERNAME"], "AUTH_FIRST_PASSWORD": client["IMGHOST_PASSWORD"]}
+    administrator = {f"S3_{name}": client[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")}
+    return images() | first_user | administrator | {"PORT": PORT, "S3_PORT": S3_PORT}
 
 
 def keep_logs(env: Mapping[str, str]) -> None:

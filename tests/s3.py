@@ -1,5 +1,11 @@
-"""A real S3 API in this process, with an empty bucket for each test."""
+"""Real S3 servers, with an empty bucket for each test: moto in this process, and the one that the compose stack has.
 
+With IMGHOST_TEST_S3_ENDPOINT_URL every test that asks for one has the server at that address instead, by the credential
+IMGHOST_TEST_S3_ACCESS_KEY_ID and IMGHOST_TEST_S3_SECRET_ACCESS_KEY. Its bucket IMGHOST_TEST_S3_BUCKET is made for the
+tests and removed, unless it is there: then it has to be empty, and stays.
+"""
+
+import os
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -9,17 +15,26 @@ from typing import TYPE_CHECKING
 
 import boto3
 import pytest
+import requests
 from moto.server import ThreadedMotoServer
+
+from containers import images, testcontainers_configured
+from deadlines import until
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-BUCKET = "pics"
+ENDPOINT_URL = os.environ.get("IMGHOST_TEST_S3_ENDPOINT_URL", "")
+BUCKET = os.environ.get("IMGHOST_TEST_S3_BUCKET", "pics")
+ACCESS_KEY_ID = os.environ.get("IMGHOST_TEST_S3_ACCESS_KEY_ID", "tests")
+SECRET_ACCESS_KEY = os.environ.get("IMGHOST_TEST_S3_SECRET_ACCESS_KEY", "of-the-tests")
+SERVERS = ("named_s3",) if ENDPOINT_URL else ("moto_s3", "kept_s3")
+"""The fixtures that start a server, for tests that want all of them: `s3_endpoint` takes them as its parameter."""
 
 
 @pytest.fixture(scope="module")
-def s3_endpoint() -> Iterator[str]:
-    """URL of an S3 server."""
+def moto_s3() -> Iterator[str]:
+    """URL of moto, which is quick, and kinder than any other server."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
@@ -29,22 +44,74 @@ def s3_endpoint() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def kept_s3(engine: None) -> Iterator[str]:  # noqa: ARG001
+    """URL of the server that the compose stack keeps its pictures in."""
+    testcontainers_configured()
+    from testcontainers.core.container import DockerContainer  # noqa: PLC0415
+
+    server = DockerContainer(images()["S3_IMAGE"]).with_exposed_ports(5000)
+    server.with_envs(
+        ROOT_ACCESS_KEY_ID=ACCESS_KEY_ID,
+        ROOT_SECRET_ACCESS_KEY=SECRET_ACCESS_KEY,
+        VGW_PORT=":5000",
+        VGW_BACKEND="posix",
+        VGW_BACKEND_ARG="/srv",
+        VGW_IAM_DIR="/mnt",
+        VGW_HEALTH="/minio/health/live",
+    )
+    with server as container:
+        url = f"http://{container.get_container_host_ip()}:{container.get_exposed_port(5000)}"
+
+        def answers() -> bool:
+            try:
+                return requests.get(f"{url}/minio/health/live", timeout=5).ok
+            except requests.ConnectionError:
+                return False
+
+        until(answers, 30, "the S3 server does not answer")
+        yield url
+
+
+@pytest.fixture(scope="session")
+def named_s3() -> str:
+    """URL of the server that the variables name."""
+    return ENDPOINT_URL
+
+
+@pytest.fixture(scope="module")
+def s3_endpoint(request: pytest.FixtureRequest) -> str:
+    """URL of an S3 server: of the one that the test names, else of the one at hand."""
+    url: str = request.getfixturevalue(getattr(request, "param", SERVERS[0]))
+    return url
+
+
+def s3_client(url: str) -> "S3Client":
+    """Make a client of the server at URL that may do everything."""
+    return boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name=os.environ.get("IMGHOST_TEST_S3_REGION", "us-east-1"),
+        aws_access_key_id=ACCESS_KEY_ID,
+        aws_secret_access_key=SECRET_ACCESS_KEY,
+    )
+
+
 @pytest.fixture
 def s3(s3_endpoint: str) -> Iterator["S3Client"]:
     """Give a client of the S3 server, where BUCKET is there and empty."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3_endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    client.create_bucket(Bucket=BUCKET)
+    client = s3_client(s3_endpoint)
+    found = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
+    if BUCKET in found:
+        assert not client.list_objects_v2(Bucket=BUCKET).get("Contents"), f"the bucket {BUCKET} is not empty"
+    else:
+        client.create_bucket(Bucket=BUCKET)
     yield client
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
-        for found in page.get("Contents", []):
-            client.delete_object(Bucket=BUCKET, Key=found["Key"])
-    client.delete_bucket(Bucket=BUCKET)
+        for left in page.get("Contents", []):
+            client.delete_object(Bucket=BUCKET, Key=left["Key"])
+    if BUCKET not in found:
+        client.delete_bucket(Bucket=BUCKET)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import quote
@@ -56,7 +57,9 @@ class Versitygw:
 
     def make(self, name: str, secret: str) -> None:
         """Make an account without rights, or give it another secret."""
-        account = f"<Account><Access>{escape(name)}</Access><Secret>{escape(secret)}</Secret><Role>user</Role></Account>"
+        account = (
+            f"<Account><Access>{escape(name)}</Access><Secret>{escape(secret)}</Secret><Role>user</Role></Account>"
+        )
         if self._call("PATCH", "/create-user", account.encode(), instead=HTTPStatus.CONFLICT) == HTTPStatus.CONFLICT:
             change = f"<MutableProps><Secret>{escape(secret)}</Secret></MutableProps>"
             self._call("PATCH", f"/update-user?access={quote(name, safe='')}", change.encode())
@@ -96,5 +99,5 @@ def sealed(text: bytes, secret: str) -> bytes:
     return salt + b"\x00" + nonce + cipher.encrypt(nonce + (1).to_bytes(4, "little"), text, last + head)
 
 
-KINDS = {"versitygw": Versitygw, "minio": Minio}
+KINDS: dict[str, Callable[[Administrator], Accounts]] = {"versitygw": Versitygw, "minio": Minio}
 """By what a server calls itself in the header `Server`, in small letters."""

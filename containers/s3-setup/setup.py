@@ -131,7 +131,9 @@ def make(bucket: str) -> None:
     try:
         s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [CORS]})  # type: ignore[list-item]
     except ClientError as refusal:
-        print(f"the server keeps no CORS rules ({refusal.response['Error']['Code']}): what it answers browsers is its own")
+        print(
+            f"the server keeps no CORS rules ({refusal.response['Error']['Code']}): what it answers browsers is its own"
+        )
     print(f"bucket {bucket} is ready")
 
 

@@ -36,7 +36,7 @@ from imaging.settings import ImagingSettings
 from imaging.use_cases import Imaging, process
 from imaging.worker import LAST_REFUSAL, handle
 from pictures import encoded
-from s3 import BUCKET, serving
+from s3 import ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY, SERVERS, s3_client, serving
 from s3_front import MANNERS, fronted
 
 if TYPE_CHECKING:
@@ -47,9 +47,19 @@ THUMB = Thumb(64, 64, 48, "image/jpeg", b"thumb")
 KEY = "dir/t64/ä b.jpg"
 
 
-@pytest.fixture(params=["auto", "always", "never", *MANNERS])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what needs a real server on all there are; moto also as each setting has it, and with each manner."""
+    if "storage" in metafunc.fixturenames:
+        cases = [
+            pytest.param(server, kind, id=f"{server.removesuffix('_s3')}-{kind}")
+            for server in SERVERS
+            for kind in ("auto", "never", *(("always", *MANNERS) if server == "moto_s3" else ()))
+        ]
+        metafunc.parametrize(("s3_endpoint", "storage"), cases, indirect=True)
+
+
+@pytest.fixture
 def storage(request: pytest.FixtureRequest, s3_endpoint: str, s3: "S3Client") -> Iterator[Storage]:  # noqa: ARG001
-    """Give the storage, as each setting has it, and in front of a server of each manner."""
     if request.param in MANNERS:
         with fronted(s3_endpoint, request.param) as (url, _):
             yield storage_at(url, max_bytes=1000)
@@ -62,8 +72,8 @@ def storage_at(url: str, **settings: Any) -> Storage:
         ImagingSettings(
             broker_url="amqp://unused",
             s3_endpoint_url=url,
-            s3_access_key_id="test",
-            s3_secret_access_key="test",
+            s3_access_key_id=ACCESS_KEY_ID,
+            s3_secret_access_key=SECRET_ACCESS_KEY,
             **settings,
         )
     )
@@ -93,10 +103,13 @@ def test_original_in_a_bucket_that_is_gone_waits_for_the_bucket(storage: Storage
         storage.read(replace(JOB, s3_bucket="gone"))
 
 
-def test_archived_original_is_told_so(storage: Storage, s3: "S3Client") -> None:
-    s3.put_object(Bucket=BUCKET, Key=JOB.s3_key, Body=b"original", StorageClass="GLACIER")
+def test_archived_original_is_told_so(moto_s3: str) -> None:
+    """Few servers have an archive."""
+    s3 = s3_client(moto_s3)
+    s3.create_bucket(Bucket="archive")
+    s3.put_object(Bucket="archive", Key=JOB.s3_key, Body=b"original", StorageClass="GLACIER")
     with pytest.raises(OriginalUnreadableError, match="restored first"):
-        storage.read(JOB)
+        storage_at(moto_s3).read(replace(JOB, s3_bucket="archive"))
 
 
 def test_original_over_the_limit_is_not_fetched(storage: Storage, s3: "S3Client") -> None:

@@ -81,6 +81,7 @@ def test_every_long_running_container_says_whether_it_is_ready() -> None:
     assert once == {"s3-volume", "s3-setup", "token-key", "auth-migrate", "catalog-migrate", "reconcile"}
     assert {service for service, spec in SERVICES.items() if "healthcheck" not in spec} == once
 
+
 SETTINGS: dict[str, tuple[type[ProcessSettings], ...]] = {
     "auth": (AuthServeSettings,),
     "auth-worker": (AuthWorkerSettings,),
