@@ -17,6 +17,8 @@ from embedded import rabbitmq
 REPOSITORY = Path(__file__).parents[1]
 START_PATIENCE_S = 150.0
 STOP_PATIENCE_S = 30.0
+OUTSIDE = {"AMQP_URL", "S3_ENDPOINT_URL", "S3_BUCKET"}
+"""What names servers of the caller's, as run.env does for those of a run."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def start_embedded(
     **environment: str,
 ) -> EmbeddedRun:
     """Start the embedded run in a state folder and on ports of its own; what it says goes into the file `output`."""
-    variables = {name: value for name, value in os.environ.items() if name != "AMQP_URL"}
+    variables = {name: value for name, value in os.environ.items() if name not in OUTSIDE}
     variables |= {
         "PYTHONPATH": str(REPOSITORY / "embedded" / "src"),
         "IMGHOST_HOME": str(home),

@@ -18,8 +18,11 @@ import pytest
 import requests
 from PIL import Image
 
+from clients import ValidatingClient
 from embedded import leftovers, rabbitmq
 from embedded.home import Home
+from pictures import photo
+from s3 import ACCESS_KEY_ID, SECRET_ACCESS_KEY, s3_client
 from stacks import EmbeddedRun, start_embedded
 
 PORTS = {"PORT": 18181, "S3_PORT": 15101, "AMQP_PORT": 15681}
@@ -230,6 +233,48 @@ def fill(file: Path, mib: int) -> None:
     with suppress(OSError), file.open("wb", buffering=0) as output:
         for _ in range(mib):
             output.write(bytes(1024 * 1024))
+
+
+def test_with_an_s3_of_ones_own_pictures_stay_and_no_other_s3_is_started(start: Start, kept_s3: str) -> None:
+    s3 = s3_client(kept_s3)
+    s3.create_bucket(Bucket="of-a-person")
+    own = {
+        "S3_ENDPOINT_URL": kept_s3,
+        "S3_BUCKET": "of-a-person",
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
+    }
+    run = start(PORT="0", **own)
+    settings = run.wait_until_ready()
+    said = run.said()
+    assert f"Pictures go into the bucket of-a-person of {kept_s3} and stay there." in said
+    assert "forgets" not in said
+    assert "starting RabbitMQ, making" in said
+    assert {name: settings[name] for name in own} == own
+    assert "s3.log" not in {log.name for log in (run.home / "run" / "logs").iterdir()}
+    assert s3.list_objects_v2(Bucket="of-a-person")["KeyCount"] == 0, "something was put in without need"
+
+    s3.put_object(Bucket="of-a-person", Key="a/lake.jpg", Body=photo(64, 48))
+    user = ValidatingClient(settings["GATEWAY_URL"], (settings["IMGHOST_USERNAME"], settings["IMGHOST_PASSWORD"]))
+    assert user.post("/api/images", json={"s3_key": "a/lake.jpg"}).status == 201
+    assert user.settled("a/lake.jpg")["url"] == f"{kept_s3}/of-a-person/a/lake.jpg"
+    user.close()
+    run.process.terminate()
+    assert run.wait_for_end() == 0
+    left = [found["Key"] for found in s3.list_objects_v2(Bucket="of-a-person")["Contents"]]
+    assert left == ["a/lake.jpg", *(f"a/t{square}/lake.jpg" for square in (128, 256, 512, 64))]
+    for key in left:
+        s3.delete_object(Bucket="of-a-person", Key=key)
+    s3.delete_bucket(Bucket="of-a-person")
+
+
+def test_s3_of_ones_own_that_is_not_there_is_one_line_and_nothing_is_started(start: Start) -> None:
+    run = start(
+        S3_ENDPOINT_URL="http://127.0.0.1:9", S3_BUCKET="pics", AWS_ACCESS_KEY_ID="id", AWS_SECRET_ACCESS_KEY="secret"
+    )
+    assert run.wait_for_end() == 1
+    assert run.said() == "imghost: no S3 answers at http://127.0.0.1:9 (S3_ENDPOINT_URL); nothing was started\n"
+    assert not (run.home / "run").exists()
 
 
 def test_full_disk_is_one_line_and_everything_is_stopped(start: Start, small_disk: Path) -> None:

@@ -18,8 +18,10 @@ def parse(arguments: list[str]) -> run.Options:
     parser = argparse.ArgumentParser(
         prog="python -m embedded",
         description="Run imghost as plain processes on this machine. Ctrl-C ends all of it.",
-        epilog="PORT (8080), S3_PORT (5000) and AMQP_PORT (5673) change the ports, AMQP_URL names a RabbitMQ that runs "
-        "already, IMGHOST_HOME (.imghost) is the folder for everything that is written.",
+        epilog="PORT (8080), S3_PORT (5000) and AMQP_PORT (5673) change the ports; 0 takes any that is free. AMQP_URL "
+        "names a RabbitMQ that runs already; S3_ENDPOINT_URL (AWS without it), S3_BUCKET, AWS_ACCESS_KEY_ID, "
+        "AWS_SECRET_ACCESS_KEY and AWS_DEFAULT_REGION name an S3 of yours. IMGHOST_HOME (.imghost) is the folder for "
+        "everything that is written.",
     )
     parser.add_argument("--no-sample", action="store_true", help="upload no sample picture")
     parser.add_argument("--once", action="store_true", help="stop as soon as all is shown")

@@ -24,27 +24,33 @@ class Ports:
     amqp: int
 
 
-def read_ports(environ: Mapping[str, str], *, private_broker: bool) -> Ports:
+def read_ports(environ: Mapping[str, str], *, private_broker: bool, private_s3: bool = True) -> Ports:
     """Read PORT, S3_PORT and AMQP_PORT; raise RunFailed if one is no port, two are the same or one is in use.
 
-    AMQP_PORT is not looked at where no private broker is started.
+    0 stands for any that is free. S3_PORT and AMQP_PORT are not looked at where no server of our own needs them.
     """
-    names = [name for name in DEFAULTS if private_broker or name != "AMQP_PORT"]
+    unused = {name for name, private in (("AMQP_PORT", private_broker), ("S3_PORT", private_s3)) if not private}
+    names = [name for name in DEFAULTS if name not in unused]
     numbers: dict[str, int] = {}
     for name in names:
         numbers[name] = _parse(name, environ.get(name) or str(DEFAULTS[name]))
         for other in names[: names.index(name)]:
-            if numbers[other] == numbers[name]:
+            if numbers[other] == numbers[name] != 0:
                 raise RunFailed(f"{other} and {name} are both {numbers[name]}; nothing was started")
     for name, number in numbers.items():
-        if fault := _fault_of(number):
+        if number and (fault := _fault_of(number)):
             raise RunFailed(f"port {number} {fault}; choose another with {name}=...; nothing was started")
-    return Ports(numbers["PORT"], numbers["S3_PORT"], numbers.get("AMQP_PORT", 0))
+    free = [name for name, number in numbers.items() if number == 0]
+    numbers |= zip(free, free_ports(len(free), besides=numbers.values()), strict=True)
+    return Ports(numbers["PORT"], numbers.get("S3_PORT", 0), numbers.get("AMQP_PORT", 0))
 
 
 def _parse(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= HIGHEST_PORT):
-        raise RunFailed(f"{name}={text} is no port; use a number from 1 to {HIGHEST_PORT}; nothing was started")
+    if not (text.isascii() and text.isdigit() and int(text) <= HIGHEST_PORT):
+        raise RunFailed(
+            f"{name}={text} is no port; use a number from 1 to {HIGHEST_PORT}, or 0 for any that is free; "
+            "nothing was started"
+        )
     return int(text)
 
 

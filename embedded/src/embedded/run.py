@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from embedded import broker, disk, install, leftovers, rabbitmq, report, run_env, s3
+from embedded import broker, disk, install, leftovers, own_s3, rabbitmq, report, run_env, s3
 from embedded.faults import RunFailed
 from embedded.home import Home, locked, shown
 from embedded.picture import paint
@@ -32,6 +32,21 @@ class Options:
     once: bool = False
 
 
+@dataclass(frozen=True)
+class Outside:
+    """The servers that the caller named: there already, and not ours to start."""
+
+    broker: str
+    s3: s3.Storage | None
+
+    def require(self) -> None:
+        """Raise RunFailed unless each of them lets us in."""
+        if self.broker:
+            broker.require(self.broker)
+        if self.s3:
+            own_s3.require(self.s3)
+
+
 def run(home: Home, options: Options) -> None:
     """Start everything in `home`, show it and watch over it until StopRequested; whatever happens, nothing is left.
 
@@ -40,15 +55,14 @@ def run(home: Home, options: Options) -> None:
     with locked(home):
         if ended := leftovers.end(home):
             warn(f"ended {ended} processes that an earlier run had left")
-        foreign_broker = os.environ.get("AMQP_URL", "")
-        ports = read_ports(os.environ, private_broker=not foreign_broker)
+        outside = Outside(os.environ.get("AMQP_URL", ""), own_s3.read(os.environ))
+        ports = read_ports(os.environ, private_broker=not outside.broker, private_s3=outside.s3 is None)
         disk.check_before_start(home.root)
-        if foreign_broker:
-            broker.require(foreign_broker)
+        outside.require()
         home.start_afresh()
         stack = Stack(home)
         try:
-            _live(stack, home, ports, foreign_broker, options)
+            _live(stack, home, ports, outside, options)
         except RunFailed as fault:
             blame_disk(home, fault)
             raise
@@ -57,30 +71,39 @@ def run(home: Home, options: Options) -> None:
             stack.stop()
 
 
-def _live(stack: Stack, home: Home, ports: Ports, foreign_broker: str, options: Options) -> None:
+def _live(stack: Stack, home: Home, ports: Ports, outside: Outside, options: Options) -> None:
     headline("imghost, all of it as plain processes on this machine")
-    say("The embedded S3 keeps everything in memory and forgets it at the end, so each run starts fresh.")
+    if outside.s3:
+        say(f"Pictures go into the bucket {outside.s3.bucket} of {outside.s3.shown} and stay there.")
+        say("Users, images and collections start fresh with each run; no sample picture is put in, as it would stay.")
+    else:
+        say("The embedded S3 keeps everything in memory and forgets it at the end, so each run starts fresh.")
     say(f"Everything is kept in {shown(home.run)}, the logs in {shown(home.logs)}")
     say()
     watch = Stopwatch()
     account = Account(USERNAME, _word(20))
-    storage = s3.Storage(ports.s3, f"AKIA{_word(16, string.ascii_uppercase + '234567')}", _word(40))
+    embedded = s3.EmbeddedS3(ports.s3, f"AKIA{_word(16, string.ascii_uppercase + '234567')}", _word(40))
+    storage = outside.s3 or embedded.storage
     internal = free_ports(7, besides=astuple(ports))
-    infrastructure = [s3.child(home, storage)]
-    amqp_url = foreign_broker
-    if not foreign_broker:
+    infrastructure = [] if outside.s3 else [embedded.child(home)]
+    amqp_url = outside.broker
+    if not outside.broker:
         password = _word(24)
         amqp_url = rabbitmq.amqp_url(ports.amqp, password)
         script = _rabbitmq_script(home)
         infrastructure += rabbitmq.children(home, script, rabbitmq.BrokerPorts(ports.amqp, *internal[:2]), password)
     services = Services(home, storage, amqp_url, ServicePorts(ports.gateway, *internal[2:]), account)
 
-    watch.say("starting RabbitMQ and S3, making databases and keys ...")
-    stack.start("infrastructure", infrastructure)
+    ours = " and ".join(name for name, theirs in (("RabbitMQ", outside.broker), ("S3", outside.s3)) if not theirs)
+    watch.say(f"{f'starting {ours}, ' if ours else ''}making databases and keys ...")
+    if infrastructure:
+        stack.start("infrastructure", infrastructure)
     done = stack.prepare(services.preparations())
-    stack.wait({"rabbitmq": lambda: broker.accepts_us(amqp_url), "s3": storage.answers, **done}, PATIENCE_S)
-    storage.make_bucket()
-    watch.say(f"RabbitMQ is ready at {broker.without_password(amqp_url)}, S3 at {storage.endpoint}")
+    probes = {} if outside.s3 else {"s3": embedded.answers}
+    stack.wait({"rabbitmq": lambda: broker.accepts_us(amqp_url), **probes, **done}, PATIENCE_S)
+    if not outside.s3:
+        embedded.make_bucket()
+    watch.say(f"RabbitMQ is ready at {broker.without_password(amqp_url)}, S3 at {storage.shown}")
     watch.say("starting auth, catalog, imaging and the gateway ...")
     stack.start("services", services.children())
     stack.wait({name: answers_ok(url) for name, url in services.ready_urls().items()}, PATIENCE_S)
@@ -88,7 +111,7 @@ def _live(stack: Stack, home: Home, ports: Ports, foreign_broker: str, options: 
     watch.say(f"all is ready at {gateway_url}")
 
     key = None
-    if options.sample:
+    if options.sample and not outside.s3:
         with Client(gateway_url, account) as client:
             key = put_in(client, paint(), stack.wait, watch)
             report.show_image(client.public_image(key))
@@ -120,11 +143,11 @@ def _coordinates(gateway_url: str, storage: s3.Storage, amqp_url: str, account: 
     return {
         "GATEWAY_URL": gateway_url,
         "S3_ENDPOINT_URL": storage.endpoint,
-        "S3_BUCKET": s3.BUCKET,
+        "S3_BUCKET": storage.bucket,
         "AMQP_URL": amqp_url,
         "IMGHOST_USERNAME": account.username,
         "IMGHOST_PASSWORD": account.password,
         "AWS_ACCESS_KEY_ID": storage.access_key_id,
         "AWS_SECRET_ACCESS_KEY": storage.secret_access_key,
-        "AWS_DEFAULT_REGION": s3.REGION,
+        "AWS_DEFAULT_REGION": storage.region,
     }

@@ -1,4 +1,4 @@
-"""An S3 that lives in memory: moto's server as a process of its own, with one bucket that everybody may read."""
+"""The S3 of a run as clients see it, and one that lives in memory: moto's server as a process of its own."""
 
 import json
 from dataclasses import dataclass
@@ -21,41 +21,72 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class Storage:
-    """The embedded S3 as clients see it. Its server checks no credentials; these have the usual shape all the same."""
+    """A bucket and the credential that opens it. AWS has no ENDPOINT of its own here."""
+
+    endpoint: str
+    access_key_id: str
+    secret_access_key: str
+    bucket: str = BUCKET
+    region: str = REGION
+
+    @property
+    def shown(self) -> str:
+        """Return the server's name for people."""
+        return self.endpoint or "AWS"
+
+    @property
+    def bucket_url(self) -> str:
+        """Return what the public URLs of all objects begin with."""
+        return f"{self.endpoint or f'https://s3.{self.region}.amazonaws.com'}/{self.bucket}/"
+
+    def client(self) -> "S3Client":
+        """Make a client that gives up soon."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint or None,
+            region_name=self.region,
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
+            config=Config(
+                proxies={},
+                connect_timeout=5,
+                read_timeout=10,
+                retries={"total_max_attempts": 2},
+                s3={"addressing_style": "path"},
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class EmbeddedS3:
+    """The server in memory. It checks no credentials; these have the usual shape all the same."""
 
     port: int
     access_key_id: str
     secret_access_key: str
 
     @property
-    def endpoint(self) -> str:
-        """Return the endpoint's URL."""
-        return f"http://{LOOPBACK}:{self.port}"
+    def storage(self) -> Storage:
+        """Return its bucket."""
+        return Storage(f"http://{LOOPBACK}:{self.port}", self.access_key_id, self.secret_access_key)
 
-    @property
-    def bucket_url(self) -> str:
-        """Return what the public URLs of all objects begin with."""
-        return f"{self.endpoint}/{BUCKET}/"
+    def child(self, home: Home) -> Child:
+        """Return its process."""
+        command = (program("moto_server"), "--host", LOOPBACK, "--port", str(self.port))
+        return Child("s3", command, base_environment(home))
 
     def answers(self) -> bool:
         """Tell whether the server is up."""
         with requests.Session() as session:
             session.trust_env = False
             try:
-                return session.get(f"{self.endpoint}/moto-api/data.json", timeout=2).ok
+                return session.get(f"{self.storage.endpoint}/moto-api/data.json", timeout=2).ok
             except requests.RequestException:
                 return False
 
     def make_bucket(self) -> None:
         """Make the bucket: everybody may read, browsers of every origin may upload and look; no ACLs."""
-        client: S3Client = boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id=self.access_key_id,
-            aws_secret_access_key=self.secret_access_key,
-            config=Config(proxies={}, connect_timeout=5, read_timeout=10, s3={"addressing_style": "path"}),
-        )
+        client = self.storage.client()
         client.create_bucket(Bucket=BUCKET)
         client.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(everybody_may_read(BUCKET)))
         client.put_bucket_cors(
@@ -87,9 +118,3 @@ def everybody_may_read(bucket: str) -> dict[str, object]:
             }
         ],
     }
-
-
-def child(home: Home, storage: Storage) -> Child:
-    """Return the process of the S3 server."""
-    command = (program("moto_server"), "--host", LOOPBACK, "--port", str(storage.port))
-    return Child("s3", command, base_environment(home))

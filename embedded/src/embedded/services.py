@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded import s3
 from embedded.child import Child, base_environment, program
 from embedded.home import Home
 from embedded.ports import LOOPBACK
@@ -56,10 +55,10 @@ class Services:
             DATABASE_URL=f"sqlite:///{home.run / 'catalog.db'}",
             BROKER_URL=amqp_url,
             TOKEN_PUBLIC_KEY_FILE=self._public_key,
-            BUCKETS=json.dumps({s3.BUCKET: {"url": storage.bucket_url}}),
-            DEFAULT_BUCKET=s3.BUCKET,
+            BUCKETS=json.dumps({storage.bucket: {"url": storage.bucket_url}}),
+            DEFAULT_BUCKET=storage.bucket,
             S3_ENDPOINT_URL=storage.endpoint,
-            S3_REGION=s3.REGION,
+            S3_REGION=storage.region,
             S3_ACCESS_KEY_ID=storage.access_key_id,
             S3_SECRET_ACCESS_KEY=storage.secret_access_key,
         )
@@ -67,7 +66,7 @@ class Services:
             "IMAGING_",
             BROKER_URL=amqp_url,
             S3_ENDPOINT_URL=storage.endpoint,
-            S3_REGION=s3.REGION,
+            S3_REGION=storage.region,
             S3_ACCESS_KEY_ID=storage.access_key_id,
             S3_SECRET_ACCESS_KEY=storage.secret_access_key,
         )

@@ -37,10 +37,19 @@ def test_amqp_port_does_not_matter_with_a_foreign_broker(taken: int) -> None:
     assert read_ports(settings(AMQP_PORT=taken), private_broker=False).amqp == 0
 
 
-@pytest.mark.parametrize("text", ["0", "65536", "-1", "http", "8080.0", "¹", " 8080"])
+@pytest.mark.parametrize("text", ["65536", "-1", "http", "8080.0", "¹", " 8080"])
 def test_what_is_no_port_is_refused(text: str) -> None:
     with pytest.raises(RunFailed, match=r"S3_PORT=.* is no port"):
         read_ports(settings(S3_PORT=text), private_broker=True)
+
+
+def test_s3_port_does_not_matter_with_an_s3_of_ones_own(taken: int) -> None:
+    assert read_ports(settings(S3_PORT=taken), private_broker=True, private_s3=False).s3 == 0
+
+
+def test_0_takes_any_port_that_is_free() -> None:
+    ports = read_ports({"PORT": "0", "S3_PORT": "0", "AMQP_PORT": "0"}, private_broker=True)
+    assert len({ports.gateway, ports.s3, ports.amqp} - {0}) == 3
 
 
 def test_one_port_for_two_servers_is_refused() -> None:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from embedded.home import Home
-from embedded.s3 import Storage, everybody_may_read
+from embedded.s3 import EmbeddedS3, everybody_may_read
 from embedded.services import Account, ServicePorts, Services
 
 PORTS = ServicePorts(18190, 18191, 18192, 18193, 18194, 18195)
@@ -11,7 +11,7 @@ PORTS = ServicePorts(18190, 18191, 18192, 18193, 18194, 18195)
 
 @pytest.fixture
 def services(home: Home) -> Services:
-    return Services(home, Storage(15199, "id", "key"), "amqp://b", PORTS, Account("demo", "hush-hush"))
+    return Services(home, EmbeddedS3(15199, "id", "key").storage, "amqp://b", PORTS, Account("demo", "hush-hush"))
 
 
 def test_every_server_listens_on_this_machine_only(services: Services) -> None:
@@ -42,7 +42,7 @@ def test_callers_settings_reach_the_service_but_never_override_the_run(
     monkeypatch.setenv("AUTH_DATABASE_URL", "postgresql://production")
     monkeypatch.setenv("AUTH_LISTEN_HOST", "0.0.0.0")  # noqa: S104 - that it is not used is the claim
 
-    children = Services(home, Storage(1, "", ""), "amqp://b", PORTS, Account("demo", "")).children()
+    children = Services(home, EmbeddedS3(1, "", "").storage, "amqp://b", PORTS, Account("demo", "")).children()
 
     auth, catalog = (next(child for child in children if child.name == name) for name in ("auth", "catalog"))
     assert auth.environment["AUTH_LOG_LEVEL"] == "debug"
