@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ConnectionError, HTTPClientError  # noqa: A004 - botocore's
 from PIL import Image
 
 from clients import ValidatingClient, path
@@ -67,15 +68,19 @@ class Client:
     def step(self) -> bool:
         """Send one request; tell whether it was answered."""
         operation, key = self._choose()
-        if operation == "register":
-            self.put_original(key)
+        if operation == "register" and not self.put_original(key):
+            return False
         return self.send(operation, key, self.random.choice(self.ledger.collections))
 
-    def put_original(self, key: str) -> None:
-        """Put an original of a colour of its own, past the proxy."""
+    def put_original(self, key: str) -> bool:
+        """Put an original of a colour of its own, past the proxy; tell whether S3 took it."""
         colour = self.random.randrange(256), self.random.randrange(256), self.random.randrange(256)
         picture = encoded(Image.new("RGB", SIZE, colour), "PNG")
-        self.s3.put_object(Bucket=BUCKET, Key=key, Body=picture, ContentType="image/png")
+        try:
+            self.s3.put_object(Bucket=BUCKET, Key=key, Body=picture, ContentType="image/png")
+        except (ConnectionError, HTTPClientError):  # S3 is away
+            return False
+        return True
 
     def send(self, operation: str, key: str, name: str = "") -> bool:
         """Send the request of OPERATION on KEY, of collection NAME where it is about one, and enter it."""

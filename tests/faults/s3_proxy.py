@@ -1,7 +1,7 @@
 """An S3 that misbehaves as it is told: it stands between imaging and S3, in a container of its own.
 
 What comes in on port 5000 goes on to `s3:5000`. A PUT of a JSON object to port 5001 says how, for all requests from
-now on; its fields are those of Behaviour. It needs nothing but Python's own library.
+now on; its fields are those of Behaviour. A request goes on with the host that it was signed for.
 """
 
 import base64
@@ -17,10 +17,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+
+import boto3
+from botocore.config import Config
 
 UPSTREAM = os.environ.get("UPSTREAM", "s3:5000")
-HOP_BY_HOP = {"host", "connection", "keep-alive", "transfer-encoding", "expect", "content-length", "date", "server"}
+HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "expect", "content-length", "date", "server"}
 DRIP_S = 0.5
 TICK_S = 0.05
 
@@ -90,7 +93,7 @@ class Proxy(BaseHTTPRequestHandler):
             self.answer(HTTPStatus.SERVICE_UNAVAILABLE, {"Content-Type": "application/xml"}, SLOW_DOWN)
             return
         if behaviour.kind == "replace":
-            send("PUT", self.path, {"Content-Type": "image/png"}, base64.b64decode(behaviour.replacement))
+            replace(self.path, base64.b64decode(behaviour.replacement))
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
         status, answered, content = send(self.command, self.path, headers, body)
         self.answer(status, answered, content, behaviour)
@@ -169,6 +172,18 @@ def wait_while(behaviour: Behaviour, seconds: float) -> None:
     ends = time.monotonic() + seconds
     while time.monotonic() < ends and switch.holds(behaviour):
         time.sleep(TICK_S)
+
+
+def replace(path: str, body: bytes) -> None:
+    """Put another object in place of the one at PATH, by a credential of the tests."""
+    bucket, _, key = unquote(urlsplit(path).path).strip("/").partition("/")
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=f"http://{UPSTREAM}",
+        region_name="us-east-1",
+        config=Config(s3={"addressing_style": "path"}),
+    )
+    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="image/png")
 
 
 def send(method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:

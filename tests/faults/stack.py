@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 PROJECT = "imghost-faults"
 HOME = ROOT / ".imghost" / "faults"
 BUCKET = "imghost"
+S3_ACCESS_KEY_ID = "tests"
 PORTS = {
     "PORT": 28080,
     "S3_PORT": 25000,
@@ -46,7 +47,9 @@ SECRETS = (
     "AUTH_DATABASE_PASSWORD",
     "CATALOG_DATABASE_PASSWORD",
     "RABBITMQ_PASSWORD",
+    "S3_SECRET_ACCESS_KEY",
     "CATALOG_S3_SECRET_ACCESS_KEY",
+    "CATALOG_RECONCILE_S3_SECRET_ACCESS_KEY",
     "IMAGING_S3_SECRET_ACCESS_KEY",
     "AUTH_FIRST_PASSWORD",
 )
@@ -101,7 +104,13 @@ class Stack:
         ports = {name: str(port) for name, port in PORTS.items()}
         return run(
             *("docker", "compose", "--project-name", PROJECT, *files, *words),
-            environment={**os.environ, **images(), **ports, **self.environment},
+            environment={
+                **os.environ,
+                **images(),
+                **ports,
+                "S3_ACCESS_KEY_ID": S3_ACCESS_KEY_ID,
+                **self.environment,
+            },
         )
 
     # --- ways in ---
@@ -120,8 +129,8 @@ class Stack:
             "s3",
             endpoint_url=f"http://127.0.0.1:{PORTS['S3_PORT']}",
             region_name="us-east-1",
-            aws_access_key_id="tests",
-            aws_secret_access_key="tests",
+            aws_access_key_id=S3_ACCESS_KEY_ID,
+            aws_secret_access_key=self.environment["S3_SECRET_ACCESS_KEY"],
             config=Config(s3={"addressing_style": "path"}, max_pool_connections=20),
         )
 
@@ -152,6 +161,18 @@ class Stack:
     def start(self, service: str) -> None:
         """Start a service that was killed or stopped."""
         run("docker", "start", container(service))
+
+    def restart(self, service: str) -> None:
+        """End a service and start it, as an operator does."""
+        self.compose("restart", service)
+
+    def wait_until_healthy(self, service: str) -> None:
+        """Wait until a service says that it is ready."""
+
+        def is_healthy() -> bool:
+            return run("docker", "inspect", "--format", "{{.State.Health.Status}}", container(service)) == "healthy\n"
+
+        until(is_healthy, READY_S, f"{service} is not ready")
 
     def end(self, service: str) -> int:
         """Send SIGTERM to a service and wait for its end, which SIGKILL brings after its grace; give its status."""

@@ -1,4 +1,4 @@
-"""An S3 that is slow, drips, refuses, breaks off, or has another original by the time it is read."""
+"""An S3 that is slow, drips, refuses, breaks off, ends, or has another original by the time it is read."""
 
 import base64
 from typing import Any
@@ -41,3 +41,23 @@ def test_s3_object_replaced_between_message_and_read(trial: Trial) -> None:
             lasts(BAD_S)
 
     trial.survives(fault)
+
+
+@pytest.mark.short
+def test_s3_restarted(trial: Trial) -> None:
+    """What imaging was told is written, and what clients were told is there, is there when the server is back."""
+
+    def fault() -> None:
+        trial.stack.restart("s3")
+        trial.stack.wait_until_healthy("s3")
+
+    trial.survives(fault, hit={"s3"})
+
+
+def test_s3_killed(trial: Trial) -> None:
+    def fault() -> None:
+        trial.stack.kill("s3")
+        trial.stack.start("s3")
+        trial.stack.wait_until_healthy("s3")
+
+    trial.survives(fault, hit={"s3"})
