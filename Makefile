@@ -11,7 +11,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: $(VENV)/run.stamp  ## run everything here as plain processes; Ctrl-C ends it (PORT, S3_PORT, AMQP_PORT, AMQP_URL)
+run: $(VENV)/run.stamp  ## run everything here as plain processes; Ctrl-C ends it (PORT, S3_PORT, AMQP_PORT, AMQP_URL, S3_BUCKET)
 	@PYTHONPATH=embedded/src exec $(BIN)/python -m embedded --end-with-parent
 
 # --- what every change must pass -------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """The stack under test, its users, and the S3 beside it.
 
-Without IMGHOST_URL every test runs on the plain processes and on the compose stack. With it, only the service at that
-address is tested; the other names are those of `.imghost/run.env`, and AUTH_COMMAND says how the commands of auth are
-called there.
+Without IMGHOST_URL every test runs on the plain processes, whose S3 is moto, and on the compose stack, whose S3 keeps
+what it has. With it, only the service at that address is tested, whatever S3 it has; the other names are those of
+`.imghost/run.env` (an empty S3_ENDPOINT_URL is AWS), and AUTH_COMMAND says how the commands of auth are called there.
 """
 
 import os
@@ -71,7 +71,7 @@ def bucket(stack: Stack) -> str:
 def s3(stack: Stack) -> "S3Client":
     return boto3.client(
         "s3",
-        endpoint_url=stack["S3_ENDPOINT_URL"],
+        endpoint_url=stack["S3_ENDPOINT_URL"] or None,
         region_name=stack["AWS_DEFAULT_REGION"],
         aws_access_key_id=stack["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=stack["AWS_SECRET_ACCESS_KEY"],

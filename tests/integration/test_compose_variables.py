@@ -1,0 +1,87 @@
+"""What docker compose makes of the variables that an operator says, without an edit of a file; nothing is started."""
+
+import json
+import os
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from containers import ROOT
+
+OWN_S3 = {
+    "COMPOSE_FILE": "docker-compose.yml:containers/own-s3.yml",
+    "S3_BUCKET": "pics",
+    "AWS_ACCESS_KEY_ID": "id",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+}
+
+
+def compose_config(**variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | variables
+    command = ["docker", "compose", "--env-file", "/dev/null", "config"]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
+
+
+def services(**variables: str) -> dict[str, Any]:
+    done = compose_config(**variables)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = yaml.safe_load(done.stdout)["services"]
+    return found
+
+
+def buckets(found: dict[str, Any]) -> Any:
+    return json.loads(found["catalog"]["environment"]["CATALOG_BUCKETS"])
+
+
+@pytest.fixture(autouse=True)
+def _compose(engine: None) -> None:
+    pass
+
+
+def test_setting_reaches_its_container_when_it_is_said_and_is_absent_otherwise() -> None:
+    assert services()["gateway"]["environment"]["GATEWAY_TRUSTED_PROXIES"] is None
+    assert services(GATEWAY_TRUSTED_PROXIES="2")["gateway"]["environment"]["GATEWAY_TRUSTED_PROXIES"] == "2"
+
+
+def test_buckets_of_the_operator_take_the_place_of_the_one_here() -> None:
+    assert buckets(services()) == {"imghost": {"url": "http://127.0.0.1:5000/imghost/"}}
+    assert buckets(services(S3_PORT="5999")) == {"imghost": {"url": "http://127.0.0.1:5999/imghost/"}}
+    assert buckets(services(S3_PUBLIC_URL="https://s3.example")) == {"imghost": {"url": "https://s3.example/imghost/"}}
+    said = {"imghost": {"url": "https://cdn.example/", "prefixes": ["a/"]}}
+    assert buckets(services(CATALOG_BUCKETS=json.dumps(said))) == said
+
+
+def test_bucket_at_aws_needs_no_container_and_is_reached_by_those_that_need_it() -> None:
+    found = services(**OWN_S3, AWS_DEFAULT_REGION="eu-central-1")
+    assert not {"s3", "s3-volume"} & set(found)
+    assert buckets(found) == {"pics": {"url": "https://s3.eu-central-1.amazonaws.com/pics/"}}
+    imaging = found["imaging"]["environment"]
+    assert not imaging["IMAGING_S3_ENDPOINT_URL"]
+    assert (imaging["IMAGING_S3_REGION"], imaging["IMAGING_S3_ACCESS_KEY_ID"]) == ("eu-central-1", "id")
+    assert {name for name, spec in found.items() if "outside" in spec.get("networks", {})} == {
+        "s3-setup",
+        "catalog",
+        "imaging",
+    }
+
+
+def test_s3_server_of_ones_own_may_have_another_address_for_browsers_and_a_credential_for_each_service() -> None:
+    found = services(
+        **OWN_S3,
+        S3_ENDPOINT_URL="http://s3.internal:9000",
+        S3_PUBLIC_URL="https://pics.example",
+        IMAGING_S3_ACCESS_KEY_ID="imaging-id",
+    )
+    catalog, imaging = found["catalog"]["environment"], found["imaging"]["environment"]
+    assert buckets(found) == {"pics": {"url": "https://pics.example/pics/"}}
+    assert catalog["CATALOG_S3_ENDPOINT_URL"] == "https://pics.example"
+    assert imaging["IMAGING_S3_ENDPOINT_URL"] == "http://s3.internal:9000"
+    assert (imaging["IMAGING_S3_ACCESS_KEY_ID"], catalog["CATALOG_S3_ACCESS_KEY_ID"]) == ("imaging-id", "id")
+
+
+def test_what_an_s3_of_ones_own_needs_is_named() -> None:
+    done = compose_config(**{name: value for name, value in OWN_S3.items() if name != "S3_BUCKET"})
+    assert done.returncode != 0
+    assert "required variable S3_BUCKET is missing a value" in done.stderr
