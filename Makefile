@@ -89,8 +89,8 @@ base-images: engine  ## build stand-ins for the public base images, where no reg
 
 compose-up: engine  ## build and start the whole stack in containers (PORT, S3_PORT)
 	docker compose up --build --wait
-	@echo "imghost is on http://127.0.0.1:$${PORT:-8080}, user $${AUTH_FIRST_USERNAME:-demo}," \
-		"password $${AUTH_FIRST_PASSWORD:-demo-on-this-machine}; S3 is on http://127.0.0.1:$${S3_PORT:-5000}"
+	@echo "imghost is on http://$$(docker compose port gateway 8000), user $${AUTH_FIRST_USERNAME:-demo}," \
+		"password $${AUTH_FIRST_PASSWORD:-demo-on-this-machine}"
 
 compose-down:  ## stop the stack in containers and forget its data
 	docker compose down --volumes

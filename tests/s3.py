@@ -1,8 +1,8 @@
 """Real S3 servers, with an empty bucket for each test: moto in this process, and the one that the compose stack has.
 
-With IMGHOST_TEST_S3_ENDPOINT_URL every test that asks for one has the server at that address instead, by the credential
-IMGHOST_TEST_S3_ACCESS_KEY_ID and IMGHOST_TEST_S3_SECRET_ACCESS_KEY. Its bucket IMGHOST_TEST_S3_BUCKET is made for the
-tests and removed, unless it is there: then it has to be empty, and stays.
+A test has moto, unless it wants all of SERVERS. With IMGHOST_TEST_S3_ENDPOINT_URL these are the one at that address, by
+the credential IMGHOST_TEST_S3_ACCESS_KEY_ID and IMGHOST_TEST_S3_SECRET_ACCESS_KEY. Its bucket IMGHOST_TEST_S3_BUCKET is
+made for the tests and removed, unless it is there: then it has to be empty, and stays.
 """
 
 import os
@@ -81,8 +81,8 @@ def named_s3() -> str:
 
 @pytest.fixture(scope="module")
 def s3_endpoint(request: pytest.FixtureRequest) -> str:
-    """URL of an S3 server: of the one that the test names, else of the one at hand."""
-    url: str = request.getfixturevalue(getattr(request, "param", SERVERS[0]))
+    """URL of an S3 server: of the one that the test names by its fixture, else of moto."""
+    url: str = request.getfixturevalue(getattr(request, "param", "moto_s3"))
     return url
 
 

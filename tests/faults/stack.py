@@ -100,7 +100,7 @@ class Stack:
 
     def compose(self, *words: str) -> str:
         """Run docker compose on the project; give what it printed, or fail with its last lines."""
-        files = ("--file", "docker-compose.yml", "--file", "tests/faults/compose.yml")
+        files = ("--file", "docker-compose.yml", "--file", "tests/faults/compose.yml", "--env-file", os.devnull)
         ports = {name: str(port) for name, port in PORTS.items()}
         return run(
             *("docker", "compose", "--project-name", PROJECT, *files, *words),
@@ -109,6 +109,7 @@ class Stack:
                 **images(),
                 **ports,
                 "S3_ACCESS_KEY_ID": S3_ACCESS_KEY_ID,
+                "S3_BUCKET": BUCKET,
                 **self.environment,
             },
         )

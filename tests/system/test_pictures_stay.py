@@ -69,7 +69,7 @@ def test_original_and_thumbs_of_a_ready_image_are_served_after_its_s3_was(
 
     again(compose_stack)
 
-    until(lambda: answers(image["url"]), 30, "S3 does not answer")
+    until(lambda: answers(image["url"]), 30, "the original is not served")
     assert shown(image) == before
     assert user.put(path("images", fields["key"]), json={"reprocess": True}).status == HTTPStatus.OK
     assert user.settled(fields["key"])["status"] == "ready"
