@@ -1,7 +1,7 @@
 """`setup.py make`: makes the S3 server of the compose stack ready: bucket, accounts, rights. `setup.py check`: looks.
 
-`make` can be repeated, and brings changed passwords to the server. `check` changes nothing: it asks whether the bucket
-of an S3 that somebody else looks after is there for each credential. What is wrong is said in one sentence, and ends it
+`make` can be repeated, and brings changed passwords to the server. `check` changes nothing: it lists the bucket of an
+S3 that somebody else looks after, with the credentials that may. What is wrong is said in one sentence, and ends it
 with status 1.
 
 Variables: S3_ENDPOINT_URL (AWS if empty), S3_REGION, S3_BUCKET; for `make` the administrator's S3_ACCESS_KEY_ID and
@@ -144,7 +144,7 @@ def check(bucket: str) -> None:
             try:
                 client(name, secret).list_objects_v2(Bucket=bucket, MaxKeys=1)
             except (ClientError, BotoCoreError) as fault:
-                sys.exit(f"{who.lower()} cannot use the bucket {bucket}: {fault}")
+                sys.exit(f"the credential {who}_S3_ACCESS_KEY_ID does not open the bucket {bucket}: {fault}")
     print(f"bucket {bucket} is there")
 
 

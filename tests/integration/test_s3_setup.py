@@ -141,9 +141,17 @@ def test_server_that_knows_no_accounts_gets_the_rest_and_a_line_says_so(moto_s3:
         ("make", {"S3_PUBLIC_URL": "http://127.0.0.1:0"}, "S3_PORT=0 publishes S3 at a port that nobody knows"),
         ("make", {"S3_SECRET_ACCESS_KEY": "a-wrong-secret"}, "SignatureDoesNotMatch"),
         ("make", {"S3_ENDPOINT_URL": "http://127.0.0.1:9"}, "http://127.0.0.1:9 cannot be made ready"),
-        ("check", {"S3_BUCKET": "not-there"}, "imaging cannot use the bucket not-there: "),
-        ("check", {"IMAGING_S3_SECRET_ACCESS_KEY": "a-wrong-secret"}, "imaging cannot use .*SignatureDoesNotMatch"),
-        ("check", {"CATALOG_RECONCILE_S3_ACCESS_KEY_ID": "nobody"}, "catalog_reconcile cannot .*InvalidAccessKeyId"),
+        ("check", {"S3_BUCKET": "not-there"}, "IMAGING_S3_ACCESS_KEY_ID does not open the bucket not-there: "),
+        (
+            "check",
+            {"IMAGING_S3_SECRET_ACCESS_KEY": "a-wrong-secret"},
+            "IMAGING_S3_.*SignatureDoesNotMatch",
+        ),
+        (
+            "check",
+            {"CATALOG_RECONCILE_S3_ACCESS_KEY_ID": "nobody"},
+            "CATALOG_RECONCILE_S3_.*InvalidAccessKeyId",
+        ),
     ],
 )
 def test_what_is_in_the_way_is_one_sentence(
