@@ -209,6 +209,7 @@ def test_many_jobs_of_a_refused_bucket_hold_up_none_of_another_and_all_are_done_
         finally:
             consumer.stop.set()
             running.result(20)
+            publisher.close()
     assert {event.type for event in stage.told} == {"image.processed"}
     assert depths.measure(broker_url, queue).dead == 0
 
