@@ -56,6 +56,7 @@ def restore(stack: Stack, *, elsewhere: bool) -> None:
 
 def reconcile(stack: Stack, *words: str) -> list[dict[str, Any]]:
     """Run `catalog reconcile` on the bucket; give what it tells, line by line."""
+    # Status 1: something was found, and left.
     command = " ".join(("catalog reconcile --json --bucket", BUCKET, *words, "|| test $? = 1"))
     said = stack.compose("run", "--rm", "--no-deps", "--entrypoint", "sh", "reconcile", "-c", command)
     return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
