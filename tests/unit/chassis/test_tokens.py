@@ -5,7 +5,7 @@ import jwt
 import pytest
 
 from chassis import tokens
-from chassis.errors import TokenRefusedError
+from chassis.errors import ClocksApartError, TokenRefusedError
 from chassis.tokens import Principal
 
 ANNA = Principal("id-of-anna", "anna", "password")
@@ -37,10 +37,11 @@ def test_token_for_another_service_is_refused(keys: tuple[str, str]) -> None:
         tokens.verify(keys[1], "catalog", f"Bearer {token}")
 
 
-@pytest.mark.parametrize("forgery", ["another key", "public key as secret", "no algorithm", "expired", "no expiry"])
+@pytest.mark.parametrize("forgery", ["another key", "public key as secret", "no algorithm", "no expiry", "no moment of issue", "times that are none"])
 def test_forged_token_is_refused(keys: tuple[str, str], tmp_path: Path, forgery: str) -> None:
     now = int(time.time())
-    claims = {"aud": "catalog", "exp": now + 30, "sub": "x", "name": "x", "method": "password"}
+    claims: dict[str, object] = {"aud": "catalog", "iat": now, "exp": now + 30, "sub": "x", "name": "x"}
+    claims["method"] = "password"
     match forgery:
         case "another key":
             tokens.create_key_files(tmp_path / "other" / "private", tmp_path / "other" / "public")
@@ -59,13 +60,34 @@ def test_forged_token_is_refused(keys: tuple[str, str], tmp_path: Path, forgery:
             token = f"{signed}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
         case "no algorithm":
             token = jwt.encode(claims, None, algorithm="none")  # type: ignore[arg-type] # as a forger would
-        case "expired":
-            token = jwt.encode({**claims, "exp": now - 60}, keys[0], algorithm="EdDSA")
+        case "no moment of issue":
+            del claims["iat"]
+            token = jwt.encode(claims, keys[0], algorithm="EdDSA")
+        case "times that are none":
+            token = jwt.encode({**claims, "iat": "soon"}, keys[0], algorithm="EdDSA")
         case _:
             del claims["exp"]
             token = jwt.encode(claims, keys[0], algorithm="EdDSA")
     with pytest.raises(TokenRefusedError):
         tokens.verify(keys[1], "catalog", f"Bearer {token}")
+
+
+def issued(keys: tuple[str, str], ago_s: int) -> str:
+    """A token as auth signs it, on a clock that is AGO_S seconds behind this one."""
+    now = int(time.time()) - ago_s
+    claims = {"aud": "catalog", "iat": now, "exp": now + tokens.LIFETIME_S, "sub": "x", "name": "x", "method": "key"}
+    return f"Bearer {jwt.encode(claims, keys[0], algorithm='EdDSA')}"
+
+
+@pytest.mark.parametrize("ago_s", [-58, -8, 0, 8, 58, 60 + 28])
+def test_clocks_may_be_a_minute_apart(keys: tuple[str, str], ago_s: int) -> None:
+    assert tokens.verify(keys[1], "catalog", issued(keys, ago_s)).user_id == "x"
+
+
+@pytest.mark.parametrize("ago_s", [-62, 60 + 32, 100_000])
+def test_token_outside_of_its_time_is_refused_as_a_matter_of_clocks(keys: tuple[str, str], ago_s: int) -> None:
+    with pytest.raises(ClocksApartError):
+        tokens.verify(keys[1], "catalog", issued(keys, ago_s))
 
 
 def test_existing_keys_are_kept(tmp_path: Path) -> None:

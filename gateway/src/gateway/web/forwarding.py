@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from http import HTTPStatus
 
+import structlog
 from flask import Response, json, request
 
 from chassis import problems, request_ids
+from chassis.errors import DependencyDownError
 from gateway import api_keys, paths
 from gateway.services import Answer, Services
 from gateway.settings import GatewaySettings
@@ -15,6 +17,11 @@ from gateway.web import request_bodies
 PAGING = ("limit", "cursor")
 SENT = ("Content-Type", "If-Match", "If-None-Match")
 RETURNED = ("Content-Type", "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate")
+
+# The code of a service's 401 for a user who was deleted since their token was signed: the one that is the client's.
+USER_IS_GONE = "unauthorized"
+
+log = structlog.get_logger(__name__)
 
 View = Callable[..., Response]
 
@@ -37,9 +44,14 @@ def view_of(route: Route, services: Services, settings: GatewaySettings) -> View
         asked = [(name, value) for name in (*PAGING, *route.query) for value in request.args.getlist(name)]
         parameters = [*named.items(), *asked]
         method = "GET" if request.method == "HEAD" else request.method
-        return _relay(
-            services.call(route.service, method, route.target, parameters=parameters, headers=headers, body=body)
+        answer = services.call(
+            route.service, method, route.target, parameters=parameters, headers=headers, body=body
         )
+        if answer.status == HTTPStatus.UNAUTHORIZED and json.loads(answer.body)["code"] != USER_IS_GONE:
+            # The client's credentials are good. The services disagree about the key of tokens, or about the time.
+            log.error("service refuses the token that auth has just signed", called=route.service)
+            raise DependencyDownError(f"{route.service} service")
+        return _relay(answer)
 
     return view
 

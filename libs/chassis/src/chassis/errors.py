@@ -10,10 +10,17 @@ class DependencyDownError(Exception):
         super().__init__(f"The {what} does not answer. Try again in a moment.")
 
 
-class TokenRefusedError(Exception):
-    """No token, or one that is forged, expired, or meant for somebody else."""
+class ClocksApartError(DependencyDownError):
+    """The clocks of auth and of this service are further apart than tokens bear."""
 
-    code = "unauthorized"
+    def __init__(self) -> None:
+        Exception.__init__(self, "The service cannot tell who calls at the moment. Try again in a moment.")
+
+
+class TokenRefusedError(Exception):
+    """No token, or one that is forged, or meant for somebody else; the gateway never sends such a one."""
+
+    code = "token-refused"
 
     def __init__(self) -> None:
         super().__init__("This service takes requests with a valid token only.")

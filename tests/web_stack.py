@@ -1,0 +1,153 @@
+"""auth, catalog and the gateway as plain processes on SQLite: all of HTTP, without a broker and S3.
+
+For tests that change what these processes stand on: their clocks, their addresses, the proxy before them.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from clients import ValidatingClient
+from deadlines import until
+from embedded.ports import free_ports
+
+ANNA = ("anna", "annas password")
+BUCKET = "imghost"
+CLOCKS = Path(__file__).with_name("clocks")
+
+
+@dataclass
+class WebStack:
+    """The three web services, each with its log in FOLDER; HOST is the address that they listen on, as URLs spell it.
+
+    `start` starts one with SETTINGS, which are named without the service's prefix, on a clock that is some seconds off.
+    """
+
+    folder: Path
+    host: str = "127.0.0.1"
+    ports: dict[str, int] = field(
+        default_factory=lambda: dict(zip(("auth", "catalog", "gateway"), free_ports(3), strict=True))
+    )
+    processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+
+    def prepare(self) -> None:
+        """Make the key pair, the databases, and the user ANNA."""
+        self.make_keys()
+        self._run("auth", "migrate")
+        self._run("catalog", "migrate")
+
+    def make_keys(self) -> None:
+        """Make the key pair that tokens are signed and verified with."""
+        keys = ("--private", str(self.folder / "private.pem"), "--public", str(self.folder / "public.pem"))
+        self._run("auth", "create-token-key", *keys)
+
+    def start_all(self, **settings_of_gateway: str) -> None:
+        """Start all three."""
+        self.start("auth")
+        self.start("catalog")
+        self.start("gateway", **settings_of_gateway)
+
+    def start(self, service: str, clock_s: int = 0, **settings: str) -> None:
+        """Start one and wait until it answers; one that ran already is ended first."""
+        self.stop(service)
+        environment = self._environment(service) | {f"{service.upper()}_{name}": v for name, v in settings.items()}
+        if clock_s:
+            environment |= {"PYTHONPATH": str(CLOCKS), "CLOCK_AHEAD_S": str(clock_s)}
+        with (self.folder / f"{service}.log").open("wb") as log:
+            self.processes[service] = subprocess.Popen(
+                [self._program(service), "serve"],
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # its web processes are ended with it
+            )
+        until(lambda: self._answers(service), 30, f"{service} does not answer:\n{self.said(service)}")
+
+    def stop(self, service: str) -> None:
+        """End one, if it runs."""
+        process = self.processes.pop(service, None)
+        if process is not None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    def url(self, service: str = "gateway") -> str:
+        """Where a service answers."""
+        return f"http://{self.host}:{self.ports[service]}"
+
+    def anna(self, base_url: str = "") -> ValidatingClient:
+        """A client of the user ANNA, by default of the gateway itself."""
+        return ValidatingClient(base_url or self.url(), ANNA)
+
+    def said(self, service: str) -> str:
+        """Everything that a service has logged."""
+        return (self.folder / f"{service}.log").read_text()
+
+    def lines(self, service: str, event: str) -> list[dict[str, Any]]:
+        """The lines of a service's log that tell of EVENT."""
+        return [
+            line
+            for line in (json.loads(text) for text in self.said(service).splitlines() if text.startswith("{"))
+            if line["event"] == event
+        ]
+
+    def _answers(self, service: str) -> bool:
+        assert self.processes[service].poll() is None, self.said(service)
+        with suppress(requests.ConnectionError):
+            return requests.get(f"{self.url(service)}/healthz", timeout=5).ok
+        return False
+
+    def _run(self, service: str, *words: str) -> None:
+        subprocess.run([self._program(service), *words], env=self._environment(service), check=True, timeout=60)
+
+    @staticmethod
+    def _program(service: str) -> str:
+        return str(Path(sys.executable).with_name(service))
+
+    def _environment(self, service: str) -> dict[str, str]:
+        own = {
+            "auth": {
+                "DATABASE_URL": f"sqlite:///{self.folder}/auth.db",
+                "TOKEN_PRIVATE_KEY_FILE": str(self.folder / "private.pem"),
+                "FIRST_USERNAME": ANNA[0],
+                "FIRST_PASSWORD": ANNA[1],
+            },
+            "catalog": {
+                "DATABASE_URL": f"sqlite:///{self.folder}/catalog.db",
+                "TOKEN_PUBLIC_KEY_FILE": str(self.folder / "public.pem"),
+                "BUCKETS": json.dumps({BUCKET: {}}),
+                "DEFAULT_BUCKET": BUCKET,
+            },
+            "gateway": {"AUTH_URL": self.url("auth"), "CATALOG_URL": self.url("catalog")},
+        }
+        common = {"LISTEN_HOST": self.host, "LISTEN_PORT": str(self.ports[service]), "OPS_PORT": "0"}
+        settings = {"WEB_PROCESSES": "1", **common, **own[service]}
+        return {"PATH": os.environ["PATH"], **{f"{service.upper()}_{name}": value for name, value in settings.items()}}
+
+
+@pytest.fixture(scope="session")
+def prepared_web_stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with keys and databases, for every test to copy."""
+    stack = WebStack(tmp_path_factory.mktemp("web-stack"))
+    stack.prepare()
+    return stack.folder
+
+
+@pytest.fixture
+def web_stack(prepared_web_stack: Path, tmp_path: Path) -> Iterator[WebStack]:
+    """The three web services, prepared; the test starts them."""
+    shutil.copytree(prepared_web_stack, tmp_path, dirs_exist_ok=True)
+    stack = WebStack(tmp_path)
+    yield stack
+    for service in list(stack.processes):
+        stack.stop(service)
