@@ -114,8 +114,9 @@ def test_broker_that_is_away_counts_as_not_published() -> None:
 
 def test_publisher_comes_back_after_its_connection_is_lost(broker_url: str, publisher: Publisher, queue: Queue) -> None:
     publisher.publish(happened(queue))
-    assert publisher._connection is not None  # noqa: SLF001 - cut it as a broker would
-    publisher._connection._impl._transport._sock.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined] # noqa: SLF001
+    opened = publisher._connection._connection  # noqa: SLF001 - cut it as a broker would
+    assert opened is not None
+    opened._impl._transport._sock.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined] # noqa: SLF001
     publisher.publish(happened(queue))
     wait_for(lambda: depth(broker_url, queue.name) == 2)
 

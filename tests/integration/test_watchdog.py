@@ -14,8 +14,9 @@ from catalog.adapters.store import Store
 from catalog.adapters.tables import images, jobs, outbox
 from catalog.watchdog import Watchdog
 from catalog_steps import Sent, Steps
-from chassis import depths, topology
+from chassis import topology
 from chassis.database import Database, now
+from chassis.depths import Depths
 from chassis.errors import DependencyDownError
 from chassis.publisher import Publisher
 from chassis.topology import Queue
@@ -40,8 +41,15 @@ def queues(broker_url: str) -> Iterator[tuple[Queue, Queue]]:
 
 
 @pytest.fixture
-def watchdog(catalog_database: Database[Store], broker_url: str, queues: tuple[Queue, Queue]) -> Watchdog:
-    return Watchdog(catalog_database, broker_url, *queues, stuck_after=timedelta(0))
+def depths(broker_url: str) -> Iterator[Depths]:
+    depths = Depths(broker_url)
+    yield depths
+    depths.close()
+
+
+@pytest.fixture
+def watchdog(catalog_database: Database[Store], depths: Depths, queues: tuple[Queue, Queue]) -> Watchdog:
+    return Watchdog(catalog_database, depths, *queues, stuck_after=timedelta(0))
 
 
 def looks(watchdog: Watchdog) -> int:
@@ -119,7 +127,9 @@ def put(broker_url: str, queue: Queue, name: str) -> None:
     for _ in range(2):  # a consumer keeps one
         publisher.send("", name, b"{}", "m", headers={})
     publisher.close()
-    until(lambda: not depths.measure(broker_url, queue).is_idle, 10, "the messages are counted")
+    depths = Depths(broker_url)
+    until(lambda: not depths.measure(queue).is_idle, 10, "the messages are counted")
+    depths.close()
 
 
 @pytest.mark.parametrize("name", ["jobs", "retries", "results"])
@@ -156,10 +166,10 @@ def test_what_is_lost_behind_messages_that_never_end_is_asked_for_again_ever_mor
 
 
 def test_broker_that_tells_of_no_consumers_is_not_believed(
-    catalog_database: Database[Store], steps: Steps, relayed: Callable[[], None], broker_url: str
+    catalog_database: Database[Store], steps: Steps, relayed: Callable[[], None], broker_url: str, depths: Depths
 ) -> None:
     unserved = Queue(f"test.{uuid4().hex}", ()), Queue(f"test.{uuid4().hex}", ())
-    watchdog = Watchdog(catalog_database, broker_url, *unserved, stuck_after=timedelta(0))
+    watchdog = Watchdog(catalog_database, depths, *unserved, stuck_after=timedelta(0))
     steps.register()
     relayed()
     assert looks(patient(watchdog)) == 0
@@ -182,14 +192,14 @@ def test_what_is_answered_between_two_looks_was_in_hand(
 
 
 def test_what_was_answered_or_is_young_is_left_alone(
-    catalog_database: Database[Store], broker_url: str, queues: tuple[Queue, Queue], steps: Steps, sent: Sent,
+    catalog_database: Database[Store], depths: Depths, queues: tuple[Queue, Queue], steps: Steps, sent: Sent,
     relayed: Callable[[], None],
 ) -> None:  # fmt: skip
     steps.processed(steps.register("done.jpg"))
     steps.register("young.jpg")
     relayed()
     before = sent()
-    assert looks(Watchdog(catalog_database, broker_url, *queues, stuck_after=timedelta(minutes=5))) == 0
+    assert looks(Watchdog(catalog_database, depths, *queues, stuck_after=timedelta(minutes=5))) == 0
     assert sent() == before
 
 
@@ -199,7 +209,7 @@ def test_age_of_what_is_pending_is_seen_also_while_the_broker_is_away(
     steps.register()
     with catalog_database.engine.begin() as connection:
         connection.execute(sa.text("UPDATE images SET date_pending = '2020-01-01 00:00:00'"))
-    away = Watchdog(catalog_database, "amqp://127.0.0.1:9", *queues, stuck_after=timedelta(0))
+    away = Watchdog(catalog_database, Depths("amqp://127.0.0.1:9"), *queues, stuck_after=timedelta(0))
     with pytest.raises(DependencyDownError):
         away.look()
     assert (REGISTRY.get_sample_value("oldest_pending_seconds") or 0) > 86400

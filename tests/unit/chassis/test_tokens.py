@@ -37,7 +37,10 @@ def test_token_for_another_service_is_refused(keys: tuple[str, str]) -> None:
         tokens.verify(keys[1], "catalog", f"Bearer {token}")
 
 
-@pytest.mark.parametrize("forgery", ["another key", "public key as secret", "no algorithm", "no expiry", "no moment of issue", "times that are none"])
+@pytest.mark.parametrize(
+    "forgery",
+    ["another key", "public key as secret", "no algorithm", "no expiry", "no moment of issue", "times that are none"],
+)
 def test_forged_token_is_refused(keys: tuple[str, str], tmp_path: Path, forgery: str) -> None:
     now = int(time.time())
     claims: dict[str, object] = {"aud": "catalog", "iat": now, "exp": now + 30, "sub": "x", "name": "x"}

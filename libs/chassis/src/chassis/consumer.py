@@ -19,9 +19,10 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ConsumerCancelled
 
 from chassis import checkpoints, request_ids, topology
+from chassis.connection import parameters
 from chassis.envelope import Event, MalformedMessageError
 from chassis.metrics import DELIVERIES
-from chassis.publisher import NotPublishedError, Publisher, parameters
+from chassis.publisher import NotPublishedError, Publisher
 from chassis.topology import Queue
 
 log = structlog.get_logger(__name__)

@@ -16,8 +16,8 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
 from chassis import topology
+from chassis.connection import parameters
 from chassis.errors import DependencyDownError
-from chassis.publisher import parameters
 from chassis.topology import Queue
 
 log = structlog.get_logger(__name__)
@@ -62,7 +62,7 @@ class Drain:
         while not self.stop.is_set():
             try:
                 self._drain()
-            except (AMQPError, OSError, DependencyDownError) as fault:
+            except (AMQPError, OSError) as fault:
                 log.warning("draining dead letters is delayed", error=repr(fault))
             except Exception:  # of a letter that cannot be kept: it must not take the other loops along
                 log.exception("draining dead letters failed")
@@ -76,8 +76,8 @@ class Drain:
                 topology.declare_dead(channel, queue)
             while not self.stop.is_set():
                 moved = sum(self._take(channel, queue) for queue in self.queues)
+                connection.process_data_events(0)  # heartbeats
                 if not moved:
-                    connection.process_data_events(0)  # heartbeats
                     self.stop.wait(POLL_S)
         finally:
             if connection.is_open:
@@ -89,8 +89,14 @@ class Drain:
             return 0
         letter = read(queue, properties, body)
         log.warning("dead letter", queue=queue.name, reason=letter.reason, message_id=letter.message_id)
-        self.keep(letter)
-        channel.basic_ack(cast("int", method.delivery_tag))
+        tag = cast("int", method.delivery_tag)
+        try:
+            self.keep(letter)
+        except DependencyDownError as fault:
+            log.warning("draining dead letters is delayed", error=str(fault))
+            channel.basic_reject(tag, requeue=True)  # rather than a new connection each second
+            return 0
+        channel.basic_ack(tag)
         return 1
 
 

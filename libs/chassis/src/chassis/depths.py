@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-import pika
 from pika.exceptions import AMQPError
 
 from chassis import topology
+from chassis.connection import KeptConnection
 from chassis.errors import DependencyDownError
-from chassis.publisher import parameters
 from chassis.topology import Queue
 
 
@@ -29,22 +28,27 @@ class Depth:
         return self.consumers > 0 and not (self.ready or self.retrying or self.dead)
 
 
-def measure(url: str, queue: Queue) -> Depth:
-    """Ask the broker how deep QUEUE is, which is declared if need be; raises DependencyDownError."""
-    try:
-        connection = pika.BlockingConnection(parameters(url, "depths"))
+class Depths:
+    """Looks at queues over one connection, which is kept. Safe to share between threads."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = KeptConnection(url, "depths", lambda _channel: None)
+
+    def measure(self, queue: Queue) -> Depth:
+        """Ask the broker how deep QUEUE is, which is declared if need be; raises DependencyDownError."""
         try:
-            channel = connection.channel()
-            topology.declare(channel, queue)
+            with self._connection.channel() as channel:
+                topology.declare(channel, queue)
 
-            def ready(name: str) -> int:
-                return int(channel.queue_declare(name, passive=True).method.message_count)
+                def ready(name: str) -> int:
+                    return int(channel.queue_declare(name, passive=True).method.message_count)
 
-            retrying = sum(ready(queue.retry(delay_s)) for delay_s in topology.RETRY_DELAYS_S)
-            dead, work = ready(queue.dead), channel.queue_declare(queue.name, passive=True).method
-            return Depth(work.message_count, retrying, dead, work.consumer_count)
-        finally:
-            if connection.is_open:
-                connection.close()
-    except (AMQPError, OSError) as fault:
-        raise DependencyDownError("message broker") from fault
+                retrying = sum(ready(queue.retry(delay_s)) for delay_s in topology.RETRY_DELAYS_S)
+                dead, work = ready(queue.dead), channel.queue_declare(queue.name, passive=True).method
+                return Depth(work.message_count, retrying, dead, work.consumer_count)
+        except (AMQPError, OSError) as fault:
+            raise DependencyDownError("message broker") from fault
+
+    def close(self) -> None:
+        """End the connection; a later look would make a new one."""
+        self._connection.close()

@@ -61,5 +61,7 @@ def configure(service: str, level: str, log_format: str, secrets: Sequence[re.Pa
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("pika", "botocore", "boto3", "urllib3", "s3transfer", "PIL"):
+    for chatty in ("botocore", "boto3", "urllib3", "s3transfer", "PIL"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    # Of one lost connection pika tells in 50 lines, stacks included, and then raises what our own line tells of.
+    logging.getLogger("pika").setLevel(logging.WARNING if root.level <= logging.DEBUG else logging.CRITICAL)

@@ -23,6 +23,7 @@ from chassis import commands, logs, ops, server, worker
 from chassis.commands import Commands
 from chassis.consumer import Consumer
 from chassis.dead_letters import Drain
+from chassis.depths import Depths
 from chassis.publisher import Publisher
 from chassis.relay import TIDY_EVERY_S, Relay
 from chassis.settings import load
@@ -65,7 +66,8 @@ def run_worker() -> None:
         broker_url, QUEUE, partial(handle, database), retrying, threads=settings.worker_threads, stop=stop
     )
     drain = Drain(broker_url, (JOBS, QUEUE), lambda letter: database.transact(keep, letter), stop)
-    watchdog = Watchdog(database, broker_url, JOBS, QUEUE, timedelta(seconds=settings.stuck_after_s))
+    depths = Depths(broker_url)
+    watchdog = Watchdog(database, depths, JOBS, QUEUE, timedelta(seconds=settings.stuck_after_s))
     own, shared = checks(database)
     ops.serve(settings.ops_host, settings.ops_port, own, {**shared, "broker": consumer.connected.is_set})
     database.wait_for_schema(stop)
@@ -77,8 +79,8 @@ def run_worker() -> None:
         "watchdog": worker.every(WATCH_EVERY_S, watchdog.look, stop),
     }
     worker.run(loops, stop)
-    relaying.close()
-    retrying.close()
+    for each in (relaying, retrying, depths):
+        each.close()
 
 
 @main.command()

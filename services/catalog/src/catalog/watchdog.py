@@ -14,7 +14,7 @@ import structlog
 from catalog import metrics, recovery
 from catalog.adapters.store import Store
 from chassis.database import Database, now
-from chassis.depths import Depth, measure
+from chassis.depths import Depth, Depths
 from chassis.errors import DependencyDownError
 from chassis.metrics import QUEUE_DEPTH
 from chassis.topology import Queue
@@ -29,13 +29,13 @@ PATIENCE = 12
 
 @dataclass
 class Watchdog:
-    """Looks at the DATABASE and at the depth of JOBS and RESULTS; what is pending for STUCK_AFTER is stuck.
+    """Looks at the DATABASE and, by DEPTHS, at JOBS and RESULTS; what is pending for STUCK_AFTER is stuck.
 
     Where nothing waits, that is; otherwise what is pending PATIENCE times as long. For one thread.
     """
 
     database: Database[Store]
-    broker_url: str
+    depths: Depths
     jobs: Queue
     results: Queue
     stuck_after: timedelta
@@ -86,7 +86,7 @@ class Watchdog:
             return False
 
     def _measure(self, queue: Queue) -> Depth:
-        depth = measure(self.broker_url, queue)
+        depth = self.depths.measure(queue)
         QUEUE_DEPTH.labels(queue.name, "ready").set(depth.ready)
         QUEUE_DEPTH.labels(queue.name, "retrying").set(depth.retrying)
         QUEUE_DEPTH.labels(queue.name, "dead").set(depth.dead)
