@@ -2,19 +2,21 @@
 
 import json
 import os
+import socket
 import threading
 from collections.abc import Iterable
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import REGISTRY, CollectorRegistry, make_wsgi_app
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from chassis import health
 from chassis.health import Checks
+from chassis.listening import listen
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -23,7 +25,17 @@ MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class _Server(ThreadingMixIn, WSGIServer):
+    """Serves on a socket that listens already; of either family."""
+
     daemon_threads = True
+
+    def __init__(self, listening: socket.socket) -> None:
+        host, port, *_ = listening.getsockname()
+        super().__init__((host, port), _QuietHandler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
+        self.server_name, self.server_port = host, port
+        self.setup_environ()
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -69,5 +81,6 @@ def serve(host: str, port: int, own: Checks, shared: Checks) -> None:
         start_response(status, [("Content-Type", "application/json")])
         return [json.dumps(document).encode()]
 
-    server = make_server(host, port, route, _Server, _QuietHandler)
+    server = _Server(listen(host, port))
+    server.set_app(route)
     threading.Thread(target=server.serve_forever, name="ops", daemon=True).start()

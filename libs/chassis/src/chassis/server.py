@@ -10,6 +10,7 @@ from gunicorn.glogging import Logger as GunicornLogger
 from prometheus_client import multiprocess
 
 from chassis import ops
+from chassis.listening import listen
 from chassis.settings import WebSettings
 
 log = structlog.get_logger(__name__)
@@ -59,7 +60,8 @@ def serve(make_app: Callable[[], Flask], settings: WebSettings, **options: Any) 
         multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
     defaults: dict[str, Any] = {
-        "bind": f"{settings.listen_host}:{settings.listen_port}",
+        # Gunicorn's own sockets leave it to the system whether those of IPv6 take IPv4 too.
+        "bind": f"fd://{listen(settings.listen_host, settings.listen_port).detach()}",
         "workers": settings.web_processes,
         "worker_class": "chassis.web_worker.Worker",
         "keepalive": KEEPALIVE_S,
