@@ -49,13 +49,23 @@ class Answer:
 
 @dataclass
 class ValidatingClient:
-    """Talks to the gateway at BASE_URL; AUTH is (username, password), an API key to be sent as Bearer, or None."""
+    """Talks to the gateway at BASE_URL; AUTH is (username, password), an API key to be sent as Bearer, or None.
+
+    Where BASE_URL has a path, the gateway is served below it: targets get it that lack it.
+    """
 
     base_url: str
     auth: tuple[str, str] | str | None = None
     timeout_s: float = 30.0
-    contract: Contract = field(default_factory=Contract)
+    contract: Contract = field(init=False, repr=False)
     _connection: http.client.HTTPConnection | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self.contract = Contract(self._prefix)
+
+    @property
+    def _prefix(self) -> str:
+        return urlsplit(self.base_url).path.rstrip("/")
 
     @property
     def username(self) -> str:
@@ -98,6 +108,7 @@ class ValidatingClient:
         params: dict[str, str | int] | None = None,
     ) -> Answer:
         """Send TARGET exactly as given and check the exchange: what the document refuses, the gateway must refuse."""
+        target = target.removeprefix(self._prefix)
         sent_headers, sent_body = self._compose(json, form, body, headers or {})
         if params:
             target += "?" + urlencode(params)
@@ -146,7 +157,9 @@ class ValidatingClient:
             parts = urlsplit(self.base_url)
             self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=self.timeout_s)
         try:
-            self._connection.putrequest(method, target, skip_host="Host" in headers, skip_accept_encoding=True)
+            self._connection.putrequest(
+                method, self._prefix + target, skip_host="Host" in headers, skip_accept_encoding=True
+            )
             if "Transfer-Encoding" not in headers and (body is not None or method in {"POST", "PUT"}):
                 headers.setdefault("Content-Length", str(len(body or b"")))
             for name, value in headers.items():

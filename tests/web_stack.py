@@ -56,7 +56,7 @@ class WebStack:
         """Start all three."""
         self.start("auth")
         self.start("catalog")
-        self.start("gateway", **settings_of_gateway)
+        self.start("gateway", 0, **settings_of_gateway)
 
     def start(self, service: str, clock_s: int = 0, **settings: str) -> None:
         """Start one and wait until it answers; one that ran already is ended first."""

@@ -28,9 +28,10 @@ class ContractBreachError(AssertionError):
 
 
 class Contract:
-    """The OpenAPI document, ready to judge."""
+    """The OpenAPI document, ready to judge; answers have the PREFIX that the gateway is served under, targets lack it."""
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
         self._document = _document()
         self._patterns = [(_pattern(template), template) for template in self._document["paths"]]
 
@@ -49,10 +50,14 @@ class Contract:
         media_type = headers.get_content_type()
         _demand(media_type in response["content"], where, f"undocumented content type {media_type}")
         if media_type.endswith("json"):
-            self._check(response["content"][media_type]["schema"], json.loads(body), where)
+            is_document = template == "/api/openapi.json"  # whose examples are of nobody's service
+            shown = json.loads(body, object_hook=None if is_document else lambda each: self._check_uri(each, where))
+            self._check(response["content"][media_type]["schema"], shown, where)
         if status >= 400:
             problem = json.loads(body)
             _demand(problem["status"] == status, where, "the problem tells of another status")
+            is_below = problem["instance"].startswith(f"{self._prefix}/") or problem["instance"] == "/"
+            _demand(is_below, where, f"instance {problem['instance']} is not below {self._prefix}")
             _demand(problem["request_id"] == headers["X-Request-ID"], where, "the problem has another request id")
 
     def check_request(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> None:
@@ -94,6 +99,11 @@ class Contract:
             fields = {name: values[-1] for name, values in parse_qs(body.decode(), keep_blank_values=True).items()}
         self._check(described["content"][media_type]["schema"], fields, f"{where}: body")
 
+    def _check_uri(self, members: Schema, where: str) -> Schema:
+        if isinstance(uri := members.get("uri"), str):
+            _demand(uri.startswith(f"{self._prefix}/api/"), where, f"uri {uri} is not below {self._prefix}/api/")
+        return members
+
     def _template(self, target: str) -> str | None:
         raw_path = target.partition("?")[0]
         return next((template for pattern, template in self._patterns if pattern.fullmatch(raw_path)), None)
@@ -119,6 +129,9 @@ class Contract:
                 _demand(not header.get("required"), where, f"header {name} is missing")
             else:
                 self._check(header["schema"], value, f"{where}: header {name}")
+        for address in (headers["Location"], (headers["Link"] or "").removeprefix("<")):
+            below = not address or address.startswith(f"{self._prefix}/api/")
+            _demand(below, where, f"{address} is not below {self._prefix}/api/")
         tolerated = set(TRANSPORT_HEADERS)
         if template is None:
             # Below a public resource web pages may read that there is no such route.

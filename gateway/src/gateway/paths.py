@@ -5,12 +5,13 @@ services later. Here Werkzeug routes the raw text, so that only what was meant a
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from werkzeug.routing import BaseConverter
 
+from gateway import prefixes
 from gateway.errors import MalformedPathError
 
 if TYPE_CHECKING:
@@ -34,14 +35,19 @@ class KeyConverter(BaseConverter):
 
 
 class RawPaths:
-    """WSGI middleware that hands on the path as the client sent it, in ASCII, instead of a decoded one."""
+    """WSGI middleware that hands on the path as the client sent it, in ASCII, instead of a decoded one.
 
-    def __init__(self, app: "WSGIApplication") -> None:
+    PREFIX_OF tells the prefix that the gateway is served under, which the path is freed of.
+    """
+
+    def __init__(self, app: "WSGIApplication", prefix_of: "Callable[[WSGIEnvironment], str]" = lambda _: "") -> None:
         self._app = app
+        self._prefix_of = prefix_of
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Replace PATH_INFO by the raw path; a proxy's absolute form loses its scheme and host."""
         path = _ABSOLUTE_FORM.sub("", environ["RAW_URI"], count=1).partition("?")[0]
+        path = prefixes.take_off(environ, self._prefix_of(environ), path)
         environ["SCRIPT_NAME"] = ""
         environ["HTTP_HOST"] = "gateway"  # what a client calls this host decides nothing, and builds nothing
         if path.startswith("//"):  # Werkzeug would take both slashes for one

@@ -1,9 +1,12 @@
 """Settings of the gateway."""
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import WebSettings
+from gateway import prefixes
 
 
 class GatewaySettings(WebSettings):
@@ -14,7 +17,12 @@ class GatewaySettings(WebSettings):
     auth_url: str = Field(description="Base URL of the auth service.", pattern=r"^https?://[^/]+$")
     catalog_url: str = Field(description="Base URL of the catalog service.", pattern=r"^https?://[^/]+$")
     public_max_age_s: NonNegativeInt = Field(10, description="How long caches may keep a public answer.")
-    trusted_proxies: NonNegativeInt = Field(0, description="Proxies in front, whose X-Forwarded-For is believed.")
+    trusted_proxies: NonNegativeInt = Field(
+        0, description="Proxies in front, whose X-Forwarded-For and X-Forwarded-Prefix are believed."
+    )
+    path_prefix: Annotated[str, AfterValidator(prefixes.check)] | None = Field(
+        None, description="Path that a proxy serves the gateway under, as /pics; X-Forwarded-Prefix is ignored then."
+    )
     connect_timeout_s: PositiveFloat = Field(2.0, description="Longest wait for a connection to a service.")
     read_timeout_s: PositiveFloat = Field(20.0, description="Longest wait for a service's answer.")
     body_timeout_s: PositiveFloat = Field(20.0, description="Longest wait for a client's request body; then 408.")

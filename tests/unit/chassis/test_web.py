@@ -19,6 +19,7 @@ def app() -> Flask:
 
     @app.delete("/thing")
     def delete() -> Response:
+        etags.require_match(request, "current")
         return Response(status=204)
 
     return app
@@ -47,6 +48,15 @@ def test_known_representation_is_304(app: Flask, candidates: str) -> None:
     answer = app.test_client().get("/thing", headers={"If-None-Match": candidates})
     assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", '"current"')
     assert "Content-Type" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("if_match", "status"),
+    [('"current"', 204), ('W/"current"', 204), ('W/"other", W/"current"', 204), ("*", 204)]
+    + [('"other"', 412), ('W/"other"', 412), ("current-not", 412), ("", 412)],
+)
+def test_if_match_takes_a_tag_that_a_proxy_weakened_for_the_same(app: Flask, if_match: str, status: int) -> None:
+    assert app.test_client().delete("/thing", headers={"If-Match": if_match}).status_code == status
 
 
 def test_answer_without_a_body_does_not_say_that_it_is_html(app: Flask) -> None:

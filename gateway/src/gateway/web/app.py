@@ -1,10 +1,12 @@
 """The Flask application of the gateway: the route table, and nothing that is not in it."""
 
+from typing import TYPE_CHECKING
+
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chassis import web
-from gateway import api_keys
+from gateway import api_keys, prefixes
 from gateway.errors import STATUSES, GatewayError
 from gateway.paths import KeyConverter, RawPaths, SegmentConverter
 from gateway.services import Services
@@ -12,12 +14,15 @@ from gateway.settings import GatewaySettings
 from gateway.table import ROUTES
 from gateway.web import docs, forwarding, public
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 
 def make_flask(settings: GatewaySettings) -> Flask:
     """Make the public door that SETTINGS describe."""
     services = Services(settings)
     shared = {"auth": lambda: services.answers("auth"), "catalog": lambda: services.answers("catalog")}
-    flask = web.make_app("gateway", GatewayError, STATUSES, {}, shared, shown_path=api_keys.hide)
+    flask = web.make_app("gateway", GatewayError, STATUSES, {}, shared, shown_path=_shown_path)
     flask.url_map.converters |= {"segment": SegmentConverter, "key": KeyConverter}
     for route in ROUTES:
         view = forwarding.view_of(route, services, settings)
@@ -27,10 +32,20 @@ def make_flask(settings: GatewaySettings) -> Flask:
         if route.public:
             flask.add_url_rule(route.rule, f"{route.rule} preflight", public.preflight, methods=["OPTIONS"])
     flask.register_blueprint(docs.documentation(settings.public_max_age_s))
-    public.install(flask, settings.public_max_age_s)
-    flask.wsgi_app = RawPaths(flask.wsgi_app)  # type: ignore[method-assign]
+    is_told_prefix = settings.path_prefix is None and settings.trusted_proxies > 0
+    public.install(flask, settings.public_max_age_s, varies=[prefixes.HEADER] if is_told_prefix else [])
+
+    def prefix_of(environ: "WSGIEnvironment") -> str:
+        told = environ.get("HTTP_X_FORWARDED_PREFIX", "") if is_told_prefix else ""
+        return settings.path_prefix or prefixes.forwarded(told)
+
+    flask.wsgi_app = RawPaths(flask.wsgi_app, prefix_of)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         flask.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             flask.wsgi_app, x_for=settings.trusted_proxies, x_proto=0, x_host=0, x_port=0, x_prefix=0
         )
     return flask
+
+
+def _shown_path(path: str) -> str:
+    return prefixes.current() + api_keys.hide(path)

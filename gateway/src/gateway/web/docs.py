@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 from flask import Blueprint, Response, abort, request
 
 from chassis import etags
+from gateway import prefixes
 from gateway.web.public import preflight
 
 # data: is for the page's icons, which lie in its style sheet.
@@ -56,11 +58,15 @@ def documentation(max_age_s: int) -> Blueprint:
     routes = Blueprint("documentation", __name__)
     caching = {"Cache-Control": f"public, max-age={max_age_s}"}
     own, shipped = files("gateway").joinpath("page"), files("flask_swagger_ui").joinpath("dist")
-    openapi = StaticAnswer(
-        json.dumps(document(), ensure_ascii=False, separators=(",", ":")).encode(),
-        "application/json",
-        caching,
-    )
+    described = document()
+
+    @lru_cache(maxsize=8)
+    def openapi(prefix: str) -> StaticAnswer:
+        served = described | {"servers": [{**described["servers"][0], "url": prefix or "/"}]}
+        body = json.dumps(served, ensure_ascii=False, separators=(",", ":")).encode()
+        return StaticAnswer(body, "application/json", caching)
+
+    openapi("")  # at start rather than at the first request
     page = StaticAnswer(own.joinpath("docs.html").read_bytes(), "text/html; charset=utf-8", caching | PAGE_HEADERS)
     assets = {
         name: StaticAnswer(folder.joinpath(name).read_bytes(), content_type, caching)
@@ -70,7 +76,7 @@ def documentation(max_age_s: int) -> Blueprint:
 
     @routes.get("/api/openapi.json", provide_automatic_options=False)
     def show_openapi() -> Response:
-        return openapi.present()
+        return openapi(prefixes.current()).present()
 
     routes.add_url_rule("/api/openapi.json", "preflight", preflight, methods=["OPTIONS"])
 

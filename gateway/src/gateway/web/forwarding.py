@@ -8,7 +8,7 @@ from flask import Response, json, request
 
 from chassis import problems, request_ids
 from chassis.errors import DependencyDownError
-from gateway import api_keys, paths
+from gateway import api_keys, paths, prefixes
 from gateway.services import Answer, Services
 from gateway.settings import GatewaySettings
 from gateway.table import Route
@@ -78,10 +78,13 @@ def _relay(answer: Answer) -> Response:
     body = answer.body
     if answer.headers.get("Content-Type", "").startswith(problems.CONTENT_TYPE):
         # The service saw its own path; the client asked for another.
-        body = json.dumps({**json.loads(body), "instance": api_keys.hide(request.path)}).encode()
+        instance = prefixes.current() + api_keys.hide(request.path)
+        body = json.dumps({**json.loads(body), "instance": instance}).encode()
+    else:
+        body = prefixes.put_on_body(body)
     relayed = Response(body, answer.status)
     del relayed.headers["Content-Type"]
     for name in RETURNED:
         if name in answer.headers:
-            relayed.headers[name] = answer.headers[name]
+            relayed.headers[name] = prefixes.put_on_header(name, answer.headers[name])
     return relayed

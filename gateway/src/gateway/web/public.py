@@ -1,13 +1,18 @@
 """What browsers and caches are told: public answers may be read by any page and kept for a while, others by nobody."""
 
+from collections.abc import Sequence
+
 from flask import Flask, Response, request
 
 PUBLIC_PREFIXES = ("/api/i/", "/api/c/", "/api/openapi.json")
 METHODS = "GET, HEAD, OPTIONS"
 
 
-def install(app: Flask, max_age_s: int) -> None:
-    """Add CORS and Cache-Control headers to every answer of APP, to refusals too."""
+def install(app: Flask, max_age_s: int, varies: Sequence[str] = ()) -> None:
+    """Add CORS and Cache-Control headers to every answer of APP, to refusals too.
+
+    VARIES names the headers of requests that answers depend on: no cache may take one's answer for another's.
+    """
 
     @app.after_request
     def tell(answer: Response) -> Response:
@@ -18,6 +23,7 @@ def install(app: Flask, max_age_s: int) -> None:
         if "Cache-Control" not in answer.headers:
             fresh = public and answer.status_code in {200, 304}
             answer.headers["Cache-Control"] = f"public, max-age={max_age_s}" if fresh else "no-store"
+        answer.vary.update(varies)
         return answer
 
 

@@ -24,8 +24,13 @@ def of(document: Mapping[str, Any], without: tuple[str, ...] = ()) -> str:
 
 
 def require_match(request: Request, etag: str) -> None:
-    """Raise StaleError if REQUEST has an If-Match that does not name ETAG by the strong comparison."""
-    if "If-Match" in request.headers and not request.if_match.contains(etag):
+    """Raise StaleError if REQUEST has an If-Match that does not name ETAG.
+
+    By the weak comparison, though RFC 9110 (13.1.1) asks for the strong one: proxies that compress an answer put W/
+    before its tag, and the client has no other. The strong one protects from tags that stand for several states; ours
+    are hashes of the representation, so a weakened one still names a single state.
+    """
+    if "If-Match" in request.headers and not request.if_match.contains_weak(etag):
         raise StaleError
 
 
