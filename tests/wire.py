@@ -28,7 +28,7 @@ class ContractBreachError(AssertionError):
 
 
 class Contract:
-    """The OpenAPI document, ready to judge; answers have the PREFIX that the gateway is served under, targets lack it."""
+    """The OpenAPI document, ready to judge; answers have the PREFIX that the gateway is behind, targets lack it."""
 
     def __init__(self, prefix: str = "") -> None:
         self._prefix = prefix

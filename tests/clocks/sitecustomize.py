@@ -3,15 +3,29 @@
 Not by a library under Python, as libfaketime is one: that breaks waiting on the monotonic clock.
 """
 
+import datetime as dt
 import os
 import time
 
-_true_time = time.time
-_AHEAD_S = float(os.environ["CLOCK_AHEAD_S"])
+TRUE_TIME = time.time
+AHEAD_S = float(os.environ["CLOCK_AHEAD_S"])
+
+
+class _Kind(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return type(instance).__name__ in {"datetime", "_ShiftedDatetime"}
+
+
+class _ShiftedDatetime(dt.datetime, metaclass=_Kind):
+    @classmethod
+    def now(cls, tz: dt.tzinfo | None = None) -> "_ShiftedDatetime":
+        """Give the shifted present."""
+        return cls.fromtimestamp(_shifted_time(), tz)
 
 
 def _shifted_time() -> float:
-    return _true_time() + _AHEAD_S
+    return TRUE_TIME() + AHEAD_S
 
 
 time.time = _shifted_time
+dt.datetime = _ShiftedDatetime  # type: ignore[misc]

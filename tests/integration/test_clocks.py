@@ -1,11 +1,22 @@
 """Machines whose clocks are apart: up to a minute nothing is to be seen of it, beyond it the log says so."""
 
+import os
 import re
+import subprocess
+import sys
+import time
 
 import pytest
 
+import auth.bootstrap
+import auth.settings
+from auth import throttle
+from auth.adapters.store import Store
+from auth.adapters.tables import outbox
+from chassis import outbox as chassis_outbox
+from chassis.envelope import Event
 from clients import ValidatingClient
-from web_stack import ANNA, WebStack
+from web_stack import ANNA, CLOCKS, WebStack
 
 
 @pytest.mark.parametrize("clock_s", [-58, 58])
@@ -46,3 +57,47 @@ def test_good_credentials_are_never_401_where_a_service_has_another_key(web_stac
     assert (answer.status, answer.code) == (503, "service-unavailable")
     assert web_stack.lines("catalog", "token refused")
     assert web_stack.lines("gateway", "service refuses the token that auth has just signed")
+
+
+# Another replica, whose clock is ahead.
+LOOKING = """
+import sys
+from datetime import datetime, timezone
+import sqlalchemy as sa
+from auth import throttle
+from auth.adapters.store import Store
+from auth.adapters.tables import outbox
+from auth.domain import TooManyAttemptsError
+from chassis.outbox import lease
+with sa.create_engine(sys.argv[1]).begin() as connection:
+    print(datetime.now(timezone.utc).timestamp(), len(lease(connection, outbox)))
+    try:
+        throttle.refuse_blocked(Store(connection), sys.argv[2])
+        print("let in")
+    except TooManyAttemptsError as fault:
+        print("held back for", fault.headers["Retry-After"])
+"""
+
+
+def test_replicas_whose_clocks_are_apart_keep_to_each_others_leases_and_delays(database_url: str) -> None:
+    database = auth.bootstrap.make_database(auth.settings.DatabaseSettings(database_url=database_url))
+    subject = throttle.account_subject("anna", "192.0.2.1")
+    try:
+        database.migrate()
+        with database.engine.begin() as connection:
+            chassis_outbox.add(connection, outbox, Event("user.deleted", "/auth", "s", "r", {}))
+        with database.engine.begin() as connection:
+            assert len(chassis_outbox.lease(connection, outbox)) == 1
+            for _ in range(5):
+                throttle.note_wrong_password(Store(connection), subject, free=1, longest_s=20)
+    finally:
+        database.engine.dispose()
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CLOCKS), "CLOCK_AHEAD_S": "58"}
+    words = [sys.executable, "-c", LOOKING, database_url, subject]
+    said = subprocess.run(words, env=environment, check=True, capture_output=True, text=True, timeout=60).stdout
+    clock_and_leased, throttled = said.splitlines()
+    clock_s, leased = clock_and_leased.split()
+    assert float(clock_s) - time.time() > 50, "the other clock is not ahead"
+    assert leased == "0", "the rows of another relay are taken"
+    assert throttled.startswith("held back for")
+    assert 1 <= int(throttled.rpartition(" ")[2]) <= 20

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from chassis import wakeup
 from chassis.database import UtcDateTime, now
 from chassis.envelope import Event
+from chassis.shared_clock import shared_now
 
 CHANNEL = "outbox"
 BATCH = 100
@@ -53,7 +54,7 @@ def add(connection: sa.Connection, outbox: sa.Table, event: Event) -> None:
 
 def lease(connection: sa.Connection, outbox: sa.Table) -> Sequence[sa.Row[str, str, bytes]]:
     """Take up to BATCH due rows that no other relay holds, oldest first, and hold them for LEASE."""
-    moment = now()
+    moment = shared_now(connection)
     free = sa.or_(outbox.c.date_leased_until.is_(None), outbox.c.date_leased_until < moment)
     ids = connection.scalars(
         sa.select(outbox.c.id)

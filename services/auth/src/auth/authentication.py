@@ -72,6 +72,6 @@ class Authenticator:
                 throttle.note_wrong_password, subject, self.policy.free_failures, self.policy.max_delay_s
             )
             return None
-        if self.database.read(Store.failures, subject, now()) is not None:
+        if self.database.read(Store.failures, subject) is not None:
             self.database.transact(Store.forget_failures, subject)
         return user

@@ -17,7 +17,7 @@ from auth.passwords import hash_password
 from auth.settings import DatabaseSettings, MigrateSettings, ServeSettings, WorkerSettings
 from chassis import commands, logs, ops, server, tokens, worker
 from chassis.commands import Commands
-from chassis.database import Database, now
+from chassis.database import Database
 from chassis.publisher import Publisher
 from chassis.relay import TIDY_EVERY_S, Relay
 from chassis.settings import load
@@ -60,7 +60,7 @@ def run_worker() -> None:
     loops = {
         "relay": relay.run,
         "outbox": worker.every(TIDY_EVERY_S, relay.tidy, stop),
-        "failures": worker.every(SWEEP_EVERY_S, lambda: database.transact(Store.sweep_failures, now()), stop),
+        "failures": worker.every(SWEEP_EVERY_S, lambda: database.transact(Store.sweep_failures), stop),
     }
     worker.run(loops, stop)
     publisher.close()

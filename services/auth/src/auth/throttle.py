@@ -1,4 +1,7 @@
-"""Throttling of guesses: counted per account and source, so that nobody can lock an owner out from elsewhere."""
+"""Throttling of guesses: counted per account and source, so that nobody can lock an owner out from elsewhere.
+
+By the database's clock: else a replica whose own is ahead would let guesses in that another has put off.
+"""
 
 import hashlib
 import ipaddress
@@ -7,7 +10,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from auth.domain import TooManyAttemptsError, delay_s
-from chassis.database import now
 
 if TYPE_CHECKING:
     from auth.adapters.store import Store
@@ -28,24 +30,26 @@ def keys_subject(source: str) -> str:
 
 def refuse_blocked(store: "Store", subject: str) -> None:
     """Raise TooManyAttemptsError while SUBJECT is blocked."""
-    moment = now()
-    known = store.failures(subject, moment)
-    if known is not None and known.date_blocked_until > moment:
+    known = store.failures(subject)
+    if known is None:  # as nearly always: the clock need not be asked
+        return
+    moment = store.now()
+    if known.date_forgotten > moment and known.date_blocked_until > moment:
         raise TooManyAttemptsError(_seconds(known.date_blocked_until - moment))
 
 
 def note_wrong_password(store: "Store", subject: str, free: int, longest_s: int) -> None:
     """Count one more failure of SUBJECT; from the FREE-th on each doubles the delay, up to LONGEST_S."""
-    moment = now()
+    moment = store.now()
     count = store.add_failure(subject, moment, moment + _REMEMBERED, renew=True)
     store.block(subject, moment + timedelta(seconds=delay_s(count, free, longest_s)))
 
 
 def note_unknown_key(store: "Store", subject: str, a_minute: int) -> None:
     """Count one more unknown key of SUBJECT; A_MINUTE of them are free, then raises TooManyAttemptsError."""
-    moment = now()
-    known = store.failures(subject, moment)
-    if known is not None and known.count >= a_minute:
+    moment = store.now()
+    known = store.failures(subject)
+    if known is not None and known.date_forgotten > moment and known.count >= a_minute:
         raise TooManyAttemptsError(_seconds(known.date_forgotten - moment))
     store.add_failure(subject, moment, moment + _MINUTE, renew=False)
 

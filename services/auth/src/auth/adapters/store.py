@@ -10,6 +10,7 @@ from auth.adapters.tables import api_keys, failures, outbox, users
 from auth.domain import LAST_USED_EXACT_TO, ApiKey, Failures, UnauthorizedError, User, UsernameTakenError
 from chassis import outbox as chassis_outbox
 from chassis.envelope import Event
+from chassis.shared_clock import shared_now
 
 
 class Store:
@@ -17,6 +18,10 @@ class Store:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+
+    def now(self) -> datetime:
+        """Give the present moment by the clock that all replicas of auth share."""
+        return shared_now(self._connection)
 
     def add_user(self, user: User) -> None:
         """Keep a new user; raises UsernameTakenError."""
@@ -94,10 +99,9 @@ class Store:
         """Delete an API key."""
         self._connection.execute(api_keys.delete().where(api_keys.c.key_id == key_id))
 
-    def failures(self, subject: str, moment: datetime) -> Failures | None:
-        """Give the failures of SUBJECT that still count at MOMENT."""
-        query = sa.select(failures).where(failures.c.subject == subject, failures.c.date_forgotten > moment)
-        row = self._connection.execute(query).first()
+    def failures(self, subject: str) -> Failures | None:
+        """Give the failures of SUBJECT, over or not."""
+        row = self._connection.execute(sa.select(failures).where(failures.c.subject == subject)).first()
         return Failures(row.failed, row.date_blocked_until, row.date_forgotten) if row else None
 
     def add_failure(self, subject: str, moment: datetime, forgotten: datetime, *, renew: bool) -> int:
@@ -139,9 +143,9 @@ class Store:
         """Forget the failures of SUBJECT."""
         self._connection.execute(failures.delete().where(failures.c.subject == subject))
 
-    def sweep_failures(self, moment: datetime) -> None:
-        """Delete what no longer matters at MOMENT."""
-        self._connection.execute(failures.delete().where(failures.c.date_forgotten <= moment))
+    def sweep_failures(self) -> None:
+        """Delete what no longer matters."""
+        self._connection.execute(failures.delete().where(failures.c.date_forgotten <= self.now()))
 
     def send(self, event: Event) -> None:
         """Write EVENT into the outbox of this transaction."""
