@@ -1,79 +1,30 @@
 """Connections to the broker: they live while they are idle, and one that is lost is one line and one new connection."""
 
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing
 from pathlib import Path
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pika
 import pytest
 
 from chassis import topology
+from chassis.dead_letters import DeadLetter, Drain
 from chassis.depths import Depths
 from chassis.envelope import Event
+from chassis.errors import DependencyDownError
 from chassis.publisher import Publisher
 from chassis.topology import Queue
 from deadlines import until
-
-HEARTBEAT = b"\x08\x00\x00\x00\x00\x00\x00\xce"
-
-
-class Line:
-    """A line to the broker at URL that counts connections and the heartbeats of clients, and can be cut."""
-
-    def __init__(self, url: str) -> None:
-        self._parts = urlsplit(url)
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self._ends: list[socket.socket] = []
-        self.connections = 0
-        self.heartbeats = 0
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        """The broker's URL by this line; its heartbeats are quick."""
-        account, port = self._parts.netloc.rpartition("@")[0], self._listening.getsockname()[1]
-        return f"amqp://{account}@127.0.0.1:{port}{self._parts.path}?heartbeat=2"
-
-    def cut(self) -> None:
-        """Cut every connection, as a broker that restarts; new ones are let through."""
-        ends, self._ends = self._ends, []
-        for end in ends:
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-        self.cut()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listening.accept()
-                broker = socket.create_connection((self._parts.hostname, self._parts.port))
-                self.connections += 1
-                self._ends += [client, broker]
-                for source, target in ((client, broker), (broker, client)):
-                    threading.Thread(target=self._pass_on, args=(source, target, source is client), daemon=True).start()
-
-    def _pass_on(self, source: socket.socket, target: socket.socket, is_clients: bool) -> None:
-        with suppress(OSError), source:
-            while data := source.recv(65536):
-                self.heartbeats += data.count(HEARTBEAT) if is_clients else 0
-                target.sendall(data)
-        with suppress(OSError):
-            target.shutdown(socket.SHUT_RDWR)
+from lines import Line
 
 
 @pytest.fixture
 def line(broker_url: str) -> Iterator[Line]:
-    line = Line(broker_url)
+    line = Line(broker_url, query="heartbeat=2")
     yield line
     line.close()
 
@@ -119,6 +70,7 @@ PUBLISHING = """
 import sys
 from chassis import logs
 from chassis.envelope import Event
+from chassis.errors import DependencyDownError
 from chassis.publisher import Publisher
 url, kind = sys.argv[1:]
 logs.configure("test", "info", "json")
@@ -172,3 +124,29 @@ def test_looking_at_depths_takes_one_connection(line: Line, queue: Queue) -> Non
     assert depths.measure(queue).ready == 0
     assert line.connections == 2
     depths.close()
+
+
+def test_drain_keeps_its_connection_and_the_letter_while_the_database_is_away(
+    line: Line, broker_url: str, queue: Queue
+) -> None:
+    publisher = Publisher(broker_url, "test")
+    publisher.send("", queue.dead, b"{}", "m", headers={})
+    publisher.close()
+    asked: list[DeadLetter] = []
+
+    def keep(letter: DeadLetter) -> None:
+        asked.append(letter)
+        if len(asked) < 3:
+            raise DependencyDownError("database")
+
+    drain = Drain(line.url, (queue,), keep)
+    thread = threading.Thread(target=drain.run)
+    thread.start()
+    try:
+        until(lambda: len(asked) == 3, 20, "the letter does not come again")
+    finally:
+        drain.stop.set()
+        thread.join(10)
+    assert line.connections == 1
+    with closing(Depths(broker_url)) as depths:
+        until(lambda: depths.measure(queue).dead == 0, 10, "the letter that was kept is not gone")

@@ -1,11 +1,73 @@
-"""The services on a network of IPv6: each finds the others by URLs with addresses in brackets."""
+"""The services on a network of IPv6: each finds the others, and what it stands on, by addresses in brackets."""
 
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from uuid import uuid4
+
+import boto3
+import pika
+import pytest
+import sqlalchemy as sa
+
+import auth.bootstrap
+import auth.settings
+from chassis import topology
+from chassis.depths import Depths
+from chassis.topology import Queue
+from lines import Line
 from web_stack import WebStack
 
+ByIpv6 = Callable[[str], str]
 
-def test_services_find_each_other_by_addresses_in_brackets(web_stack: WebStack) -> None:
+
+@pytest.fixture
+def by_ipv6() -> Iterator[ByIpv6]:
+    """Give a URL with an address of IPv6 for a server's own."""
+    lines: list[Line] = []
+
+    def lead_there(url: str) -> str:
+        lines.append(Line(url, "::1"))
+        return lines[-1].url
+
+    yield lead_there
+    for line in lines:
+        line.close()
+
+
+def test_services_find_each_other(web_stack: WebStack) -> None:
     web_stack.host = "[::1]"
     web_stack.start_all()
     assert web_stack.url().startswith("http://[::1]:")
     assert web_stack.anna().post("/api/collections", json={"name": "holidays"}).status == 201
     assert web_stack.anna().get("/readyz").json()["shared"] == {"auth": True, "catalog": True}
+
+
+def test_database_is_found(database_url: str, by_ipv6: ByIpv6) -> None:
+    url = by_ipv6(database_url)
+    assert "@[::1]:" in url
+    database = auth.bootstrap.make_database(auth.settings.DatabaseSettings(database_url=url))
+    with database.engine.connect() as connection:
+        assert connection.scalar(sa.select(1)) == 1
+    database.engine.dispose()
+
+
+def test_broker_is_found(broker_url: str, by_ipv6: ByIpv6) -> None:
+    queue = Queue(f"test.{uuid4().hex}", ())
+    with closing(Depths(by_ipv6(broker_url))) as depths:
+        assert depths.measure(queue).ready == 0
+    connection = pika.BlockingConnection(pika.URLParameters(broker_url))
+    for name in (queue.name, queue.dead, *(queue.retry(delay_s) for delay_s in topology.RETRY_DELAYS_S)):
+        connection.channel().queue_delete(name)
+    connection.close()
+
+
+def test_s3_is_found(s3_endpoint: str, by_ipv6: ByIpv6) -> None:
+    client = boto3.client(
+        "s3",
+        endpoint_url=by_ipv6(s3_endpoint),
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    assert client.list_buckets()["Buckets"] == []
+    assert client.generate_presigned_post("pics", "key")["url"].startswith("http://[::1]:")

@@ -45,7 +45,7 @@ def view_of(route: Route, services: Services, settings: GatewaySettings) -> View
         parameters = [*named.items(), *asked]
         method = "GET" if request.method == "HEAD" else request.method
         answer = services.call(route.service, method, route.target, parameters=parameters, headers=headers, body=body)
-        if answer.status == HTTPStatus.UNAUTHORIZED and json.loads(answer.body)["code"] != USER_IS_GONE:
+        if answer.status == HTTPStatus.UNAUTHORIZED and json.loads(answer.body).get("code") != USER_IS_GONE:
             # The client's credentials are good. The services disagree about the key of tokens, or about the time.
             log.error("service refuses the token that auth has just signed", called=route.service)
             raise DependencyDownError(f"{route.service} service")

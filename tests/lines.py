@@ -1,0 +1,64 @@
+"""Lines of TCP to servers, of which tests learn what goes through them, and which they cut."""
+
+import socket
+import threading
+from contextlib import suppress
+from urllib.parse import urlsplit
+
+HEARTBEAT = b"\x08\x00\x00\x00\x00\x00\x00\xce"  # a whole frame of AMQP
+
+
+class Line:
+    """A line to the server at URL, from a port of this machine's at HOST; QUERY goes behind the URL of the line.
+
+    It counts connections and the heartbeats of AMQP's clients, and can be cut.
+    """
+
+    def __init__(self, url: str, host: str = "127.0.0.1", query: str = "") -> None:
+        self._parts = urlsplit(url)
+        self._host = f"[{host}]" if ":" in host else host
+        self._query = query
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listening = socket.create_server((host, 0), family=family)
+        self._ends: list[socket.socket] = []
+        self.connections = 0
+        self.heartbeats = 0
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """The server's URL by this line."""
+        account, at, _ = self._parts.netloc.rpartition("@")
+        netloc = f"{account}{at}{self._host}:{self._listening.getsockname()[1]}"
+        return self._parts._replace(netloc=netloc, query=self._query).geturl()
+
+    def cut(self) -> None:
+        """Cut every connection, as a broker that restarts; new ones are let through."""
+        ends, self._ends = self._ends, []
+        for end in ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """End the line and all connections."""
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self.cut()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                broker = socket.create_connection((self._parts.hostname, self._parts.port))
+                self.connections += 1
+                self._ends += [client, broker]
+                for source, target in ((client, broker), (broker, client)):
+                    threading.Thread(target=self._pass_on, args=(source, target, source is client), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, is_clients: bool) -> None:
+        with suppress(OSError), source:
+            while data := source.recv(65536):
+                self.heartbeats += data.count(HEARTBEAT) if is_clients else 0
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
