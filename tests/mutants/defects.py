@@ -54,7 +54,7 @@ DEFECTS = (
     Defect(
         "no-confirms",
         "Nobody waits for the broker to confirm what was published.",
-        (Edit(f"{CHASSIS}/publisher.py", "            self._channel.confirm_delivery()\n", ""),),
+        (Edit(f"{CHASSIS}/publisher.py", "    channel.confirm_delivery()\n", ""),),
         (f"{DELIVERY}::test_message_that_no_queue_takes_counts_as_not_published",),
     ),
     Defect(
@@ -90,7 +90,9 @@ DEFECTS = (
                 "SWEPT = 1000\n",
                 "SWEPT = 1000\nlast = datetime.fromisoformat('2000-01-01T00:00:00+00:00')\n",
             ),
-            Edit(f"{CHASSIS}/outbox.py", "    moment = now()\n", "    global last\n    moment = now()\n"),
+            Edit(
+                f"{CHASSIS}/outbox.py", "    moment = shared_now(connection)\n", "    global last\n    moment = now()\n"
+            ),
             Edit(f"{CHASSIS}/outbox.py", '"due", free)', '"due", outbox.c.date_created > last, free)'),
             Edit(
                 f"{CHASSIS}/outbox.py",
@@ -253,7 +255,7 @@ DEFECTS = (
                 "channel.basic_get(queue.dead)",
                 "channel.basic_get(queue.dead, auto_ack=True)",
             ),
-            Edit(f"{CHASSIS}/dead_letters.py", '        channel.basic_ack(cast("int", method.delivery_tag))\n', ""),
+            Edit(f"{CHASSIS}/dead_letters.py", "        channel.basic_ack(tag)\n", ""),
         ),
         (f"{DEAD_LETTERS}::test_letter_that_could_not_be_kept_stays_and_comes_again",),
     ),
