@@ -22,6 +22,7 @@ from catalog.worker import JOBS, QUEUE
 from catalog_steps import Steps
 from chassis import health
 from chassis.database import Database, now
+from chassis.depths import Depths
 from chassis.envelope import Event
 
 Command = Callable[..., Result]
@@ -164,6 +165,6 @@ def test_watchdog_of_a_copy_tells_it_once_and_restarts_nothing(
     copied: Database[Store], capsys: pytest.CaptureFixture[str]
 ) -> None:
     Steps(copied).delete()
-    watchdog = Watchdog(copied, "amqp://nobody.invalid", JOBS, QUEUE, timedelta(0))
+    watchdog = Watchdog(copied, Depths("amqp://nobody.invalid"), JOBS, QUEUE, timedelta(0))
     assert [watchdog.look(), watchdog.look()] == [0, 0]
     assert capsys.readouterr().out.count("this database was restored into another one") == 1

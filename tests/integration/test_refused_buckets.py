@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,8 +13,9 @@ from uuid import uuid4
 import pytest
 from prometheus_client import REGISTRY
 
-from chassis import depths, health, topology
+from chassis import health, topology
 from chassis.consumer import Consumer, TransientError
+from chassis.depths import Depths
 from chassis.envelope import Event
 from chassis.health import CheckFailedError
 from chassis.publisher import Publisher
@@ -211,7 +212,8 @@ def test_many_jobs_of_a_refused_bucket_hold_up_none_of_another_and_all_are_done_
             running.result(20)
             publisher.close()
     assert {event.type for event in stage.told} == {"image.processed"}
-    assert depths.measure(broker_url, queue).dead == 0
+    with closing(Depths(broker_url)) as depths:
+        assert depths.measure(queue).dead == 0
 
 
 def test_server_that_is_away_says_nothing_about_the_bucket(stage: Stage) -> None:
