@@ -14,6 +14,8 @@ WATCHDOG = "tests/integration/test_watchdog.py"
 RECONCILE = "tests/integration/test_reconcile.py"
 MODEL = "tests/integration/test_catalog_model.py"
 REPROCESS = "tests/integration/test_reprocess.py"
+INSTALLATION = "tests/integration/test_installation.py"
+REFUSED = "tests/integration/test_refused_buckets.py"
 
 
 @dataclass(frozen=True)
@@ -183,8 +185,8 @@ DEFECTS = (
         (
             Edit(
                 f"{IMAGING}/adapters/storage.py",
-                "if found is None or found[0] != job.image_id or found[1] > job.generation:",
-                "if found is None:",
+                "                if found is None or not found.is_of(job):\n",
+                "                if found is None:\n",
             ),
         ),
         (
@@ -195,7 +197,7 @@ DEFECTS = (
     Defect(
         "foreign-object-overwritten",
         "An object that is not ours is written over by a thumb.",
-        (Edit(f"{IMAGING}/adapters/storage.py", "        if owner is None:\n", "        if owner == key:\n"),),
+        (Edit(f"{IMAGING}/adapters/storage.py", "if found.image_id is None or not", "if not"),),
         (f"{STORAGE}::test_object_that_is_not_ours_is_neither_overwritten_nor_deleted",),
     ),
     Defect(
@@ -204,8 +206,8 @@ DEFECTS = (
         (
             Edit(
                 f"{IMAGING}/adapters/storage.py",
-                "if owner == job.image_id and generation > job.generation:",
-                "if owner == job.image_id and generation < 0:",
+                "if found.is_of(job) and found.generation > job.generation:",
+                "if found.is_of(job) and found.generation < 0:",
             ),
         ),
         (f"{STORAGE}::test_late_generation_writes_over_nothing",),
@@ -216,7 +218,7 @@ DEFECTS = (
         (
             Edit(
                 f"{IMAGING}/use_cases.py",
-                "        imaging.publish(messages.thumbs_deleted(job))\n        raise\n",
+                "        imaging.publish(messages.thumbs_deleted(job, fault.newest))\n        raise\n",
                 "        raise\n",
             ),
         ),
@@ -289,11 +291,65 @@ DEFECTS = (
         (
             Edit(
                 f"{CATALOG}/reconciliation.py",
-                "if found is None or not _those_of_nothing(store, sides.bucket, [found]):",
-                "if found is None:",
+                "of_nothing = _those_of_nothing(store, sides.bucket, [found]) if found else []",
+                "of_nothing = [finding]",
             ),
         ),
         (f"{RECONCILE}::test_thumb_that_is_of_nothing_no_more_when_it_would_be_deleted_is_kept",),
+    ),
+    Defect(
+        "metadata-names-have-case",
+        "The names of a thumb's metadata count as they are sent, which is capitalised by servers written in Go.",
+        (Edit(f"{CHASSIS}/s3.py", "{name.lower(): value for", "{name: value for"),),
+        (
+            f"{STORAGE}::test_thumb_is_written_over_an_older_generation_and_over_another_image",
+            f"{RECONCILE}::test_orphans_are_found_and_deleted_whatever_the_manners_of_the_server",
+        ),
+    ),
+    Defect(
+        "conditions-taken-for-granted",
+        "S3 is believed to keep conditions, without a probe.",
+        (Edit(f"{CHASSIS}/s3_conditions.py", "found = probe(self.client, bucket)\n", "found = ALL\n"),),
+        (f"{STORAGE}::test_object_that_is_not_ours_is_neither_overwritten_nor_deleted",),
+    ),
+    Defect(
+        "newer-thumbs-ignored",
+        "Thumbs that are newer than a restored catalog leave its jobs without an answer that fits.",
+        (Edit(f"{CATALOG}/results.py", "    if outcome.met_newer and _catch_up", "    if False and _catch_up"),),
+        (
+            f"{JOBS}::test_image_whose_thumbs_are_newer_goes_on_above_them_at_once",
+            f"{JOBS}::test_deletion_that_meets_newer_thumbs_takes_those_too",
+        ),
+    ),
+    Defect(
+        "copy-deletes",
+        "A database that was restored elsewhere has thumbs deleted, which may be those of the one that goes on.",
+        (
+            Edit(
+                f"{CATALOG}/queueing.py",
+                "    if job.deletes and not installation.is_settled:\n",
+                "    if False:\n",
+            ),
+        ),
+        (f"{INSTALLATION}::test_copy_lets_pictures_in_and_holds_deletions_back",),
+    ),
+    Defect(
+        "foreign-thumbs-reconciled",
+        "Reconcile deletes thumbs of another installation on the same bucket.",
+        (
+            Edit(
+                f"{CATALOG}/reconciliation.py",
+                "own = [thumb for thumb in found if installation.owns(thumb.installation_id)]",
+                "own = list(found)",
+            ),
+        ),
+        (f"{RECONCILE}::test_thumbs_of_another_installation_are_counted_and_left_alone",),
+    ),
+    Defect(
+        "refused-bucket-asked-by-every-job",
+        "Each job of a bucket that S3 refuses asks S3 about it again.",
+        (Edit(f"{IMAGING}/adapters/storage.py", "        self._refusals.check(bucket)\n", ""),),
+        (f"{REFUSED}::test_waiting_jobs_hardly_ask_s3",),
     ),
     Defect(
         "run-not-locked",
