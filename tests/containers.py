@@ -8,6 +8,7 @@ import os
 import secrets
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -89,6 +90,13 @@ def postgres_url(engine: None) -> Iterator[str]:  # noqa: ARG001
 @pytest.fixture
 def database_url(postgres_url: str) -> Iterator[str]:
     """SQLAlchemy's URL of an empty database that only this test uses."""
+    with empty_database(postgres_url) as url:
+        yield url
+
+
+@contextmanager
+def empty_database(postgres_url: str) -> Iterator[str]:
+    """Make an empty database in the server at POSTGRES_URL, for the time of the block; give SQLAlchemy's URL of it."""
     import sqlalchemy  # noqa: PLC0415
 
     name = f"test_{uuid4().hex}"

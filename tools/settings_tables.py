@@ -4,9 +4,10 @@ import re
 import sys
 from pathlib import Path
 
-from auth.settings import MigrateSettings
+from auth.settings import MigrateSettings as AuthMigrateSettings
 from auth.settings import ServeSettings as AuthServeSettings
 from auth.settings import WorkerSettings as AuthWorkerSettings
+from catalog.settings import MigrateSettings as CatalogMigrateSettings
 from catalog.settings import ReconcileSettings
 from catalog.settings import ServeSettings as CatalogServeSettings
 from catalog.settings import WorkerSettings as CatalogWorkerSettings
@@ -18,8 +19,8 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
 SERVICES: dict[str, tuple[type[ProcessSettings], ...]] = {
     "gateway": (GatewaySettings,),
-    "auth": (AuthServeSettings, AuthWorkerSettings, MigrateSettings),
-    "catalog": (CatalogServeSettings, CatalogWorkerSettings, ReconcileSettings),
+    "auth": (AuthServeSettings, AuthWorkerSettings, AuthMigrateSettings),
+    "catalog": (CatalogServeSettings, CatalogWorkerSettings, CatalogMigrateSettings, ReconcileSettings),
     "imaging": (ImagingSettings,),
 }
 

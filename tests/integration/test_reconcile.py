@@ -42,7 +42,7 @@ def ignored(_bucket: str, _manners: Manners) -> None:
 
 def settings_for(url: str) -> ReconcileSettings:
     return ReconcileSettings(
-        database_url="sqlite://",
+        database_url="sqlite:///unused.db",
         reconcile_s3_endpoint_url=url,
         reconcile_s3_access_key_id="test",
         reconcile_s3_secret_access_key="test",

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
-from chassis.settings import WebSettings
+from chassis.settings import Seconds, WebSettings
+from chassis.urls import ServerUrl
 from gateway import prefixes
 
 
@@ -14,8 +15,8 @@ class GatewaySettings(WebSettings):
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True, env_ignore_empty=True)
 
-    auth_url: str = Field(description="Base URL of the auth service.", pattern=r"^https?://[^/]+$")
-    catalog_url: str = Field(description="Base URL of the catalog service.", pattern=r"^https?://[^/]+$")
+    auth_url: ServerUrl = Field(description="Base URL of the auth service.")
+    catalog_url: ServerUrl = Field(description="Base URL of the catalog service.")
     public_max_age_s: NonNegativeInt = Field(10, description="How long caches may keep a public answer.")
     trusted_proxies: NonNegativeInt = Field(
         0, description="Proxies in front, whose X-Forwarded-For and X-Forwarded-Prefix are believed."
@@ -23,7 +24,7 @@ class GatewaySettings(WebSettings):
     path_prefix: Annotated[str, AfterValidator(prefixes.check)] | None = Field(
         None, description="Path that a proxy serves the gateway under, as /pics; X-Forwarded-Prefix is ignored then."
     )
-    connect_timeout_s: PositiveFloat = Field(2.0, description="Longest wait for a connection to a service.")
-    read_timeout_s: PositiveFloat = Field(20.0, description="Longest wait for a service's answer.")
-    body_timeout_s: PositiveFloat = Field(20.0, description="Longest wait for a client's request body; then 408.")
+    connect_timeout_s: Seconds = Field(2.0, description="Longest wait for a connection to a service.")
+    read_timeout_s: Seconds = Field(20.0, description="Longest wait for a service's answer.")
+    body_timeout_s: Seconds = Field(20.0, description="Longest wait for a client's request body; then 408.")
     connections: PositiveInt = Field(1000, description="Client connections that one web process holds.")

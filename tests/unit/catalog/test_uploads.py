@@ -20,7 +20,7 @@ SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
 def settings(**changes: Any) -> ServeSettings:
     values: dict[str, Any] = {
-        "database_url": "sqlite://",
+        "database_url": "sqlite:///unused.db",
         "token_public_key_file": "key.pem",
         "buckets": {"pics": BucketSettings()},
         "default_bucket": "pics",

@@ -1,20 +1,22 @@
 import pytest
 
-from auth.settings import MigrateSettings
+from auth.settings import MigrateSettings as AuthMigrateSettings
 from auth.settings import ServeSettings as AuthSettings
 from auth.settings import WorkerSettings as AuthWorkerSettings
+from catalog.settings import MigrateSettings as CatalogMigrateSettings
 from catalog.settings import ReconcileSettings
 from catalog.settings import ServeSettings as CatalogSettings
 from catalog.settings import WorkerSettings as CatalogWorkerSettings
 from chassis import settings
-from chassis.settings import ProcessSettings
+from chassis.settings import MigrateSettings, ProcessSettings
 from gateway.settings import GatewaySettings
 from imaging.settings import ImagingSettings
 
 ALL = [
     AuthSettings,
     AuthWorkerSettings,
-    MigrateSettings,
+    AuthMigrateSettings,
+    CatalogMigrateSettings,
     CatalogSettings,
     CatalogWorkerSettings,
     ReconcileSettings,
@@ -58,11 +60,30 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hidden" not in str(settings.effective(loaded)) + repr(loaded)
 
 
-def test_setting_that_is_not_json_is_named_without_a_traceback(
+def test_setting_that_is_not_json_is_named_beside_the_other_faults(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CATALOG_BUCKETS", "{")
+    monkeypatch.setenv("CATALOG_LOG_LEVEL", "loud")
     with pytest.raises(SystemExit) as ended:
         settings.load(CatalogSettings)
     assert ended.value.code == settings.EXIT_BAD_SETTINGS
-    assert "buckets" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "CATALOG_BUCKETS: should be an object in JSON" in said
+    assert "CATALOG_LOG_LEVEL" in said
+
+
+@pytest.mark.parametrize("kind", [AuthMigrateSettings, CatalogMigrateSettings])
+def test_migrating_past_a_pooler_takes_a_url_of_its_own(
+    kind: type[MigrateSettings], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prefix = kind.model_config.get("env_prefix", "")
+    monkeypatch.setenv(f"{prefix}DATABASE_URL", "postgresql+psycopg://auth@pooler/auth")
+    monkeypatch.setenv(f"{prefix}DATABASE_POOLER", "true")
+    with pytest.raises(SystemExit):
+        settings.load(kind)
+    assert f"{prefix}DATABASE_DIRECT_URL is required with {prefix}DATABASE_POOLER" in capsys.readouterr().err
+    monkeypatch.setenv(f"{prefix}DATABASE_DIRECT_URL", "postgresql+psycopg://auth@server/auth")
+    direct = settings.load(kind).direct()
+    assert direct.database_url.get_secret_value() == "postgresql+psycopg://auth@server/auth"
+    assert not direct.database_pooler

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Concatenate, Generic, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
+import psycopg
 import sqlalchemy as sa
 import structlog
 from alembic import command
@@ -21,6 +23,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from chassis import checkpoints, health
 from chassis.errors import DependencyDownError
 from chassis.health import Checks
+from chassis.settings import DatabaseSettings, variable
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +31,29 @@ ATTEMPTS = 5
 MIGRATION_POLL_S = 0.2
 SCHEMA_POLL_S = 1.0
 _SERIALIZATION_FAILURES = {"40001", "40P01"}  # serialization_failure, deadlock_detected
-_READ_ONLY = "25006"  # read_only_sql_transaction: what was the primary follows another now
+_NOT_MIGRATED = {"3F000", "42P01", "42703"}  # invalid_schema_name, undefined_table, undefined_column
+# What no statement of ours is to blame for: read_only_sql_transaction (what was the primary follows another now),
+# insufficient_privilege, and tables that are not there yet.
+_OF_NO_USE = {"25006", "42501"} | _NOT_MIGRATED
 _WRITES = "chassis_writes"
+_SHARED = "chassis_shared_sessions"
+POOLER, DIRECT_URL = "DATABASE_POOLER", "DATABASE_DIRECT_URL"
+# Bounds of a statement, of its wait for a lock, and of what a client that is stuck or gone may hold open.
+LIMITS_MS = {"statement_timeout": 15_000, "lock_timeout": 5_000, "idle_in_transaction_session_timeout": 30_000}
+# How poolers that share sessions refuse options for one: PgBouncer and Odyssey; RDS Proxy.
+_REFUSALS_OF_POOLERS = ("unsupported startup parameter", "command-line options")
+
+
+class SharedSessionsError(DependencyDownError):
+    """Between this process and the database stands a pooler that does not keep its sessions for it."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(
+            "database",
+            "a pooler before it does not keep sessions, as PgBouncer in transaction mode; "
+            f"set {prefix}{POOLER}=true, and for migrate {prefix}{DIRECT_URL} past the pooler",
+        )
+
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -61,26 +85,80 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def connect(url: str, pool_size: int) -> sa.Engine:
-    """Make the engine of this process for URL, with at most POOL_SIZE connections."""
-    if url.startswith("sqlite"):
-        engine = sa.create_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=10, hide_parameters=True)
+def connect(settings: DatabaseSettings) -> sa.Engine:
+    """Make the engine of this process for the database that SETTINGS name.
+
+    Connecting raises SharedSessionsError where a pooler is noticed that SETTINGS do not tell of.
+    """
+    url = sa.make_url(settings.database_url.get_secret_value())
+    common: dict[str, Any] = {
+        "pool_size": settings.database_pool,
+        "max_overflow": 0,
+        "pool_timeout": 10,
+        "hide_parameters": True,  # of failed statements, in logs: some are hashes of passwords
+    }
+    if url.get_backend_name() == "sqlite":
+        engine = sa.create_engine(url, **common)
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return sa.create_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=10,
-        pool_pre_ping=True,
-        hide_parameters=True,  # of failed statements, in logs: some are hashes of passwords
-        connect_args={
-            "connect_timeout": 5,
-            "options": "-c statement_timeout=15000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000",
-            "tcp_user_timeout": 15000,
-        },
-    )
+    given: dict[str, Any] = {"connect_timeout": 5, "tcp_user_timeout": 15000}
+    arguments = {name: value for name, value in given.items() if name not in url.query}
+    if settings.database_pooler:
+        # Each transaction may meet another session: none may rely on what was prepared, set or locked in it before.
+        # The BEGIN is not the driver's own, so that the limits below come with it in one message.
+        arguments |= {"prepare_threshold": None, "autocommit": True}
+        shared = {_SHARED: True}
+        engine = sa.create_engine(url, **common, pool_pre_ping=True, connect_args=arguments, execution_options=shared)
+        sa.event.listen(engine, "begin", _begin_in_shared_session)
+        return engine
+    arguments["options"] = " ".join(f"-c {name}={value_ms}" for name, value_ms in LIMITS_MS.items())
+    engine = sa.create_engine(url, **common, pool_pre_ping=True, connect_args=arguments)
+    prefix = variable(type(settings), "")
+    sa.event.listen(engine, "do_connect", partial(_connect_to_own_session, prefix))
+    return engine
+
+
+def keeps_sessions(engine: sa.Engine | sa.Connection) -> bool:
+    """Tell whether one connection is one session of a PostgreSQL server: what LISTEN needs, and is of use to NOTIFY."""
+    return engine.dialect.name == "postgresql" and not engine.get_execution_options().get(_SHARED)
+
+
+def _begin_in_shared_session(connection: sa.Connection) -> None:
+    """Begin a transaction with limits of its own.
+
+    Not by ALTER ROLE, which would need no statement here: that changes the role for everybody who uses it, needs the
+    right to, and does not reach the sessions that a pooler has open already.
+    """
+    limits = (f"SET LOCAL {name} = {value_ms}" for name, value_ms in LIMITS_MS.items())
+    connection.exec_driver_sql("; ".join(("BEGIN", *limits)))
+
+
+def _connect_to_own_session(
+    prefix: str, dialect: Dialect, _entry: ConnectionPoolEntry, args: tuple[Any, ...], parameters: dict[str, Any]
+) -> DBAPIConnection:
+    """Connect, and make sure that what was set for the session at its start holds; raises SharedSessionsError."""
+    try:
+        opened = dialect.connect(*args, **parameters)
+    except psycopg.OperationalError as fault:
+        if any(sign in str(fault) for sign in _REFUSALS_OF_POOLERS):
+            raise SharedSessionsError(prefix) from fault
+        raise
+    connection = cast("psycopg.Connection", opened)
+    try:
+        connection.autocommit = True
+        found = connection.execute("SELECT pg_backend_pid(), setting FROM pg_settings WHERE name = 'statement_timeout'")
+        process, limit_ms = found.fetchone() or (0, "")
+        connection.autocommit = False
+    except psycopg.Error:
+        connection.close()
+        raise
+    if limit_ms != str(LIMITS_MS["statement_timeout"]):
+        connection.close()
+        raise SharedSessionsError(prefix)
+    if process != connection.info.backend_pid:
+        log.warning("a pooler stands before the database; unless it keeps sessions, set", setting=f"{prefix}{POOLER}")
+    return opened
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -129,20 +207,43 @@ class Database(Generic[Store]):
             self.engine, lambda connection: use_case(self.make_store(connection), *args, **kwargs), writes=True
         )
 
-    def migrate(self) -> None:
-        """Bring the schema to the newest revision."""
-        migrate(self.engine, self.migrations)
+    def migrate(self) -> str | None:
+        """Bring the schema to the newest revision; give the revision of a later release if that was here before.
+
+        Raises DependencyDownError.
+        """
+        return migrate(self.engine, self.migrations)
+
+    def look(self) -> None:
+        """Connect once, so that what is wrong is said at start; raises SharedSessionsError.
+
+        A database that is away, or refuses, is one line in the log and no reason to end: it comes back, or somebody
+        mends it, and every replica would have to be started anew. Its connections are not for a child process.
+        """
+        try:
+            attempt(self.engine, lambda connection: connection.scalar(sa.select(1)))
+        except SharedSessionsError:
+            raise
+        except DependencyDownError:  # attempt has logged it
+            return
+        finally:
+            self.engine.dispose()
 
     def wait_for_schema(self, stop: threading.Event) -> None:
-        """Wait until the schema is one that this code works with, or STOP is set.
+        """Wait until the schema is one that this code works with, or STOP is set; raises SharedSessionsError.
 
         A worker that began before the migration would take each message for one that strikes a defect.
         """
-        own, _ = self.checks()
-        while not health.examine(own, {})[0]:
-            log.warning("waiting for the schema")
-            if stop.wait(SCHEMA_POLL_S):
-                return
+        while not stop.is_set():
+            try:
+                if schema_is_current(self.engine, self.migrations):
+                    return
+                log.warning("waiting for the schema")
+            except SharedSessionsError:
+                raise
+            except DependencyDownError:  # attempt has logged it
+                pass
+            stop.wait(SCHEMA_POLL_S)
 
     def checks(self) -> tuple[Checks, Checks]:
         """Give the checks for health: our own, and of what is shared."""
@@ -174,11 +275,15 @@ def attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, write
                 time.sleep(random.uniform(0, 0.02 * 2**number))  # noqa: S311 - spreads contenders
                 continue
             if _is_down(fault):
-                log.warning("database does not answer", error=str(fault.orig))
-                raise DependencyDownError("database") from fault
+                down = _down(fault)
+                log.warning("database does not answer", error=down.reason)
+                raise down from fault
             raise
-        except sa.exc.TimeoutError as fault:  # no connection of the pool came free
-            raise DependencyDownError("database") from fault
+        except SharedSessionsError as fault:
+            log.warning("database does not answer", error=fault.reason)
+            raise
+        except sa.exc.TimeoutError as fault:
+            raise DependencyDownError("database", "no connection of this process came free in time") from fault
         if writes:
             checkpoints.reached(checkpoints.COMMITTED)
         return result
@@ -186,12 +291,21 @@ def attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, write
 
 
 def _is_down(fault: sa.exc.DBAPIError) -> bool:
-    """Tell whether the database, rather than the statement, is to blame: it is away, full, or a replica by now."""
+    """Tell whether the database, rather than the statement, is to blame: it is away, full, or not what it should be."""
     return (
         isinstance(fault, (sa.exc.OperationalError, sa.exc.InterfaceError))
         or fault.connection_invalidated
-        or getattr(fault.orig, "sqlstate", None) == _READ_ONLY
+        or getattr(fault.orig, "sqlstate", None) in _OF_NO_USE
     )
+
+
+def _down(fault: sa.exc.DBAPIError) -> DependencyDownError:
+    """Say in one line what the database, or what is on the way to it, says in several."""
+    diagnosis = getattr(fault.orig, "diag", None)
+    said = getattr(diagnosis, "message_primary", None) or str(fault.orig)
+    state = getattr(fault.orig, "sqlstate", None)
+    advice = "; run migrate first" if state in _NOT_MIGRATED or said.startswith("no such ") else ""
+    return DependencyDownError("database", " ".join(said.split()) + advice)
 
 
 def violated_constraint(fault: sa.exc.IntegrityError) -> str:
@@ -202,21 +316,38 @@ def violated_constraint(fault: sa.exc.IntegrityError) -> str:
     return str(fault.orig).rpartition(": ")[2]
 
 
-def migrate(engine: sa.Engine, migrations: Path) -> None:
-    """Bring the schema to the newest revision in MIGRATIONS; replicas that start together take turns."""
-    config = Config()
-    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
-    with _turn_to_migrate(engine), engine.connect().execution_options(**{_WRITES: True}) as connection:
-        config.attributes["connection"] = connection
-        if connection.dialect.name == "postgresql":
-            # Alembic begins and ends the transactions: an index is built CONCURRENTLY in none.
-            connection.exec_driver_sql("SET statement_timeout = 0")
-            connection.commit()
+def migrate(engine: sa.Engine, migrations: Path) -> str | None:
+    """Bring the schema to the newest revision in MIGRATIONS; replicas that start together take turns.
+
+    A schema of a later release is left as it is, since releases run side by side; its revision is returned. Raises
+    DependencyDownError.
+    """
+    try:
+        with _turn_to_migrate(engine), engine.connect().execution_options(**{_WRITES: True}) as connection:
+            found = _revision(connection)
+            connection.rollback()
+            if found is not None and found not in _known(_scripts(migrations)):
+                return found
+            _upgrade(connection, migrations)
+            return None
+    except sa.exc.DBAPIError as fault:
+        if _is_down(fault):
+            raise _down(fault) from fault
+        raise
+
+
+def _upgrade(connection: sa.Connection, migrations: Path) -> None:
+    config = _config(migrations)
+    config.attributes["connection"] = connection
+    if connection.dialect.name == "postgresql":
+        # Alembic begins and ends the transactions: an index is built CONCURRENTLY in none.
+        connection.exec_driver_sql("SET statement_timeout = 0")
+        connection.commit()
+        command.upgrade(config, "head")
+        connection.invalidate()  # its timeout is off
+    else:
+        with connection.begin():
             command.upgrade(config, "head")
-            connection.invalidate()  # its timeout is off
-        else:
-            with connection.begin():
-                command.upgrade(config, "head")
 
 
 @contextmanager
@@ -236,13 +367,33 @@ def _turn_to_migrate(engine: sa.Engine) -> Iterator[None]:
 
 
 def schema_is_current(engine: sa.Engine, migrations: Path) -> bool:
-    """Tell whether the schema is the one this code was written for, or a later one, which has only added to it."""
+    """Tell whether the schema is the one this code was written for, or a later one, which has only added to it.
+
+    Raises DependencyDownError.
+    """
+    scripts = _scripts(migrations)
+    found = attempt(engine, _revision)
+    return found is not None and (found == scripts.get_current_head() or found not in _known(scripts))
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    """Give the revision that the schema is at, None if there is none yet."""
+    # Not through Alembic's MigrationContext: that one writes two lines into the log at every probe.
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def _config(migrations: Path) -> Config:
     config = Config()
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
-    scripts = ScriptDirectory.from_config(config)
-    with engine.connect() as connection:
-        # Not through Alembic's MigrationContext: that one writes two lines into the log at every probe.
-        migrated = sa.inspect(connection).has_table("alembic_version")
-        found = connection.scalar(sa.text("SELECT version_num FROM alembic_version")) if migrated else None
-    known = {script.revision for script in scripts.walk_revisions()}
-    return found is not None and (found == scripts.get_current_head() or found not in known)
+    return config
+
+
+def _scripts(migrations: Path) -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config(migrations))
+
+
+def _known(scripts: ScriptDirectory) -> set[str]:
+    return {script.revision for script in scripts.walk_revisions()}

@@ -2,12 +2,17 @@
 
 
 class DependencyDownError(Exception):
-    """Something that this request needs does not answer; the same request may work in a moment."""
+    """Something that this request needs does not answer; the same request may work in a moment.
+
+    REASON is for operators. The text is for clients, who are not told it.
+    """
 
     code = "service-unavailable"
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, reason: str = "") -> None:
         super().__init__(f"The {what} does not answer. Try again in a moment.")
+        self.reason = reason
+        self.for_operators = f"The {what} cannot be used: {reason}" if reason else str(self)
 
 
 class ClocksApartError(DependencyDownError):

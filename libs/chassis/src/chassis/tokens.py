@@ -14,7 +14,7 @@ from typing import Literal
 import jwt
 import structlog
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from chassis.errors import ClocksApartError, TokenRefusedError
 
@@ -67,6 +67,12 @@ def public_key_of(private_key: str) -> str:
         .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         .decode()
     )
+
+
+def require_public_key(public_key: str) -> None:
+    """Raise ValueError or TypeError unless PUBLIC_KEY is the public half of such a key, as a PEM text."""
+    if not isinstance(serialization.load_pem_public_key(public_key.encode()), Ed25519PublicKey):
+        raise TypeError("tokens are verified with an Ed25519 key")
 
 
 def sign(private_key: str, audience: str, principal: Principal) -> str:

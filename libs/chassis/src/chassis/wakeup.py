@@ -1,4 +1,7 @@
-"""Wake-ups: PostgreSQL's NOTIFY tells a waiting process that there is work. A hint, never the only way to learn it."""
+"""Wake-ups: PostgreSQL's NOTIFY tells a waiting process that there is work. A hint, never the only way to learn it.
+
+SQLite has none, and a pooler that shares sessions delivers none: there who waits looks by itself, more often.
+"""
 
 import threading
 from typing import cast
@@ -7,12 +10,14 @@ import psycopg
 import sqlalchemy as sa
 import structlog
 
+from chassis.database import keeps_sessions
+
 log = structlog.get_logger(__name__)
 
 
 def notify(connection: sa.Connection, channel: str) -> None:
-    """Wake whoever waits on CHANNEL when the transaction of CONNECTION commits; other databases have no such thing."""
-    if connection.dialect.name == "postgresql":
+    """Wake whoever waits on CHANNEL when the transaction of CONNECTION commits, where somebody can wait."""
+    if keeps_sessions(connection):
         connection.execute(sa.text("SELECT pg_notify(:channel, '')"), {"channel": channel})
 
 
@@ -26,7 +31,7 @@ class Wakeup:
 
     def wait(self, timeout_s: float, poll_s: float, stop: threading.Event) -> None:
         """Wait until notified, for TIMEOUT_S at most; where nobody can notify, or STOP is set, for POLL_S at most."""
-        if self._engine.dialect.name != "postgresql":
+        if not keeps_sessions(self._engine):
             stop.wait(poll_s)
             return
         try:

@@ -13,7 +13,7 @@ from auth.adapters.store import Store
 from auth.adapters.tables import outbox
 from auth.bootstrap import make_app, make_database
 from auth.domain import AuthError
-from auth.passwords import hash_password
+from auth.passwords import hash_password, is_password
 from auth.settings import DatabaseSettings, MigrateSettings, ServeSettings, WorkerSettings
 from chassis import commands, logs, ops, server, tokens, worker
 from chassis.commands import Commands
@@ -35,8 +35,8 @@ def serve() -> None:
     """Serve the HTTP interface to the gateway."""
     settings = load(ServeSettings)
     commands.start("auth", settings)
-    if not settings.token_private_key_file.is_file():
-        sys.exit(f"no key at AUTH_TOKEN_PRIVATE_KEY_FILE={settings.token_private_key_file}; see auth create-token-key")
+    _require_key(settings.token_private_key_file)
+    make_database(settings).look()
 
     def make() -> Flask:
         from auth.web.app import make_flask  # noqa: PLC0415 - in the worker process, not in the one that supervises it
@@ -71,14 +71,10 @@ def migrate() -> None:
     """Bring the database to this release's schema; make the first user of the settings if there is none at all."""
     settings = load(MigrateSettings)
     logs.configure("auth", settings.log_level, settings.log_format)
-    database = _database(settings)
-    database.migrate()
-    if settings.first_username and settings.first_password:
-        password = settings.first_password.get_secret_value()
-        domain.check_password(password)
-        user = database.transact(use_cases.create_first_user, settings.first_username, hash_password(password))
-        if user:
-            click.echo(f"made the first user {user.username}, id {user.user_id}")
+    database = _database(settings.direct())
+    commands.tell_of_migration(database.migrate())
+    if said := _make_first_user(database, settings):
+        click.echo(said)
 
 
 @main.command("create-token-key")
@@ -86,7 +82,12 @@ def migrate() -> None:
 @click.option("--public", type=click.Path(path_type=Path, dir_okay=False), required=True, help="For the others.")
 def create_token_key(private: Path, public: Path) -> None:
     """Make the key pair for tokens between the services; files that exist are kept."""
-    tokens.create_key_files(private, public)
+    try:
+        tokens.create_key_files(private, public)
+    except OSError as fault:
+        raise click.ClickException(f"{fault.filename}: {fault.strerror}") from fault
+    except (ValueError, TypeError) as fault:  # the text of the fault may show the key's
+        raise click.ClickException(f"{private} is there, and is no private key in PEM without a passphrase") from fault
 
 
 @main.command("create-user")
@@ -139,6 +140,40 @@ def delete_user(username: str, *, yes: bool) -> None:
         click.confirm(f"Delete {username} with all images and collections? Originals in S3 stay.", abort=True)
     database.transact(use_cases.delete_user, username)
     click.echo(f"deleted {username}")
+
+
+def _require_key(file: Path) -> None:
+    """End the process with one sentence unless FILE has the private key."""
+    try:
+        tokens.public_key_of(file.read_text())
+    except OSError as fault:
+        said = fault.strerror
+    except (ValueError, TypeError):  # nothing of the text, which may be a key all the same
+        said = "this is no private key in PEM without a passphrase"
+    else:
+        return
+    sys.exit(f"no key at AUTH_TOKEN_PRIVATE_KEY_FILE={file}: {said}; see auth create-token-key")
+
+
+def _make_first_user(database: Database[Store], settings: MigrateSettings) -> str:
+    """Make the user of SETTINGS if there is none at all; give a sentence if there is something to tell."""
+    username, secret = settings.first_username, settings.first_password
+    password = secret.get_secret_value() if secret else None
+    if (username or password) and not database.read(Store.users):
+        if username is None or password is None:
+            return "no first user is made: that takes AUTH_FIRST_USERNAME and AUTH_FIRST_PASSWORD"
+        domain.check_password(password)
+        if made := database.transact(use_cases.create_first_user, username, hash_password(password)):
+            return f"made the first user {made.username}, id {made.user_id}"
+    if password is None:
+        return ""
+    known = database.read(Store.user, username) if username else None
+    if known is not None and is_password(known.password_hash, password):
+        return ""
+    return (
+        "AUTH_FIRST_PASSWORD no longer counts, since there are users already; "
+        "auth set-password changes a password, auth create-user makes another user"
+    )
 
 
 def _database(settings: DatabaseSettings | None = None) -> Database[Store]:

@@ -23,7 +23,8 @@ def hash_password(password: str) -> str:
     return _HASHER.hash(password)
 
 
-def _is_right(stored: str, password: str) -> bool:
+def is_password(stored: str, password: str) -> bool:
+    """Tell whether PASSWORD is the one whose hash is STORED; takes as long as hashing it."""
     try:
         return _HASHER.verify(stored, password)
     except (VerificationError, InvalidHashError):
@@ -54,7 +55,7 @@ class Verifier:
         if self._remembers(proof):
             return True
         with self._slot():
-            right = _is_right(stored, password)
+            right = is_password(stored, password)
         if right and password_hash is not None:
             self._remember(proof)
             return True

@@ -27,8 +27,7 @@ class App:
 
 def make_database(settings: DatabaseSettings) -> Database[Store]:
     """Connect to the database of SETTINGS."""
-    engine = database.connect(settings.database_url.get_secret_value(), settings.database_pool)
-    return Database(engine, Store, MIGRATIONS)
+    return Database(database.connect(settings), Store, MIGRATIONS)
 
 
 def checks(database: Database[Store]) -> tuple[Checks, Checks]:

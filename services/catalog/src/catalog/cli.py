@@ -4,6 +4,7 @@ import sys
 import threading
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import click
 from flask import Flask
@@ -16,10 +17,10 @@ from catalog.operating import dead_letters, installation
 from catalog.operating.check_storage import check_storage
 from catalog.operating.reconcile import reconcile
 from catalog.operating.reprocess import reprocess
-from catalog.settings import DatabaseSettings, ServeSettings, WorkerSettings
+from catalog.settings import MigrateSettings, ServeSettings, WorkerSettings
 from catalog.watchdog import Watchdog
 from catalog.worker import JOBS, QUEUE, handle
-from chassis import commands, logs, ops, server, worker
+from chassis import commands, logs, ops, server, tokens, worker
 from chassis.commands import Commands
 from chassis.consumer import Consumer
 from chassis.dead_letters import Drain
@@ -41,8 +42,8 @@ def serve() -> None:
     """Serve the HTTP interface to the gateway."""
     settings = load(ServeSettings)
     commands.start("catalog", settings)
-    if not settings.token_public_key_file.is_file():
-        sys.exit(f"no key at CATALOG_TOKEN_PUBLIC_KEY_FILE={settings.token_public_key_file}; see auth create-token-key")
+    _require_key(settings.token_public_key_file)
+    make_database(settings).look()
 
     def make() -> Flask:
         from catalog.web.app import make_flask  # noqa: PLC0415 - in the worker process, not in its supervisor
@@ -86,9 +87,11 @@ def run_worker() -> None:
 @main.command()
 def migrate() -> None:
     """Bring the database to this release's schema."""
-    settings = load(DatabaseSettings)
+    settings = load(MigrateSettings)
     logs.configure("catalog", settings.log_level, settings.log_format)
-    make_database(settings).migrate()
+    database = make_database(settings.direct())
+    click.get_current_context().call_on_close(database.engine.dispose)
+    commands.tell_of_migration(database.migrate())
 
 
 main.add_command(dead_letters.group)
@@ -96,3 +99,16 @@ main.add_command(installation.group)
 main.add_command(check_storage)
 main.add_command(reprocess)
 main.add_command(reconcile)
+
+
+def _require_key(file: Path) -> None:
+    """End the process with one sentence unless FILE has a public key."""
+    try:
+        tokens.require_public_key(file.read_text())
+    except OSError as fault:
+        said = fault.strerror
+    except (ValueError, TypeError):
+        said = "this is no public key in PEM"
+    else:
+        return
+    sys.exit(f"no key at CATALOG_TOKEN_PUBLIC_KEY_FILE={file}: {said}; see auth create-token-key")

@@ -138,7 +138,7 @@ def steps(database: "Database[OperatorsStore]", run: Run, pace: Pace) -> Iterato
             before = run.done
             run = database.transact(queue_batch, run.run_id, min(room, BATCH, max(1, int(pace.rate))))
         except DependencyDownError as fault:
-            yield Step(run, POLL_S, str(fault))
+            yield Step(run, POLL_S, fault.for_operators)
             continue
         yield Step(run, (run.done - before) / pace.rate)
 

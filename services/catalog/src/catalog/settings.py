@@ -1,25 +1,30 @@
 """Settings of the catalog service."""
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PositiveFloat,
     PositiveInt,
     SecretStr,
+    StringConstraints,
     field_validator,
     model_validator,
 )
 from pydantic_settings import SettingsConfigDict
 
+from chassis import settings as mechanics
 from chassis.s3 import AddressingStyle
 from chassis.s3_conditions import Mode
-from chassis.settings import ProcessSettings, WebSettings
+from chassis.settings import Seconds, WebSettings
+from chassis.urls import BrokerUrl, EndpointUrl, HostLabel, HttpUrl
 
 _CONFIG = SettingsConfigDict(env_prefix="CATALOG_", frozen=True, env_ignore_empty=True)
+
+# What S3 clients take for the name of a bucket; they refuse others when they are first used.
+BucketName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
 
 
 class BucketSettings(BaseModel):
@@ -27,7 +32,7 @@ class BucketSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    url: str | None = None
+    url: HttpUrl | None = None
     prefixes: tuple[str, ...] = ("",)
     owners: dict[str, str] = {}
 
@@ -44,13 +49,16 @@ class BucketSettings(BaseModel):
         return self
 
 
-class DatabaseSettings(ProcessSettings):
+class DatabaseSettings(mechanics.DatabaseSettings):
     """What every command of catalog reads from the environment."""
 
     model_config = _CONFIG
 
-    database_url: SecretStr = Field(description="SQLAlchemy URL; postgresql+psycopg://… or sqlite:///….")
-    database_pool: int = Field(8, ge=2, description="Connections that one process keeps at most.")
+
+class MigrateSettings(DatabaseSettings, mechanics.MigrateSettings):
+    """What `catalog migrate` reads from the environment."""
+
+    model_config = _CONFIG
 
 
 class ServeSettings(DatabaseSettings, WebSettings):
@@ -60,12 +68,12 @@ class ServeSettings(DatabaseSettings, WebSettings):
 
     web_threads: PositiveInt = Field(8, description="Requests that one web process works on at a time.")
     token_public_key_file: Path = Field(description="PEM file that auth's tokens are verified with.")
-    buckets: dict[str, BucketSettings] = Field(
+    buckets: dict[BucketName, BucketSettings] = Field(
         description="JSON: bucket → {url: base of public URLs, prefixes: allowed ones, owners: {prefix: user id}}."
     )
     default_bucket: str | None = Field(None, description="Bucket of images registered without one, and of uploads.")
-    s3_endpoint_url: str | None = Field(None, description="S3 endpoint as browsers reach it; AWS if empty.")
-    s3_region: str = Field("us-east-1", description="Region that upload forms are signed for.")
+    s3_endpoint_url: EndpointUrl | None = Field(None, description="S3 endpoint as browsers reach it; AWS if empty.")
+    s3_region: HostLabel = Field("us-east-1", description="Region that upload forms are signed for.")
     s3_addressing_style: AddressingStyle = Field(
         "auto", description="Bucket by path or by virtual host; auto: by path where an endpoint is set."
     )
@@ -85,9 +93,9 @@ class WorkerSettings(DatabaseSettings):
 
     model_config = _CONFIG
 
-    broker_url: SecretStr = Field(description="AMQP URL of RabbitMQ.")
+    broker_url: BrokerUrl = Field(description="AMQP URL of RabbitMQ.")
     worker_threads: PositiveInt = Field(2, description="Results applied at a time by one process.")
-    stuck_after_s: PositiveFloat = Field(
+    stuck_after_s: Seconds = Field(
         300.0,
         description="What imaging has had for so long is queued again; 12 times as long while messages wait anywhere.",
     )
@@ -98,10 +106,10 @@ class ReconcileSettings(DatabaseSettings):
 
     model_config = _CONFIG
 
-    reconcile_s3_endpoint_url: str | None = Field(
+    reconcile_s3_endpoint_url: EndpointUrl | None = Field(
         None, description="S3 endpoint as `catalog reconcile` reaches it; AWS if empty."
     )
-    reconcile_s3_region: str = Field("us-east-1", description="Region of the bucket that is reconciled.")
+    reconcile_s3_region: HostLabel = Field("us-east-1", description="Region of the bucket that is reconciled.")
     reconcile_s3_addressing_style: AddressingStyle = Field(
         "auto", description="Bucket by path or by virtual host; auto: by path where an endpoint is set."
     )

@@ -3,12 +3,13 @@
 import os
 from typing import Literal, get_args
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import Field, PositiveInt, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from chassis.s3 import AddressingStyle
 from chassis.s3_conditions import Mode
-from chassis.settings import ProcessSettings
+from chassis.settings import ProcessSettings, Seconds
+from chassis.urls import BrokerUrl, EndpointUrl, HostLabel
 
 Format = Literal["JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF"]
 
@@ -27,8 +28,8 @@ class PictureSettings(ProcessSettings):
     max_pixels: PositiveInt = Field(50_000_000, description="Pictures with more pixels end as failed.")
     max_side: PositiveInt = Field(30_000, description="Pictures with a longer side, in pixels, end as failed.")
     decode_memory_bytes: PositiveInt = Field(1024**3, description="Memory that decoding one picture may take.")
-    decode_cpu_s: PositiveFloat = Field(5.0, description="CPU time that decoding one picture may take.")
-    decode_wall_s: PositiveFloat = Field(5.0, description="Time that decoding may take; too long thrice is failed.")
+    decode_cpu_s: Seconds = Field(5.0, description="CPU time that decoding one picture may take.")
+    decode_wall_s: Seconds = Field(5.0, description="Time that decoding may take; too long thrice is failed.")
     formats: tuple[Format, ...] = Field(get_args(Format), min_length=1, description="JSON list: formats taken.")
     squares: tuple[PositiveInt, ...] = Field(
         (64, 128, 256, 512), min_length=1, description="JSON list: squares that thumbs fit."
@@ -40,9 +41,9 @@ class ImagingSettings(PictureSettings):
 
     model_config = _CONFIG
 
-    broker_url: SecretStr = Field(description="AMQP URL of RabbitMQ.")
-    s3_endpoint_url: str | None = Field(None, description="S3 endpoint; AWS if empty.")
-    s3_region: str = Field("us-east-1", description="Region of the buckets.")
+    broker_url: BrokerUrl = Field(description="AMQP URL of RabbitMQ.")
+    s3_endpoint_url: EndpointUrl | None = Field(None, description="S3 endpoint; AWS if empty.")
+    s3_region: HostLabel = Field("us-east-1", description="Region of the buckets.")
     s3_access_key_id: str = Field(description="Credential that reads originals, and writes and deletes thumbs.")
     s3_secret_access_key: SecretStr = Field(description="Its secret.")
     s3_addressing_style: AddressingStyle = Field(
@@ -53,4 +54,4 @@ class ImagingSettings(PictureSettings):
         description="always, never, or auto: as far as S3 keeps conditions; else it looks first, and may race.",
     )
     s3_checksums: bool = Field(default=False, description="On sends boto3's CRC trailers, which some S3 refuse.")
-    read_timeout_s: PositiveFloat = Field(30.0, description="Longest time for reading one original.")
+    read_timeout_s: Seconds = Field(30.0, description="Longest time for reading one original.")

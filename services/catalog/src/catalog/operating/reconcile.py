@@ -43,7 +43,8 @@ class CutOffError(click.ClickException):
     exit_code = 2
 
     def __init__(self, fault: Exception) -> None:
-        super().__init__(f"{fault}\nNot everything was looked at; what was mended is. The command can be run again.")
+        said = fault.for_operators if isinstance(fault, DependencyDownError) else fault
+        super().__init__(f"{said}\nNot everything was looked at; what was mended is. The command can be run again.")
 
 
 @click.command()

@@ -1,0 +1,161 @@
+"""URLs among the settings: each is looked at when the settings are read, and what is wrong is one sentence.
+
+No sentence shows the URL or a part of it, since it may hold a password; and none that would be misread is let through,
+since libraries show the parts that they cannot use.
+"""
+
+import re
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, SecretStr
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+_MOST_PORTS = 65535
+_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%a-z]*")
+_DNS_HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+_ENCODE = "in a user name or password, characters other than letters and digits are written as %40 (that is @)"
+# What chassis.database decides itself, or what is no option of the server's client library at all.
+_OURS = {
+    "options": "options are set by the service itself",
+    "prepare_threshold": "prepare_threshold is set by the service itself, see DATABASE_POOLER",
+}
+
+
+def _split(url: str, schemes: tuple[str, ...], example: str) -> SplitResult:
+    """Take URL apart; raises ValueError where it has none of SCHEMES, no host, or is misread."""
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError("holds spaces or characters that no URL has")
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(f"is no URL like {example}") from None
+    if parts.scheme not in schemes:
+        raise ValueError(f"does not begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+    if "@" in parts.path + parts.query or parts.fragment:
+        raise ValueError(f"is misread: {_ENCODE}")
+    _check_authority(parts)
+    return parts
+
+
+def _check_authority(parts: SplitResult) -> None:
+    _check_host(parts.hostname)
+    try:
+        port = parts.port
+    except ValueError:  # its text has what stands where the port should: perhaps a piece of a password
+        raise ValueError(f"has no port from 1 to {_MOST_PORTS} where it should; {_ENCODE}") from None
+    if port == 0:
+        raise ValueError(f"has no port from 1 to {_MOST_PORTS} where it should")
+
+
+def _check_host(host: str | None) -> None:
+    if not host:
+        raise ValueError("names no host")
+    if not _HOST.fullmatch(host):
+        raise ValueError(f"names a host that cannot be; {_ENCODE}")
+
+
+def check_http(url: str) -> str:
+    """Give URL if it is the address of an HTTP server, perhaps with a path; raises ValueError."""
+    parts = _split(url, ("http", "https"), "https://host:port")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("takes no user name and password")
+    if parts.query or "?" in url:
+        raise ValueError("takes no query")
+    return url
+
+
+def check_server(url: str) -> str:
+    """Give URL without a slash at its end, if it is the address of an HTTP server and no more; raises ValueError."""
+    if urlsplit(check_http(url)).path not in {"", "/"}:
+        raise ValueError("takes no path")
+    return url.removesuffix("/")
+
+
+def check_endpoint(url: str) -> str:
+    """Give URL if clients of S3 and the like, which take names of DNS only, take it; raises ValueError."""
+    host = urlsplit(check_http(url)).hostname or ""
+    if not _DNS_HOST.fullmatch(host):
+        raise ValueError("names a host with other characters than letters, digits, dots and hyphens")
+    return url
+
+
+def check_broker(secret: SecretStr) -> SecretStr:
+    """Give SECRET if it is an AMQP URL that the client library understands; raises ValueError."""
+    import pika  # noqa: PLC0415 - a service has the libraries of those settings only that it declares
+
+    url = secret.get_secret_value()
+    _split(url, ("amqp", "amqps"), "amqp://user:password@host:5672/%2F")
+    try:
+        pika.URLParameters(url)
+    except Exception:  # noqa: BLE001 - it raises whatever its parts raise, with pieces of the URL in the text
+        raise ValueError("has an option that the client library does not understand") from None
+    return secret
+
+
+def check_database(secret: SecretStr) -> SecretStr:
+    """Give SECRET if it is SQLAlchemy's URL of a PostgreSQL or an SQLite that can be reached; raises ValueError."""
+    import sqlalchemy as sa  # noqa: PLC0415 - a service has the libraries of those settings only that it declares
+
+    text = secret.get_secret_value()
+    if not text.isprintable():
+        raise ValueError("holds characters that no URL has")
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        raise ValueError(f"is no URL like postgresql+psycopg://user:password@host:5432/name; {_ENCODE}") from None
+    if url.drivername in {"sqlite", "sqlite+pysqlite"}:
+        if not url.database or url.database == ":memory:":
+            raise ValueError("names no file: sqlite:////a/path")
+        if url.host or url.query:
+            raise ValueError("takes a path only: sqlite:////a/path")
+    elif url.drivername == "postgresql+psycopg":
+        _check_postgresql(url)
+    else:
+        raise ValueError("does not begin with postgresql+psycopg:// or sqlite:///")
+    return secret
+
+
+def _check_postgresql(url: "sa.URL") -> None:
+    import psycopg  # noqa: PLC0415 - as above
+
+    if "@" in (url.database or "") or "@" in (url.host or ""):
+        raise ValueError(f"is misread: {_ENCODE}")
+    for name, told in _OURS.items():
+        if name in url.query:
+            raise ValueError(told)
+    if url.port is not None and not 0 < url.port <= _MOST_PORTS:
+        raise ValueError(f"has no port from 1 to {_MOST_PORTS} where it should")
+    hosts = [each for value in _values(url.query.get("host")) for each in value.split(",")]
+    if url.host or not hosts:
+        _check_host(url.host)
+    for host in hosts:
+        # Several servers, `host=a:5432&host=b:5432`, or the folder of a socket.
+        if not host.startswith("/"):
+            _check_host(host.partition(":")[0])
+    try:
+        psycopg.conninfo.make_conninfo(**dict.fromkeys(url.query, "1"))
+    except psycopg.Error:
+        raise ValueError("has an option that libpq does not know") from None
+
+
+def _values(given: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return () if given is None else (given,) if isinstance(given, str) else given
+
+
+def check_label(text: str) -> str:
+    """Give TEXT if it can be a part of a host's name; raises ValueError."""
+    if not re.fullmatch(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)", text):
+        raise ValueError("takes letters, digits and hyphens only")
+    return text
+
+
+HttpUrl = Annotated[str, AfterValidator(check_http)]
+ServerUrl = Annotated[str, AfterValidator(check_server)]
+EndpointUrl = Annotated[str, AfterValidator(check_endpoint)]
+BrokerUrl = Annotated[SecretStr, AfterValidator(check_broker)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(check_database)]
+HostLabel = Annotated[str, AfterValidator(check_label)]
