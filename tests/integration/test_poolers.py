@@ -1,11 +1,14 @@
 """Both services behind a pooler that shares few sessions between many clients: PgBouncer in transaction mode."""
 
 import base64
+import os
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ import pika
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
+from structlog.testing import capture_logs
 
 import auth.bootstrap
 import auth.settings
@@ -31,7 +35,8 @@ from catalog.adapters.tables import outbox
 from catalog.web.app import make_flask as catalog_flask
 from catalog_steps import BUCKETS
 from chassis import tokens, topology
-from chassis.database import Database
+from chassis.database import LIMITS_MS, Database, attempt, connect, transact
+from chassis.errors import DependencyDownError
 from chassis.publisher import Publisher
 from chassis.relay import Relay
 from chassis.topology import Queue
@@ -121,17 +126,33 @@ def basic(username: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
-@pytest.fixture
-def jobs_queue(broker_url: str) -> Iterator[Queue]:
-    """A queue of this test's own that takes all jobs, so that the relay finds a taker."""
-    queue = Queue(f"test.{uuid4().hex}", messages.JOBS)
+@contextmanager
+def taking(broker_url: str, types: tuple[str, ...]) -> Iterator[Queue]:
+    """Make a queue of a test's own that takes events of TYPES, so that the relay finds a taker."""
+    queue = Queue(f"test.{uuid4().hex}", types)
     connection = pika.BlockingConnection(pika.URLParameters(broker_url))
     topology.declare(connection.channel(), queue)
+    connection.close()
     yield queue
+    connection = pika.BlockingConnection(pika.URLParameters(broker_url))
     channel = connection.channel()
     for each in (queue.name, queue.dead, *(queue.retry(delay_s) for delay_s in topology.RETRY_DELAYS_S)):
         channel.queue_delete(each)
     connection.close()
+
+
+@pytest.fixture
+def jobs_queue(broker_url: str) -> Iterator[Queue]:
+    """A queue that takes all jobs."""
+    with taking(broker_url, messages.JOBS) as queue:
+        yield queue
+
+
+@pytest.fixture
+def deletions_queue(broker_url: str) -> Iterator[Queue]:
+    """A queue that takes the ends of users."""
+    with taking(broker_url, (messages.USER_DELETED,)) as queue:
+        yield queue
 
 
 @dataclass
@@ -224,3 +245,90 @@ def depth(broker_url: str, queue: Queue) -> int:
     messages_ready = int(connection.channel().queue_declare(queue.name, passive=True).method.message_count)
     connection.close()
     return messages_ready
+
+
+LIMITS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+
+
+def limits(connection: sa.Connection) -> list[str]:
+    return [str(connection.scalar(sa.text(f"SHOW {name}"))) for name in LIMITS]
+
+
+@pytest.mark.parametrize("pooler_mode", [False, True])
+def test_every_transaction_has_its_limits_and_leaves_none_behind(
+    database_url: str, pooler: Pooler, *, pooler_mode: bool
+) -> None:
+    url = pooler(default_pool_size="1")(database_url) if pooler_mode else database_url
+    engine = connect(catalog.settings.DatabaseSettings(database_url=url, database_pooler=pooler_mode))
+    assert attempt(engine, limits) == ["15s", "5s", "30s"]
+    assert transact(engine, limits) == ["15s", "5s", "30s"]
+    with pytest.raises(RuntimeError):
+        transact(engine, stumble)
+    assert attempt(engine, limits) == ["15s", "5s", "30s"]
+    engine.dispose()
+    if pooler_mode:  # somebody else's transaction in the only session that there is
+        other = sa.create_engine(url, poolclass=sa.NullPool)
+        with other.connect() as connection:
+            assert limits(connection) == ["0", "0", "0"]
+
+
+def stumble(connection: sa.Connection) -> None:
+    connection.execute(sa.text("CREATE TABLE left_behind ()"))
+    raise RuntimeError("rolled back")
+
+
+def test_statement_that_takes_too_long_is_ended_behind_a_pooler(
+    database_url: str, pooler: Pooler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LIMITS_MS, "statement_timeout", 200)
+    engine = connect(catalog.settings.DatabaseSettings(database_url=pooler()(database_url), database_pooler=True))
+    with pytest.raises(DependencyDownError) as told:
+        attempt(engine, lambda connection: connection.execute(sa.text("SELECT pg_sleep(20)")))
+    assert "statement timeout" in told.value.for_operators
+    engine.dispose()
+
+
+def test_pooler_that_keeps_the_limits_is_warned_of(database_url: str, pooler: Pooler) -> None:
+    """Whether it keeps sessions as well cannot be told from here, so that this is no reason not to start."""
+    name = sa.make_url(database_url).database
+    server = sa.create_engine(database_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {name} SET statement_timeout = '15s'")
+    behind = pooler(ignore_startup_parameters="options")(database_url)
+    engine = connect(catalog.settings.DatabaseSettings(database_url=behind))
+    with capture_logs() as logged:
+        assert attempt(engine, lambda connection: connection.scalar(sa.select(1))) == 1
+    engine.dispose()
+    assert [each["setting"] for each in logged] == ["CATALOG_DATABASE_POOLER"]
+
+
+def test_server_itself_is_not_taken_for_a_pooler(database_url: str) -> None:
+    engine = connect(catalog.settings.DatabaseSettings(database_url=database_url))
+    with capture_logs() as logged:
+        assert attempt(engine, lambda connection: connection.scalar(sa.select(1))) == 1
+    engine.dispose()
+    assert logged == []
+
+
+def test_worker_relays_behind_a_pooler(
+    direct: Urls, pooler: Pooler, broker_url: str, deletions_queue: Queue, tmp_path: Path
+) -> None:
+    """The process itself, with its loops, its health and its end."""
+    migrate(direct)
+    behind = pooler()(direct.auth)
+    variables = {"DATABASE_URL": behind, "DATABASE_POOLER": "true", "BROKER_URL": broker_url, "OPS_PORT": "0"}
+    env = {**os.environ, **{f"AUTH_{name}": value for name, value in variables.items()}}
+    command = str(Path(sys.executable).with_name("auth"))
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        worker = subprocess.Popen([command, "worker"], env=env, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        for number in range(3):
+            subprocess.run([command, "delete-user", f"client{number}", "--yes"], env=env, check=True)
+        until(lambda: depth(broker_url, deletions_queue) == 3, 30, "the worker relays nothing")
+    finally:
+        worker.terminate()
+        ended = worker.wait(30)
+    said = log.read_text()
+    assert ended == 0, said
+    assert not [line for line in said.splitlines() if '"level": "info"' not in line]

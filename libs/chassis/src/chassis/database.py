@@ -299,12 +299,13 @@ def _is_down(fault: sa.exc.DBAPIError) -> bool:
     )
 
 
-def _down(fault: sa.exc.DBAPIError) -> DependencyDownError:
+def _down(fault: sa.exc.DBAPIError, *, migrating: bool = False) -> DependencyDownError:
     """Say in one line what the database, or what is on the way to it, says in several."""
     diagnosis = getattr(fault.orig, "diag", None)
     said = getattr(diagnosis, "message_primary", None) or str(fault.orig)
     state = getattr(fault.orig, "sqlstate", None)
-    advice = "; run migrate first" if state in _NOT_MIGRATED or said.startswith("no such ") else ""
+    lacks_tables = state in _NOT_MIGRATED or said.startswith("no such ")  # the latter is SQLite's way to say it
+    advice = "; run migrate first" if lacks_tables and not migrating else ""
     return DependencyDownError("database", " ".join(said.split()) + advice)
 
 
@@ -332,7 +333,7 @@ def migrate(engine: sa.Engine, migrations: Path) -> str | None:
             return None
     except sa.exc.DBAPIError as fault:
         if _is_down(fault):
-            raise _down(fault) from fault
+            raise _down(fault, migrating=True) from fault
         raise
 
 

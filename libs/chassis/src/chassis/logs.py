@@ -58,6 +58,7 @@ def configure(service: str, level: str, log_format: str, secrets: Sequence[re.Pa
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    handler.setLevel(level.upper())  # also of what a library logs whose logger has a level of its own
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -75,7 +75,7 @@ class MigrateSettings(DatabaseSettings):
     """What a command that migrates reads from its environment."""
 
     database_direct_url: DatabaseUrl | None = Field(
-        None, description="The database past the pooler, for `migrate`; by default the same URL."
+        None, description="Past the pooler, for `migrate`; required with DATABASE_POOLER."
     )
 
     @model_validator(mode="after")
