@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,7 @@ from chassis.errors import DependencyDownError
 from chassis.publisher import Publisher
 from chassis.relay import Relay
 from chassis.topology import Queue
+from chassis.wakeup import Wakeup
 from containers import empty_database
 from deadlines import until
 from poolers import Pooler
@@ -332,3 +334,16 @@ def test_worker_relays_behind_a_pooler(
     said = log.read_text()
     assert ended == 0, said
     assert not [line for line in said.splitlines() if '"level": "info"' not in line]
+
+
+def test_who_waits_for_work_behind_a_pooler_looks_often_and_holds_no_session(database_url: str, pooler: Pooler) -> None:
+    """LISTEN would be heard by whoever has that session next."""
+    behind = pooler()(database_url)
+    engine = connect(catalog.settings.DatabaseSettings(database_url=behind, database_pooler=True))
+    waiting = Wakeup(engine, "outbox")
+    began = time.monotonic()
+    waiting.wait(timeout_s=60, poll_s=0.05, stop=threading.Event())
+    assert time.monotonic() - began < 10
+    assert isinstance(engine.pool, sa.QueuePool)
+    assert engine.pool.checkedout() == 0
+    engine.dispose()

@@ -1,3 +1,5 @@
+from contextlib import suppress
+
 import pytest
 
 from auth.settings import MigrateSettings as AuthMigrateSettings
@@ -87,3 +89,79 @@ def test_migrating_past_a_pooler_takes_a_url_of_its_own(
     direct = settings.load(kind).direct()
     assert direct.database_url.get_secret_value() == "postgresql+psycopg://auth@server/auth"
     assert not direct.database_pooler
+
+
+# What each service needs to start, so that one bad setting is the only fault.
+NEEDED = {
+    "DATABASE_URL": "sqlite:////var/lib/a.db",
+    "BROKER_URL": "amqp://somebody:hidden@broker/",
+    "TOKEN_PRIVATE_KEY_FILE": "/private.pem",
+    "TOKEN_PUBLIC_KEY_FILE": "/public.pem",
+    "BUCKETS": '{"pics": {}}',
+    "AUTH_URL": "http://auth",
+    "CATALOG_URL": "http://catalog",
+    "S3_ACCESS_KEY_ID": "id",
+    "S3_SECRET_ACCESS_KEY": "hidden",
+    "RECONCILE_S3_ACCESS_KEY_ID": "id",
+    "RECONCILE_S3_SECRET_ACCESS_KEY": "hidden",
+}
+GARBAGE = [
+    "garbage-value with spaces",
+    "-1",
+    "0",
+    "99999999999999999999",
+    "inf",
+    "nan",
+    "1e300",
+    "{}",
+    "[]",
+    "[" * 100_000,
+    "null",
+    "é☃",
+    "a\nb",
+    "http://",
+    "postgresql+psycopg://garbage-value:garbage-value",
+    "amqp://garbage-value@:garbage-value",
+    '{"pics": {"url": "garbage-value"}}',
+]
+
+
+@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
+def test_garbage_is_taken_or_told_in_a_sentence_that_names_the_setting(
+    kind: type[ProcessSettings], garbage: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prefix = kind.model_config.get("env_prefix", "")
+    for name, value in NEEDED.items():
+        monkeypatch.setenv(f"{prefix}{name}", value)
+    for field in kind.model_fields:
+        name = settings.variable(kind, field)
+        with monkeypatch.context() as changed:
+            changed.setenv(name, garbage)
+            with suppress(SystemExit):
+                settings.load(kind)
+        # Nothing if it is taken.
+        heading, *faults = capsys.readouterr().err.splitlines() or ["bad settings:"]
+        assert heading == "bad settings:"
+        assert all(name in fault for fault in faults), faults
+        assert "garbage-value" not in str(faults)
+        assert "hidden" not in str(faults)
+
+
+def test_bad_urls_are_named_together_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = {
+        "CATALOG_DATABASE_URL": "mysql://catalog:hidden@db/catalog",
+        "CATALOG_S3_ENDPOINT_URL": "s3.example.com",
+        "CATALOG_S3_REGION": "no region",
+        "CATALOG_BUCKETS": '{"pics": {"url": "cdn.example/pics"}, "no bucket": {}}',
+    }
+    for name, value in bad.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        settings.load(CatalogSettings)
+    said = capsys.readouterr().err
+    for name in ("DATABASE_URL", "S3_ENDPOINT_URL", "S3_REGION", "BUCKETS.pics.url", "BUCKETS.no bucket"):
+        assert f"CATALOG_{name}" in said
+    assert "hidden" not in said

@@ -8,11 +8,16 @@ class DependencyDownError(Exception):
     """
 
     code = "service-unavailable"
+    what, reason = "", ""
 
     def __init__(self, what: str, reason: str = "") -> None:
         super().__init__(f"The {what} does not answer. Try again in a moment.")
-        self.reason = reason
-        self.for_operators = f"The {what} cannot be used: {reason}" if reason else str(self)
+        self.what, self.reason = what, reason
+
+    @property
+    def for_operators(self) -> str:
+        """What happened, in one sentence."""
+        return f"The {self.what} cannot be used: {self.reason}" if self.reason else str(self)
 
 
 class ClocksApartError(DependencyDownError):
