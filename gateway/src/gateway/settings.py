@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
+from pydantic import AfterValidator, Field, NonNegativeInt
 from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import Seconds, WebSettings
@@ -27,4 +27,4 @@ class GatewaySettings(WebSettings):
     connect_timeout_s: Seconds = Field(2.0, description="Longest wait for a connection to a service.")
     read_timeout_s: Seconds = Field(20.0, description="Longest wait for a service's answer.")
     body_timeout_s: Seconds = Field(20.0, description="Longest wait for a client's request body; then 408.")
-    connections: PositiveInt = Field(1000, description="Client connections that one web process holds.")
+    connections: int = Field(1000, gt=0, le=1_000_000, description="Client connections that one web process holds.")

@@ -147,9 +147,9 @@ def _values(given: str | tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 def check_label(text: str) -> str:
-    """Give TEXT if it can be a part of a host's name; raises ValueError."""
-    if not re.fullmatch(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)", text):
-        raise ValueError("takes letters, digits and hyphens only")
+    """Give TEXT if it can be a part of a host's name, as regions of S3 have to; raises ValueError."""
+    if not re.fullmatch(r"(?!-)(?![0-9]+$)[A-Za-z0-9-]{1,63}(?<!-)", text):
+        raise ValueError("takes letters, digits and hyphens only, and a letter at least")
     return text
 
 

@@ -27,7 +27,10 @@ class PictureSettings(ProcessSettings):
     max_bytes: PositiveInt = Field(64 * 1024 * 1024, description="Larger originals end as failed.")
     max_pixels: PositiveInt = Field(50_000_000, description="Pictures with more pixels end as failed.")
     max_side: PositiveInt = Field(30_000, description="Pictures with a longer side, in pixels, end as failed.")
-    decode_memory_bytes: PositiveInt = Field(1024**3, description="Memory that decoding one picture may take.")
+    # With less no decoder starts, and more is more than the system counts.
+    decode_memory_bytes: int = Field(
+        1024**3, ge=16 * 1024**2, le=2**40, description="Memory that decoding one picture may take."
+    )
     decode_cpu_s: Seconds = Field(5.0, description="CPU time that decoding one picture may take.")
     decode_wall_s: Seconds = Field(5.0, description="Time that decoding may take; too long thrice is failed.")
     formats: tuple[Format, ...] = Field(get_args(Format), min_length=1, description="JSON list: formats taken.")

@@ -8,6 +8,7 @@ import io
 import json
 import socket
 import sys
+from dataclasses import replace
 
 from PIL import AvifImagePlugin, Image
 from pillow_heif import options as heif_options
@@ -35,7 +36,8 @@ def main() -> None:
     # Threads of decoders would need processes, and make what a picture costs a matter of chance.
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     heif_options.DECODE_THREADS = 1
-    rehearse(limits, squares)
+    # Whatever is allowed to the pictures of users, these are small enough.
+    rehearse(replace(limits, max_bytes=2**20, max_pixels=2**10, max_side=2**10), squares)
     memory = Memory(limits.max_memory)
     confinement.confine()
     memory.bound()
