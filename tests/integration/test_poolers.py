@@ -36,7 +36,8 @@ from catalog.adapters.tables import outbox
 from catalog.web.app import make_flask as catalog_flask
 from catalog_steps import BUCKETS
 from chassis import tokens, topology
-from chassis.database import LIMITS_MS, Database, attempt, connect, transact
+from chassis.database import Database, attempt, transact
+from chassis.engines import LIMITS_MS, connect
 from chassis.errors import DependencyDownError
 from chassis.publisher import Publisher
 from chassis.relay import Relay

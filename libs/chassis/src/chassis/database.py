@@ -1,4 +1,4 @@
-"""The database: one engine a process, short transactions, the same code on PostgreSQL and SQLite."""
+"""The database: short transactions, the same code on PostgreSQL and SQLite."""
 
 import random
 import threading
@@ -7,23 +7,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+from typing import Concatenate, Generic, ParamSpec, TypeVar
 
-import psycopg
 import sqlalchemy as sa
 import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.engine.interfaces import Dialect
 
 from chassis import checkpoints, health
+from chassis.engines import WRITES, SharedSessionsError
 from chassis.errors import DependencyDownError
 from chassis.health import Checks
-from chassis.settings import DatabaseSettings, variable
 
 log = structlog.get_logger(__name__)
 
@@ -35,25 +32,6 @@ _NOT_MIGRATED = {"3F000", "42P01", "42703"}  # invalid_schema_name, undefined_ta
 # What no statement of ours is to blame for: read_only_sql_transaction (what was the primary follows another now),
 # insufficient_privilege, and tables that are not there yet.
 _OF_NO_USE = {"25006", "42501"} | _NOT_MIGRATED
-_WRITES = "chassis_writes"
-_SHARED = "chassis_shared_sessions"
-POOLER, DIRECT_URL = "DATABASE_POOLER", "DATABASE_DIRECT_URL"
-# Bounds of a statement, of its wait for a lock, and of what a client that is stuck or gone may hold open.
-LIMITS_MS = {"statement_timeout": 15_000, "lock_timeout": 5_000, "idle_in_transaction_session_timeout": 30_000}
-# How poolers that share sessions refuse options for one: PgBouncer and Odyssey; RDS Proxy.
-_REFUSALS_OF_POOLERS = ("unsupported startup parameter", "command-line options")
-
-
-class SharedSessionsError(DependencyDownError):
-    """Between this process and the database stands a pooler that does not keep its sessions for it."""
-
-    def __init__(self, prefix: str) -> None:
-        super().__init__(
-            "database",
-            "a pooler before it does not keep sessions, as PgBouncer in transaction mode; "
-            f"set {prefix}{POOLER}=true, and for migrate {prefix}{DIRECT_URL} past the pooler",
-        )
-
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -83,96 +61,6 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
 def now() -> datetime:
     """Give the present moment in UTC."""
     return datetime.now(UTC)
-
-
-def connect(settings: DatabaseSettings) -> sa.Engine:
-    """Make the engine of this process for the database that SETTINGS name.
-
-    Connecting raises SharedSessionsError where a pooler is noticed that SETTINGS do not tell of.
-    """
-    url = sa.make_url(settings.database_url.get_secret_value())
-    common: dict[str, Any] = {
-        "pool_size": settings.database_pool,
-        "max_overflow": 0,
-        "pool_timeout": 10,
-        "hide_parameters": True,  # of failed statements, in logs: some are hashes of passwords
-    }
-    if url.get_backend_name() == "sqlite":
-        engine = sa.create_engine(url, **common)
-        sa.event.listen(engine, "connect", _prepare_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
-        return engine
-    given: dict[str, Any] = {"connect_timeout": 5, "tcp_user_timeout": 15000}
-    arguments = {name: value for name, value in given.items() if name not in url.query}
-    if settings.database_pooler:
-        # Each transaction may meet another session: none may rely on what was prepared, set or locked in it before.
-        # The BEGIN is not the driver's own, so that the limits below come with it in one message.
-        arguments |= {"prepare_threshold": None, "autocommit": True}
-        shared = {_SHARED: True}
-        engine = sa.create_engine(url, **common, pool_pre_ping=True, connect_args=arguments, execution_options=shared)
-        sa.event.listen(engine, "begin", _begin_in_shared_session)
-        return engine
-    arguments["options"] = " ".join(f"-c {name}={value_ms}" for name, value_ms in LIMITS_MS.items())
-    engine = sa.create_engine(url, **common, pool_pre_ping=True, connect_args=arguments)
-    prefix = variable(type(settings), "")
-    sa.event.listen(engine, "do_connect", partial(_connect_to_own_session, prefix))
-    return engine
-
-
-def keeps_sessions(engine: sa.Engine | sa.Connection) -> bool:
-    """Tell whether one connection is one session of a PostgreSQL server: what LISTEN needs, and is of use to NOTIFY."""
-    return engine.dialect.name == "postgresql" and not engine.get_execution_options().get(_SHARED)
-
-
-def _begin_in_shared_session(connection: sa.Connection) -> None:
-    """Begin a transaction with limits of its own.
-
-    Not by ALTER ROLE, which would need no statement here: that changes the role for everybody who uses it, needs the
-    right to, and does not reach the sessions that a pooler has open already.
-    """
-    limits = (f"SET LOCAL {name} = {value_ms}" for name, value_ms in LIMITS_MS.items())
-    connection.exec_driver_sql("; ".join(("BEGIN", *limits)))
-
-
-def _connect_to_own_session(
-    prefix: str, dialect: Dialect, _entry: ConnectionPoolEntry, args: tuple[Any, ...], parameters: dict[str, Any]
-) -> DBAPIConnection:
-    """Connect, and make sure that what was set for the session at its start holds; raises SharedSessionsError."""
-    try:
-        opened = dialect.connect(*args, **parameters)
-    except psycopg.OperationalError as fault:
-        if any(sign in str(fault) for sign in _REFUSALS_OF_POOLERS):
-            raise SharedSessionsError(prefix) from fault
-        raise
-    connection = cast("psycopg.Connection", opened)
-    try:
-        connection.autocommit = True
-        found = connection.execute("SELECT pg_backend_pid(), setting FROM pg_settings WHERE name = 'statement_timeout'")
-        process, limit_ms = found.fetchone() or (0, "")
-        connection.autocommit = False
-    except psycopg.Error:
-        connection.close()
-        raise
-    if limit_ms != str(LIMITS_MS["statement_timeout"]):
-        connection.close()
-        raise SharedSessionsError(prefix)
-    if process != connection.info.backend_pid:
-        log.warning("a pooler stands before the database; unless it keeps sessions, set", setting=f"{prefix}{POOLER}")
-    return opened
-
-
-def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # the driver's own BEGIN comes too late; _begin_sqlite does it
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=10000", "synchronous=FULL"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    # A transaction that reads first and writes later fails at once when another wrote meanwhile: take the lock first.
-    writes = connection.get_execution_options().get(_WRITES)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 @dataclass(frozen=True)
@@ -268,7 +156,7 @@ def attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, write
     """Run WORK in a transaction, again after a deadlock; WRITES takes SQLite's write lock at once."""
     for number in range(1, ATTEMPTS + 1):
         try:
-            with engine.connect().execution_options(**{_WRITES: writes}) as connection, connection.begin():
+            with engine.connect().execution_options(**{WRITES: writes}) as connection, connection.begin():
                 result = work(connection)
         except sa.exc.DBAPIError as fault:
             if getattr(fault.orig, "sqlstate", None) in _SERIALIZATION_FAILURES and number < ATTEMPTS:
@@ -324,7 +212,7 @@ def migrate(engine: sa.Engine, migrations: Path) -> str | None:
     DependencyDownError.
     """
     try:
-        with _turn_to_migrate(engine), engine.connect().execution_options(**{_WRITES: True}) as connection:
+        with _turn_to_migrate(engine), engine.connect().execution_options(**{WRITES: True}) as connection:
             found = _revision(connection)
             connection.rollback()
             if found is not None and found not in _known(_scripts(migrations)):

@@ -7,7 +7,7 @@ from auth.adapters.store import Store
 from auth.authentication import Authenticator, Policy
 from auth.passwords import Verifier
 from auth.settings import DatabaseSettings, ServeSettings
-from chassis import database, tokens
+from chassis import engines, tokens
 from chassis.database import Database
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
@@ -25,7 +25,7 @@ class App:
 
 def make_database(settings: DatabaseSettings) -> Database[Store]:
     """Connect to the database of SETTINGS."""
-    return Database(database.connect(settings), Store, MIGRATIONS)
+    return Database(engines.connect(settings), Store, MIGRATIONS)
 
 
 def make_app(settings: ServeSettings) -> App:

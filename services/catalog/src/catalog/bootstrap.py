@@ -8,7 +8,7 @@ from catalog.adapters.store import Store
 from catalog.buckets import Bucket, Buckets, aws_url
 from catalog.settings import DatabaseSettings, ServeSettings
 from catalog.uploads import Uploads
-from chassis import database
+from chassis import engines
 from chassis.database import Database
 from chassis.health import CheckFailedError, Checks
 
@@ -27,7 +27,7 @@ class App:
 
 def make_database(settings: DatabaseSettings) -> Database[Store]:
     """Connect to the database of SETTINGS."""
-    return Database(database.connect(settings), Store, MIGRATIONS)
+    return Database(engines.connect(settings), Store, MIGRATIONS)
 
 
 def checks(database: Database[Store]) -> tuple[Checks, Checks]:

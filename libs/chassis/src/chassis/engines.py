@@ -1,0 +1,148 @@
+"""Engines: how a process reaches its database, and what holds for every transaction there.
+
+On a server of its own sessions the limits are set when a session starts. Behind a pooler that shares sessions each
+transaction may meet another one, so that none relies on what was prepared, set, listened to or locked before it began.
+"""
+
+from functools import partial
+from typing import Any, cast
+
+import psycopg
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from chassis.errors import DependencyDownError
+from chassis.settings import DatabaseSettings, variable
+
+log = structlog.get_logger(__name__)
+
+# Bounds of a statement, of its wait for a lock, and of what a client that is stuck or gone may hold open.
+LIMITS_MS = {"statement_timeout": 15_000, "lock_timeout": 5_000, "idle_in_transaction_session_timeout": 30_000}
+# Execution options: of a connection whose transaction writes, and of an engine behind a pooler.
+WRITES, _SHARED = "chassis_writes", "chassis_shared_sessions"
+# How poolers that share sessions refuse options for one: PgBouncer and Odyssey; RDS Proxy.
+_REFUSALS_OF_POOLERS = ("unsupported startup parameter", "command-line options")
+
+
+class SharedSessionsError(DependencyDownError):
+    """Between this process and the database stands a pooler that does not keep its sessions for it."""
+
+    def __init__(self, kind: type[DatabaseSettings]) -> None:
+        pooler, direct = variable(kind, "database_pooler"), variable(kind, "database_direct_url")
+        super().__init__(
+            "database",
+            "a pooler before it does not keep sessions, as PgBouncer in transaction mode; "
+            f"set {pooler}=true, and for migrate {direct} past the pooler",
+        )
+
+
+def connect(settings: DatabaseSettings) -> sa.Engine:
+    """Make the engine of this process for the database that SETTINGS name.
+
+    Its connecting raises SharedSessionsError where a pooler is noticed that SETTINGS do not tell of.
+    """
+    url = sa.make_url(settings.database_url.get_secret_value())
+    # Parameters of failed statements are hidden in logs: some are hashes of passwords.
+    common: dict[str, Any] = {"pool_size": settings.database_pool, "max_overflow": 0, "hide_parameters": True}
+    common |= {"pool_timeout": 10}
+    if url.get_backend_name() == "sqlite":
+        return _sqlite(url, common)
+    patience = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
+    arguments: dict[str, Any] = {name: value for name, value in patience.items() if name not in url.query}
+    common |= {"pool_pre_ping": True}
+    if settings.database_pooler:
+        return _shared_sessions(url, common, arguments)
+    return _own_sessions(url, common, arguments, type(settings))
+
+
+def keeps_sessions(engine: sa.Engine | sa.Connection) -> bool:
+    """Tell whether one connection is one session of a PostgreSQL server: what LISTEN needs, and is of use to NOTIFY."""
+    return engine.dialect.name == "postgresql" and not engine.get_execution_options().get(_SHARED)
+
+
+def _sqlite(url: sa.URL, common: dict[str, Any]) -> sa.Engine:
+    engine = sa.create_engine(url, **common)
+    sa.event.listen(engine, "connect", _prepare_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN comes too late; _begin_sqlite does it
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=10000", "synchronous=FULL"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A transaction that reads first and writes later fails at once when another wrote meanwhile: take the lock first.
+    writes = connection.get_execution_options().get(WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _shared_sessions(url: sa.URL, common: dict[str, Any], arguments: dict[str, Any]) -> sa.Engine:
+    # A statement that one client prepared under a name would answer another client's query. And the BEGIN is not left
+    # to the driver, so that the limits come with it in one message.
+    arguments = {**arguments, "prepare_threshold": None, "autocommit": True}
+    engine = sa.create_engine(url, **common, connect_args=arguments, execution_options={_SHARED: True})
+    sa.event.listen(engine, "begin", _begin_in_shared_session)
+    return engine
+
+
+def _begin_in_shared_session(connection: sa.Connection) -> None:
+    """Begin a transaction with limits of its own.
+
+    Not by ALTER ROLE, which would need no statement here: that changes the role for everybody who uses it, needs the
+    right to, and does not reach the sessions that a pooler has open already.
+    """
+    limits = (f"SET LOCAL {name} = {value_ms}" for name, value_ms in LIMITS_MS.items())
+    connection.exec_driver_sql("; ".join(("BEGIN", *limits)))
+
+
+def _own_sessions(
+    url: sa.URL, common: dict[str, Any], arguments: dict[str, Any], kind: type[DatabaseSettings]
+) -> sa.Engine:
+    options = " ".join(f"-c {name}={value_ms}" for name, value_ms in LIMITS_MS.items())
+    engine = sa.create_engine(url, **common, connect_args={**arguments, "options": options})
+    sa.event.listen(engine, "do_connect", partial(_connect_to_own_session, kind))
+    return engine
+
+
+def _connect_to_own_session(
+    kind: type[DatabaseSettings],
+    dialect: Dialect,
+    _entry: ConnectionPoolEntry,
+    args: tuple[Any, ...],
+    parameters: dict[str, Any],
+) -> DBAPIConnection:
+    """Connect, and make sure that what was set for the session at its start holds; raises SharedSessionsError."""
+    try:
+        opened = dialect.connect(*args, **parameters)
+    except psycopg.OperationalError as fault:
+        if any(sign in str(fault) for sign in _REFUSALS_OF_POOLERS):
+            raise SharedSessionsError(kind) from fault
+        raise
+    connection = cast("psycopg.Connection", opened)
+    try:
+        _require_own_session(connection, kind)
+    except (psycopg.Error, SharedSessionsError):
+        connection.close()
+        raise
+    return opened
+
+
+def _require_own_session(connection: psycopg.Connection, kind: type[DatabaseSettings]) -> None:
+    connection.autocommit = True
+    found = connection.execute("SELECT pg_backend_pid(), setting FROM pg_settings WHERE name = 'statement_timeout'")
+    process, limit_ms = found.fetchone() or (0, "")
+    connection.autocommit = False
+    if limit_ms != str(LIMITS_MS["statement_timeout"]):  # told to ignore options, it lets everybody in
+        raise SharedSessionsError(kind)
+    if process != connection.info.backend_pid:  # a pooler invents the one that it tells its clients
+        log.warning(
+            "a pooler stands before the database; unless it keeps sessions, set",
+            setting=variable(kind, "database_pooler"),
+        )
