@@ -43,7 +43,7 @@ def of_imaging(monkeypatch: pytest.MonkeyPatch) -> Command:
 @pytest.fixture
 def of_catalog(monkeypatch: pytest.MonkeyPatch) -> Command:
     def run(url: str) -> Result:
-        monkeypatch.setenv("CATALOG_DATABASE_URL", "sqlite://")
+        monkeypatch.setenv("CATALOG_DATABASE_URL", "sqlite:///unused.db")
         monkeypatch.setenv("CATALOG_TOKEN_PUBLIC_KEY_FILE", "unused")
         monkeypatch.setenv("CATALOG_BUCKETS", f'{{"{BUCKET}": {{"url": "{url}/{BUCKET}/"}}}}')
         monkeypatch.setenv("CATALOG_DEFAULT_BUCKET", BUCKET)

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from auth.settings import MigrateSettings
+from auth.settings import MigrateSettings as AuthMigrateSettings
 from auth.settings import ServeSettings as AuthServeSettings
 from auth.settings import WorkerSettings as AuthWorkerSettings
-from catalog.settings import DatabaseSettings, ReconcileSettings
+from catalog.settings import MigrateSettings as CatalogMigrateSettings
+from catalog.settings import ReconcileSettings
 from catalog.settings import ServeSettings as CatalogServeSettings
 from catalog.settings import WorkerSettings as CatalogWorkerSettings
 from chassis.settings import ProcessSettings, rows
@@ -85,10 +86,10 @@ def test_every_long_running_container_says_whether_it_is_ready() -> None:
 SETTINGS: dict[str, tuple[type[ProcessSettings], ...]] = {
     "auth": (AuthServeSettings,),
     "auth-worker": (AuthWorkerSettings,),
-    "auth-migrate": (MigrateSettings,),
+    "auth-migrate": (AuthMigrateSettings,),
     "catalog": (CatalogServeSettings,),
     "catalog-worker": (CatalogWorkerSettings,),
-    "catalog-migrate": (DatabaseSettings,),
+    "catalog-migrate": (CatalogMigrateSettings,),
     "reconcile": (ReconcileSettings,),
     "imaging": (ImagingSettings,),
     "gateway": (GatewaySettings,),
