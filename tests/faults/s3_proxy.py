@@ -2,6 +2,9 @@
 
 What comes in on port 5000 goes on to `s3:5000`. A PUT of a JSON object to port 5001 says how, for all requests from
 now on; its fields are those of Behaviour. A request goes on with the host that it was signed for.
+
+The server behind may be one that ignores conditions. AWS keeps them, and so does this proxy, whose requests are all that
+write thumbs here: otherwise imaging would look before it writes, and what races with conditions would never be tried.
 """
 
 import base64
@@ -13,14 +16,21 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 UPSTREAM = os.environ.get("UPSTREAM", "s3:5000")
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "expect", "content-length", "date", "server"}
@@ -83,8 +93,9 @@ class Proxy(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         """Serve one request of whatever method."""
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        # Imaging fetches nothing but originals; its other GET asks for buckets.
-        reads_original = self.command == "GET" and "/" in urlsplit(self.path).path.strip("/")
+        # Imaging fetches nothing but originals; its other GETs ask for buckets.
+        is_own = "/imghost/t0/" in self.path
+        reads_original = self.command == "GET" and "/" in urlsplit(self.path).path.strip("/") and not is_own
         kinds = {"slow", "refuse"} | ({"drip", "reset", "replace"} if reads_original else set())
         behaviour = switch.draw(lambda kind: kind in kinds)
         if behaviour.kind == "slow":
@@ -95,7 +106,11 @@ class Proxy(BaseHTTPRequestHandler):
         if behaviour.kind == "replace":
             replace(self.path, base64.b64decode(behaviour.replacement))
         headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
-        status, answered, content = send(self.command, self.path, headers, body)
+        with condition_kept(self.command, self.path, headers) as holds:
+            if not holds:
+                self.answer(HTTPStatus.PRECONDITION_FAILED, {"Content-Type": "application/xml"}, FAILED)
+                return
+            status, answered, content = send(self.command, self.path, headers, body)
         self.answer(status, answered, content, behaviour)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815 - the names are the library's
@@ -154,6 +169,7 @@ class Control(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
+FAILED = b"<Error><Code>PreconditionFailed</Code><Message>A condition did not hold.</Message></Error>"
 SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 
 
@@ -174,16 +190,52 @@ def wait_while(behaviour: Behaviour, seconds: float) -> None:
         time.sleep(TICK_S)
 
 
+@contextmanager
+def condition_kept(method: str, path: str, headers: Mapping[str, str]) -> Iterator[bool]:
+    """Tell whether the condition of a request holds, if it has one; nothing changes that while the block lasts."""
+    sent = {name.lower(): value.strip('"') for name, value in headers.items()}
+    expected, creates = sent.get("if-match"), sent.get("if-none-match") == "*"
+    if method not in {"PUT", "DELETE"} or (expected is None and not creates):
+        yield True
+        return
+    with _locks[hash(path) % len(_locks)]:
+        there = etag_at(path)
+        yield there is None if creates else there == expected
+
+
+_locks = [threading.Lock() for _ in range(64)]
+
+
+def etag_at(path: str) -> str | None:
+    """Give the bare entity tag of the object at PATH, None if there is none."""
+    bucket, key = place(path)
+    try:
+        return client().head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
+    except ClientError:
+        return None
+
+
 def replace(path: str, body: bytes) -> None:
-    """Put another object in place of the one at PATH, by a credential of the tests."""
+    """Put another object in place of the one at PATH."""
+    bucket, key = place(path)
+    client().put_object(Bucket=bucket, Key=key, Body=body, ContentType="image/png")
+
+
+def place(path: str) -> tuple[str, str]:
+    """Give the bucket and the key that PATH names."""
     bucket, _, key = unquote(urlsplit(path).path).strip("/").partition("/")
-    s3 = boto3.client(
+    return bucket, key
+
+
+@cache
+def client() -> "S3Client":
+    """Make a client of the real S3, by a credential of the tests."""
+    return boto3.client(
         "s3",
         endpoint_url=f"http://{UPSTREAM}",
         region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}),
+        config=Config(s3={"addressing_style": "path"}, max_pool_connections=64),
     )
-    s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="image/png")
 
 
 def send(method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
