@@ -3,8 +3,8 @@
 What comes in on port 5000 goes on to `s3:5000`. A PUT of a JSON object to port 5001 says how, for all requests from
 now on; its fields are those of Behaviour. A request goes on with the host that it was signed for.
 
-The server behind may be one that ignores conditions. AWS keeps them, and so does this proxy, whose requests are all that
-write thumbs here: otherwise imaging would look before it writes, and what races with conditions would never be tried.
+The server behind may be one that ignores conditions. AWS keeps them, and so does this proxy, through which all thumbs
+are written: otherwise imaging would look before it writes, and what races with conditions would never be tried.
 """
 
 import base64

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -162,9 +163,10 @@ def test_health_tells_of_a_copy_and_lets_it_serve(copied: Database[Store], comma
 
 
 def test_watchdog_of_a_copy_tells_it_once_and_restarts_nothing(
-    copied: Database[Store], capsys: pytest.CaptureFixture[str]
+    copied: Database[Store], broker_url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Steps(copied).delete()
-    watchdog = Watchdog(copied, Depths("amqp://nobody.invalid"), JOBS, QUEUE, timedelta(0))
-    assert [watchdog.look(), watchdog.look()] == [0, 0]
+    with closing(Depths(broker_url)) as depths:
+        watchdog = Watchdog(copied, depths, JOBS, QUEUE, timedelta(0))
+        assert [watchdog.look(), watchdog.look()] == [0, 0]
     assert capsys.readouterr().out.count("this database was restored into another one") == 1

@@ -47,12 +47,12 @@ class Watchdog:
         """Measure everything, queue again what is stuck, and return how much that was; raises DependencyDownError."""
         suspects, self.suspects = self.suspects, frozenset()
         self._measure_database()  # first: it must be seen also while the broker is away
-        if not self._is_settled():
-            return 0  # deletions stay where they are, and what is pending begins anew when the operator has decided
         moment = now()
         due = self.database.read(Store.oldest_due)
         depths = self._measure(self.jobs), self._measure(self.results)
         metrics.LAST_LOOK.set_to_current_time()
+        if not self._is_settled():
+            return 0  # deletions stay where they are, and what is pending begins anew when the operator has decided
         if _nothing_waits(due, depths):
             before = moment - self.stuck_after
             found = self.database.read(Store.stuck_keys, before, BATCH)
