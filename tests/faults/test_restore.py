@@ -5,6 +5,7 @@ No trial: what was answered after the backup is lost with the database, so no le
 
 import json
 import secrets
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -106,8 +107,12 @@ def test_catalog_that_is_older_than_the_bucket_catches_up(stack: Stack, elsewher
         stack.execute("catalog", "catalog", "installation", "continue")
     else:
         assert user.delete(path("images", deleted)).status == 204
-    reprocess(user, renewed, READY_S)
+    began = time.monotonic()
     until(lambda: not thumbs(s3, deleted), GONE_S, "thumbs of a deleted image stay")
+    gone_s = time.monotonic() - began
+    reprocess(user, renewed, READY_S)
+    ready_s = time.monotonic() - began - gone_s
+    print(f"thumbs gone after {gone_s:.1f} s, ready again after {ready_s:.1f} s")  # noqa: T201 - shown by pytest -s
 
     orphans = dict.fromkeys((thumb_key(late, square) for square in SQUARES), "thumb-of-nothing")
     assert found(stack, prefix) == {untouched: "differing-thumbs", **orphans}

@@ -1,0 +1,38 @@
+import pytest
+
+from chassis import s3
+from chassis.s3_conditions import ALL, NONE, Manners
+
+
+@pytest.mark.parametrize("told", ['"abc"', 'W/"abc"', "abc", ' "abc" ', "W/abc"])
+def test_entity_tag_is_the_same_however_a_server_writes_it(told: str) -> None:
+    assert (s3.bare(told), s3.quoted(told)) == ("abc", '"abc"')
+
+
+def test_condition_has_the_form_that_the_server_takes() -> None:
+    assert ALL.if_unchanged("abc") == ALL.if_undeleted('"abc"') == {"IfMatch": '"abc"'}
+    bare = Manners(creations=True, overwrites=True, deletions=True, quoted=False)
+    assert bare.if_unchanged('W/"abc"') == {"IfMatch": "abc"}
+
+
+def test_condition_that_is_not_kept_is_not_sent() -> None:
+    assert (NONE.if_absent(), NONE.if_unchanged("abc"), NONE.if_undeleted("abc")) == ({}, {}, {})
+    assert NONE.unkept() == ["creating", "overwriting", "deleting"]
+    assert ALL.unkept() == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "style", "address"),
+    [
+        ("http://s3.test", "auto", "http://s3.test/pics/a"),
+        ("http://s3.test", "virtual", "http://pics.s3.test/a"),
+        (None, "auto", "https://pics.s3.amazonaws.com/a"),
+        (None, "path", "https://s3.amazonaws.com/pics/a"),
+    ],
+)
+def test_where_an_endpoint_is_set_buckets_are_addressed_by_path_unless_told_otherwise(
+    endpoint: str | None, style: s3.AddressingStyle, address: str
+) -> None:
+    client = s3.connect(s3.Access(endpoint, "us-east-1", "key-id", "secret", style))
+    signed = client.generate_presigned_url("get_object", Params={"Bucket": "pics", "Key": "a"})
+    assert signed.partition("?")[0] == address
