@@ -131,6 +131,16 @@ def test_continued_copy_is_the_same_installation_and_does_what_has_waited(
     assert (renewed.data["image_id"], renewed.data["generation"]) == (pending.image_id, pending.generation + 1)
 
 
+def test_backup_from_before_there_were_ids_can_go_on_as_the_installation_that_its_thumbs_tell(
+    copied: Database[Store], command: Command
+) -> None:
+    told = "5f1d5e0a-8a53-4c8e-9f0b-3c2f6f8d7e21"
+    assert command("continue", "--id", told).exit_code == 0
+    assert installation(copied) == Installation(told, owns_unmarked=True)
+    refused = command("continue", "--id", "no id")
+    assert (refused.exit_code, installation(copied).installation_id) == (2, told)
+
+
 def test_new_installation_has_its_own_id_and_owns_no_thumb_that_is_there(
     copied: Database[Store], command: Command, catalog_database: Database[Store]
 ) -> None:

@@ -379,12 +379,12 @@ def test_thumbs_of_another_installation_are_counted_and_left_alone(
     steps: Steps, s3: "S3Client", reconcile: Reconcile
 ) -> None:
     ready_image(steps, s3, "other.jpg")
-    theirs = put_thumb(s3, gone_image(steps, s3), 64, by="of another installation")
+    theirs = put_thumb(s3, gone_image(steps, s3), 64, by="of another kind")
     found = reconcile("--delete", "--grace", "0s")
     assert (found.exit_code, theirs in keys(s3)) == (0, True)
-    assert "0 thumbs of nothing\n1 thumbs of other installations, which are left alone\n" in found.output
+    assert found.output.endswith("1 thumbs of another installation, of another kind, which are left alone\n")
     [*_, counts] = [json.loads(line) for line in reconcile("--json").output.splitlines()]
-    assert counts["thumbs_of_other_installations"] == 1
+    assert counts["thumbs_of_other_installations"] == {"of another kind": 1}
 
 
 def test_thumb_that_does_not_say_whose_it_is_is_deleted_by_force_only(

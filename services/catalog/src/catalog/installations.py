@@ -6,6 +6,7 @@ the other's thumbs for its own, so until that is said nothing is deleted.
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from catalog import recovery
@@ -19,9 +20,13 @@ if TYPE_CHECKING:
 PAGE = 500
 
 
-def go_on(store: "OperatorsStore") -> Installation:
-    """Let this database be the installation that it says: the one that it was copied from is no more."""
-    store.settle_installation(store.installation())
+def go_on(store: "OperatorsStore", installation_id: str | None = None) -> Installation:
+    """Let this database be the installation that it says, or INSTALLATION_ID: where that was before, it is no more.
+
+    A backup from before installations had ids gets one of its own when it is migrated; the thumbs tell the other.
+    """
+    here = store.installation()
+    store.settle_installation(replace(here, installation_id=installation_id or here.installation_id))
     return store.installation()
 
 

@@ -5,8 +5,9 @@ with its key locked, and acts on what it sees then. Only thumbs are ever deleted
 this installation made: others may share the bucket.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
@@ -89,12 +90,12 @@ Finding = Stuck | MissingThumbs | DifferingThumbs | ThumbOfNothing
 
 @dataclass(frozen=True)
 class Page:
-    """What was found among so many images or objects; how many thumbs are shown, and how many other installations'."""
+    """What was found among so many images or objects; how many thumbs are shown, and FOREIGN ones by installation."""
 
     looked_at: int
     findings: Sequence[Finding]
     shown: int = 0
-    foreign: int = 0
+    foreign: Mapping[str, int] = field(default_factory=dict)
 
 
 class Outcome(StrEnum):
@@ -264,9 +265,10 @@ def _wrong_with(
     return DifferingThumbs(image.s3_key, image.image_id, image.generation, newest)
 
 
-def _count_foreign(found: Iterable[StoredThumb], installation: Installation) -> int:
-    """Count the thumbs that other installations made."""
-    return sum(thumb.image_id is not None and not installation.owns(thumb.installation_id) for thumb in found)
+def _count_foreign(found: Iterable[StoredThumb], installation: Installation) -> Counter[str]:
+    """Count the thumbs that other installations made, by their ids."""
+    foreign = (thumb for thumb in found if thumb.image_id is not None and not installation.owns(thumb.installation_id))
+    return Counter(thumb.installation_id or "unmarked" for thumb in foreign)
 
 
 def _is_same(finding: MissingThumbs | DifferingThumbs, image: Image | None) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from uuid import UUID
 
 import click
 
@@ -39,9 +40,16 @@ def show(*, as_json: bool) -> None:
 
 
 @group.command("continue")
-def go_on() -> None:
+@click.option(
+    "--id",
+    "installation_id",
+    metavar="ID",
+    type=click.UUID,
+    help="The installation whose thumbs these are, for a backup from before thumbs told it; reconcile shows the id.",
+)
+def go_on(installation_id: UUID | None) -> None:
     """Go on as the installation that was restored; the one that it was copied from must be gone for good."""
-    _settle(installations.go_on)
+    _settle(installations.go_on, str(installation_id) if installation_id else None)
 
 
 @group.command()
@@ -50,9 +58,9 @@ def new() -> None:
     _settle(installations.begin_anew)
 
 
-def _settle(decide: Callable[[OperatorsStore], Installation]) -> None:
+def _settle(decide: Callable[..., Installation], *arguments: str | None) -> None:
     database = connect(load(DatabaseSettings))
-    installation = database.transact(decide)
+    installation = database.transact(decide, *arguments)
     click.echo(f"this is installation {installation.installation_id}")
     restarted = 0
     with progress.shown("open keys", None) as bar:

@@ -167,6 +167,6 @@ def _go_through(
         for page in pages:
             for finding in page.findings:
                 report.add(finding, mend(finding))
-            report.foreign += page.foreign
+            report.foreign.update(page.foreign)
             looked_at += page.looked_at
             bar.reached(looked_at)

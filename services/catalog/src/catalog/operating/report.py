@@ -28,7 +28,7 @@ class Report:
     found: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[tuple[str, Outcome]] = field(default_factory=Counter)
     keys: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in _NAMES})
-    foreign: int = 0
+    foreign: Counter[str] = field(default_factory=Counter)
 
     def add(self, finding: Finding, outcome: Outcome | None) -> None:
         """Take FINDING in, and what became of it, None if nothing was tried."""
@@ -62,8 +62,8 @@ class Report:
             more = self.found[kind] - len(self.keys[kind])
             if more and not self.verbose:
                 click.echo(f"  and {more} more; --verbose shows them")
-        if self.foreign:
-            click.echo(f"{self.foreign} thumbs of other installations, which are left alone")
+        for installation_id, count in sorted(self.foreign.items()):
+            click.echo(f"{count} thumbs of another installation, {installation_id}, which are left alone")
 
     def _counts(self, kind: str) -> dict[str, int]:
         return {"found": self.found[kind], **{outcome: self.outcomes[kind, outcome] for outcome in Outcome}}
