@@ -22,7 +22,10 @@ MANNERS: Mapping[str, str] = {
     "put-400": "a PUT with a condition is 400",
     "delete-501": "a DELETE with a condition is 501",
     "probe-denied": "the credential writes below the prefixes of its users only",
+    "terse": "an object comes without Last-Modified",
 }
+HIDES_MISSING = "hides-missing"
+"""As "probe-denied", and what is missing is denied: a credential without s3:ListBucket."""
 REFUSALS: Mapping[str, tuple[int, str]] = {
     "InvalidAccessKeyId": (403, "The access key id does not exist."),
     "SignatureDoesNotMatch": (403, "The signature does not match."),
@@ -57,10 +60,14 @@ class Front(BaseHTTPRequestHandler):
             self.refuse(*REFUSALS[self.refuses], code=self.refuses)
         elif (refusal := self.refusal_of_condition(sent)) is not None:
             self.refuse(*refusal)
-        elif self.manner == "probe-denied" and self.command == "PUT" and "/imghost/t0/" in self.path:
+        elif self.manner in {"probe-denied", HIDES_MISSING} and self.command == "PUT" and "/imghost/t0/" in self.path:
             self.refuse(403, "Access denied.", code="AccessDenied")
         else:
-            self.hand_back(*self.ask(sent, body))
+            answer, data = self.ask(sent, body)
+            if self.manner == HIDES_MISSING and answer.status == 404:
+                self.refuse(403, "Access denied.", code="AccessDenied")
+            else:
+                self.hand_back(answer, data)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_OPTIONS = forward  # noqa: N815 - the names that the server calls
 
@@ -97,7 +104,8 @@ class Front(BaseHTTPRequestHandler):
         chunked = self.manner == "chunked" and self.command == "GET" and answer.status == 200
         self.send_response(answer.status)
         for name, value in answer.getheaders():
-            if name.lower() not in _OF_CONNECTION:
+            is_left_out = self.manner == "terse" and name.lower() == "last-modified"
+            if name.lower() not in _OF_CONNECTION and not is_left_out:
                 self.send_header(*self.mannered(name, value))
         if self.command == "HEAD":
             self.send_header("Content-Length", answer.getheader("Content-Length") or "0")

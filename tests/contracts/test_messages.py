@@ -25,7 +25,7 @@ USER_ID = "22222222-2222-2222-2222-222222222222"
 INSTALLATION = Installation("5f1d5e0a-8a53-4c8e-9f0b-3c2f6f8d7e21", owns_unmarked=True)
 JOB = Job(IMAGE_ID, 3, "pics", "01V9PaTx/my image ä.jpg", INSTALLATION.installation_id)
 # What an earlier release does not send yet.
-ADDED = {"installation_id", "owns_unmarked", "may_delete", "newest_generation"}
+ADDED = {"installation_id", "owns_unmarked", "newest_generation"}
 
 
 def recorded(name: str) -> Event:

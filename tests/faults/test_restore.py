@@ -89,7 +89,8 @@ def reprocess(user: ValidatingClient, key: str, within_s: float) -> None:
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["in-place", "elsewhere"])
 def test_catalog_that_is_older_than_the_bucket_catches_up(stack: Stack, elsewhere: bool) -> None:
     user, s3, prefix = stack.new_user(), stack.s3(), secrets.token_hex(4)
-    renewed, deleted, untouched, late = (f"{prefix}/{name}.jpg" for name in ("renewed", "deleted", "untouched", "late"))
+    names = ("renewed", "deleted", "untouched", "late", "meanwhile")
+    renewed, deleted, untouched, late, meanwhile = (f"{prefix}/{name}.jpg" for name in names)
     for key in (renewed, deleted, untouched):
         register(user, s3, key)
     dump(stack)
@@ -102,9 +103,11 @@ def test_catalog_that_is_older_than_the_bucket_catches_up(stack: Stack, elsewher
     if elsewhere:
         assert user.delete(path("images", deleted)).status == 204
         assert "catalog installation continue" in stack.execute("catalog", "catalog", "installation", "show")
-        register(user, s3, f"{prefix}/meanwhile.jpg")
+        s3.put_object(Bucket=BUCKET, Key=meanwhile, Body=photo(300, 200))
+        assert user.post("/api/images", json={"s3_key": meanwhile}).status == 201
         assert len(thumbs(s3, deleted)) == len(SQUARES), "a copy that may be one of two has deleted thumbs"
         stack.execute("catalog", "catalog", "installation", "continue")
+        assert user.settled(meanwhile, READY_S)["status"] == "ready"
     else:
         assert user.delete(path("images", deleted)).status == 204
     began = time.monotonic()

@@ -131,6 +131,8 @@ def test_trusted_proxy_may_name_the_prefix(web_stack: WebStack, nginx: str) -> N
     web_stack.start_all(TRUSTED_PROXIES="1")
     walk(web_stack.anna(f"{nginx}/stripped"), "/stripped")
     assert web_stack.anna().get("/api/collections/holidays").json()["uri"] == "/api/collections/holidays"
+    smuggled = {"X-Forwarded-Prefix": "/x"}
+    assert requests.get(f"{web_stack.url()}/x/api/c/holidays", headers=smuggled, timeout=10).status_code == 404
     # Caches between the proxy and the gateway keep the answers to different prefixes apart.
     assert "X-Forwarded-Prefix" in requests.get(f"{web_stack.url()}/api/c/holidays", timeout=10).headers["Vary"]
 

@@ -2,29 +2,31 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
+import pika
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 import catalog.bootstrap
 import catalog.settings
-from catalog import recovery
 from catalog.adapters.store import Store
 from catalog.adapters.tables import outbox
 from catalog.cli import main
 from catalog.domain import Installation
 from catalog.watchdog import Watchdog
-from catalog.worker import JOBS, QUEUE
+from catalog.worker import JOBS, QUEUE, may_relay
 from catalog_steps import Steps
-from chassis import health
-from chassis.database import Database, now
+from chassis import health, topology
+from chassis.database import Database
 from chassis.depths import Depths
 from chassis.envelope import Event
+from chassis.publisher import Publisher
+from chassis.relay import Relay
 
 Command = Callable[..., Result]
 
@@ -64,6 +66,19 @@ def command(copied: Database[Store], monkeypatch: pytest.MonkeyPatch) -> Command
     return lambda *words: CliRunner().invoke(main, ["installation", *words])
 
 
+@contextmanager
+def bound_queue(broker_url: str, *types: str) -> Iterator[None]:
+    """Have a queue that takes messages of TYPES meanwhile."""
+    connection = pika.BlockingConnection(pika.URLParameters(broker_url))
+    channel = connection.channel()
+    topology.declare_exchange(channel)
+    name = channel.queue_declare("", exclusive=True).method.queue
+    for message_type in types:
+        channel.queue_bind(name, topology.EXCHANGE, message_type)
+    yield
+    connection.close()
+
+
 def jobs_sent(database: Database[Store]) -> list[Event]:
     with database.engine.connect() as connection:
         bodies = connection.scalars(sa.select(outbox.c.body).order_by(outbox.c.date_created)).all()
@@ -90,19 +105,34 @@ def test_copy_knows_that_it_is_one_and_the_original_does_not_mind(
     assert installation(copied).installation_id == installation(catalog_database).installation_id
 
 
-def test_copy_lets_pictures_in_and_holds_deletions_back(copied: Database[Store]) -> None:
+def test_no_job_of_a_copy_leaves_neither_a_new_one_nor_one_that_was_due_when_it_was_made(
+    copied: Database[Store], broker_url: str, command: Command
+) -> None:
     copy = Steps(copied)
     copy.delete()
-    registered = copy.register("new.jpg")
-    sent = jobs_sent(copied)
-    assert sent[-1].data["image_id"] == registered.image_id
-    assert sent[-1].data["may_delete"] is False
-    assert "image.deleted" not in {event.type for event in sent}
-    copied.transact(recovery.restart, "pics", "a/b.jpg", now())
-    assert "image.deleted" not in {event.type for event in jobs_sent(copied)}
+    copy.register("new.jpg")
+    with closing(Publisher(broker_url, "test")) as publisher:
+        relay = Relay(copied.engine, outbox, publisher, may_relay=may_relay)
+        assert relay.relay_batch() == 0
+        assert len(jobs_sent(copied)) == 4, "two of the original's, a deletion and a registration"
+        command("continue")
+        with bound_queue(broker_url, "image.created", "image.reprocess", "image.deleted"):
+            assert relay.relay_batch() == len(jobs_sent(copied)) == 2
 
 
-def test_key_whose_deletion_is_held_back_can_be_registered_again_and_waits(
+def test_what_was_due_when_the_copy_was_made_leaves_under_the_id_that_was_decided(
+    copied: Database[Store], command: Command
+) -> None:
+    """The original's id on a thumb of the copy would have the original delete it, and the copy never."""
+    copy = Steps(copied)
+    copy.delete()
+    copy.register("new.jpg")
+    command("new", "--yes")
+    here = installation(copied).installation_id
+    assert {event.data["installation_id"] for event in jobs_sent(copied)} == {here}
+
+
+def test_key_that_was_deleted_in_a_copy_can_be_registered_again_and_waits(
     copied: Database[Store], command: Command
 ) -> None:
     copy = Steps(copied)
@@ -127,7 +157,7 @@ def test_continued_copy_is_the_same_installation_and_does_what_has_waited(
     assert (done.exit_code, "2 keys with open work begin anew" in done.output) == (0, True), done.output
     assert installation(copied) == Installation(before.installation_id, owns_unmarked=True, is_settled=True)
     deletion, renewed = sorted(jobs_sent(copied)[-2:], key=lambda event: event.type)
-    assert (deletion.type, deletion.data["may_delete"]) == ("image.deleted", True)
+    assert deletion.type == "image.deleted"
     assert (renewed.data["image_id"], renewed.data["generation"]) == (pending.image_id, pending.generation + 1)
 
 
@@ -145,12 +175,25 @@ def test_new_installation_has_its_own_id_and_owns_no_thumb_that_is_there(
     copied: Database[Store], command: Command, catalog_database: Database[Store]
 ) -> None:
     Steps(copied).delete()
-    assert command("new").exit_code == 0
+    assert command("new").exit_code == 0, "nobody is asked about a copy"
     after = installation(copied)
     assert after.installation_id != installation(catalog_database).installation_id
     assert (after.owns_unmarked, after.is_settled) == (False, True)
     [deletion] = [event for event in jobs_sent(copied) if event.type == "image.deleted"]
     assert (deletion.data["installation_id"], deletion.data["owns_unmarked"]) == (after.installation_id, False)
+
+
+def test_settled_installation_is_given_up_by_a_second_word_only_and_can_be_had_back(
+    copied: Database[Store], command: Command
+) -> None:
+    command("continue")
+    before = installation(copied)
+    refused = command("new")
+    assert (refused.exit_code, installation(copied)) == (1, before)
+    given_up = command("new", "--yes")
+    assert before.installation_id in given_up.output
+    command("continue", "--id", before.installation_id)
+    assert installation(copied) == before
 
 
 def test_operator_is_told_what_can_be_done(command: Command) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
@@ -414,6 +415,30 @@ def test_second_installation_on_a_bucket_takes_none_of_the_thumbs_of_the_first(
         connection.execute(installation.update().values(installation_id="another", owns_unmarked=False))
     assert reconcile("--delete", "--grace", "0s", "--force").exit_code == 0
     assert keys(s3) == before
+
+
+def test_thumbs_at_keys_that_images_show_count_as_well_before_most_are_deleted(
+    steps: Steps, s3: "S3Client", reconcile: Reconcile
+) -> None:
+    """Keys that were registered again after the backup: each has thumbs of an image that the catalog does not know."""
+    for number in range(6):
+        image = ready_image(steps, s3, f"again/{number}")
+        for square in SQUARES:
+            put_thumb(s3, replace(image, image_id=f"registered later {number}"), square)
+    before = keys(s3)
+    refused = reconcile("--delete", "--grace", "0s")
+    assert (refused.exit_code, keys(s3)) == (2, before)
+    assert "this would delete 12 of 12 thumbs" in refused.output
+
+
+def test_image_whose_key_another_installation_took_over_is_not_made_to_fail(
+    steps: Steps, s3: "S3Client", reconcile: Reconcile
+) -> None:
+    image = ready_image(steps, s3)
+    put_thumb(s3, replace(image, image_id="theirs"), 64, by="another")
+    done = reconcile("--repair")
+    assert (done.exit_code, steps.image()) == (0, image)
+    assert "1 thumbs of another installation, another" in done.output
 
 
 def restored_elsewhere(sides: Sides) -> None:

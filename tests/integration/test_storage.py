@@ -15,7 +15,8 @@ from PIL import Image
 from chassis import topology
 from chassis.consumer import TransientError
 from chassis.envelope import Event
-from imaging.adapters.storage import Storage
+from chassis.s3_conditions import ALL, UNKNOWN, UNKNOWN_FOR_S, Conditions, Manners
+from imaging.adapters.storage import Storage, connect
 from imaging.domain import (
     AccessDeniedError,
     BucketRefusedError,
@@ -37,7 +38,7 @@ from imaging.use_cases import Imaging, process
 from imaging.worker import LAST_REFUSAL, handle
 from pictures import encoded
 from s3 import ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY, SERVERS, s3_client, serving
-from s3_front import MANNERS, fronted
+from s3_front import HIDES_MISSING, MANNERS, fronted
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -68,14 +69,16 @@ def storage(request: pytest.FixtureRequest, s3_endpoint: str, s3: "S3Client") ->
 
 
 def storage_at(url: str, **settings: Any) -> Storage:
-    return Storage(
-        ImagingSettings(
-            broker_url="amqp://unused",
-            s3_endpoint_url=url,
-            s3_access_key_id=ACCESS_KEY_ID,
-            s3_secret_access_key=SECRET_ACCESS_KEY,
-            **settings,
-        )
+    return Storage(storage_settings(url, **settings))
+
+
+def storage_settings(url: str, **settings: Any) -> ImagingSettings:
+    return ImagingSettings(
+        broker_url="amqp://unused",
+        s3_endpoint_url=url,
+        s3_access_key_id=ACCESS_KEY_ID,
+        s3_secret_access_key=SECRET_ACCESS_KEY,
+        **settings,
     )
 
 
@@ -162,6 +165,64 @@ def test_deletion_takes_the_thumbs_of_its_image_only(storage: Storage, s3: "S3Cl
     storage.delete_thumbs(JOB)
     storage.delete_thumbs(JOB)
     assert keys(s3) == [JOB.s3_key]
+
+
+def test_credential_that_may_not_list_writes_thumbs_and_spares_what_is_not_ours(
+    s3_endpoint: str, s3: "S3Client"
+) -> None:
+    with fronted(s3_endpoint, HIDES_MISSING) as (url, front):
+        storage = storage_at(url)
+        storage.write_thumb(JOB, THUMB, "e", 1)
+        storage.write_thumb(replace(JOB, generation=3), replace(THUMB, data=b"newer"), "e", 1)
+        assert body(s3) == b"newer"
+        s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"somebody's")
+        with pytest.raises(ThumbKeyOccupiedError):
+            storage.write_thumb(JOB, THUMB, "e", 1)
+        assert front.calls
+
+
+def test_conditions_that_could_not_be_found_out_are_asked_for_again_after_a_while(
+    s3_endpoint: str,
+    s3: "S3Client",  # noqa: ARG001
+) -> None:
+    time_s = [0.0]
+    with fronted(s3_endpoint, "probe-denied") as (url, front):
+        told: list[Manners] = []
+        client = connect(storage_settings(url))
+        conditions = Conditions(client, "auto", lambda _, found: told.append(found), clock=lambda: time_s[0])
+        assert [conditions.of(BUCKET), conditions.of(BUCKET)] == [UNKNOWN, UNKNOWN]
+        front.manner = None
+        assert conditions.of(BUCKET) == UNKNOWN
+        time_s[0] += UNKNOWN_FOR_S + 1
+        assert conditions.of(BUCKET) == ALL
+        time_s[0] += UNKNOWN_FOR_S + 1
+        front.manner = "ignores-conditions"
+        assert (conditions.of(BUCKET), told) == (ALL, [UNKNOWN, ALL])
+
+
+def test_server_that_wants_another_form_of_entity_tags_than_before_holds_up_nothing_for_ever(
+    s3_endpoint: str, s3: "S3Client"
+) -> None:
+    with fronted(s3_endpoint) as (url, front):
+        storage = storage_at(url)
+        storage.write_thumb(replace(JOB, generation=1), THUMB, "e", 1)
+        front.manner = "refuses-quotes"
+        with pytest.raises(StorageError):
+            storage.write_thumb(JOB, replace(THUMB, data=b"newer"), "e", 1)
+        storage.write_thumb(JOB, replace(THUMB, data=b"newer"), "e", 1)
+    assert body(s3) == b"newer"
+
+
+@pytest.mark.parametrize("manner", ["put-501", "put-400"])
+def test_server_that_turns_out_to_refuse_conditions_is_written_to_without(
+    s3_endpoint: str, s3: "S3Client", manner: str
+) -> None:
+    with fronted(s3_endpoint, "probe-denied") as (url, front):
+        storage = storage_at(url)
+        storage.write_thumb(replace(JOB, generation=1), THUMB, "e", 1)
+        front.manner = manner
+        storage.write_thumb(JOB, replace(THUMB, data=b"newer"), "e", 1)
+    assert body(s3) == b"newer"
 
 
 class Dripping(BaseHTTPRequestHandler):

@@ -37,17 +37,21 @@ class KeyConverter(BaseConverter):
 class RawPaths:
     """WSGI middleware that hands on the path as the client sent it, in ASCII, instead of a decoded one.
 
-    PREFIX_OF tells the prefix that the gateway is served under, which the path is freed of.
+    PREFIX is that of the settings, which the path is freed of; TOLD gives the one that a trusted proxy tells of.
     """
 
-    def __init__(self, app: "WSGIApplication", prefix_of: "Callable[[WSGIEnvironment], str]" = lambda _: "") -> None:
+    def __init__(
+        self, app: "WSGIApplication", prefix: str = "", told: "Callable[[WSGIEnvironment], str]" = lambda _: ""
+    ) -> None:
         self._app = app
-        self._prefix_of = prefix_of
+        self._prefix = prefix
+        self._told = told
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Replace PATH_INFO by the raw path; a proxy's absolute form loses its scheme and host."""
         path = _ABSOLUTE_FORM.sub("", environ["RAW_URI"], count=1).partition("?")[0]
-        path = prefixes.take_off(environ, self._prefix_of(environ), path)
+        path = prefixes.take_off(self._prefix, path) if self._prefix else path
+        prefixes.keep(environ, self._prefix or self._told(environ))
         environ["SCRIPT_NAME"] = ""
         environ["HTTP_HOST"] = "gateway"  # what a client calls this host decides nothing, and builds nothing
         if path.startswith("//"):  # Werkzeug would take both slashes for one

@@ -1,7 +1,10 @@
 """The path that the gateway is served under, as `/pics` where it is `https://host/pics/api/…`.
 
-A proxy before the gateway may take the prefix off a request's path or leave it on: it is taken off if it is there. The
-services know nothing of it, so that an entity tag, which they make, is the same by whichever way it was read: the
+A proxy before the gateway may take the prefix of the settings off a request's path or leave it on: it is taken off if
+it is there. A prefix that only a header tells of is not, since proxies that tell it have taken it off: a client that
+smuggled the header past one would have paths of its own choice routed.
+
+The services know nothing of it, so that an entity tag, which they make, is the same by whichever way it was read: the
 prefix is put before every `uri`, `Location`, `Link` and `instance` on the way out.
 """
 
@@ -40,9 +43,13 @@ def forwarded(header: str) -> str:
         return ""
 
 
-def take_off(environ: "WSGIEnvironment", prefix: str, path: str) -> str:
-    """Give PATH without PREFIX, which it may have lost already, and keep PREFIX for what is answered to ENVIRON."""
+def keep(environ: "WSGIEnvironment", prefix: str) -> None:
+    """Keep PREFIX for what is answered to ENVIRON."""
     environ[_ENVIRON] = prefix
+
+
+def take_off(prefix: str, path: str) -> str:
+    """Give PATH without PREFIX, which it may have lost already."""
     return path.removeprefix(prefix) if path.startswith(f"{prefix}/") else path
 
 

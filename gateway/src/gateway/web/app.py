@@ -35,11 +35,10 @@ def make_flask(settings: GatewaySettings) -> Flask:
     is_told_prefix = settings.path_prefix is None and settings.trusted_proxies > 0
     public.install(flask, settings.public_max_age_s, varies=[prefixes.HEADER] if is_told_prefix else [])
 
-    def prefix_of(environ: "WSGIEnvironment") -> str:
-        told = environ.get("HTTP_X_FORWARDED_PREFIX", "") if is_told_prefix else ""
-        return settings.path_prefix or prefixes.forwarded(told)
+    def told(environ: "WSGIEnvironment") -> str:
+        return prefixes.forwarded(environ.get("HTTP_X_FORWARDED_PREFIX", "")) if is_told_prefix else ""
 
-    flask.wsgi_app = RawPaths(flask.wsgi_app, prefix_of)  # type: ignore[method-assign]
+    flask.wsgi_app = RawPaths(flask.wsgi_app, settings.path_prefix or "", told)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         flask.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             flask.wsgi_app, x_for=settings.trusted_proxies, x_proto=0, x_host=0, x_port=0, x_prefix=0

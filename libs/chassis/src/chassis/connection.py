@@ -100,7 +100,7 @@ class KeptConnection:
             return
         try:
             self._connection.process_data_events(0)
-        except (AMQPError, OSError) as fault:
+        except Exception as fault:  # noqa: BLE001 - whatever ends a connection must not end the thread that keeps it
             log.warning("broker connection lost", client=self._client, error=repr(fault))
             self._drop()
 

@@ -6,6 +6,7 @@ rows are sent again under the same message ids, by which consumers know them.
 
 import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -31,13 +32,14 @@ TIDY_EVERY_S = 5.0
 class Relay:
     """Moves events from the outbox TABLE to the broker until `stop` is set; any number of relays may run at a time.
 
-    `run` and `tidy` are for a loop each, the latter every TIDY_EVERY_S.
+    `run` and `tidy` are for a loop each, the latter every TIDY_EVERY_S. What is due waits while MAY_RELAY says no.
     """
 
     engine: sa.Engine
     table: sa.Table
     publisher: Publisher
     stop: threading.Event = field(default_factory=threading.Event)
+    may_relay: Callable[[sa.Connection], bool] = lambda _connection: True
     wakeable_poll_s: float = WAKEABLE_POLL_S
 
     def run(self) -> None:
@@ -62,7 +64,7 @@ class Relay:
 
         Raises NotPublishedError or DependencyDownError; what was confirmed until then is marked if the database lets.
         """
-        rows = transact(self.engine, outbox.lease, self.table)
+        rows = transact(self.engine, self._lease)
         confirmed: list[str] = []
         refused: NotPublishedError | None = None
         until = time.monotonic() + outbox.LEASE.total_seconds() / 2
@@ -88,6 +90,9 @@ class Relay:
         if refused is not None:
             raise refused
         return len(confirmed)
+
+    def _lease(self, connection: sa.Connection) -> Sequence[sa.Row[str, str, bytes]]:
+        return outbox.lease(connection, self.table) if self.may_relay(connection) else []
 
     def tidy(self) -> None:
         """Tell how old the oldest due row is, and delete in small batches what was published long ago.

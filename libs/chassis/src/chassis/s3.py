@@ -24,8 +24,14 @@ CONDITION_FAILED = {"PreconditionFailed", "412"}
 # A condition that failed, or that could not be decided because somebody else writes at the same time.
 RACED = CONDITION_FAILED | {"ConditionalRequestConflict", "409"}
 DENIED = {"AccessDenied", "AllAccessDisabled", "403"}
-# An object under a customer's own key of encryption: nobody else can even look at it.
-UNREADABLE = {"InvalidRequest"}
+# An object that nobody but its owner can even look at: under a key of encryption that is theirs, or out of use.
+UNREADABLE = {
+    "InvalidRequest",
+    "KMS.DisabledException",
+    "KMS.InvalidKeyUsageException",
+    "KMS.KMSInvalidStateException",
+    "KMS.NotFoundException",
+}
 # Refusals of the credential, the clock, the region or the bucket itself: asking again does not help before somebody
 # has put that right. What each of them means is for operators.
 REFUSALS: Mapping[str, str] = {
@@ -136,4 +142,6 @@ def look(client: "S3Client", bucket: str, key: str) -> Found | None:
 def _found(answer: "HeadObjectOutputTypeDef | GetObjectOutputTypeDef") -> Found:
     # Header names have no case: every server and proxy written in Go sends them capitalised.
     metadata = {name.lower(): value for name, value in answer["Metadata"].items()}
-    return Found(metadata, bare(answer["ETag"]), answer["LastModified"])
+    # Not every server sends these two, whatever the stubs say.
+    told: Mapping[str, Any] = {**answer}
+    return Found(metadata, bare(told.get("ETag", "")), told.get("LastModified") or datetime.now(UTC))

@@ -19,7 +19,7 @@ from catalog.operating.reconcile import reconcile
 from catalog.operating.reprocess import reprocess
 from catalog.settings import MigrateSettings, ServeSettings, WorkerSettings
 from catalog.watchdog import Watchdog
-from catalog.worker import JOBS, QUEUE, handle
+from catalog.worker import JOBS, QUEUE, handle, may_relay
 from chassis import commands, logs, ops, server, tokens, worker
 from chassis.commands import Commands
 from chassis.consumer import Consumer
@@ -62,7 +62,7 @@ def run_worker() -> None:
     broker_url = settings.broker_url.get_secret_value()
     stop = threading.Event()
     relaying, retrying = Publisher(broker_url, "catalog relay"), Publisher(broker_url, "catalog retries")
-    relay = Relay(database.engine, outbox, relaying, stop)
+    relay = Relay(database.engine, outbox, relaying, stop, may_relay)
     consumer = Consumer(
         broker_url, QUEUE, partial(handle, database), retrying, threads=settings.worker_threads, stop=stop
     )

@@ -267,7 +267,7 @@ class Installation:
     """Which installation of imghost this is; thumbs say which one made them, and only that one may touch them.
 
     Thumbs that do not say so are of this one if OWNS_UNMARKED. It IS_SETTLED unless its database was restored into
-    another one: both may be at work on the same bucket then, so nothing is deleted until an operator has said which.
+    another one: both may be at work on the same bucket then, so nothing goes to imaging until an operator has decided.
     """
 
     installation_id: str

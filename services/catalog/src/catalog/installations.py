@@ -1,7 +1,7 @@
 """Which installation a database is of, after it was restored elsewhere: an operator says, then the work goes on.
 
 A restored copy brings the id of the installation along. If the one that it was copied from still runs, each would take
-the other's thumbs for its own, so until that is said nothing is deleted.
+the other's thumbs for its own, so until that is said nothing leaves for imaging.
 """
 
 import uuid
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from catalog import recovery
+from catalog import messages, recovery
 from catalog.domain import Installation
 from chassis.database import now
 
@@ -26,8 +26,9 @@ def go_on(store: "OperatorsStore", installation_id: str | None = None) -> Instal
     A backup from before installations had ids gets one of its own when it is migrated; the thumbs tell the other.
     """
     here = store.installation()
-    store.settle_installation(replace(here, installation_id=installation_id or here.installation_id))
-    return store.installation()
+    if installation_id is not None:
+        here = replace(here, installation_id=installation_id, owns_unmarked=True)
+    return _settle(store, here)
 
 
 def begin_anew(store: "OperatorsStore") -> Installation:
@@ -35,12 +36,17 @@ def begin_anew(store: "OperatorsStore") -> Installation:
 
     So do those that do not say whose they are.
     """
-    store.settle_installation(Installation(str(uuid.uuid4()), owns_unmarked=False))
+    return _settle(store, Installation(str(uuid.uuid4()), owns_unmarked=False))
+
+
+def _settle(store: "OperatorsStore", installation: Installation) -> Installation:
+    store.settle_installation(installation)
+    store.drop_due(messages.JOBS)  # they tell of the installation before, and `resume` sends all of them again
     return store.installation()
 
 
 def resume(database: "Database[OperatorsStore]") -> Iterator[int]:
-    """Have all open work begin anew, deletions that have waited included; yield how many keys were, a page at a time.
+    """Have all open work begin anew, deletions included; yield how many keys were, a page at a time.
 
     The messages of a restored database were sent to the broker of another time.
     """

@@ -82,7 +82,6 @@ def job_event(job: Job, installation: Installation) -> Event:
         "s3_key": job.s3_key,
         "installation_id": installation.installation_id,
         "owns_unmarked": installation.owns_unmarked,
-        "may_delete": installation.is_settled,
     }
     return Event(job.kind, SOURCE, job.image_id, job.request_id or request_ids.current(), data)
 

@@ -33,15 +33,8 @@ def queue(store: "Store", job: Job) -> None:
 
 
 def send(store: "Store", job: Job) -> None:
-    """Send JOB, the oldest of its key, to imaging, for the first time or once more.
-
-    A deletion stays here, and holds up its key, until it is settled which installation this is.
-    """
-    installation = store.installation()
-    if job.deletes and not installation.is_settled:
-        log.warning("deletion waits for the operator", s3_key=job.s3_key, see="catalog installation")
-        return
-    store.send(messages.job_event(job, installation))
+    """Send JOB, the oldest of its key, to imaging, for the first time or once more."""
+    store.send(messages.job_event(job, store.installation()))
     store.note_sent(job)
 
 

@@ -90,11 +90,14 @@ Finding = Stuck | MissingThumbs | DifferingThumbs | ThumbOfNothing
 
 @dataclass(frozen=True)
 class Page:
-    """What was found among so many images or objects; how many thumbs are shown, and FOREIGN ones by installation."""
+    """What was found among so many images or objects.
+
+    KEPT is how many thumbs an image shows that are its own, FOREIGN how many other installations have, by their ids.
+    """
 
     looked_at: int
     findings: Sequence[Finding]
-    shown: int = 0
+    kept: int = 0
     foreign: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -130,8 +133,8 @@ def find_in_images(sides: Sides) -> Iterator[Page]:
     """Look at all thumbs that ready images show: find those that are missing, or lie there for another image."""
     after = ""
     while images := sides.database.read(_ready_images, sides.bucket, after):
-        shown = [thumb_key(image.s3_key, thumb.square) for image in images for thumb in _thumbs(image)]
-        found = {thumb.key: thumb for thumb in sides.thumbs.look_all(sides.bucket, shown)}
+        owners = {thumb_key(image.s3_key, thumb.square): image.image_id for image in images for thumb in _thumbs(image)}
+        found = {thumb.key: thumb for thumb in sides.thumbs.look_all(sides.bucket, list(owners))}
         installation = sides.database.read(_installation)
         suspects = [wrong for image in images if (wrong := _wrong_with(image, found, installation)) is not None]
         # An image that was deleted or renewed before its thumbs were looked at is another now.
@@ -142,6 +145,7 @@ def find_in_images(sides: Sides) -> Iterator[Page]:
                 *(wrong for wrong in suspects if _is_same(wrong, present.get(wrong.key))),
                 *sides.database.read(_those_of_nothing, sides.bucket, list(found.values())),
             ],
+            kept=sum(thumb.image_id == owners[key] for key, thumb in found.items()),
             foreign=_count_foreign(found.values(), installation),
         )
         after = images[-1].image_id
@@ -150,13 +154,12 @@ def find_in_images(sides: Sides) -> Iterator[Page]:
 def find_in_bucket(sides: Sides) -> Iterator[Page]:
     """List the bucket: find our thumbs at keys where no image shows one; the others find_in_images looks at."""
     for keys in sides.thumbs.list_keys(sides.bucket):
-        suspects, shown = sides.database.read(_keys_not_shown, sides.bucket, keys)
+        suspects = sides.database.read(_keys_not_shown, sides.bucket, keys)
         found = sides.thumbs.look_all(sides.bucket, suspects)
         yield Page(
             len(keys),
             sides.database.read(_those_of_nothing, sides.bucket, found),
-            shown,
-            _count_foreign(found, sides.database.read(_installation)),
+            foreign=_count_foreign(found, sides.database.read(_installation)),
         )
 
 
@@ -252,16 +255,18 @@ def _lacks_thumbs(image: Image, found: dict[str, StoredThumb]) -> bool:
 def _wrong_with(
     image: Image, found: dict[str, StoredThumb], installation: Installation
 ) -> MissingThumbs | DifferingThumbs | None:
-    """Tell what is wrong with the thumbs of IMAGE among those FOUND, None if nothing is."""
+    """Tell what is wrong with the thumbs of IMAGE among those FOUND, None if nothing is, or nothing can be mended."""
+    there = [
+        thumb for shown in _thumbs(image) if (thumb := found.get(thumb_key(image.s3_key, shown.square))) is not None
+    ]
+    if _count_foreign(there, installation):
+        return None  # imaging would not write over them, and the image would fail
     if _lacks_thumbs(image, found):
         return MissingThumbs(image.s3_key, image.image_id, image.generation)
-    own = [found[thumb_key(image.s3_key, thumb.square)] for thumb in _thumbs(image)]
-    if image.picture is None or not own or not all(installation.owns(thumb.installation_id) for thumb in own):
+    told = {(thumb.generation, thumb.source_etag) for thumb in there}
+    if image.picture is None or told <= {(image.generation, image.picture.source_etag.strip('"'))}:
         return None
-    told = {(thumb.generation, thumb.source_etag) for thumb in own}
-    if told == {(image.generation, image.picture.source_etag.strip('"'))}:
-        return None
-    newest = max(thumb.generation for thumb in own)
+    newest = max(thumb.generation for thumb in there)
     return DifferingThumbs(image.s3_key, image.image_id, image.generation, newest)
 
 
@@ -295,16 +300,15 @@ def _installation(store: "OperatorsStore") -> Installation:
     return store.installation()
 
 
-def _keys_not_shown(store: "OperatorsStore", s3_bucket: str, keys: Sequence[str]) -> tuple[Sequence[str], int]:
-    """Give those of KEYS that have the shape of a thumb's where no image shows one, and how many others have it."""
+def _keys_not_shown(store: "OperatorsStore", s3_bucket: str, keys: Sequence[str]) -> Sequence[str]:
+    """Give those of KEYS that have the shape of a thumb's where no image shows one."""
     places = {key: place for key in keys if (place := thumb_of(key)) is not None}
     images = store.images_at(s3_bucket, {s3_key for s3_key, _ in places.values()})
-    not_shown = [
+    return [
         key
         for key, (s3_key, square) in places.items()
         if (image := images.get(s3_key)) is None or not _shows(image, square)
     ]
-    return not_shown, len(places) - len(not_shown)
 
 
 def _those_of_nothing(

@@ -52,7 +52,7 @@ class Watchdog:
         depths = self._measure(self.jobs), self._measure(self.results)
         metrics.LAST_LOOK.set_to_current_time()
         if not self._is_settled():
-            return 0  # deletions stay where they are, and what is pending begins anew when the operator has decided
+            return 0  # all that is open begins anew when the operator has decided
         if _nothing_waits(due, depths):
             before = moment - self.stuck_after
             found = self.database.read(Store.stuck_keys, before, BATCH)
@@ -72,7 +72,7 @@ class Watchdog:
         settled = self.database.read(Store.installation).is_settled
         metrics.SETTLED.set(settled)
         if not settled and not self.told:
-            log.error("this database was restored into another one: nothing is deleted", see="catalog installation")
+            log.error("this database was restored into another one: no job leaves", see="catalog installation")
         self.told = not settled
         return settled
 

@@ -1,5 +1,7 @@
 """The worker of catalog: what each message of imaging and auth makes it do."""
 
+import sqlalchemy as sa
+
 from catalog import messages, results
 from catalog.adapters.store import Store
 from chassis.consumer import TransientError
@@ -13,6 +15,15 @@ QUEUE = Queue("catalog.results", messages.TAKEN)
 JOBS = Queue("imaging.jobs", messages.JOBS)
 # How long forgetting a user may keep the answers of imaging waiting; it comes back for the rest.
 FORGET_S = 10.0
+
+
+def may_relay(connection: sa.Connection) -> bool:
+    """Tell whether jobs may leave for imaging: not while it is unsettled which installation the database is of.
+
+    Neither those that were due when it was dumped nor new ones: both say that their thumbs are of the installation that
+    it was copied from, which may be at work on the same bucket.
+    """
+    return Store(connection).installation().is_settled
 
 
 def handle(database: Database[Store], event: Event, _attempt: int) -> None:

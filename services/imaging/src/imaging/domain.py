@@ -158,8 +158,8 @@ class Rendering:
 class Job:
     """What catalog asks for: the object, the registration and generation that it is for, and whose thumbs are ours.
 
-    Thumbs say which INSTALLATION_ID made them; those that say nothing are ours if OWNS_UNMARKED. MAY_DELETE is off
-    while an operator has yet to say whether this installation goes on, or is a copy of one that does.
+    Thumbs say which INSTALLATION_ID made them; those that say nothing are ours if OWNS_UNMARKED. A catalog of an
+    earlier release tells no id: it is the only one then, and all thumbs are its own.
     """
 
     image_id: str
@@ -168,7 +168,6 @@ class Job:
     s3_key: str
     installation_id: str | None = None
     owns_unmarked: bool = True
-    may_delete: bool = True
 
     def owns(self, installation_id: str | None) -> bool:
         """Tell whether a thumb that says INSTALLATION_ID, or None, was made by the installation of this job."""

@@ -35,7 +35,6 @@ class _Job(BaseModel):
     # Not told by an earlier release, which knew of one installation only.
     installation_id: str | None = Field(None, pattern=r"^[!-~]{1,255}$")
     owns_unmarked: bool = True
-    may_delete: bool = True
 
 
 def read_job(event: Event) -> Job:

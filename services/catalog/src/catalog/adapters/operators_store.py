@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from catalog.adapters.rows import image_from_row
 from catalog.adapters.store import Store
-from catalog.adapters.tables import images, installation, jobs, memberships, reprocess_runs
+from catalog.adapters.tables import images, installation, jobs, memberships, outbox, reprocess_runs
 from catalog.domain import Image, Installation
 from catalog.reprocessing import Run, Selection
 from chassis import fingerprint
@@ -29,6 +29,10 @@ class OperatorsStore(Store):
                 fingerprint=fingerprint.of(self._connection),
             )
         )
+
+    def drop_due(self, types: Sequence[str]) -> None:
+        """Take events of TYPES that have not left yet out of the outbox."""
+        self._connection.execute(outbox.delete().where(outbox.c.state == "due", outbox.c.type.in_(types)))
 
     # --- selections and runs of reprocessing ---
 

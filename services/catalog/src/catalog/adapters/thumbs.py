@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from urllib3.exceptions import HTTPError
@@ -12,7 +13,7 @@ from catalog.domain import MAX_GENERATION
 from catalog.reconciliation import StorageError, StoredThumb
 from catalog.settings import ReconcileSettings
 from chassis import s3
-from chassis.s3_conditions import Conditions, Manners
+from chassis.s3_conditions import Conditions, Manners, is_refusal_of_condition
 
 # imaging writes these; an object without the first is not ours and is never touched.
 IMAGE_ID, GENERATION, SOURCE_ETAG, INSTALLATION = (
@@ -98,11 +99,14 @@ class Thumbs:
         Where S3 keeps no conditions it is deleted in any case: whoever calls has just looked.
         """
         with _faults():
-            condition = self._conditions.of(bucket).if_undeleted(etag)
+            manners = self._conditions.of(bucket)
+            condition: dict[str, Any] = manners.if_undeleted(etag)
             try:
-                self._client.delete_object(Bucket=bucket, Key=key, **condition)  # type: ignore[arg-type]
+                self._client.delete_object(Bucket=bucket, Key=key, **condition)
             except ClientError as fault:
-                if s3.code_of(fault) not in s3.RACED | s3.MISSING:
+                if manners.sent and is_refusal_of_condition(fault):
+                    self._conditions.refused(bucket)
+                elif s3.code_of(fault) not in s3.RACED | s3.MISSING:
                     raise
                 return False
         return True

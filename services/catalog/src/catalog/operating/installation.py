@@ -15,7 +15,7 @@ from catalog.settings import DatabaseSettings
 from chassis.settings import load
 
 UNSETTLED = (
-    "this database was restored into another one, so nothing is deleted:\n"
+    "this database was restored into another one, so pictures wait and nothing is deleted:\n"
     "  catalog installation continue   if the one that it was copied from is gone for good\n"
     "  catalog installation new        if that one still runs, and this is a copy beside it"
 )
@@ -53,9 +53,18 @@ def go_on(installation_id: UUID | None) -> None:
 
 
 @group.command()
-def new() -> None:
-    """Become an installation of its own; thumbs that are there belong to the one that this was copied from."""
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def new(*, yes: bool) -> None:
+    """Become an installation of its own; thumbs that are there belong to the one that this was copied from.
+
+    They stay as they are: images can be shown by them, but not processed again in the same bucket. For a copy of the
+    whole data folder say this before any of its services starts.
+    """
+    before = connect(load(DatabaseSettings)).read(OperatorsStore.installation)
+    if before.is_settled and not yes:
+        click.confirm("This database is that of a settled installation. Shall it give up all its thumbs?", abort=True)
     _settle(installations.begin_anew)
+    click.echo(f"it was {before.installation_id}; to go back: catalog installation continue --id …")
 
 
 def _settle(decide: Callable[..., Installation], *arguments: str | None) -> None:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
+from itertools import chain
 
 import click
 
@@ -116,11 +117,13 @@ def _check_deletion(sides: Sides, *, force: bool) -> None:
         return
     if not sides.database.read(OperatorsStore.has_images, sides.bucket):
         raise click.UsageError(f"no image lives in {sides.bucket}: is this the database that belongs to it?")
-    kept = gone = 0
-    with progress.shown("objects, before any is deleted", None) as bar:
-        for page in reconciliation.find_in_bucket(sides):
-            kept, gone = kept + page.shown, gone + len(page.findings)
-            bar.reached(kept + gone)
+    kept = gone = looked_at = 0
+    with progress.shown("looking at all before any is deleted", None) as bar:
+        for page in chain(reconciliation.find_in_bucket(sides), reconciliation.find_in_images(sides)):
+            kept += page.kept
+            gone += sum(isinstance(finding, ThumbOfNothing) and finding.is_marked for finding in page.findings)
+            looked_at += page.looked_at
+            bar.reached(looked_at)
     if gone > max(kept, FEW):
         raise click.UsageError(
             f"this would delete {gone} of {kept + gone} thumbs: is this the database that belongs to the bucket? "

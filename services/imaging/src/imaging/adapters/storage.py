@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 
 from chassis import s3
 from chassis.health import CheckFailedError
-from chassis.s3_conditions import Conditions, Manners
+from chassis.s3_conditions import Conditions, Manners, is_refusal_of_condition
 from imaging import metrics
 from imaging.adapters.refusals import Refusals
 from imaging.domain import (
@@ -105,7 +105,7 @@ class Storage:
                     raise OriginalMissingError from None
                 if code in _UNREADABLE:
                     raise OriginalUnreadableError(_UNREADABLE[code]) from fault
-                if code in s3.DENIED:
+                if code in s3.DENIED or (code in s3.REFUSALS and self._is_of_its_key_only(job.s3_bucket, code)):
                     raise OriginalDeniedError(f"S3: {fault}") from fault
                 raise
             # Some servers send an object in chunks and do not say how large it is; then its end tells.
@@ -139,7 +139,7 @@ class Storage:
         with self._faults(job.s3_bucket):
             manners = self._conditions.of(job.s3_bucket)
             # Nothing is there most of the time, and S3 tells so by itself: no look before the first write.
-            condition: dict[str, Any] = manners.if_absent() or self._over(job, key, manners)
+            condition: dict[str, Any] = manners.if_absent() if manners.creations else self._over(job, key, manners)
             for _ in range(_WRITE_ATTEMPTS):
                 try:
                     self._client.put_object(
@@ -152,20 +152,26 @@ class Storage:
                         **condition,
                     )
                 except ClientError as fault:
-                    if s3.code_of(fault) not in s3.RACED | s3.MISSING:
-                        raise
+                    manners = self._manners_after(fault, job.s3_bucket, manners)
                     condition = self._over(job, key, manners)
                 else:
                     return
+            self._conditions.forget(job.s3_bucket)
         raise StorageError("others keep writing the same thumb")
+
+    def _manners_after(self, fault: ClientError, bucket: str, manners: Manners) -> Manners:
+        """Give the manners to try again with after FAULT, where that is of a condition; raises any other FAULT."""
+        if manners.sent and is_refusal_of_condition(fault):
+            self._conditions.refused(bucket)
+        elif s3.code_of(fault) not in s3.RACED | s3.MISSING:
+            raise fault
+        return self._conditions.of(bucket)
 
     def delete_thumbs(self, job: Job) -> int:
         """Delete the thumbs that belong to the image of JOB up to its generation, and nothing else.
 
         Return the newest generation of those that are left of the image, 0 if there are none.
         """
-        if not job.may_delete:
-            return 0
         # A look at an object tells 404 for a bucket that is gone as well, and then nothing is known of its thumbs.
         self._ask_after(job.s3_bucket)
         return max(self._delete_thumb(job, thumb_key(job.s3_key, square)) for square in self._squares)
@@ -190,15 +196,37 @@ class Storage:
     def _ask_after(self, bucket: str) -> None:
         """Ask S3 for what is not in BUCKET: raises BucketRefusedError if it is the bucket that is refused."""
         with self._faults(bucket):
-            try:
-                self._client.get_object(Bucket=bucket, Key=f"{s3.OWN_FOLDER}nothing")["Body"].close()
-            except ClientError as fault:
-                if s3.code_of(fault) in s3.REFUSALS:
-                    raise
+            code = self._refusal_of_nothing(bucket)
+        if code:
+            raise self._refused(bucket, code)
+
+    def _refusal_of_nothing(self, bucket: str) -> str:
+        """Ask S3 for what is not in BUCKET; give the code if all of it is refused, else nothing."""
+        try:
+            self._client.get_object(Bucket=bucket, Key=f"{s3.OWN_FOLDER}nothing")["Body"].close()
+        except ClientError as fault:
+            code = s3.code_of(fault)
+            if code in s3.REFUSALS:
+                return code
+            if code not in s3.MISSING | s3.DENIED | s3.UNREADABLE:
+                raise
+        return ""
+
+    def _refused(self, bucket: str, code: str) -> BucketRefusedError:
+        self._refusals.refused(bucket, code)
+        return BucketRefusedError(bucket, code)
 
     def _over(self, job: Job, key: str, manners: Manners) -> dict[str, str]:
-        """Look at what lies at KEY and give the condition under which it may be written over."""
-        found = self._look(job, key)
+        """Look at what lies at KEY and give the condition under which it may be written over.
+
+        Where S3 hides whether there is anything, for want of s3:ListBucket, a condition that it may keep has to do.
+        """
+        try:
+            found = self._look(job, key)
+        except ClientError as fault:
+            if s3.code_of(fault) not in s3.DENIED or not manners.sent:
+                raise
+            found = None
         if found is None:
             return manners.if_absent()
         if found.image_id is None or not job.owns(found.installation_id):
@@ -216,14 +244,15 @@ class Storage:
                     return 0
                 if found.generation > job.generation:
                     return found.generation
-                condition: dict[str, Any] = self._conditions.of(job.s3_bucket).if_undeleted(found.etag)
+                manners = self._conditions.of(job.s3_bucket)
+                condition: dict[str, Any] = manners.if_undeleted(found.etag)
                 try:
                     self._client.delete_object(Bucket=job.s3_bucket, Key=key, **condition)
                 except ClientError as fault:
-                    if s3.code_of(fault) not in s3.RACED | s3.MISSING:
-                        raise
+                    self._manners_after(fault, job.s3_bucket, manners)
                 else:
                     return 0
+            self._conditions.forget(job.s3_bucket)
         raise StorageError("others keep writing the same thumb")
 
     def _look(self, job: Job, key: str) -> _Stored | None:
@@ -238,6 +267,15 @@ class Storage:
             told.get(IMAGE_ID), number if number <= _MAX_GENERATION else 0, told.get(INSTALLATION), found.etag
         )
 
+    def _is_of_its_key_only(self, bucket: str, code: str) -> bool:
+        """Tell whether a refusal with CODE is of one odd key, which S3 or a proxy signs otherwise than we do."""
+        if code != "SignatureDoesNotMatch":
+            return False
+        try:
+            return not self._refusal_of_nothing(bucket)
+        except (ClientError, BotoCoreError, HTTPClientError, HTTPError):
+            return False
+
     @contextmanager
     def _faults(self, bucket: str) -> Iterator[None]:
         """Turn the errors of boto3 and urllib3 into StorageError, which is retried, and remember who refuses BUCKET."""
@@ -246,10 +284,8 @@ class Storage:
             yield
         except ClientError as fault:
             code = s3.code_of(fault)
-            if code in s3.REFUSALS:
-                self._refusals.refused(bucket, code)
-                raise BucketRefusedError(bucket, code) from fault
-            self._refusals.accepted(bucket)
+            if code in s3.REFUSALS and not self._is_of_its_key_only(bucket, code):
+                raise self._refused(bucket, code) from fault
             raise (AccessDeniedError if code in s3.DENIED else StorageError)(f"S3: {fault}") from fault
         except (BotoCoreError, HTTPClientError, HTTPError) as fault:
             raise StorageError(f"S3: {fault}") from fault
@@ -287,7 +323,9 @@ def _tell(bucket: str, manners: Manners) -> None:
         metrics.CONDITIONS.labels(bucket, request).set(is_kept)
     if unkept := manners.unkept():
         log.warning(
-            "S3 does not keep conditions: looking first, which can race", s3_bucket=bucket, requests=", ".join(unkept)
+            "S3 does not keep conditions, or does not let us find out: looking first, which can race",
+            s3_bucket=bucket,
+            requests=", ".join(unkept),
         )
 
 
