@@ -16,6 +16,7 @@ MANNERS: Mapping[str, str] = {
     "chunked": "an object comes without Content-Length",
     "weak-etags": "entity tags come as W/…: proxies that compress",
     "bare-etags": "entity tags come without quotes",
+    "no-etags": "there are no entity tags, nor conditions: JuiceFS without --keep-etag",
     "ignores-conditions": "conditions are ignored: JuiceFS, rclone, older clones",
     "refuses-quotes": "a quoted If-Match is 412, a bare one works: Ceph RGW, DigitalOcean's Spaces",
     "put-501": "a PUT with a condition is 501: OpenStack Swift",
@@ -36,6 +37,7 @@ REFUSALS: Mapping[str, tuple[int, str]] = {
 }
 _OF_CONNECTION = {"connection", "transfer-encoding", "content-length"}
 _CONDITIONS = {"if-match", "if-none-match"}
+_LEFT_OUT = {"no-etags": {"etag"}, "terse": {"last-modified"}}
 
 
 class Front(BaseHTTPRequestHandler):
@@ -98,14 +100,13 @@ class Front(BaseHTTPRequestHandler):
         return answer, data
 
     def ignores_condition(self) -> bool:
-        return self.manner == "ignores-conditions" and self.command in {"PUT", "DELETE"}
+        return self.manner in {"ignores-conditions", "no-etags"} and self.command in {"PUT", "DELETE"}
 
     def hand_back(self, answer: http.client.HTTPResponse, data: bytes) -> None:
         chunked = self.manner == "chunked" and self.command == "GET" and answer.status == 200
         self.send_response(answer.status)
         for name, value in answer.getheaders():
-            is_left_out = self.manner == "terse" and name.lower() == "last-modified"
-            if name.lower() not in _OF_CONNECTION and not is_left_out:
+            if name.lower() not in _OF_CONNECTION | _LEFT_OUT.get(self.manner or "", set()):
                 self.send_header(*self.mannered(name, value))
         if self.command == "HEAD":
             self.send_header("Content-Length", answer.getheader("Content-Length") or "0")

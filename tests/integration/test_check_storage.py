@@ -83,6 +83,7 @@ def test_bucket_that_nobody_else_may_read_is_told_with_what_to_change(
     ("manner", "limited"),
     [
         ("ignores-conditions", 3),
+        ("no-etags", 3),
         ("put-501", 2),
         ("put-400", 2),
         ("delete-501", 1),

@@ -90,10 +90,13 @@ def keys(s3: "S3Client") -> list[str]:
     return [found["Key"] for found in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
 
 
-def test_original_is_read_whole_with_the_etag_of_its_version(storage: Storage, s3: "S3Client") -> None:
+def test_original_is_read_whole_with_the_etag_of_its_version(
+    storage: Storage, s3: "S3Client", request: pytest.FixtureRequest
+) -> None:
     etag = s3.put_object(Bucket=BUCKET, Key=JOB.s3_key, Body=b"original")["ETag"]
+    told = '""' if request.node.callspec.params["storage"] == "no-etags" else etag
     original = storage.read(JOB)
-    assert (original.data, original.etag) == (b"original", etag)
+    assert (original.data, original.etag) == (b"original", told)
 
 
 def test_missing_original_is_told_so(storage: Storage) -> None:

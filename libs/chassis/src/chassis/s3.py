@@ -74,7 +74,7 @@ class Access:
 
 @dataclass(frozen=True)
 class Found:
-    """An object as it lies there: METADATA with names in lower case, ETAG bare."""
+    """An object as it lies there: METADATA with names in lower case, ETAG bare, empty where the server sends none."""
 
     metadata: Mapping[str, str]
     etag: str
@@ -115,6 +115,12 @@ def quoted(etag: str) -> str:
     return f'"{bare(etag)}"'
 
 
+def etag_of(answer: "HeadObjectOutputTypeDef | GetObjectOutputTypeDef") -> str:
+    """Give the bare entity tag of ANSWER, empty where the server sends none, as a gateway on a file system may."""
+    # The stubs promise an entity tag, servers do not.
+    return bare(answer.get("ETag", ""))
+
+
 def look(client: "S3Client", bucket: str, key: str) -> Found | None:
     """Look at the object at KEY, None if there is none; raises what botocore does, a refusal with its code.
 
@@ -142,6 +148,6 @@ def look(client: "S3Client", bucket: str, key: str) -> Found | None:
 def _found(answer: "HeadObjectOutputTypeDef | GetObjectOutputTypeDef") -> Found:
     # Header names have no case: every server and proxy written in Go sends them capitalised.
     metadata = {name.lower(): value for name, value in answer["Metadata"].items()}
-    # Not every server sends these two, whatever the stubs say.
+    # Not every server sends a date either, whatever the stubs say.
     told: Mapping[str, Any] = {**answer}
-    return Found(metadata, bare(told.get("ETag", "")), told.get("LastModified") or datetime.now(UTC))
+    return Found(metadata, etag_of(answer), told.get("LastModified") or datetime.now(UTC))

@@ -62,12 +62,12 @@ class Manners:
         return {"IfNoneMatch": "*"} if self.creations or self.sent else {}
 
     def if_unchanged(self, etag: str) -> dict[str, str]:
-        """Give the condition of a PUT over the object of ETAG, none where it is not to be sent."""
-        return {"IfMatch": self._form(etag)} if self.overwrites or self.sent else {}
+        """Give the condition of a PUT over the object of ETAG, none where it is not to be sent or there is no ETAG."""
+        return {"IfMatch": self._form(etag)} if (self.overwrites or self.sent) and etag else {}
 
     def if_undeleted(self, etag: str) -> dict[str, str]:
-        """Give the condition of a DELETE of the object of ETAG, none where it is not to be sent."""
-        return {"IfMatch": self._form(etag)} if self.deletions or self.sent else {}
+        """Give the condition of a DELETE of the object of ETAG, none where it is not to be sent or there is no ETAG."""
+        return {"IfMatch": self._form(etag)} if (self.deletions or self.sent) and etag else {}
 
     def _form(self, etag: str) -> str:
         return s3.quoted(etag) if self.quoted else s3.bare(etag)

@@ -120,7 +120,7 @@ class Storage:
             raise TooLargeError(f"The file has more than the {self._max_bytes} bytes that are allowed.")
         if size is not None and len(data) != size:
             raise StorageError("the original arrived incomplete")
-        return Original(bytes(data), s3.quoted(answer["ETag"]))
+        return Original(bytes(data), s3.quoted(s3.etag_of(answer)))
 
     def write_thumb(self, job: Job, thumb: Thumb, source_etag: str, recipe: int) -> None:
         """Write THUMB at its key, over nothing or over a thumb of ours that is not newer.
