@@ -149,6 +149,20 @@ def test_upload_with_a_bad_credential_is_told_with_its_code(
         done = of_catalog(url)
     assert done.exit_code == 1
     assert "InvalidAccessKeyId: S3 does not know the access key id" in done.output
+    assert "left in" not in done.output
+
+
+def test_upload_that_is_denied_tells_what_may_be_the_cause(
+    s3: "S3Client",  # noqa: ARG001
+    s3_endpoint: str,
+    of_catalog: Command,
+) -> None:
+    """Ceph says no more of a bad signature than that access is denied."""
+    with fronted(s3_endpoint) as (url, front):
+        front.refuses = "AccessDenied"
+        done = of_catalog(url)
+    assert "403: look at the key id and the secret, and grant s3:PutObject" in done.output
+    assert "left in" not in done.output
 
 
 def test_where_uploads_are_off_that_is_all_there_is_to_say(

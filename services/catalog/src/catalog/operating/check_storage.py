@@ -36,9 +36,7 @@ def check_storage() -> None:
         click.echo("uploads are off: CATALOG_DEFAULT_BUCKET and a credential, CATALOG_S3_…, switch them on")
         return
     url = make_buckets(settings).url(uploads.bucket, _KEY)
-    all_is_well = s3_check.show(_check(uploads, url))
-    click.echo(f"left in {uploads.bucket}: {_KEY}, {len(_BODY)} bytes")
-    if not all_is_well:
+    if not s3_check.show(_check(uploads, url)):
         sys.exit(1)
 
 
@@ -71,13 +69,16 @@ def _post(uploads: Uploads, changes: Mapping[str, str] | None = None) -> tuple[i
     return answer.status, answer.data.decode(errors="replace")
 
 
-def _uploaded(uploads: Uploads) -> Check | None:
+def _uploaded(uploads: Uploads) -> Check:
+    needs = "upload by a signed form"
     status, said = _post(uploads)
     if status < HTTPStatus.MULTIPLE_CHOICES:
-        return None
+        return Check(needs, "yes", f"left in {uploads.bucket}: {_KEY}, {len(_BODY)} bytes")
     known = next((f"{code}: {meaning}" for code, meaning in s3.REFUSALS.items() if code in said), None)
-    advice = known or f"{status}: grant s3:PutObject, and look whether this S3 takes POST forms"
-    raise CannotGoOnError(Check("upload by a signed form", "no", advice))
+    # Not every server says more of a bad credential than that access is denied.
+    denied = "look at the key id and the secret, and grant s3:PutObject"
+    cause = denied if status == HTTPStatus.FORBIDDEN else "this S3 seems to take no POST forms; uploads need them"
+    raise CannotGoOnError(Check(needs, "no", known or f"{status}: {cause}"))
 
 
 def _refused(uploads: Uploads, answer: tuple[int, str]) -> Check | None:
