@@ -22,6 +22,7 @@ MANNERS: Mapping[str, str] = {
     "put-501": "a PUT with a condition is 501: OpenStack Swift",
     "put-400": "a PUT with a condition is 400",
     "delete-501": "a DELETE with a condition is 501",
+    "decodes-paths": "a key with %2F is a signature that does not match: nanio, and proxies that decode paths",
     "probe-denied": "the credential writes below the prefixes of its users only",
     "terse": "an object comes without Last-Modified",
 }
@@ -62,6 +63,8 @@ class Front(BaseHTTPRequestHandler):
             self.refuse(*REFUSALS[self.refuses], code=self.refuses)
         elif (refusal := self.refusal_of_condition(sent)) is not None:
             self.refuse(*refusal)
+        elif self.manner == "decodes-paths" and "%252F" in self.path:
+            self.refuse(*REFUSALS["SignatureDoesNotMatch"], code="SignatureDoesNotMatch")
         elif self.manner in {"probe-denied", HIDES_MISSING} and self.command == "PUT" and "/imghost/t0/" in self.path:
             self.refuse(403, "Access denied.", code="AccessDenied")
         else:

@@ -51,6 +51,8 @@ IMAGE_ID, GENERATION, RECIPE, SOURCE_ETAG, INSTALLATION = (
 CACHE_CONTROL = "public, max-age=3600"
 # What a thumb claims beyond this is no generation: catalog counts up from 1, and has to go on above what is found.
 _MAX_GENERATION = 2**30
+# A bad secret; or a server, or a proxy before it, that changes the path of this one key on its way to who checks it.
+_OF_A_KEY_PERHAPS = "SignatureDoesNotMatch"
 _CHUNK = 256 * 1024
 _WRITE_ATTEMPTS = 5
 # What S3 says of an object that it will not give, however often it is asked, and what that means to its owner.
@@ -96,7 +98,7 @@ class Storage:
         which may be; StorageError.
         """
         deadline = time.monotonic() + self._read_timeout_s
-        with self._faults(job.s3_bucket):
+        with self._faults(job.s3_bucket, denied=OriginalDeniedError):
             try:
                 answer = self._client.get_object(Bucket=job.s3_bucket, Key=job.s3_key)
             except ClientError as fault:
@@ -105,8 +107,6 @@ class Storage:
                     raise OriginalMissingError from None
                 if code in _UNREADABLE:
                     raise OriginalUnreadableError(_UNREADABLE[code]) from fault
-                if code in s3.DENIED or (code in s3.REFUSALS and self._is_of_its_key_only(job.s3_bucket, code)):
-                    raise OriginalDeniedError(f"S3: {fault}") from fault
                 raise
             # Some servers send an object in chunks and do not say how large it is; then its end tells.
             size: int | None = cast("dict[str, Any]", answer).get("ContentLength")
@@ -194,27 +194,27 @@ class Storage:
         return True
 
     def _ask_after(self, bucket: str) -> None:
-        """Ask S3 for what is not in BUCKET: raises BucketRefusedError if it is the bucket that is refused."""
+        """Ask S3 about BUCKET: raises BucketRefusedError if all of it is refused."""
         with self._faults(bucket):
-            code = self._refusal_of_nothing(bucket)
-        if code:
-            raise self._refused(bucket, code)
+            self._ask_for_nothing(bucket)
 
-    def _refusal_of_nothing(self, bucket: str) -> str:
-        """Ask S3 for what is not in BUCKET; give the code if all of it is refused, else nothing."""
+    def _ask_for_nothing(self, bucket: str) -> None:
+        """Ask S3 for what is not in BUCKET; raises ClientError unless it says so, or that it does not say."""
         try:
             self._client.get_object(Bucket=bucket, Key=f"{s3.OWN_FOLDER}nothing")["Body"].close()
         except ClientError as fault:
-            code = s3.code_of(fault)
-            if code in s3.REFUSALS:
-                return code
-            if code not in s3.MISSING | s3.DENIED | s3.UNREADABLE:
+            if s3.code_of(fault) not in s3.MISSING | s3.DENIED | s3.UNREADABLE:
                 raise
-        return ""
 
-    def _refused(self, bucket: str, code: str) -> BucketRefusedError:
-        self._refusals.refused(bucket, code)
-        return BucketRefusedError(bucket, code)
+    def _refuses(self, bucket: str) -> bool:
+        """Tell whether S3 refuses BUCKET also where the key is a plain one; so it is said if S3 does not answer."""
+        try:
+            self._ask_for_nothing(bucket)
+        except ClientError as fault:
+            return s3.code_of(fault) in s3.REFUSALS
+        except (BotoCoreError, HTTPClientError, HTTPError):
+            return True
+        return False
 
     def _over(self, job: Job, key: str, manners: Manners) -> dict[str, str]:
         """Look at what lies at KEY and give the condition under which it may be written over.
@@ -267,26 +267,24 @@ class Storage:
             told.get(IMAGE_ID), number if number <= _MAX_GENERATION else 0, told.get(INSTALLATION), found.etag
         )
 
-    def _is_of_its_key_only(self, bucket: str, code: str) -> bool:
-        """Tell whether a refusal with CODE is of one odd key, which S3 or a proxy signs otherwise than we do."""
-        if code != "SignatureDoesNotMatch":
-            return False
-        try:
-            return not self._refusal_of_nothing(bucket)
-        except (ClientError, BotoCoreError, HTTPClientError, HTTPError):
-            return False
-
     @contextmanager
-    def _faults(self, bucket: str) -> Iterator[None]:
-        """Turn the errors of boto3 and urllib3 into StorageError, which is retried, and remember who refuses BUCKET."""
+    def _faults(self, bucket: str, denied: type[AccessDeniedError] = AccessDeniedError) -> Iterator[None]:
+        """Turn the errors of boto3 and urllib3 into StorageError, which is retried, and remember who refuses BUCKET.
+
+        Where the object alone is refused that is DENIED.
+        """
         self._refusals.check(bucket)
         try:
             yield
         except ClientError as fault:
             code = s3.code_of(fault)
-            if code in s3.REFUSALS and not self._is_of_its_key_only(bucket, code):
-                raise self._refused(bucket, code) from fault
-            raise (AccessDeniedError if code in s3.DENIED else StorageError)(f"S3: {fault}") from fault
+            if code in s3.REFUSALS and (code != _OF_A_KEY_PERHAPS or self._refuses(bucket)):
+                self._refusals.refused(bucket, code)
+                raise BucketRefusedError(bucket, code) from fault
+            of_object = code in s3.DENIED or code == _OF_A_KEY_PERHAPS
+            if of_object:
+                self._refusals.accepted(bucket)
+            raise (denied if of_object else StorageError)(f"S3: {fault}") from fault
         except (BotoCoreError, HTTPClientError, HTTPError) as fault:
             raise StorageError(f"S3: {fault}") from fault
         except (PictureError, StaleJobError, AccessDeniedError):
