@@ -21,6 +21,11 @@ def test_condition_that_is_not_kept_is_not_sent() -> None:
     assert ALL.unkept() == []
 
 
+def test_condition_of_which_nothing_is_known_is_sent_and_told_as_not_kept() -> None:
+    assert (UNKNOWN.if_absent(), UNKNOWN.if_unchanged("abc")) == ({"IfNoneMatch": "*"}, {"IfMatch": '"abc"'})
+    assert UNKNOWN.unkept() == NONE.unkept()
+
+
 @pytest.mark.parametrize(
     ("endpoint", "style", "address"),
     [
@@ -30,11 +35,6 @@ def test_condition_that_is_not_kept_is_not_sent() -> None:
         (None, "path", "https://s3.amazonaws.com/pics/a"),
     ],
 )
-def test_condition_of_which_nothing_is_known_is_sent_and_told_as_not_kept() -> None:
-    assert (UNKNOWN.if_absent(), UNKNOWN.if_unchanged("abc")) == ({"IfNoneMatch": "*"}, {"IfMatch": '"abc"'})
-    assert UNKNOWN.unkept() == NONE.unkept()
-
-
 def test_where_an_endpoint_is_set_buckets_are_addressed_by_path_unless_told_otherwise(
     endpoint: str | None, style: s3.AddressingStyle, address: str
 ) -> None:
