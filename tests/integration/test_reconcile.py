@@ -494,7 +494,9 @@ def test_orphans_are_found_and_deleted_whatever_the_manners_of_the_server(
     with fronted(s3_endpoint, manner) as (url, _):
         monkeypatch.setenv("CATALOG_RECONCILE_S3_ENDPOINT_URL", url)
         done = reconcile("--delete", "--grace", "0s")
-    assert (done.exit_code, keys(s3)) == (0, before - {orphan}), done.output
+    # Of an object without a date nobody knows whether it is older than the grace.
+    gone = set() if manner == "terse" else {orphan}
+    assert (done.exit_code, keys(s3)) == (0 if gone else 1, before - gone), done.output
     unkept = manner in {"no-etags", "ignores-conditions", "delete-501", "probe-denied"}
     assert ("does not keep conditions" in done.output) == unkept
 

@@ -210,7 +210,7 @@ def test_database_that_is_away_holds_a_run_back(steps: Steps, database: Database
     run = database.transact(reprocessing.begin, Selection())
     away = sa.create_engine("postgresql+psycopg://nobody@127.0.0.1:9/catalog")
     step = next(reprocessing.steps(replace(database, engine=away), run, UNBOUND))
-    assert "The database does not answer" in step.held_back
+    assert "The database cannot be used" in step.held_back
     away.dispose()
 
 
