@@ -484,6 +484,7 @@ def test_image_whose_thumbs_are_of_another_time_is_found_and_processed_above_the
 # --- servers that are not as kind ---
 
 
+@pytest.mark.parametrize("any_database_url", ["sqlite"], indirect=True)  # what S3 is like is the same for both
 @pytest.mark.parametrize("manner", MANNERS)
 def test_orphans_are_found_and_deleted_whatever_the_manners_of_the_server(
     manner: str, steps: Steps, s3: "S3Client", s3_endpoint: str, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch

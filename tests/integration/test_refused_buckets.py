@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
@@ -20,6 +20,7 @@ from chassis.envelope import Event
 from chassis.health import CheckFailedError
 from chassis.publisher import Publisher
 from chassis.topology import Queue
+from deadlines import until
 from imaging import worker
 from imaging.adapters import refusals
 from imaging.adapters.storage import Storage
@@ -84,15 +85,6 @@ def stage(s3_endpoint: str, s3: "S3Client", monkeypatch: pytest.MonkeyPatch) -> 
     s3.delete_bucket(Bucket=OTHER)
 
 
-def in_time(condition: Callable[[], bool], within_s: float = 5) -> bool:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 @pytest.mark.parametrize("code", OF_A_BUCKET)
 @pytest.mark.parametrize("kind", ["image.created", "image.deleted"])
 def test_jobs_of_a_refused_bucket_wait_unused_and_are_done_when_it_is_taken_again(
@@ -112,7 +104,7 @@ def test_jobs_of_a_refused_bucket_wait_unused_and_are_done_when_it_is_taken_agai
             return False
         return True
 
-    assert in_time(is_done)
+    until(is_done, 5, "the job is not done")
     assert [event.type for event in stage.told] == [
         "image.processed" if kind == "image.created" else "image.thumbs-deleted"
     ]
@@ -135,7 +127,7 @@ def test_refusal_is_one_line_however_many_jobs_wait_and_one_more_when_it_is_over
             return stage.storage.answers()
         return False
 
-    assert in_time(is_taken)
+    until(is_taken, 5, "the bucket is refused still")
     assert capsys.readouterr().out.count("S3 takes a bucket again") == 1
 
 
@@ -190,7 +182,7 @@ def test_readiness_and_metric_tell_the_code_while_it_lasts(stage: Stage, code: s
     assert shown() == ({"s3": False}, {"s3": f"{BUCKET}: {code}"})
     assert metric() == 1
     stage.front.refuses = None
-    assert in_time(lambda: shown() == ({"s3": True}, None))
+    until(lambda: shown() == ({"s3": True}, None), 5, "the refusal is shown still")
     assert metric() is None
 
 
@@ -217,9 +209,9 @@ def test_many_jobs_of_a_refused_bucket_hold_up_none_of_another_and_all_are_done_
             for number in range(100):
                 publisher.send("", queue.name, stage.job(f"{number}.jpg").encode(), str(number), headers={})
             publisher.send("", queue.name, stage.job("a.jpg", OTHER).encode(), "other", headers={})
-            assert in_time(lambda: [event.data["s3_bucket"] for event in stage.told] == [OTHER], 10)
+            until(lambda: [event.data["s3_bucket"] for event in stage.told] == [OTHER], 10, "the other bucket waits")
             stage.front.refuses = None
-            assert in_time(lambda: len(stage.told) == 101, 30), len(stage.told)
+            until(lambda: len(stage.told) == 101, 30, "jobs of the bucket are left")
         finally:
             consumer.stop.set()
             running.result(20)
