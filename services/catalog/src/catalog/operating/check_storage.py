@@ -27,6 +27,7 @@ _UNENFORCED = "this S3 does not keep to the form's policy: whoever has a form ca
 def check_storage() -> None:
     """Try what uploads need of the default bucket, and tell what to change.
 
+    Forms are signed for the address that browsers use, so this has to run where that can be reached.
     A small object of the service's own is uploaded by a signed form and stays, since the credential may only put.
     Ends with status 1 when something is missing; what is "limited" uploads work without, at the price that is named.
     """
