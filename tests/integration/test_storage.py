@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
+from prometheus_client import REGISTRY
 
 from chassis import topology
 from chassis.consumer import TransientError
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 JOB = Job("image-1", 2, BUCKET, "dir/ä b.jpg")
 THUMB = Thumb(64, 64, 48, "image/jpeg", b"thumb")
 KEY = "dir/t64/ä b.jpg"
+REQUESTS = ("create", "overwrite", "delete")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -182,6 +184,29 @@ def test_credential_that_may_not_list_writes_thumbs_and_spares_what_is_not_ours(
         with pytest.raises(ThumbKeyOccupiedError):
             storage.write_thumb(JOB, THUMB, "e", 1)
         assert front.calls
+
+
+@pytest.mark.parametrize(
+    ("manner", "unkept"), [(None, []), ("ignores-conditions", [*REQUESTS]), ("put-501", ["create", "overwrite"])]
+)
+def test_conditions_that_are_not_kept_are_one_warning_and_a_metric(
+    s3_endpoint: str,
+    s3: "S3Client",  # noqa: ARG001
+    capsys: pytest.CaptureFixture[str],
+    manner: str | None,
+    unkept: list[str],
+) -> None:
+    with fronted(s3_endpoint, manner) as (url, _):
+        storage = storage_at(url)
+        for square in (64, 128, 256):
+            storage.write_thumb(JOB, replace(THUMB, square=square), "e", 1)
+        storage.delete_thumbs(JOB)
+    assert capsys.readouterr().out.count("S3 does not keep conditions") == (1 if unkept else 0)
+    kept = {
+        request: REGISTRY.get_sample_value("s3_conditions_kept", {"bucket": BUCKET, "request": request})
+        for request in REQUESTS
+    }
+    assert kept == {request: float(request not in unkept) for request in REQUESTS}
 
 
 def test_conditions_that_could_not_be_found_out_are_asked_for_again_after_a_while(

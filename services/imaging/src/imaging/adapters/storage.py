@@ -321,7 +321,7 @@ def _tell(bucket: str, manners: Manners) -> None:
         metrics.CONDITIONS.labels(bucket, request).set(is_kept)
     if unkept := manners.unkept():
         log.warning(
-            "S3 does not keep conditions, or does not let us find out: looking first, which can race",
+            "S3 does not keep conditions, or does not let us find out: what it holds may be lost to a race",
             s3_bucket=bucket,
             requests=", ".join(unkept),
         )
