@@ -6,8 +6,6 @@ Every function here is called with the key locked (`Store.lock_key`) and in the 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import structlog
-
 from catalog import messages
 from catalog.domain import Image, Job, JobKind, Outcome
 from chassis import request_ids
@@ -15,8 +13,6 @@ from chassis.database import now
 
 if TYPE_CHECKING:
     from catalog.adapters.store import Store
-
-log = structlog.get_logger(__name__)
 
 
 def job_for(image: Image, kind: JobKind) -> Job:
