@@ -11,7 +11,7 @@ from catalog.adapters.store import Store
 from catalog.adapters.tables import jobs, outbox
 from catalog.buckets import Bucket, Buckets
 from catalog.domain import Fault, Image, Outcome, Picture, Thumb
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.envelope import Event
 from chassis.tokens import Principal
 

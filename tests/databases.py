@@ -12,7 +12,7 @@ import catalog.bootstrap
 import catalog.settings
 from auth.adapters.store import Store as AuthStore
 from catalog.adapters.store import Store as CatalogStore
-from chassis.database import Database
+from chassis.database.database import Database
 
 Store = TypeVar("Store")
 

@@ -10,7 +10,7 @@ from catalog import messages as catalog_messages
 from catalog import queueing
 from catalog.domain import Fault, Image, Installation, Outcome, Picture, Thumb
 from catalog.worker import QUEUE as CATALOG_QUEUE
-from chassis.database import now
+from chassis.clock import now
 from chassis.envelope import Event, MalformedMessageError
 from imaging import domain as imaging_domain
 from imaging import messages as imaging_messages

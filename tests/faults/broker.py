@@ -11,7 +11,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from catalog.worker import QUEUE as RESULTS
 from chassis import envelope
-from chassis.topology import EXCHANGE, RETRY_DELAYS_S, Queue
+from chassis.broker.topology import EXCHANGE, RETRY_DELAYS_S, Queue
 from imaging.worker import QUEUE as JOBS
 
 WORKED = (JOBS, RESULTS)

@@ -25,7 +25,8 @@ from auth.domain import (
 )
 from auth.passwords import Verifier, hash_password
 from chassis import health
-from chassis.database import Database, now
+from chassis.clock import now
+from chassis.database.database import Database
 from chassis.tokens import Principal
 
 PASSWORD = "correct horse"

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from auth.adapters.store import Store
 from auth.cli import main
 from auth.passwords import Verifier
-from chassis.database import Database
+from chassis.database.database import Database
 
 Run = Callable[..., Result]
 

@@ -17,9 +17,9 @@ from moto.server import ThreadedMotoServer
 
 from bad_pictures import library
 from bad_pictures.case import RENDERED, Case
-from chassis import topology
+from chassis.broker import topology
+from chassis.broker.publisher import Publisher
 from chassis.envelope import Event
-from chassis.publisher import Publisher
 from deadlines import until
 from imaging.worker import QUEUE
 from pictures import photo

@@ -14,7 +14,7 @@ from catalog.domain import Fault, Image, ImageExistsError, ImageNotFoundError, O
 from catalog.worker import FORGET_S
 from catalog_steps import ANNA, BERT, Sent, Steps, picture
 from chassis import request_ids
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.envelope import Event
 
 

@@ -21,8 +21,9 @@ from catalog.adapters.tables import METADATA, images, outbox
 from catalog.domain import CatalogError, Fault, Image, Outcome
 from catalog.worker import FORGET_S
 from catalog_steps import ANNA, BERT, Steps, picture
-from chassis.database import Database, now
-from chassis.dead_letters import DeadLetter
+from chassis.broker.drain import DeadLetter
+from chassis.clock import now
+from chassis.database.database import Database
 from chassis.envelope import Event
 
 KEYS = ("a/1.jpg", "a/2.jpg", "b.jpg")

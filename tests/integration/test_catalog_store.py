@@ -6,7 +6,7 @@ from catalog import use_cases
 from catalog.adapters.store import Store
 from catalog.domain import CollectionNameTakenError, CollectionNotFoundError, ImageNotFoundError
 from catalog_steps import ANNA, BERT, Steps
-from chassis.database import Database
+from chassis.database.database import Database
 
 ODD_KEYS = ["a b", "a+b", "100%", "a%2Fb", "what?", "x#y", "back\\slash", "ä", "a\u0308", "🏔/é", "'; --", "A", "a"]
 

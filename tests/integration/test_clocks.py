@@ -13,7 +13,7 @@ import auth.settings
 from auth import throttle
 from auth.adapters.store import Store
 from auth.adapters.tables import outbox
-from chassis import outbox as chassis_outbox
+from chassis.database import outbox as chassis_outbox
 from chassis.envelope import Event
 from clients import ValidatingClient
 from web_stack import ANNA, CLOCKS, WebStack

@@ -11,13 +11,13 @@ from uuid import uuid4
 import pika
 import pytest
 
-from chassis import topology
-from chassis.dead_letters import DeadLetter, Drain
-from chassis.depths import Depths
+from chassis.broker import topology
+from chassis.broker.depths import Depths
+from chassis.broker.drain import DeadLetter, Drain
+from chassis.broker.publisher import Publisher
+from chassis.broker.topology import Queue
 from chassis.envelope import Event
 from chassis.errors import DependencyDownError
-from chassis.publisher import Publisher
-from chassis.topology import Queue
 from deadlines import until
 from lines import Line
 

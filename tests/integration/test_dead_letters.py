@@ -21,12 +21,12 @@ from catalog.adapters.store import Store
 from catalog.dead_letters import keep
 from catalog.domain import DeadLetterNotFoundError, Image, Installation, NotReplayableError
 from catalog_steps import Sent, Steps
-from chassis.database import Database
-from chassis.dead_letters import DeadLetter, Drain, read
+from chassis.broker.drain import DeadLetter, Drain, read
+from chassis.broker.publisher import Publisher
+from chassis.broker.topology import Queue
+from chassis.database.database import Database
 from chassis.envelope import Event
 from chassis.errors import DependencyDownError
-from chassis.publisher import Publisher
-from chassis.topology import Queue
 from deadlines import until
 
 INSTALLATION = Installation("5f1d5e0a-8a53-4c8e-9f0b-3c2f6f8d7e21", owns_unmarked=True)

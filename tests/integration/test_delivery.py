@@ -21,15 +21,17 @@ import catalog.bootstrap
 import catalog.settings
 from catalog.adapters.store import Store
 from catalog.adapters.tables import outbox
-from chassis import topology, wakeup
-from chassis.consumer import Consumer, TransientError
-from chassis.database import Database, now
-from chassis.dead_letters import read
+from chassis.broker import topology
+from chassis.broker.consumer import Consumer, TransientError
+from chassis.broker.drain import read
+from chassis.broker.publisher import NotPublishedError, Publisher
+from chassis.broker.relay import Relay
+from chassis.broker.topology import Queue
+from chassis.clock import now
+from chassis.database import wakeup
+from chassis.database.database import Database
+from chassis.database.outbox import CHANNEL, KEPT, SWEPT, add, lease
 from chassis.envelope import Event
-from chassis.outbox import CHANNEL, KEPT, SWEPT, add, lease
-from chassis.publisher import NotPublishedError, Publisher
-from chassis.relay import Relay
-from chassis.topology import Queue
 from deadlines import until
 
 Handler = Callable[[Event, int], None]

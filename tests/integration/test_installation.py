@@ -21,12 +21,13 @@ from catalog.domain import Installation
 from catalog.watchdog import Watchdog
 from catalog.worker import JOBS, QUEUE, may_relay
 from catalog_steps import Steps
-from chassis import health, topology
-from chassis.database import Database
-from chassis.depths import Depths
+from chassis import health
+from chassis.broker import topology
+from chassis.broker.depths import Depths
+from chassis.broker.publisher import Publisher
+from chassis.broker.relay import Relay
+from chassis.database.database import Database
 from chassis.envelope import Event
-from chassis.publisher import Publisher
-from chassis.relay import Relay
 
 Command = Callable[..., Result]
 

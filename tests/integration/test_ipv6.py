@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 import auth.bootstrap
 import auth.settings
-from chassis import topology
-from chassis.depths import Depths
-from chassis.topology import Queue
+from chassis.broker import topology
+from chassis.broker.depths import Depths
+from chassis.broker.topology import Queue
 from lines import Line
 from web_stack import WebStack
 

@@ -12,7 +12,8 @@ import catalog.bootstrap
 import catalog.settings
 from auth.adapters.tables import METADATA as AUTH
 from catalog.adapters.tables import METADATA as CATALOG
-from chassis.database import Database, schema_is_current
+from chassis.database.database import Database
+from chassis.database.schema import schema_is_current
 
 
 def differences(database: Database[Any], metadata: MetaData) -> list[Any]:

@@ -34,14 +34,16 @@ from catalog.adapters.store import Store as CatalogStore
 from catalog.adapters.tables import outbox
 from catalog.web.app import make_flask as catalog_flask
 from catalog_steps import BUCKETS
-from chassis import tokens, topology
-from chassis.database import Database, attempt, transact
-from chassis.engines import LIMITS_MS, connect
+from chassis import tokens
+from chassis.broker import topology
+from chassis.broker.publisher import Publisher
+from chassis.broker.relay import Relay
+from chassis.broker.topology import Queue
+from chassis.database.database import Database
+from chassis.database.engines import LIMITS_MS, connect
+from chassis.database.transactions import attempt, transact
+from chassis.database.wakeup import Wakeup
 from chassis.errors import DependencyDownError
-from chassis.publisher import Publisher
-from chassis.relay import Relay
-from chassis.topology import Queue
-from chassis.wakeup import Wakeup
 from containers import empty_database
 from deadlines import until
 from poolers import Pooler

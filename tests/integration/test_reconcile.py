@@ -21,8 +21,9 @@ from catalog.domain import Image, thumb_key
 from catalog.reconciliation import Finding, MissingThumbs, Outcome, Page, Sides, StoredThumb, Stuck, ThumbOfNothing
 from catalog.settings import ReconcileSettings
 from catalog_steps import ANNA, BERT, BUCKETS, Sent, Steps
-from chassis.database import Database, now
-from chassis.s3_conditions import Manners
+from chassis.clock import now
+from chassis.database.database import Database
+from chassis.s3.conditions import Manners
 from s3 import BUCKET, serving
 from s3_front import MANNERS, fronted
 

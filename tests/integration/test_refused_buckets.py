@@ -13,13 +13,14 @@ from uuid import uuid4
 import pytest
 from prometheus_client import REGISTRY
 
-from chassis import health, topology
-from chassis.consumer import Consumer, TransientError
-from chassis.depths import Depths
+from chassis import health
+from chassis.broker import topology
+from chassis.broker.consumer import Consumer, TransientError
+from chassis.broker.depths import Depths
+from chassis.broker.publisher import Publisher
+from chassis.broker.topology import Queue
 from chassis.envelope import Event
 from chassis.health import CheckFailedError
-from chassis.publisher import Publisher
-from chassis.topology import Queue
 from deadlines import until
 from imaging import worker
 from imaging.adapters import refusals

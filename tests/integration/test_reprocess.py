@@ -20,7 +20,7 @@ from catalog.cli import main
 from catalog.domain import Image
 from catalog.reprocessing import Pace, Run, Selection
 from catalog_steps import ANNA, BERT, Sent, Steps, picture
-from chassis.database import Database
+from chassis.database.database import Database
 from deadlines import until
 
 CATALOG = Path(sys.executable).with_name("catalog")

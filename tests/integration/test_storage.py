@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 from prometheus_client import REGISTRY
 
-from chassis import topology
-from chassis.consumer import TransientError
+from chassis.broker import topology
+from chassis.broker.consumer import TransientError
 from chassis.envelope import Event
-from chassis.s3_conditions import ALL, UNKNOWN, UNKNOWN_FOR_S, Conditions, Manners
+from chassis.s3.conditions import ALL, UNKNOWN, UNKNOWN_FOR_S, Conditions, Manners
 from imaging.adapters.storage import Storage, connect
 from imaging.domain import (
     AccessDeniedError,

@@ -14,12 +14,13 @@ from catalog.adapters.store import Store
 from catalog.adapters.tables import images, jobs, outbox
 from catalog.watchdog import Watchdog
 from catalog_steps import Sent, Steps
-from chassis import topology
-from chassis.database import Database, now
-from chassis.depths import Depths
+from chassis.broker import topology
+from chassis.broker.depths import Depths
+from chassis.broker.publisher import Publisher
+from chassis.broker.topology import Queue
+from chassis.clock import now
+from chassis.database.database import Database
 from chassis.errors import DependencyDownError
-from chassis.publisher import Publisher
-from chassis.topology import Queue
 from deadlines import until
 
 

@@ -42,21 +42,21 @@ DEFECTS = (
         "ack-before-effect",
         "A message is acknowledged when it is taken, before anything was done.",
         (
-            Edit(f"{CHASSIS}/consumer.py", "(self.queue.name, take)", "(self.queue.name, take, auto_ack=True)"),
-            Edit(f"{CHASSIS}/consumer.py", "    if channel.is_open:\n", "    if not channel.is_open:\n"),
+            Edit(f"{CHASSIS}/broker/consumer.py", "(self.queue.name, take)", "(self.queue.name, take, auto_ack=True)"),
+            Edit(f"{CHASSIS}/broker/consumer.py", "    if channel.is_open:\n", "    if not channel.is_open:\n"),
         ),
         (f"{DELIVERY}::test_message_of_a_worker_that_died_comes_again_by_itself",),
     ),
     Defect(
         "no-mandatory",
         "A message that no queue takes counts as published.",
-        (Edit(f"{CHASSIS}/publisher.py", "mandatory=True", "mandatory=False"),),
+        (Edit(f"{CHASSIS}/broker/publisher.py", "mandatory=True", "mandatory=False"),),
         (f"{DELIVERY}::test_message_that_no_queue_takes_counts_as_not_published",),
     ),
     Defect(
         "no-confirms",
         "Nobody waits for the broker to confirm what was published.",
-        (Edit(f"{CHASSIS}/publisher.py", "    channel.confirm_delivery()\n", ""),),
+        (Edit(f"{CHASSIS}/broker/publisher.py", "    channel.confirm_delivery()\n", ""),),
         (f"{DELIVERY}::test_message_that_no_queue_takes_counts_as_not_published",),
     ),
     Defect(
@@ -64,7 +64,7 @@ DEFECTS = (
         "A message that is to come back later is acknowledged although its copy was not taken.",
         (
             Edit(
-                f"{CHASSIS}/consumer.py",
+                f"{CHASSIS}/broker/consumer.py",
                 "if self.stop.wait(RECONNECT_S[0]) or lost.is_set():\n                    return False",
                 "if self.stop.wait(RECONNECT_S[0]) or lost.is_set():\n                    return True",
             ),
@@ -74,30 +74,32 @@ DEFECTS = (
     Defect(
         "requeue-for-ever",
         "A message that strikes a defect is tried again without end.",
-        (Edit(f"{CHASSIS}/consumer.py", "if delivery.attempt < attempts else", "if attempts else"),),
+        (Edit(f"{CHASSIS}/broker/consumer.py", "if delivery.attempt < attempts else", "if attempts else"),),
         (f"{DELIVERY}::test_defect_is_tried_again_and_then_given_up",),
     ),
     Defect(
         "outage-exhausts",
         "A dependency that is away uses up the attempts of a message.",
-        (Edit(f"{CHASSIS}/consumer.py", "exhausts=fault.counts)", "exhausts=True)"),),
-        ("tests/unit/chassis/test_consumer.py::test_fault_of_a_dependency_never_exhausts_the_attempts",),
+        (Edit(f"{CHASSIS}/broker/consumer.py", "exhausts=fault.counts)", "exhausts=True)"),),
+        ("tests/unit/chassis/broker/test_consumer.py::test_fault_of_a_dependency_never_exhausts_the_attempts",),
     ),
     Defect(
         "outbox-by-cursor",
         "The relay reads the outbox behind the last moment it has seen, and passes over what commits late.",
         (
             Edit(
-                f"{CHASSIS}/outbox.py",
+                f"{CHASSIS}/database/outbox.py",
                 "SWEPT = 1000\n",
                 "SWEPT = 1000\nlast = datetime.fromisoformat('2000-01-01T00:00:00+00:00')\n",
             ),
             Edit(
-                f"{CHASSIS}/outbox.py", "    moment = shared_now(connection)\n", "    global last\n    moment = now()\n"
+                f"{CHASSIS}/database/outbox.py",
+                "    moment = shared_now(connection)\n",
+                "    global last\n    moment = now()\n",
             ),
-            Edit(f"{CHASSIS}/outbox.py", '"due", free)', '"due", outbox.c.date_created > last, free)'),
+            Edit(f"{CHASSIS}/database/outbox.py", '"due", free)', '"due", outbox.c.date_created > last, free)'),
             Edit(
-                f"{CHASSIS}/outbox.py",
+                f"{CHASSIS}/database/outbox.py",
                 "values(date_leased_until=moment + LEASE))\n",
                 "values(date_leased_until=moment + LEASE))\n    last = moment\n",
             ),
@@ -109,7 +111,7 @@ DEFECTS = (
         "Events are marked as published although the broker has not confirmed them.",
         (
             Edit(
-                f"{CHASSIS}/relay.py",
+                f"{CHASSIS}/broker/relay.py",
                 "                refused = fault\n",
                 "                refused = fault\n                confirmed.append(row.id)\n",
             ),
@@ -119,7 +121,13 @@ DEFECTS = (
     Defect(
         "no-lease",
         "Relays do not hold what they publish, and another publishes it too.",
-        (Edit(f"{CHASSIS}/outbox.py", "values(date_leased_until=moment + LEASE)", "values(date_leased_until=None)"),),
+        (
+            Edit(
+                f"{CHASSIS}/database/outbox.py",
+                "values(date_leased_until=moment + LEASE)",
+                "values(date_leased_until=None)",
+            ),
+        ),
         (f"{DELIVERY}::test_relay_that_dies_with_a_batch_is_replaced_when_its_lease_runs_out",),
     ),
     Defect(
@@ -253,11 +261,11 @@ DEFECTS = (
         "A dead letter leaves the broker before it is kept.",
         (
             Edit(
-                f"{CHASSIS}/dead_letters.py",
+                f"{CHASSIS}/broker/drain.py",
                 "channel.basic_get(queue.dead)",
                 "channel.basic_get(queue.dead, auto_ack=True)",
             ),
-            Edit(f"{CHASSIS}/dead_letters.py", "        channel.basic_ack(tag)\n", ""),
+            Edit(f"{CHASSIS}/broker/drain.py", "        channel.basic_ack(tag)\n", ""),
         ),
         (f"{DEAD_LETTERS}::test_letter_that_could_not_be_kept_stays_and_comes_again",),
     ),
@@ -300,7 +308,7 @@ DEFECTS = (
     Defect(
         "metadata-names-have-case",
         "The names of a thumb's metadata count as they are sent, which is capitalised by servers written in Go.",
-        (Edit(f"{CHASSIS}/s3.py", "{name.lower(): value for", "{name: value for"),),
+        (Edit(f"{CHASSIS}/s3/client.py", "{name.lower(): value for", "{name: value for"),),
         (
             f"{STORAGE}::test_thumb_is_written_over_an_older_generation_and_over_another_image",
             f"{RECONCILE}::test_orphans_are_found_and_deleted_whatever_the_manners_of_the_server",
@@ -309,7 +317,7 @@ DEFECTS = (
     Defect(
         "conditions-taken-for-granted",
         "S3 is believed to keep conditions, without a probe.",
-        (Edit(f"{CHASSIS}/s3_conditions.py", "found = probe(self.client, bucket)\n", "found = ALL\n"),),
+        (Edit(f"{CHASSIS}/s3/conditions.py", "found = probe(self.client, bucket)\n", "found = ALL\n"),),
         (f"{STORAGE}::test_object_that_is_not_ours_is_neither_overwritten_nor_deleted",),
     ),
     Defect(

@@ -3,9 +3,10 @@
 import click
 from flask import Flask
 
-from chassis import commands, server
+from chassis import commands
 from chassis.commands import Commands
 from chassis.settings import load
+from chassis.web import server
 from gateway import api_keys
 from gateway.settings import GatewaySettings
 

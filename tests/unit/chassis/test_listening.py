@@ -16,14 +16,14 @@ from deadlines import until
 from embedded.ports import free_ports
 
 # The worker class of the services behind the gateway, and that of the gateway itself.
-WORKERS = ["chassis.web_worker.Worker", "gateway.web.door.DoorWorker"]
+WORKERS = ["chassis.web.gunicorn_worker.Worker", "gateway.web.door.DoorWorker"]
 SERVING = """
 import sys
-from chassis.server import serve
+from chassis.web.server import serve
 from chassis.settings import WebSettings
 
 def make():
-    from chassis import web
+    from chassis.web import app as web
     return web.make_app("test", ValueError, {}, {}, {})
 
 host, port, ops_port, worker = sys.argv[1:]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from chassis.consumer import TransientError
+from chassis.broker.consumer import TransientError
 from chassis.envelope import Event, MalformedMessageError
 from imaging.domain import (
     DecodeTimeoutError,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from chassis import web
+from chassis.web import app as web
 from gateway import api_keys, prefixes
 from gateway.errors import STATUSES, GatewayError
 from gateway.paths import KeyConverter, RawPaths, SegmentConverter

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from flask import Blueprint, Response, abort, request
 
-from chassis import etags
+from chassis.web import etags
 from gateway import prefixes
 from gateway.web.public import preflight
 

@@ -10,7 +10,7 @@ from gunicorn import util
 from gunicorn.http import errors
 from gunicorn.workers.ggevent import GeventWorker
 
-from chassis.problems import CONTENT_TYPE
+from chassis.web.problems import CONTENT_TYPE
 
 MAX_DRAINED_BYTES = 256 * 1024
 DRAIN_TIMEOUT_S = 2.0

@@ -6,8 +6,9 @@ from http import HTTPStatus
 import structlog
 from flask import Response, json, request
 
-from chassis import problems, request_ids
+from chassis import request_ids
 from chassis.errors import DependencyDownError
+from chassis.web import problems
 from gateway import api_keys, paths, prefixes
 from gateway.services import Answer, Services
 from gateway.settings import GatewaySettings

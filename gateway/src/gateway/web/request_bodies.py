@@ -4,7 +4,7 @@ import gevent
 from flask import Request
 from gunicorn.http.errors import ParseException
 
-from chassis.web import MAX_BODY_BYTES
+from chassis.web.app import MAX_BODY_BYTES
 from gateway.errors import BodyCutShortError, BodyTooLargeError, BodyTooSlowError
 
 

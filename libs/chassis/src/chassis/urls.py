@@ -18,7 +18,7 @@ _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%a-z]*")
 _DNS_HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _ENCODE = "in a user name or password, characters other than letters and digits are written as %40 (that is @)"
-# What chassis.database decides itself, or what is no option of the server's client library at all.
+# What chassis.database.engines decides itself, or what is no option of the server's client library at all.
 _OURS = {
     "options": "options are set by the service itself",
     "prepare_threshold": "prepare_threshold is set by the service itself, see DATABASE_POOLER",

@@ -10,7 +10,8 @@ from auth import credentials, throttle, use_cases
 from auth.adapters.store import Store
 from auth.domain import USERNAME, PresentedKey, UnauthorizedError, User, WrongPasswordError
 from auth.passwords import Verifier
-from chassis.database import Database, now
+from chassis.clock import now
+from chassis.database.database import Database
 from chassis.tokens import Principal
 
 

@@ -7,8 +7,9 @@ from auth.adapters.store import Store
 from auth.authentication import Authenticator, Policy
 from auth.passwords import Verifier
 from auth.settings import DatabaseSettings, ServeSettings
-from chassis import engines, tokens
-from chassis.database import Database
+from chassis import tokens
+from chassis.database import engines
+from chassis.database.database import Database
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 

@@ -15,12 +15,13 @@ from auth.bootstrap import make_app, make_database
 from auth.domain import AuthError
 from auth.passwords import hash_password, is_password
 from auth.settings import DatabaseSettings, MigrateSettings, ServeSettings, WorkerSettings
-from chassis import commands, logs, ops, server, tokens, worker
+from chassis import commands, logs, ops, tokens, worker
+from chassis.broker.publisher import Publisher
+from chassis.broker.relay import TIDY_EVERY_S, Relay
 from chassis.commands import Commands
-from chassis.database import Database
-from chassis.publisher import Publisher
-from chassis.relay import TIDY_EVERY_S, Relay
+from chassis.database.database import Database
 from chassis.settings import load
+from chassis.web import server
 
 SWEEP_EVERY_S = 60.0
 

@@ -17,7 +17,7 @@ from auth.domain import (
     UserNotFoundError,
     WrongPasswordError,
 )
-from chassis.database import now
+from chassis.clock import now
 from chassis.tokens import Principal
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ import uuid
 import sqlalchemy as sa
 from alembic import op
 
-from chassis import fingerprint
-from chassis.database import UtcDateTime, now
+from chassis.clock import now
+from chassis.database import fingerprint
+from chassis.database.columns import UtcDateTime
 
 revision = "0005"
 down_revision = "0004"

@@ -8,8 +8,8 @@ from catalog.adapters.store import Store
 from catalog.buckets import Bucket, Buckets, aws_url
 from catalog.settings import DatabaseSettings, ServeSettings
 from catalog.uploads import Uploads
-from chassis import engines
-from chassis.database import Database
+from chassis.database import engines
+from chassis.database.database import Database
 from chassis.health import CheckFailedError, Checks
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"

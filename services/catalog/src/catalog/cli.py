@@ -20,14 +20,15 @@ from catalog.operating.reprocess import reprocess
 from catalog.settings import MigrateSettings, ServeSettings, WorkerSettings
 from catalog.watchdog import Watchdog
 from catalog.worker import JOBS, QUEUE, handle, may_relay
-from chassis import commands, logs, ops, server, tokens, worker
+from chassis import commands, logs, ops, tokens, worker
+from chassis.broker.consumer import Consumer
+from chassis.broker.depths import Depths
+from chassis.broker.drain import Drain
+from chassis.broker.publisher import Publisher
+from chassis.broker.relay import TIDY_EVERY_S, Relay
 from chassis.commands import Commands
-from chassis.consumer import Consumer
-from chassis.dead_letters import Drain
-from chassis.depths import Depths
-from chassis.publisher import Publisher
-from chassis.relay import TIDY_EVERY_S, Relay
 from chassis.settings import load
+from chassis.web import server
 
 WATCH_EVERY_S = 15.0
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from catalog import messages, queueing, results
 from catalog.domain import DeadLetter, Fault, Job, NotReplayableError, Outcome
-from chassis import dead_letters
-from chassis.database import now
+from chassis.broker import drain as dead_letters
+from chassis.clock import now
 from chassis.envelope import Event, MalformedMessageError
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from catalog import messages, recovery
 from catalog.domain import Installation
-from chassis.database import now
+from chassis.clock import now
 
 if TYPE_CHECKING:
     from catalog.adapters.operators_store import OperatorsStore
-    from chassis.database import Database
+    from chassis.database.database import Database
 
 PAGE = 500
 

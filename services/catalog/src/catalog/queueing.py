@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from catalog import messages
 from catalog.domain import Image, Job, JobKind, Outcome
 from chassis import request_ids
-from chassis.database import now
+from chassis.clock import now
 
 if TYPE_CHECKING:
     from catalog.adapters.store import Store

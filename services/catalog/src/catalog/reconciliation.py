@@ -18,7 +18,7 @@ from catalog.domain import Image, Installation, Thumb, thumb_key, thumb_of
 if TYPE_CHECKING:
     from catalog.adapters.operators_store import OperatorsStore
     from catalog.adapters.thumbs import Thumbs
-    from chassis.database import Database
+    from chassis.database.database import Database
 
 # Images looked at together, each with some four thumbs.
 PAGE = 250

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from catalog import queueing, use_cases
 from catalog.domain import CatalogError, Status
-from chassis.database import Database, now
+from chassis.clock import now
+from chassis.database.database import Database
 from chassis.errors import DependencyDownError
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def find_run(store: "OperatorsStore", run_id: int | None) -> Run:
     return found
 
 
-def steps(database: "Database[OperatorsStore]", run: Run, pace: Pace) -> Iterator[Step]:
+def steps(database: Database["OperatorsStore"], run: Run, pace: Pace) -> Iterator[Step]:
     """Queue the images of RUN that are left, at PACE; whoever iterates waits as each step says.
 
     Leaving off at any point is safe. A database that does not answer holds the run back like anything else.

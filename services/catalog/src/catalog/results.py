@@ -9,7 +9,7 @@ import structlog
 
 from catalog import queueing, use_cases
 from catalog.domain import Image, Job, Outcome
-from chassis.database import now
+from chassis.clock import now
 
 if TYPE_CHECKING:
     from catalog.adapters.store import Store

@@ -16,8 +16,8 @@ from pydantic import (
 from pydantic_settings import SettingsConfigDict
 
 from chassis import settings as mechanics
-from chassis.s3 import AddressingStyle
-from chassis.s3_conditions import Mode
+from chassis.s3.client import AddressingStyle
+from chassis.s3.conditions import Mode
 from chassis.settings import Seconds, WebSettings
 from chassis.urls import BrokerUrl, EndpointUrl, HostLabel, HttpUrl
 

@@ -15,7 +15,7 @@ from catalog.domain import (
     KeyNotAllowedError,
     UserGoneError,
 )
-from chassis.database import now
+from chassis.clock import now
 from chassis.tokens import Principal
 
 if TYPE_CHECKING:

@@ -13,11 +13,12 @@ import structlog
 
 from catalog import metrics, recovery
 from catalog.adapters.store import Store
-from chassis.database import Database, now
-from chassis.depths import Depth, Depths
+from chassis.broker.depths import Depth, Depths
+from chassis.broker.topology import Queue
+from chassis.clock import now
+from chassis.database.database import Database
 from chassis.errors import DependencyDownError
 from chassis.metrics import QUEUE_DEPTH
-from chassis.topology import Queue
 
 log = structlog.get_logger(__name__)
 

@@ -4,11 +4,11 @@ import sqlalchemy as sa
 
 from catalog import messages, results
 from catalog.adapters.store import Store
-from chassis.consumer import TransientError
-from chassis.database import Database
+from chassis.broker.consumer import TransientError
+from chassis.broker.topology import Queue
+from chassis.database.database import Database
 from chassis.envelope import Event
 from chassis.errors import DependencyDownError
-from chassis.topology import Queue
 
 QUEUE = Queue("catalog.results", messages.TAKEN)
 # Imaging's: what it gives up is drained here, and how deep it is tells what is stuck.

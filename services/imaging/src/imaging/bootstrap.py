@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from chassis.publisher import Publisher
+from chassis.broker.publisher import Publisher
 from imaging.adapters.storage import Storage
 from imaging.domain import Limits
 from imaging.sandbox.pool import Bounds, Pool

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from chassis import commands, logs, ops, s3_check, worker
+from chassis import commands, logs, ops, worker
+from chassis.broker.consumer import Consumer
+from chassis.broker.publisher import Publisher
 from chassis.commands import Commands
-from chassis.consumer import Consumer
-from chassis.publisher import Publisher
+from chassis.s3 import check as s3_check
 from chassis.settings import load
 from imaging.adapters.check import check
 from imaging.bootstrap import make_imaging, make_pool

@@ -6,8 +6,8 @@ from typing import Literal, get_args
 from pydantic import Field, PositiveInt, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from chassis.s3 import AddressingStyle
-from chassis.s3_conditions import Mode
+from chassis.s3.client import AddressingStyle
+from chassis.s3.conditions import Mode
 from chassis.settings import ProcessSettings, Seconds
 from chassis.urls import BrokerUrl, EndpointUrl, HostLabel
 

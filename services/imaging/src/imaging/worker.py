@@ -2,10 +2,10 @@
 
 import structlog
 
-from chassis.consumer import TransientError
+from chassis.broker.consumer import TransientError
+from chassis.broker.publisher import NotPublishedError
+from chassis.broker.topology import LONGEST_DELAY_S, Queue
 from chassis.envelope import Event
-from chassis.publisher import NotPublishedError
-from chassis.topology import LONGEST_DELAY_S, Queue
 from imaging import messages, use_cases
 from imaging.domain import (
     BucketRefusedError,

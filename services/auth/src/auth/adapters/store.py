@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from auth.adapters.tables import api_keys, failures, outbox, users
 from auth.domain import LAST_USED_EXACT_TO, ApiKey, Failures, UnauthorizedError, User, UsernameTakenError
-from chassis import outbox as chassis_outbox
+from chassis.database import outbox as chassis_outbox
+from chassis.database.shared_clock import shared_now
 from chassis.envelope import Event
-from chassis.shared_clock import shared_now
 
 
 class Store:

@@ -2,8 +2,8 @@
 
 import sqlalchemy as sa
 
-from chassis import outbox as chassis_outbox
-from chassis.database import UtcDateTime
+from chassis.database import outbox as chassis_outbox
+from chassis.database.columns import UtcDateTime
 
 METADATA = sa.MetaData(
     naming_convention={

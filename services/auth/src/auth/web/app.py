@@ -6,7 +6,7 @@ from auth.bootstrap import App
 from auth.domain import AuthError
 from auth.web.errors import STATUSES
 from auth.web.routes import routes
-from chassis import web
+from chassis.web import app as web
 
 
 def make_flask(app: App) -> Flask:

@@ -6,8 +6,9 @@ from auth import domain, use_cases
 from auth.bootstrap import App
 from auth.domain import ApiKey, ApiKeyNotFoundError, KeyName
 from auth.web import schemas
-from chassis import bodies, etags, paging, tokens
+from chassis import tokens
 from chassis.tokens import Principal
+from chassis.web import bodies, etags, paging
 
 routes = Blueprint("auth", __name__)
 AUDIENCE = "auth"

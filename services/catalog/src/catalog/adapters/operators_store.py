@@ -11,8 +11,8 @@ from catalog.adapters.store import Store
 from catalog.adapters.tables import images, installation, jobs, memberships, outbox, reprocess_runs
 from catalog.domain import Image, Installation
 from catalog.reprocessing import Run, Selection
-from chassis import fingerprint
-from chassis.database import now
+from chassis.clock import now
+from chassis.database import fingerprint
 
 
 class OperatorsStore(Store):

@@ -2,7 +2,7 @@
 
 from catalog.settings import ServeSettings
 from catalog.uploads import Uploads
-from chassis import s3
+from chassis.s3 import client as s3
 
 
 def make_uploads(settings: ServeSettings) -> Uploads | None:

@@ -31,9 +31,10 @@ from catalog.domain import (
     Job,
     Unanswered,
 )
-from chassis import fingerprint
-from chassis import outbox as chassis_outbox
-from chassis.database import now, violated_constraint
+from chassis.clock import now
+from chassis.database import fingerprint
+from chassis.database import outbox as chassis_outbox
+from chassis.database.transactions import violated_constraint
 from chassis.envelope import Event
 
 Position = tuple[datetime, str]

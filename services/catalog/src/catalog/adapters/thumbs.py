@@ -12,8 +12,8 @@ from urllib3.exceptions import HTTPError
 from catalog.domain import MAX_GENERATION
 from catalog.reconciliation import StorageError, StoredThumb
 from catalog.settings import ReconcileSettings
-from chassis import s3
-from chassis.s3_conditions import Conditions, Manners, is_refusal_of_condition
+from chassis.s3 import client as s3
+from chassis.s3.conditions import Conditions, Manners, is_refusal_of_condition
 
 # imaging writes these; an object without the first is not ours and is never touched.
 IMAGE_ID, GENERATION, SOURCE_ETAG, INSTALLATION = (

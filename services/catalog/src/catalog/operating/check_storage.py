@@ -12,8 +12,9 @@ from catalog.adapters.signing import make_uploads
 from catalog.bootstrap import make_buckets
 from catalog.settings import ServeSettings
 from catalog.uploads import Uploads
-from chassis import s3, s3_check
-from chassis.s3_check import CannotGoOnError, Check, fetch
+from chassis.s3 import check as s3_check
+from chassis.s3 import client as s3
+from chassis.s3.check import CannotGoOnError, Check, fetch
 from chassis.settings import load
 
 _BODY = b"imghost tries here whether uploads work"

@@ -5,7 +5,7 @@ import click
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.bootstrap import make_database
 from catalog.settings import DatabaseSettings
-from chassis.database import Database
+from chassis.database.database import Database
 
 
 def connect(settings: DatabaseSettings) -> Database[OperatorsStore]:

@@ -13,7 +13,7 @@ from catalog.adapters.store import Store
 from catalog.domain import CatalogError, DeadLetterSummary
 from catalog.operating.connection import connect
 from catalog.settings import DatabaseSettings
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.settings import load
 
 PAGE = 500

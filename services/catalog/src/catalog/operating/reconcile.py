@@ -28,9 +28,9 @@ from catalog.reconciliation import (
     ThumbOfNothing,
 )
 from catalog.settings import ReconcileSettings
-from chassis.database import now
+from chassis.clock import now
 from chassis.errors import DependencyDownError
-from chassis.s3_conditions import Manners
+from chassis.s3.conditions import Manners
 from chassis.settings import load
 
 EXIT_FOUND = 1

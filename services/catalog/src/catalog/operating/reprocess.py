@@ -13,7 +13,7 @@ from catalog.operating import interruption, progress
 from catalog.operating.connection import connect
 from catalog.reprocessing import Pace, Run, Selection
 from catalog.settings import DatabaseSettings
-from chassis.database import Database
+from chassis.database.database import Database
 from chassis.settings import load
 
 EXIT_UNFINISHED = 1

@@ -6,7 +6,7 @@ from catalog.bootstrap import App, checks
 from catalog.domain import CatalogError
 from catalog.web import collections, images, uploads
 from catalog.web.errors import STATUSES
-from chassis import web
+from chassis.web import app as web
 
 
 def make_flask(app: App) -> Flask:

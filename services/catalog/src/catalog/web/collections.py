@@ -9,8 +9,8 @@ from catalog import use_cases
 from catalog.domain import Collection, Image
 from catalog.web import images, presentation, schemas
 from catalog.web.context import app, caller, named_collection, named_key
-from chassis import bodies, etags, paging
-from chassis.paging import Page
+from chassis.web import bodies, etags, paging
+from chassis.web.paging import Page
 
 if TYPE_CHECKING:
     from catalog.adapters.store import Store

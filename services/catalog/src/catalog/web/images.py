@@ -8,8 +8,8 @@ from catalog import use_cases
 from catalog.domain import Image
 from catalog.web import presentation, schemas
 from catalog.web.context import app, caller, named_key
-from chassis import bodies, etags, paging
 from chassis.tokens import Principal
+from chassis.web import bodies, etags, paging
 
 routes = Blueprint("images", __name__)
 

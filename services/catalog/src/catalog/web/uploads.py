@@ -5,7 +5,7 @@ from flask import Blueprint, Response, jsonify, request
 from catalog.domain import UnacceptableKeyError, UploadsOffError
 from catalog.uploads import CONTENT_TYPES, check_filename, hand_out_prefix
 from catalog.web.context import app, caller
-from chassis.problems import FieldFault, InvalidFieldsError
+from chassis.web.problems import FieldFault, InvalidFieldsError
 
 routes = Blueprint("uploads", __name__)
 

@@ -9,8 +9,10 @@ from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chassis import s3, s3_check, s3_conditions
-from chassis.s3_check import CannotGoOnError, Check
+from chassis.s3 import check as s3_check
+from chassis.s3 import client as s3
+from chassis.s3 import conditions as s3_conditions
+from chassis.s3.check import CannotGoOnError, Check
 from imaging.adapters.storage import CACHE_CONTROL, IMAGE_ID, connect
 from imaging.settings import ImagingSettings
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from chassis import s3
+from chassis.s3 import client as s3
 from imaging import metrics
 from imaging.domain import BucketRefusedError
 

@@ -10,9 +10,9 @@ import structlog
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from urllib3.exceptions import HTTPError
 
-from chassis import s3
 from chassis.health import CheckFailedError
-from chassis.s3_conditions import Conditions, Manners, is_refusal_of_condition
+from chassis.s3 import client as s3
+from chassis.s3.conditions import Conditions, Manners, is_refusal_of_condition
 from imaging import metrics
 from imaging.adapters.refusals import Refusals
 from imaging.domain import (

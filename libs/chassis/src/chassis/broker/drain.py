@@ -15,10 +15,10 @@ import structlog
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
-from chassis import topology
-from chassis.connection import parameters
+from chassis.broker import topology
+from chassis.broker.connection import parameters
+from chassis.broker.topology import Queue
 from chassis.errors import DependencyDownError
-from chassis.topology import Queue
 
 log = structlog.get_logger(__name__)
 

@@ -2,7 +2,8 @@ import pytest
 from flask import Flask, Response, jsonify, request
 from prometheus_client import REGISTRY
 
-from chassis import etags, web
+from chassis.web import app as web
+from chassis.web import etags
 
 
 class _Error(Exception):

@@ -10,7 +10,7 @@ import psycopg
 import sqlalchemy as sa
 import structlog
 
-from chassis.engines import keeps_sessions
+from chassis.database.engines import keeps_sessions
 
 log = structlog.get_logger(__name__)
 

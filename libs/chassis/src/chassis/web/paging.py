@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from flask import Request, Response
 
-from chassis.problems import FieldFault, InvalidFieldsError
+from chassis.web.problems import FieldFault, InvalidFieldsError
 
 MAX_LIMIT = 1000
 

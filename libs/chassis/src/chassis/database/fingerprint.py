@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from chassis.engines import keeps_sessions
+from chassis.database.engines import keeps_sessions
 
 _KEPT = "chassis_fingerprint"
 

@@ -3,9 +3,9 @@ from flask import Request
 from pydantic import BaseModel, ConfigDict
 from werkzeug.test import EnvironBuilder
 
-from chassis import bodies
-from chassis.bodies import MalformedBodyError, UnsupportedMediaTypeError
-from chassis.problems import InvalidFieldsError
+from chassis.web import bodies
+from chassis.web.bodies import MalformedBodyError, UnsupportedMediaTypeError
+from chassis.web.problems import InvalidFieldsError
 
 
 class Model(BaseModel):

@@ -6,8 +6,9 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, NackError, UnroutableError
 
-from chassis import envelope, topology
-from chassis.connection import KeptConnection
+from chassis import envelope
+from chassis.broker import topology
+from chassis.broker.connection import KeptConnection
 from chassis.envelope import Event
 
 

@@ -63,7 +63,7 @@ def serve(make_app: Callable[[], Flask], settings: WebSettings, **options: Any) 
         # Gunicorn's own sockets leave it to the system whether those of IPv6 take IPv4 too.
         "bind": f"fd://{listen(settings.listen_host, settings.listen_port).detach()}",
         "workers": settings.web_processes,
-        "worker_class": "chassis.web_worker.Worker",
+        "worker_class": "chassis.web.gunicorn_worker.Worker",
         "keepalive": KEEPALIVE_S,
         "graceful_timeout": GRACE_S,
         "timeout": STUCK_WORKER_S,

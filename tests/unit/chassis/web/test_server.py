@@ -16,7 +16,7 @@ from deadlines import until
 PROGRAM = """
 import sys, time
 from flask import Flask
-from chassis.server import serve
+from chassis.web.server import serve
 from chassis.settings import WebSettings
 
 def make():

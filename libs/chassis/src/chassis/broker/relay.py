@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 import structlog
 
-from chassis import checkpoints, outbox
-from chassis.database import attempt, now, transact
+from chassis import checkpoints
+from chassis.broker.publisher import NotPublishedError, Publisher
+from chassis.clock import now
+from chassis.database import outbox
+from chassis.database.transactions import attempt, transact
+from chassis.database.wakeup import Wakeup
 from chassis.errors import DependencyDownError
 from chassis.metrics import OUTBOX_AGE, PUBLISHED
-from chassis.publisher import NotPublishedError, Publisher
-from chassis.wakeup import Wakeup
 
 log = structlog.get_logger(__name__)
 

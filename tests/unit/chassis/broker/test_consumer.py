@@ -3,18 +3,9 @@ from dataclasses import replace
 import pika
 import pytest
 
-from chassis.consumer import (
-    Ack,
-    DeadLetter,
-    Delivery,
-    RetryLater,
-    TransientError,
-    Verdict,
-    judge,
-    read_delivery,
-)
+from chassis.broker.consumer import Ack, DeadLetter, Delivery, RetryLater, TransientError, Verdict, judge, read_delivery
+from chassis.broker.topology import DELIVERY_LIMIT, RETRY_DELAYS_S
 from chassis.envelope import Event, MalformedMessageError
-from chassis.topology import DELIVERY_LIMIT, RETRY_DELAYS_S
 
 BODY = Event("image.created", "/test", "subject", "request", {"a": 1}).encode()
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from pika.exceptions import AMQPError
 
-from chassis import topology
-from chassis.connection import KeptConnection
+from chassis.broker import topology
+from chassis.broker.connection import KeptConnection
+from chassis.broker.topology import Queue
 from chassis.errors import DependencyDownError
-from chassis.topology import Queue
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from flask import Request
 from pydantic import BaseModel, ValidationError
 
-from chassis.problems import FieldFault, InvalidFieldsError
+from chassis.web.problems import FieldFault, InvalidFieldsError
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"

@@ -10,7 +10,7 @@ import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
-from chassis import s3
+from chassis.s3 import client as s3
 
 # "limited" is what the service works without, at a price that the advice names.
 Verdict = Literal["yes", "limited", "no", "not tried"]

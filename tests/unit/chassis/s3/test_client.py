@@ -1,7 +1,7 @@
 import pytest
 
-from chassis import s3
-from chassis.s3_conditions import ALL, NONE, UNKNOWN, Manners
+from chassis.s3 import client as s3
+from chassis.s3.conditions import ALL, NONE, UNKNOWN, Manners
 
 
 @pytest.mark.parametrize("told", ['"abc"', 'W/"abc"', "abc", ' "abc" ', "W/abc"])

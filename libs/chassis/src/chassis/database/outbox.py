@@ -10,10 +10,11 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from chassis import wakeup
-from chassis.database import UtcDateTime, now
+from chassis.clock import now
+from chassis.database import wakeup
+from chassis.database.columns import UtcDateTime
+from chassis.database.shared_clock import shared_now
 from chassis.envelope import Event
-from chassis.shared_clock import shared_now
 
 CHANNEL = "outbox"
 BATCH = 100

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chassis import s3
+from chassis.s3 import client as s3
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder
 
-from chassis import paging
-from chassis.paging import Page
-from chassis.problems import InvalidFieldsError
+from chassis.web import paging
+from chassis.web.paging import Page
+from chassis.web.problems import InvalidFieldsError
 
 
 def asked(query: dict[str, str], scope: str = "list") -> Page[int]:

@@ -7,9 +7,10 @@ from http import HTTPStatus
 import structlog
 from flask import Flask, Response, g, jsonify, request
 
-from chassis import bodies, errors, etags, health, problems, request_ids
+from chassis import errors, health, request_ids
 from chassis.health import Checks
 from chassis.metrics import REQUESTS
+from chassis.web import bodies, etags, problems
 
 log = structlog.get_logger(__name__)
 

@@ -18,12 +18,13 @@ import structlog
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ConsumerCancelled
 
-from chassis import checkpoints, request_ids, topology
-from chassis.connection import parameters
+from chassis import checkpoints, request_ids
+from chassis.broker import topology
+from chassis.broker.connection import parameters
+from chassis.broker.publisher import NotPublishedError, Publisher
+from chassis.broker.topology import Queue
 from chassis.envelope import Event, MalformedMessageError
 from chassis.metrics import DELIVERIES
-from chassis.publisher import NotPublishedError, Publisher
-from chassis.topology import Queue
 
 log = structlog.get_logger(__name__)
 

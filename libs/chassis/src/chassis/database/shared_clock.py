@@ -4,7 +4,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from chassis.database import now
+from chassis.clock import now
 
 
 def shared_now(connection: sa.Connection) -> datetime:

@@ -1,0 +1,1 @@
+"""RabbitMQ: topology, publishing with confirms, consuming, relaying an outbox, draining dead letters."""

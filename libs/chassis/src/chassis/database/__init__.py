@@ -1,0 +1,1 @@
+"""PostgreSQL and SQLite: engines, short transactions, migrations, the outbox."""

@@ -1,0 +1,1 @@
+"""S3 as servers really speak it: clients, conditional requests, checks for operators."""

@@ -1,0 +1,1 @@
+"""HTTP interfaces: Flask applications with problem documents, paging, entity tags, behind gunicorn."""
