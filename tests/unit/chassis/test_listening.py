@@ -24,7 +24,7 @@ from chassis.settings import WebSettings
 
 def make():
     from chassis.web import app as web
-    return web.make_app("test", ValueError, {}, {}, {})
+    return web.base_flask("test", {}, {}, {})
 
 host, port, ops_port, worker = sys.argv[1:]
 settings = WebSettings(

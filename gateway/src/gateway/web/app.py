@@ -7,7 +7,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chassis.web import app as web
 from gateway import api_keys, prefixes
-from gateway.errors import STATUSES, GatewayError
+from gateway.errors import STATUSES
 from gateway.paths import KeyConverter, RawPaths, SegmentConverter
 from gateway.services import Services
 from gateway.settings import GatewaySettings
@@ -22,7 +22,7 @@ def make_flask(settings: GatewaySettings) -> Flask:
     """Make the public door that SETTINGS describe."""
     services = Services(settings)
     shared = {"auth": lambda: services.answers("auth"), "catalog": lambda: services.answers("catalog")}
-    flask = web.make_app("gateway", GatewayError, STATUSES, {}, shared, shown_path=_shown_path)
+    flask = web.base_flask("gateway", STATUSES, {}, shared, shown_path=_shown_path)
     flask.url_map.converters |= {"segment": SegmentConverter, "key": KeyConverter}
     for route in ROUTES:
         view = forwarding.view_of(route, services, settings)

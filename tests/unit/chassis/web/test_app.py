@@ -1,18 +1,25 @@
+import json
+
 import pytest
 from flask import Flask, Response, jsonify, request
 from prometheus_client import REGISTRY
 
+from chassis.errors import DependencyDownError
 from chassis.web import app as web
 from chassis.web import etags
 
 
-class _Error(Exception):
+class _ListedError(Exception):
+    code = "listed"
+
+
+class _KindOfListedError(_ListedError):
     pass
 
 
 @pytest.fixture
 def app() -> Flask:
-    app = web.make_app("test", _Error, {}, {}, {})
+    app = web.base_flask("test", {_ListedError: 409}, {}, {})
 
     @app.get("/thing")
     def thing() -> Response:
@@ -64,3 +71,25 @@ def test_if_match_takes_a_tag_that_a_proxy_weakened_for_the_same(app: Flask, if_
 
 def test_answer_without_a_body_does_not_say_that_it_is_html(app: Flask) -> None:
     assert "Content-Type" not in app.test_client().delete("/thing").headers
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        (_ListedError("why"), 409, "listed"),
+        (_KindOfListedError("why"), 409, "listed"),
+        (DependencyDownError("database"), 503, "service-unavailable"),
+        (ValueError("why"), 500, "internal-error"),
+    ],
+)
+def test_error_is_answered_as_the_table_says_and_else_as_a_defect(
+    app: Flask, fault: Exception, status: int, code: str
+) -> None:
+    @app.get("/fails")
+    def fail() -> Response:
+        raise fault
+
+    answer = app.test_client().get("/fails")
+    document = json.loads(answer.data)
+    assert (answer.status_code, answer.content_type, document["code"]) == (status, "application/problem+json", code)
+    assert ("why" in document["detail"]) == (status == 409)

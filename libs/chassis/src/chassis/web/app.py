@@ -16,26 +16,27 @@ log = structlog.get_logger(__name__)
 
 MAX_BODY_BYTES = 64 * 1024
 
-STATUSES: Mapping[type[Exception], int] = {
+COMMON_STATUSES: Mapping[type[Exception], int] = {
     bodies.MalformedBodyError: 400,
-    bodies.UnsupportedMediaTypeError: 415,
-    etags.StaleError: 412,
     errors.TokenRefusedError: 401,
+    etags.StaleError: 412,
+    bodies.UnsupportedMediaTypeError: 415,
+    errors.DependencyDownError: 503,
 }
 
 
-def make_app(  # noqa: PLR0913 - what tells one application from another
+def base_flask(
     name: str,
-    domain_error: type[Exception],
     statuses: Mapping[type[Exception], int],
     own: Checks,
     shared: Checks,
     *,
     shown_path: Callable[[str], str] = str,
 ) -> Flask:
-    """Make a Flask application with all that ours have in common; routes are added by the caller.
+    """Return a Flask application with everything that ours have in common; the caller adds routes.
 
-    SHOWN_PATH makes of a request's path what problem documents may show of it.
+    `statuses` says which HTTP status answers which error of the service, beside `COMMON_STATUSES`. `shown_path` returns
+    what problem documents may show of the path of a request.
     """
     app = Flask(name, static_folder=None)
     app.extensions["shown_path"] = shown_path
@@ -43,9 +44,7 @@ def make_app(  # noqa: PLR0913 - what tells one application from another
     app.json.sort_keys = False  # type: ignore[attr-defined] # members come in the contract's order
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False
-    problems.install(app, domain_error, statuses)
-    for kind, status in STATUSES.items():
-        problems.install(app, kind, {kind: status})
+    problems.install(app, {**COMMON_STATUSES, **statuses})
     show_health(app, own, shared)
     trace(app)
     return app

@@ -9,7 +9,6 @@ from flask import Flask, Response, current_app, json, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from chassis import request_ids
-from chassis.errors import DependencyDownError
 
 log = structlog.get_logger(__name__)
 
@@ -50,19 +49,17 @@ def response(status: int, code: str, detail: str, headers: Mapping[str, str] | N
     return answer
 
 
-def install(app: Flask, domain_error: type[Exception], statuses: Mapping[type[Exception], int]) -> None:
-    """Turn every error that leaves a view of APP into a problem document.
+def install(app: Flask, statuses: Mapping[type[Exception], int]) -> None:
+    """Turn every error that leaves a view of `app` into a problem document.
 
-    STATUSES is the edge's one table from the classes below DOMAIN_ERROR to an HTTP status; a subclass of a listed
-    class may be left out. Of an error its text is the detail, `code` the code; `headers`, and the `field` of the body
-    that is at fault, count if it has them. Whatever is not listed is a defect: it is logged with its traceback and
-    answered as 500.
+    `statuses` is the one table of an application from classes of errors to HTTP statuses; it holds for their subclasses
+    too. The text of an error is the detail and its `code` the code; its `headers`, and the `field` of the body that is
+    at fault, are used if it has them. An error that is not listed is a defect: it is logged with its traceback and
+    answered with 500.
     """
 
     def refuse(fault: Exception) -> Response:
-        status = next((statuses[kind] for kind in type(fault).__mro__ if kind in statuses), None)
-        if status is None:
-            return fail(fault)
+        status = next(statuses[kind] for kind in type(fault).__mro__ if kind in statuses)
         code = getattr(fault, "code", "error")
         field = getattr(fault, "field", None)
         faults = {"errors": [FieldFault(pointer=f"/{field}", code=code, detail=str(fault))]} if field else {}
@@ -70,9 +67,6 @@ def install(app: Flask, domain_error: type[Exception], statuses: Mapping[type[Ex
 
     def refuse_fields(fault: InvalidFieldsError) -> Response:
         return response(HTTPStatus.UNPROCESSABLE_ENTITY, fault.code, str(fault), errors=fault.faults)
-
-    def refuse_dependency(fault: DependencyDownError) -> Response:
-        return response(HTTPStatus.SERVICE_UNAVAILABLE, fault.code, str(fault))
 
     def refuse_http(fault: HTTPException) -> Response:
         status = fault.code or HTTPStatus.INTERNAL_SERVER_ERROR
@@ -87,8 +81,8 @@ def install(app: Flask, domain_error: type[Exception], statuses: Mapping[type[Ex
         detail = "The service failed; the fault is logged under the request id."
         return response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", detail)
 
-    app.register_error_handler(domain_error, refuse)
+    for kind in statuses:
+        app.register_error_handler(kind, refuse)
     app.register_error_handler(InvalidFieldsError, refuse_fields)
-    app.register_error_handler(DependencyDownError, refuse_dependency)
     app.register_error_handler(HTTPException, refuse_http)
     app.register_error_handler(Exception, fail)

@@ -3,7 +3,6 @@
 from flask import Flask
 
 from auth.bootstrap import App
-from auth.domain import AuthError
 from auth.web.errors import STATUSES
 from auth.web.routes import routes
 from chassis.web import app as web
@@ -12,7 +11,7 @@ from chassis.web import app as web
 def make_flask(app: App) -> Flask:
     """Make the Flask application whose views work with APP."""
     own, shared = app.database.checks()
-    flask = web.make_app("auth", AuthError, STATUSES, own, shared)
+    flask = web.base_flask("auth", STATUSES, own, shared)
     flask.extensions["imghost"] = app
     flask.register_blueprint(routes)
     return flask

@@ -3,7 +3,6 @@
 from flask import Flask
 
 from catalog.bootstrap import App, checks
-from catalog.domain import CatalogError
 from catalog.web import collections, images, uploads
 from catalog.web.errors import STATUSES
 from chassis.web import app as web
@@ -12,7 +11,7 @@ from chassis.web import app as web
 def make_flask(app: App) -> Flask:
     """Make the Flask application whose views work with APP."""
     own, shared = checks(app.database)
-    flask = web.make_app("catalog", CatalogError, STATUSES, own, shared)
+    flask = web.base_flask("catalog", STATUSES, own, shared)
     flask.extensions["imghost"] = app
     for part in (images, collections, uploads):
         flask.register_blueprint(part.routes)
