@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
-from flask import Request, Response
+from flask import Request, Response, jsonify, request
 
 from chassis.web.problems import FieldFault, InvalidFieldsError
 
@@ -18,6 +18,7 @@ MAX_LIMIT = 1000
 Item = TypeVar("Item")
 Place = TypeVar("Place")
 Position = tuple[str, ...]
+Moment = tuple[datetime, str]
 
 _ID = re.compile(r"[a-z0-9-]{1,36}")
 
@@ -30,7 +31,7 @@ class Page(Generic[Place]):
     after: Place | None
 
 
-def moment_and_id(position: Position) -> tuple[datetime, str]:
+def moment_and_id(position: Position) -> Moment:
     """Read the place in a list ordered by moment and id; raises ValueError."""
     moment, item_id = position
     place = datetime.fromisoformat(moment)
@@ -72,6 +73,31 @@ def requested(request: Request, scope: str, read: Callable[[Position], Place]) -
     if faults:
         raise InvalidFieldsError(faults)
     return Page(limit, after)
+
+
+def newest_first(
+    path: str,
+    scope: str,
+    fetch: Callable[[int, Moment | None], Sequence[Item]],
+    place_of: Callable[[Item], Moment],
+    present: Callable[[Item], dict[str, Any]],
+) -> Response:
+    """Answer the current request with the page that it asks for of a list ordered by moment and id, newest first.
+
+    `fetch` returns at most so many items, those after a place (None: from the start), and `place_of` the place of one.
+    `path` is that of the list at the gateway, for the link to the next page. Raise `InvalidFieldsError` as `requested`
+    does.
+    """
+    page = requested(request, scope, moment_and_id)
+
+    def position_of(item: Item) -> Position:
+        moment, item_id = place_of(item)
+        return moment.isoformat(), item_id
+
+    shown, following = cut(fetch(page.limit + 1, page.after), page, position_of)
+    answer = jsonify([present(item) for item in shown])
+    link_next(answer, path, page, scope, following)
+    return answer
 
 
 def cut(

@@ -39,13 +39,13 @@ def create_token() -> Response:
 def list_keys() -> Response:
     """List the caller's API keys."""
     caller = _caller()
-    scope = f"api-keys/{caller.user_id}"
-    page = paging.requested(request, scope, paging.moment_and_id)
-    keys = _app().database.read(use_cases.list_keys, caller, page.limit + 1, page.after)
-    shown, following = paging.cut(keys, page, lambda key: (key.date_created.isoformat(), key.key_id))
-    answer = jsonify([schemas.present_key(key) for key in shown])
-    paging.link_next(answer, "/api/api-keys", page, scope, following)
-    return answer
+    return paging.newest_first(
+        "/api/api-keys",
+        f"api-keys/{caller.user_id}",
+        lambda limit, after: _app().database.read(use_cases.list_keys, caller, limit, after),
+        lambda key: (key.date_created, key.key_id),
+        schemas.present_key,
+    )
 
 
 @routes.post("/api-keys")

@@ -42,13 +42,13 @@ def get_public_collection() -> Response:
 def list_collections() -> Response:
     """List the caller's collections."""
     principal = caller()
-    scope = f"collections/{principal.user_id}"
-    page = paging.requested(request, scope, paging.moment_and_id)
-    collections = app().database.read(use_cases.list_collections, principal, page.limit + 1, page.after)
-    shown, following = paging.cut(collections, page, lambda one: (one.date_created.isoformat(), one.collection_id))
-    answer = jsonify([presentation.private_collection(collection, principal.username) for collection in shown])
-    paging.link_next(answer, "/api/collections", page, scope, following)
-    return answer
+    return paging.newest_first(
+        "/api/collections",
+        f"collections/{principal.user_id}",
+        lambda limit, after: app().database.read(use_cases.list_collections, principal, limit, after),
+        lambda collection: (collection.date_created, collection.collection_id),
+        lambda collection: presentation.private_collection(collection, principal.username),
+    )
 
 
 @routes.post("/collections")

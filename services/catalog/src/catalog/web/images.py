@@ -26,13 +26,13 @@ def get_public_image() -> Response:
 def list_images() -> Response:
     """List the caller's images."""
     principal = caller()
-    scope = f"images/{principal.user_id}"
-    page = paging.requested(request, scope, paging.moment_and_id)
-    images = app().database.read(use_cases.list_images, principal, page.limit + 1, page.after)
-    shown, following = paging.cut(images, page, lambda image: (image.date_created.isoformat(), image.image_id))
-    answer = jsonify([_private(image, principal) for image in shown])
-    paging.link_next(answer, "/api/images", page, scope, following)
-    return answer
+    return paging.newest_first(
+        "/api/images",
+        f"images/{principal.user_id}",
+        lambda limit, after: app().database.read(use_cases.list_images, principal, limit, after),
+        lambda image: (image.date_created, image.image_id),
+        lambda image: _private(image, principal),
+    )
 
 
 @routes.post("/images")
