@@ -1,27 +1,63 @@
-"""A worker process: a few loops on threads, ended together by a signal or by the death of one of them."""
+"""A worker process: a few loops on threads, ended together by a signal or by the failure of one of them."""
 
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import FrameType
 
 import structlog
 
+from chassis import ops
 from chassis.errors import DependencyDownError
+from chassis.health import Checks
+from chassis.settings import ProcessSettings
 
 log = structlog.get_logger(__name__)
 
+Loop = Callable[[], None]
 
-def run(loops: Mapping[str, Callable[[], None]], stop: threading.Event) -> None:
-    """Run each of LOOPS on a thread until SIGTERM or SIGINT sets STOP; the loops then finish what they have in hand.
 
-    A loop that ends unasked is a defect: it is logged, the others are stopped, and the process ends with status 1,
-    for whatever supervises it to start it anew.
+def _nothing_to_prepare(_stop: threading.Event) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What a worker process is made of.
+
+    Each of `loops`, by name, runs on a thread of its own until `stop` is set. `own` and `shared` are the checks for the
+    operations port. `prepare` is called before the loops begin, while that port answers already, and `close` after they
+    have ended, in this order.
+    """
+
+    loops: Mapping[str, Loop]
+    stop: threading.Event
+    own: Checks
+    shared: Checks
+    prepare: Callable[[threading.Event], None] = _nothing_to_prepare
+    close: Sequence[Callable[[], None]] = ()
+
+
+def run(worker: Worker, settings: ProcessSettings) -> None:
+    """Serve the operations port and run `worker` until SIGTERM or SIGINT, or until one of its loops fails."""
+    ops.serve(settings.ops_host, settings.ops_port, worker.own, worker.shared)
+    worker.prepare(worker.stop)
+    _run_loops(worker.loops, worker.stop)
+    for close in worker.close:
+        close()
+
+
+def _run_loops(loops: Mapping[str, Loop], stop: threading.Event) -> None:
+    """Run each of `loops` on a thread until SIGTERM or SIGINT sets `stop`; they then finish what they have in hand.
+
+    A loop that ends by itself is a defect: it is logged, the others are stopped, and the process ends with status 1, so
+    that whatever supervises it starts it again.
     """
     failed = threading.Event()
 
-    def guarded(name: str, loop: Callable[[], None]) -> None:
+    def guarded(name: str, loop: Loop) -> None:
         try:
             loop()
         except Exception:
@@ -45,8 +81,8 @@ def run(loops: Mapping[str, Callable[[], None]], stop: threading.Event) -> None:
         sys.exit(1)
 
 
-def every(period_s: float, task: Callable[[], object], stop: threading.Event) -> Callable[[], None]:
-    """Make a loop that does TASK every PERIOD_S seconds; a dependency that is down only skips a turn."""
+def every(period_s: float, task: Callable[[], object], stop: threading.Event) -> Loop:
+    """Return a loop that calls `task` every `period_s` seconds; while a dependency is down, turns are skipped."""
 
     def loop() -> None:
         while not stop.wait(period_s):

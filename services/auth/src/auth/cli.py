@@ -2,7 +2,6 @@
 
 import json
 import sys
-import threading
 from pathlib import Path
 
 import click
@@ -10,20 +9,16 @@ from flask import Flask
 
 from auth import domain, use_cases
 from auth.adapters.store import Store
-from auth.adapters.tables import outbox
 from auth.bootstrap import make_app, make_database
 from auth.domain import AuthError
 from auth.passwords import hash_password, is_password
 from auth.settings import DatabaseSettings, MigrateSettings, ServeSettings, WorkerSettings
-from chassis import commands, logs, ops, tokens, worker
-from chassis.broker.publisher import Publisher
-from chassis.broker.relay import TIDY_EVERY_S, Relay
+from auth.worker import make_worker
+from chassis import commands, logs, tokens, worker
 from chassis.commands import Commands
 from chassis.database.database import Database
 from chassis.settings import load
 from chassis.web import server
-
-SWEEP_EVERY_S = 60.0
 
 
 @click.group(cls=Commands, refusals=(AuthError,))
@@ -52,19 +47,7 @@ def run_worker() -> None:
     """Relay what happened to users to the message broker."""
     settings = load(WorkerSettings)
     commands.start("auth", settings)
-    database = make_database(settings)
-    stop = threading.Event()
-    publisher = Publisher(settings.broker_url.get_secret_value(), "auth relay")
-    relay = Relay(database.engine, outbox, publisher, stop)
-    ops.serve(settings.ops_host, settings.ops_port, *database.checks())
-    database.wait_for_schema(stop)
-    loops = {
-        "relay": relay.run,
-        "outbox": worker.every(TIDY_EVERY_S, relay.tidy, stop),
-        "failures": worker.every(SWEEP_EVERY_S, lambda: database.transact(Store.sweep_failures), stop),
-    }
-    worker.run(loops, stop)
-    publisher.close()
+    worker.run(make_worker(settings), settings)
 
 
 @main.command()

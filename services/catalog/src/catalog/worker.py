@@ -1,20 +1,65 @@
-"""The worker of catalog: what each message of imaging and auth makes it do."""
+"""The worker of catalog: what it is made of, and what each message of imaging and auth makes it do."""
+
+import threading
+from datetime import timedelta
+from functools import partial
 
 import sqlalchemy as sa
 
 from catalog import messages, results
 from catalog.adapters.store import Store
-from chassis.broker.consumer import TransientError
+from catalog.adapters.tables import outbox
+from catalog.bootstrap import checks, make_database
+from catalog.dead_letters import keep
+from catalog.settings import WorkerSettings
+from catalog.watchdog import Watchdog
+from chassis.broker.consumer import Consumer, TransientError
+from chassis.broker.depths import Depths
+from chassis.broker.drain import Drain
+from chassis.broker.publisher import Publisher
+from chassis.broker.relay import TIDY_EVERY_S, Relay
 from chassis.broker.topology import Queue
 from chassis.database.database import Database
 from chassis.envelope import Event
 from chassis.errors import DependencyDownError
+from chassis.worker import Worker, every
 
 QUEUE = Queue("catalog.results", messages.TAKEN)
 # Imaging's: what it gives up is drained here, and how deep it is tells what is stuck.
 JOBS = Queue("imaging.jobs", messages.JOBS)
 # How long forgetting a user may keep the answers of imaging waiting; it comes back for the rest.
 FORGET_S = 10.0
+WATCH_EVERY_S = 15.0
+
+
+def make_worker(settings: WorkerSettings) -> Worker:
+    """Return the worker that `settings` describe."""
+    database = make_database(settings)
+    broker_url = settings.broker_url.get_secret_value()
+    stop = threading.Event()
+    relaying, retrying = Publisher(broker_url, "catalog relay"), Publisher(broker_url, "catalog retries")
+    relay = Relay(database.engine, outbox, relaying, stop, may_relay)
+    consumer = Consumer(
+        broker_url, QUEUE, partial(handle, database), retrying, threads=settings.worker_threads, stop=stop
+    )
+    drain = Drain(broker_url, (JOBS, QUEUE), lambda letter: database.transact(keep, letter), stop)
+    depths = Depths(broker_url)
+    watchdog = Watchdog(database, depths, JOBS, QUEUE, timedelta(seconds=settings.stuck_after_s))
+    own, shared = checks(database)
+    return Worker(
+        loops={
+            "relay": relay.run,
+            "outbox": every(TIDY_EVERY_S, relay.tidy, stop),
+            "results": consumer.run,
+            "dead letters": drain.run,
+            "watchdog": every(WATCH_EVERY_S, watchdog.look, stop),
+        },
+        stop=stop,
+        own=own,
+        shared={**shared, "broker": consumer.connected.is_set},
+        prepare=database.wait_for_schema,
+        close=[relaying.close, retrying.close, depths.close],
+    )
 
 
 def may_relay(connection: sa.Connection) -> bool:

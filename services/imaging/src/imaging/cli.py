@@ -1,23 +1,19 @@
 """The commands of imaging."""
 
 import sys
-import threading
-from functools import partial
 from pathlib import Path
 
 import click
 
-from chassis import commands, logs, ops, worker
-from chassis.broker.consumer import Consumer
-from chassis.broker.publisher import Publisher
+from chassis import commands, logs, worker
 from chassis.commands import Commands
 from chassis.s3 import check as s3_check
 from chassis.settings import load
 from imaging.adapters.check import check
-from imaging.bootstrap import make_imaging, make_pool
+from imaging.bootstrap import make_pool
 from imaging.domain import DecodeTimeoutError, HostExhaustedError, PictureError
 from imaging.settings import ImagingSettings, PictureSettings
-from imaging.worker import QUEUE, handle
+from imaging.worker import make_worker
 
 
 @click.group(cls=Commands, refusals=(DecodeTimeoutError, HostExhaustedError))
@@ -30,20 +26,7 @@ def run_worker() -> None:
     """Take jobs from the message broker until told to stop."""
     settings = load(ImagingSettings)
     commands.start("imaging", settings)
-    broker_url = settings.broker_url.get_secret_value()
-    answering, retrying = Publisher(broker_url, "imaging answers"), Publisher(broker_url, "imaging retries")
-    pool = make_pool(settings)
-    pool.warm_up()
-    imaging = make_imaging(settings, pool, answering)
-    stop = threading.Event()
-    consumer = Consumer(broker_url, QUEUE, partial(handle, imaging), retrying, threads=settings.processes, stop=stop)
-    shared = {"broker": consumer.connected.is_set, "s3": imaging.storage.answers}
-    ops.serve(settings.ops_host, settings.ops_port, {"started": lambda: True}, shared)
-    worker.run({"jobs": consumer.run}, stop)
-    imaging.uploads.shutdown()
-    pool.close()
-    answering.close()
-    retrying.close()
+    worker.run(make_worker(settings), settings)
 
 
 @main.command("check-storage")

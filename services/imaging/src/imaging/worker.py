@@ -1,12 +1,17 @@
-"""The worker of imaging: what each message of catalog makes it do."""
+"""The worker of imaging: what it is made of, and what each message of catalog makes it do."""
+
+import threading
+from functools import partial
 
 import structlog
 
-from chassis.broker.consumer import TransientError
-from chassis.broker.publisher import NotPublishedError
+from chassis.broker.consumer import Consumer, TransientError
+from chassis.broker.publisher import NotPublishedError, Publisher
 from chassis.broker.topology import LONGEST_DELAY_S, Queue
 from chassis.envelope import Event
+from chassis.worker import Worker
 from imaging import messages, use_cases
+from imaging.bootstrap import make_imaging, make_pool
 from imaging.domain import (
     BucketRefusedError,
     DecodeTimeoutError,
@@ -18,6 +23,7 @@ from imaging.domain import (
     StaleJobError,
     StorageError,
 )
+from imaging.settings import ImagingSettings
 from imaging.use_cases import Imaging
 
 log = structlog.get_logger(__name__)
@@ -31,6 +37,24 @@ LAST_ATTEMPT = 3
 # known everywhere, and a missing object, which S3 hides from who may not list its bucket, must be told within 60 s.
 LAST_REFUSAL = 6
 _DENIED = "The service is not allowed to read the object at this key, or there is none."
+
+
+def make_worker(settings: ImagingSettings) -> Worker:
+    """Return the worker that `settings` describe, with the children of its pool started already."""
+    broker_url = settings.broker_url.get_secret_value()
+    answering, retrying = Publisher(broker_url, "imaging answers"), Publisher(broker_url, "imaging retries")
+    pool = make_pool(settings)
+    pool.warm_up()  # before the operations port answers, which says that the start is over
+    imaging = make_imaging(settings, pool, answering)
+    stop = threading.Event()
+    consumer = Consumer(broker_url, QUEUE, partial(handle, imaging), retrying, threads=settings.processes, stop=stop)
+    return Worker(
+        loops={"jobs": consumer.run},
+        stop=stop,
+        own={"started": lambda: True},
+        shared={"broker": consumer.connected.is_set, "s3": imaging.storage.answers},
+        close=[imaging.uploads.shutdown, pool.close, answering.close, retrying.close],
+    )
 
 
 def handle(imaging: Imaging, event: Event, attempt: int) -> None:

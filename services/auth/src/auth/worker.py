@@ -1,0 +1,34 @@
+"""The worker of auth: it relays what happened to users, and forgets old failures."""
+
+import threading
+
+from auth.adapters.store import Store
+from auth.adapters.tables import outbox
+from auth.bootstrap import make_database
+from auth.settings import WorkerSettings
+from chassis.broker.publisher import Publisher
+from chassis.broker.relay import TIDY_EVERY_S, Relay
+from chassis.worker import Worker, every
+
+SWEEP_EVERY_S = 60.0
+
+
+def make_worker(settings: WorkerSettings) -> Worker:
+    """Return the worker that `settings` describe."""
+    database = make_database(settings)
+    stop = threading.Event()
+    publisher = Publisher(settings.broker_url.get_secret_value(), "auth relay")
+    relay = Relay(database.engine, outbox, publisher, stop)
+    own, shared = database.checks()
+    return Worker(
+        loops={
+            "relay": relay.run,
+            "outbox": every(TIDY_EVERY_S, relay.tidy, stop),
+            "failures": every(SWEEP_EVERY_S, lambda: database.transact(Store.sweep_failures), stop),
+        },
+        stop=stop,
+        own=own,
+        shared=shared,
+        prepare=database.wait_for_schema,
+        close=[publisher.close],
+    )
