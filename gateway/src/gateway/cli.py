@@ -1,7 +1,6 @@
 """The command of the gateway."""
 
 import click
-from flask import Flask
 
 from chassis import commands
 from chassis.commands import Commands
@@ -24,15 +23,8 @@ def serve() -> None:
     """Serve the public and the private API."""
     settings = load(GatewaySettings)
     commands.start("gateway", settings, secrets=[api_keys.SECRET])
-
-    def make() -> Flask:
-        # In the worker process, after its sockets were made cooperative: what is imported before would block it.
-        from gateway.web.app import make_flask  # noqa: PLC0415
-
-        return make_flask(settings)
-
     server.serve(
-        make,
+        "gateway.web.app:make_flask",
         settings,
         worker_class="gateway.web.door.DoorWorker",
         worker_connections=settings.connections,

@@ -22,7 +22,7 @@ import sys
 from chassis.web.server import serve
 from chassis.settings import WebSettings
 
-def make():
+def make(settings):
     from chassis.web import app as web
     return web.base_flask("test", {}, {}, {})
 
@@ -30,7 +30,7 @@ host, port, ops_port, worker = sys.argv[1:]
 settings = WebSettings(
     listen_host=host, listen_port=int(port), ops_host=host, ops_port=int(ops_port), web_processes=1
 )
-serve(make, settings, worker_class=worker)
+serve("__main__:make", settings, worker_class=worker)
 """
 
 

@@ -1,4 +1,5 @@
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import jwt
@@ -107,3 +108,33 @@ def test_private_key_is_kept_where_its_public_half_was_lost(tmp_path: Path) -> N
     public.unlink()
     tokens.create_key_files(private, public)
     assert (private.read_bytes(), public.read_bytes()) == before
+
+
+@pytest.mark.parametrize(
+    ("require", "kind"),
+    [
+        (tokens.require_private_key_file, "private key in PEM without a passphrase"),
+        (tokens.require_public_key_file, "public key in PEM"),
+    ],
+)
+def test_file_without_the_key_ends_the_process_with_one_sentence_that_shows_nothing_of_it(
+    require: Callable[[Path, str], None], kind: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "key.pem"
+    with pytest.raises(SystemExit, match=r"no key at A_SETTING=.*/key.pem: No such file or directory; see auth create"):
+        require(file, "A_SETTING")
+    file.write_text("a secret")
+    with pytest.raises(SystemExit) as ended:
+        require(file, "A_SETTING")
+    assert ended.value.code == f"no key at A_SETTING={file}: this is no {kind}; see auth create-token-key"
+
+
+def test_key_files_are_taken_for_what_they_are(tmp_path: Path) -> None:
+    private, public = tmp_path / "private.pem", tmp_path / "public.pem"
+    tokens.create_key_files(private, public)
+    tokens.require_private_key_file(private, "A_SETTING")
+    tokens.require_public_key_file(public, "A_SETTING")
+    with pytest.raises(SystemExit):
+        tokens.require_private_key_file(public, "A_SETTING")
+    with pytest.raises(SystemExit):
+        tokens.require_public_key_file(private, "A_SETTING")

@@ -5,7 +5,9 @@ stolen: from LIFETIME_S to LIFETIME_S + LEEWAY_S where the clocks agree, and to 
 whose clock is a minute behind auth's. It is of use only inside, where tokens are accepted, and at one service.
 """
 
+import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,10 +71,31 @@ def public_key_of(private_key: str) -> str:
     )
 
 
-def require_public_key(public_key: str) -> None:
-    """Raise ValueError or TypeError unless PUBLIC_KEY is the public half of such a key, as a PEM text."""
+def require_private_key_file(file: Path, setting: str) -> None:
+    """End the process with one sentence unless `file`, which the variable `setting` names, holds a private key."""
+    _require_key_file(file, setting, public_key_of, "private key in PEM without a passphrase")
+
+
+def require_public_key_file(file: Path, setting: str) -> None:
+    """End the process with one sentence unless `file`, which the variable `setting` names, holds a public key."""
+    _require_key_file(file, setting, _require_public_key, "public key in PEM")
+
+
+def _require_public_key(public_key: str) -> None:
     if not isinstance(serialization.load_pem_public_key(public_key.encode()), Ed25519PublicKey):
         raise TypeError("tokens are verified with an Ed25519 key")
+
+
+def _require_key_file(file: Path, setting: str, read: Callable[[str], object], kind: str) -> None:
+    try:
+        read(file.read_text())
+    except OSError as fault:
+        reason = fault.strerror
+    except (ValueError, TypeError):  # its text may show a part of the key
+        reason = f"this is no {kind}"
+    else:
+        return
+    sys.exit(f"no key at {setting}={file}: {reason}; see auth create-token-key")
 
 
 def sign(private_key: str, audience: str, principal: Principal) -> str:

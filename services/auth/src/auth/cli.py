@@ -5,11 +5,10 @@ import sys
 from pathlib import Path
 
 import click
-from flask import Flask
 
 from auth import domain, use_cases
 from auth.adapters.store import Store
-from auth.bootstrap import make_app, make_database
+from auth.bootstrap import make_database
 from auth.domain import AuthError
 from auth.passwords import hash_password, is_password
 from auth.settings import DatabaseSettings, MigrateSettings, ServeSettings, WorkerSettings
@@ -17,7 +16,7 @@ from auth.worker import make_worker
 from chassis import commands, logs, tokens, worker
 from chassis.commands import Commands
 from chassis.database.database import Database
-from chassis.settings import load
+from chassis.settings import load, variable
 from chassis.web import server
 
 
@@ -31,15 +30,9 @@ def serve() -> None:
     """Serve the HTTP interface to the gateway."""
     settings = load(ServeSettings)
     commands.start("auth", settings)
-    _require_key(settings.token_private_key_file)
+    tokens.require_private_key_file(settings.token_private_key_file, variable(ServeSettings, "token_private_key_file"))
     make_database(settings).look()
-
-    def make() -> Flask:
-        from auth.web.app import make_flask  # noqa: PLC0415 - in the worker process, not in the one that supervises it
-
-        return make_flask(make_app(settings))
-
-    server.serve(make, settings, threads=settings.web_threads)
+    server.serve("auth.web.app:from_settings", settings, threads=settings.web_threads)
 
 
 @main.command("worker")
@@ -124,19 +117,6 @@ def delete_user(username: str, *, yes: bool) -> None:
         click.confirm(f"Delete {username} with all images and collections? Originals in S3 stay.", abort=True)
     database.transact(use_cases.delete_user, username)
     click.echo(f"deleted {username}")
-
-
-def _require_key(file: Path) -> None:
-    """End the process with one sentence unless FILE has the private key."""
-    try:
-        tokens.public_key_of(file.read_text())
-    except OSError as fault:
-        said = fault.strerror
-    except (ValueError, TypeError):  # nothing of the text, which may be a key all the same
-        said = "this is no private key in PEM without a passphrase"
-    else:
-        return
-    sys.exit(f"no key at AUTH_TOKEN_PRIVATE_KEY_FILE={file}: {said}; see auth create-token-key")
 
 
 def _make_first_user(database: Database[Store], settings: MigrateSettings) -> str:

@@ -1,12 +1,8 @@
 """The commands of catalog."""
 
-import sys
-from pathlib import Path
-
 import click
-from flask import Flask
 
-from catalog.bootstrap import make_app, make_database
+from catalog.bootstrap import make_database
 from catalog.domain import CatalogError
 from catalog.operating import dead_letters, installation
 from catalog.operating.check_storage import check_storage
@@ -16,7 +12,7 @@ from catalog.settings import MigrateSettings, ServeSettings, WorkerSettings
 from catalog.worker import make_worker
 from chassis import commands, logs, tokens, worker
 from chassis.commands import Commands
-from chassis.settings import load
+from chassis.settings import load, variable
 from chassis.web import server
 
 
@@ -30,15 +26,9 @@ def serve() -> None:
     """Serve the HTTP interface to the gateway."""
     settings = load(ServeSettings)
     commands.start("catalog", settings)
-    _require_key(settings.token_public_key_file)
+    tokens.require_public_key_file(settings.token_public_key_file, variable(ServeSettings, "token_public_key_file"))
     make_database(settings).look()
-
-    def make() -> Flask:
-        from catalog.web.app import make_flask  # noqa: PLC0415 - in the worker process, not in its supervisor
-
-        return make_flask(make_app(settings))
-
-    server.serve(make, settings, threads=settings.web_threads)
+    server.serve("catalog.web.app:from_settings", settings, threads=settings.web_threads)
 
 
 @main.command("worker")
@@ -64,16 +54,3 @@ main.add_command(installation.group)
 main.add_command(check_storage)
 main.add_command(reprocess)
 main.add_command(reconcile)
-
-
-def _require_key(file: Path) -> None:
-    """End the process with one sentence unless FILE has a public key."""
-    try:
-        tokens.require_public_key(file.read_text())
-    except OSError as fault:
-        said = fault.strerror
-    except (ValueError, TypeError):
-        said = "this is no public key in PEM"
-    else:
-        return
-    sys.exit(f"no key at CATALOG_TOKEN_PUBLIC_KEY_FILE={file}: {said}; see auth create-token-key")

@@ -19,7 +19,7 @@ from flask import Flask
 from chassis.web.server import serve
 from chassis.settings import WebSettings
 
-def make():
+def make(settings):
     app = Flask("slow")
 
     @app.get("/<float:seconds>")
@@ -30,7 +30,7 @@ def make():
     return app
 
 port = int(sys.argv[1])
-serve(make, WebSettings(listen_host="127.0.0.1", listen_port=port, ops_port=0, web_processes=1), threads=2)
+serve("__main__:make", WebSettings(listen_host="127.0.0.1", listen_port=port, ops_port=0, web_processes=1), threads=2)
 """
 SLOW = "/1.5"
 

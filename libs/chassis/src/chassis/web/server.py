@@ -1,6 +1,7 @@
-"""Serving HTTP with gunicorn: the same options for every service, the application made in each worker process."""
+"""Serving HTTP with gunicorn: the same options for every service, the application made in each web process."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import structlog
@@ -32,8 +33,8 @@ class _Logger(GunicornLogger):
 
 
 class _Server(BaseApplication):
-    def __init__(self, make_app: Callable[[], Flask], options: dict[str, Any]) -> None:
-        self._make_app = make_app
+    def __init__(self, make_flask: Callable[[], Flask], options: dict[str, Any]) -> None:
+        self._make_flask = make_flask
         self._options = options
         super().__init__()
 
@@ -42,15 +43,22 @@ class _Server(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        return self._make_app()
+        return self._make_flask()
 
 
-def serve(make_app: Callable[[], Flask], settings: WebSettings, **options: Any) -> None:
-    """Serve what MAKE_APP makes until SIGTERM; requests in flight are finished. OPTIONS are gunicorn's, by name.
+def serve(factory: str, settings: WebSettings, **options: Any) -> None:
+    """Serve the application that `factory` makes of `settings` until SIGTERM; requests in flight are finished.
 
-    MAKE_APP is called in each worker process, so that no connection is shared between processes.
+    `factory` is a function, named as `module:function`. It is imported and called in each web process, not in the one
+    that supervises them: no connection is shared between processes, and the gateway's sockets are made cooperative
+    before anything imports them. `options` are those of gunicorn, by name.
     """
     ops.share_metrics_between_processes()
+
+    def make_flask() -> Flask:
+        module, _, function = factory.partition(":")
+        flask: Flask = getattr(import_module(module), function)(settings)
+        return flask
 
     def when_ready(_server: Any) -> None:
         ops.serve(settings.ops_host, settings.ops_port, own={}, shared={})
@@ -79,4 +87,4 @@ def serve(make_app: Callable[[], Flask], settings: WebSettings, **options: Any) 
         "when_ready": when_ready,
         "child_exit": child_exit,
     }
-    _Server(make_app, {**defaults, **options}).run()
+    _Server(make_flask, {**defaults, **options}).run()

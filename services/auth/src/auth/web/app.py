@@ -2,14 +2,20 @@
 
 from flask import Flask
 
-from auth.bootstrap import App
+from auth.bootstrap import App, make_app
+from auth.settings import ServeSettings
 from auth.web.errors import STATUSES
 from auth.web.routes import routes
 from chassis.web import app as web
 
 
+def from_settings(settings: ServeSettings) -> Flask:
+    """Return the Flask application that `settings` describe, for a web process of its own."""
+    return make_flask(make_app(settings))
+
+
 def make_flask(app: App) -> Flask:
-    """Make the Flask application whose views work with APP."""
+    """Return the Flask application whose views work with `app`."""
     own, shared = app.database.checks()
     flask = web.base_flask("auth", STATUSES, own, shared)
     flask.extensions["imghost"] = app

@@ -2,14 +2,20 @@
 
 from flask import Flask
 
-from catalog.bootstrap import App, checks
+from catalog.bootstrap import App, checks, make_app
+from catalog.settings import ServeSettings
 from catalog.web import collections, images, uploads
 from catalog.web.errors import STATUSES
 from chassis.web import app as web
 
 
+def from_settings(settings: ServeSettings) -> Flask:
+    """Return the Flask application that `settings` describe, for a web process of its own."""
+    return make_flask(make_app(settings))
+
+
 def make_flask(app: App) -> Flask:
-    """Make the Flask application whose views work with APP."""
+    """Return the Flask application whose views work with `app`."""
     own, shared = checks(app.database)
     flask = web.base_flask("catalog", STATUSES, own, shared)
     flask.extensions["imghost"] = app
