@@ -1,7 +1,9 @@
 import pytest
+from pydantic import SecretStr
 
 from chassis.s3 import client as s3
 from chassis.s3.conditions import ALL, NONE, UNKNOWN, Manners
+from chassis.settings import ProcessSettings
 
 
 @pytest.mark.parametrize("told", ['"abc"', 'W/"abc"', "abc", ' "abc" ', "W/abc"])
@@ -41,3 +43,15 @@ def test_where_an_endpoint_is_set_buckets_are_addressed_by_path_unless_told_othe
     client = s3.connect(s3.Access(endpoint, "us-east-1", "key-id", "secret", style))
     signed = client.generate_presigned_url("get_object", Params={"Bucket": "pics", "Key": "a"})
     assert signed.partition("?")[0] == address
+
+
+class _Settings(ProcessSettings):
+    copy_s3_endpoint_url: str | None = None
+    copy_s3_region: str = "us-east-1"
+    copy_s3_access_key_id: str = "key-id"
+    copy_s3_secret_access_key: SecretStr = SecretStr("secret")
+    copy_s3_addressing_style: s3.AddressingStyle = "path"
+
+
+def test_access_is_read_from_the_settings_of_its_prefix() -> None:
+    assert s3.Access.from_settings(_Settings(), "copy_s3") == s3.Access(None, "us-east-1", "key-id", "secret", "path")

@@ -13,11 +13,16 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from chassis.settings import ProcessSettings
+
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
 
 AddressingStyle = Literal["auto", "path", "virtual"]
+
+CONNECT_TIMEOUT_S = 3
+ATTEMPTS = 3
 
 MISSING = {"NoSuchKey", "404", "NotFound"}
 CONDITION_FAILED = {"PreconditionFailed", "412"}
@@ -71,6 +76,21 @@ class Access:
     secret_access_key: str
     addressing_style: AddressingStyle = "auto"
 
+    @classmethod
+    def from_settings(cls, settings: ProcessSettings, prefix: str = "s3") -> "Access":
+        """Read the five settings whose names begin with `prefix`, as in `s3_endpoint_url` and `s3_region`."""
+
+        def given(name: str) -> Any:
+            return getattr(settings, f"{prefix}_{name}")
+
+        return cls(
+            given("endpoint_url"),
+            given("region"),
+            given("access_key_id"),
+            given("secret_access_key").get_secret_value(),
+            given("addressing_style"),
+        )
+
 
 @dataclass(frozen=True)
 class Found:
@@ -81,12 +101,17 @@ class Found:
     date_modified: datetime
 
 
-def connect(access: Access, **options: Any) -> "S3Client":
-    """Make a client for ACCESS; OPTIONS are botocore's, such as time-outs. Nothing is asked of S3 for this.
+def connect(
+    access: Access, *, read_timeout_s: float = 10, max_connections: int = 10, checksums: bool = False
+) -> "S3Client":
+    """Return a client for `access` whose requests are bounded in time and tried three times; S3 is not called for it.
 
-    Buckets are addressed by path where an endpoint is given, since few servers of one's own have a host name for each
+    `checksums` has boto3 send and verify CRC checksums wherever it can, which some servers refuse.
+
+    Buckets are addressed by path where an endpoint is given, since few self-hosted servers have a host name for each
     bucket, and by host at AWS, unless the addressing style says otherwise.
     """
+    when: Literal["when_supported", "when_required"] = "when_supported" if checksums else "when_required"
     style = access.addressing_style
     if style == "auto":
         style = "path" if access.endpoint_url else "virtual"
@@ -96,7 +121,16 @@ def connect(access: Access, **options: Any) -> "S3Client":
         region_name=access.region,
         aws_access_key_id=access.access_key_id,
         aws_secret_access_key=access.secret_access_key,
-        config=Config(signature_version="s3v4", s3={"addressing_style": style}, **options),
+        config=Config(
+            signature_version="s3v4",
+            s3={"addressing_style": style},
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=read_timeout_s,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            max_pool_connections=max_connections,
+            request_checksum_calculation=when,
+            response_checksum_validation=when,
+        ),
     )
 
 

@@ -9,11 +9,4 @@ def make_uploads(settings: ServeSettings) -> Uploads | None:
     """Make what signs uploads, or None where the operator has set no default bucket or no credential."""
     if settings.default_bucket is None or settings.s3_access_key_id is None or settings.s3_secret_access_key is None:
         return None
-    access = s3.Access(
-        settings.s3_endpoint_url,
-        settings.s3_region,
-        settings.s3_access_key_id,
-        settings.s3_secret_access_key.get_secret_value(),
-        settings.s3_addressing_style,
-    )
-    return Uploads(s3.connect(access), settings.default_bucket, settings.upload_max_bytes)
+    return Uploads(s3.connect(s3.Access.from_settings(settings)), settings.default_bucket, settings.upload_max_bytes)

@@ -32,23 +32,10 @@ class Thumbs:
 
     def __init__(self, settings: ReconcileSettings, looks: ThreadPoolExecutor, tell: Tell) -> None:
         self._looks = looks
-        access = s3.Access(
-            settings.reconcile_s3_endpoint_url,
-            settings.reconcile_s3_region,
-            settings.reconcile_s3_access_key_id,
-            settings.reconcile_s3_secret_access_key.get_secret_value(),
-            settings.reconcile_s3_addressing_style,
-        )
+        # The three attempts of a request end within 27 s: the database ends a transaction, and with it the lock of a
+        # key, that has been idle for 30 s.
         self._client = s3.connect(
-            access,
-            # Three attempts are over within 27 s: the database ends a transaction, and with it the lock of a key, that
-            # has been idle for 30 s.
-            connect_timeout=3,
-            read_timeout=5,
-            retries={"mode": "standard", "total_max_attempts": 3},
-            max_pool_connections=_LOOKS_AT_ONCE + 1,
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
+            s3.Access.from_settings(settings, "reconcile_s3"), read_timeout_s=5, max_connections=_LOOKS_AT_ONCE + 1
         )
         self._conditions = Conditions(self._client, settings.reconcile_s3_conditional_writes, tell)
 

@@ -294,23 +294,11 @@ class Storage:
 
 
 def connect(settings: ImagingSettings) -> "S3Client":
-    """Make the client that SETTINGS describe; nothing is asked of S3 for this."""
-    checksums: Any = "when_supported" if settings.s3_checksums else "when_required"
-    access = s3.Access(
-        settings.s3_endpoint_url,
-        settings.s3_region,
-        settings.s3_access_key_id,
-        settings.s3_secret_access_key.get_secret_value(),
-        settings.s3_addressing_style,
-    )
+    """Return the client that `settings` describe; S3 is not called for it."""
     return s3.connect(
-        access,
-        connect_timeout=3,
-        read_timeout=10,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        max_pool_connections=4 * settings.processes + 4,
-        request_checksum_calculation=checksums,
-        response_checksum_validation=checksums,
+        s3.Access.from_settings(settings),
+        max_connections=4 * settings.processes + 4,
+        checksums=settings.s3_checksums,
     )
 
 
