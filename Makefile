@@ -58,19 +58,14 @@ $(VENV)/dev.stamp: requirements-dev.lock $(PACKAGES:%=%/pyproject.toml)
 
 .PHONY: lock
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-header --no-annotate
+	--no-emit-index-url --no-header --no-annotate --no-emit-package imghost-chassis
 CONSTRAINED = $(UV_COMPILE) --constraint requirements-dev.lock
 lock: $(VENV)/dev.stamp  ## resolve all locks anew; requirements-dev.lock decides, the others follow it
 	$(UV_COMPILE) $(PACKAGES:%=%/pyproject.toml) --all-extras \
 		--group run --group s3-setup --group test --group bench --group lint --group build -o requirements-dev.lock
 	$(CONSTRAINED) $(PACKAGES:%=%/pyproject.toml) --all-extras --group run --group backend -o requirements-run.lock
-	for service in services/auth services/catalog; do \
-		$(CONSTRAINED) $$service/pyproject.toml libs/chassis/pyproject.toml --extra web --extra tokens \
-			--extra database --extra broker --group backend -o $$service/requirements.lock; done
-	$(CONSTRAINED) services/imaging/pyproject.toml libs/chassis/pyproject.toml --extra broker --group backend \
-		-o services/imaging/requirements.lock
-	$(CONSTRAINED) gateway/pyproject.toml libs/chassis/pyproject.toml --extra web --group backend \
-		-o gateway/requirements.lock
+	for package in services/auth services/catalog services/imaging gateway; do \
+		$(CONSTRAINED) $$package/pyproject.toml --group backend -o $$package/requirements.lock; done
 	$(CONSTRAINED) --group s3-setup -o containers/s3-setup/requirements.lock
 	$(UV_COMPILE) --group s3 -o containers/s3/requirements.lock
 
