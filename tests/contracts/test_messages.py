@@ -14,7 +14,8 @@ from chassis.clock import now
 from chassis.envelope import Event, MalformedMessageError
 from imaging import domain as imaging_domain
 from imaging import messages as imaging_messages
-from imaging.domain import Job, Original, Rendering, UnsupportedFormatError
+from imaging.domain import Job, Original, Rendering
+from imaging.errors import UnsupportedFormatError
 from imaging.worker import QUEUE as IMAGING_QUEUE
 
 RECORDED = Path(__file__).parent / "messages"

@@ -10,19 +10,19 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
-from auth import domain, use_cases
+from auth import keys, use_cases
 from auth.adapters.store import Store
 from auth.adapters.tables import api_keys, outbox, users
 from auth.authentication import Authenticator, Policy
-from auth.domain import (
+from auth.domain import User
+from auth.errors import (
     ApiKeyNotFoundError,
-    KeyName,
     TooManyAttemptsError,
     UnauthorizedError,
-    User,
     UsernameTakenError,
     WrongPasswordError,
 )
+from auth.keys import KeyName
 from auth.passwords import Verifier, hash_password
 from chassis import health
 from chassis.clock import now
@@ -105,15 +105,15 @@ def test_key_with_the_right_id_and_another_secret_is_refused(
     auth_database: Database[Store], authenticator: Authenticator, anna: User
 ) -> None:
     key, secret = auth_database.transact(use_cases.create_key, principal(anna), "")
-    forged = domain.new_key()
+    forged = keys.new_key()
     body = f"imgh_{key.key_id}_{forged[22:54]}"
-    forged = body + domain._checksum(body)  # noqa: SLF001 - well-formed, as a forger would make it
-    assert domain.parse_key(forged) is not None
+    forged = body + keys.checksum(body)  # well-formed, as a forger would make it
+    assert keys.parse_key(forged) is not None
     assert refused(lambda: authenticator.authenticate(f"Bearer {forged}", HERE)) is UnauthorizedError
-    by_forged = KeyName(key.key_id, domain.digest(forged))
+    by_forged = KeyName(key.key_id, keys.digest(forged))
     with pytest.raises(ApiKeyNotFoundError):
         auth_database.read(use_cases.get_key, principal(anna), by_forged)
-    auth_database.read(use_cases.get_key, principal(anna), KeyName(key.key_id, domain.digest(secret)))
+    auth_database.read(use_cases.get_key, principal(anna), KeyName(key.key_id, keys.digest(secret)))
 
 
 def test_secret_of_a_key_is_not_stored(auth_database: Database[Store], anna: User) -> None:
@@ -143,10 +143,10 @@ def test_valid_key_is_never_throttled_and_unknown_ones_are_after_a_while(
     auth_database: Database[Store], authenticator: Authenticator, anna: User
 ) -> None:
     _, secret = auth_database.transact(use_cases.create_key, principal(anna), "")
-    unknown = [refused(lambda: authenticator.authenticate(f"Bearer {domain.new_key()}", HERE)) for _ in range(6)]
+    unknown = [refused(lambda: authenticator.authenticate(f"Bearer {keys.new_key()}", HERE)) for _ in range(6)]
     assert unknown == [UnauthorizedError] * 4 + [TooManyAttemptsError] * 2
     authenticator.authenticate(f"Bearer {secret}", HERE)
-    assert refused(lambda: authenticator.authenticate(f"Bearer {domain.new_key()}", ELSEWHERE)) is UnauthorizedError
+    assert refused(lambda: authenticator.authenticate(f"Bearer {keys.new_key()}", ELSEWHERE)) is UnauthorizedError
 
 
 def test_right_password_clears_the_count(authenticator: Authenticator, anna: User) -> None:  # noqa: ARG001

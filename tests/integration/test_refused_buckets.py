@@ -25,7 +25,8 @@ from deadlines import until
 from imaging import worker
 from imaging.adapters import refusals
 from imaging.adapters.storage import Storage
-from imaging.domain import BucketRefusedError, Job, Limits, StorageError
+from imaging.domain import Job, Limits
+from imaging.errors import BucketRefusedError, StorageError
 from imaging.pipeline import render
 from imaging.settings import ImagingSettings
 from imaging.use_cases import Imaging

@@ -18,21 +18,19 @@ from chassis.broker.consumer import TransientError
 from chassis.envelope import Event
 from chassis.s3.conditions import ALL, UNKNOWN, UNKNOWN_FOR_S, Conditions, Manners
 from imaging.adapters.storage import Storage, connect
-from imaging.domain import (
+from imaging.domain import Job, Limits, Thumb
+from imaging.errors import (
     AccessDeniedError,
     BucketRefusedError,
-    Job,
-    Limits,
     OriginalDeniedError,
     OriginalMissingError,
     OriginalUnreadableError,
     StaleJobError,
     StorageError,
-    Thumb,
     ThumbKeyOccupiedError,
     TooLargeError,
-    thumb_key,
 )
+from imaging.keys import thumb_key
 from imaging.pipeline import render
 from imaging.settings import ImagingSettings
 from imaging.use_cases import Imaging, process

@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auth import credentials, domain
+from auth import credentials, keys
 from auth.credentials import PresentedPassword
-from auth.domain import PresentedKey, UnauthorizedError
+from auth.errors import UnauthorizedError
+from auth.keys import PresentedKey
 
-KEY = domain.new_key()
+KEY = keys.new_key()
 
 
 def basic(text: str | bytes) -> str:
@@ -21,7 +22,7 @@ def test_password_may_contain_colons_and_any_letter() -> None:
 
 @pytest.mark.parametrize("username", ["", "anything", "anna"])
 def test_key_is_recognised_whatever_the_username(username: str) -> None:
-    assert credentials.read(basic(f"{username}:{KEY}")) == domain.parse_key(KEY)
+    assert credentials.read(basic(f"{username}:{KEY}")) == keys.parse_key(KEY)
 
 
 @pytest.mark.parametrize("header", [f"Bearer {KEY}", f"bearer {KEY}", f"BEARER {KEY} "])

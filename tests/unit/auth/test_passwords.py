@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from auth.domain import OverloadedError
+from auth.errors import OverloadedError
 from auth.passwords import Verifier, hash_password
 
 

@@ -21,3 +21,8 @@ def test_addresses_of_one_customer_are_one_source(one: str, other: str) -> None:
 )
 def test_guesses_from_one_address_delay_no_other(one: str, other: str) -> None:
     assert throttle.account_subject("anna", one) != throttle.account_subject("anna", other)
+
+
+def test_delays_grow_from_one_second_to_the_longest() -> None:
+    delays = [throttle.delay_s(failures, free=5, longest_s=300) for failures in range(1, 16)]
+    assert delays == [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]

@@ -1,10 +1,10 @@
-from auth import domain
+from auth import keys
 from gateway import api_keys
 
 
 def test_whole_key_is_named_by_id_and_digest_as_auth_stores_it() -> None:
-    key = domain.new_key()
-    presented = domain.parse_key(key)
+    key = keys.new_key()
+    presented = keys.parse_key(key)
     assert presented is not None
     assert api_keys.name(key) == {"id": presented.key_id, "digest": presented.digest}
 
@@ -14,13 +14,13 @@ def test_anything_else_is_taken_for_an_id() -> None:
 
 
 def test_secret_of_a_key_in_a_path_is_hidden() -> None:
-    key = domain.new_key()
+    key = keys.new_key()
     assert api_keys.hide(f"/api/api-keys/{key}") == f"/api/api-keys/{key[5:21]}"
     assert api_keys.SECRET.sub("", f"GET /api/api-keys/{key}") == f"GET /api/api-keys/{key[:22]}"
 
 
 def test_secret_of_a_key_is_hidden_however_the_path_spells_it() -> None:
-    key = domain.new_key()
+    key = keys.new_key()
     encoded = "".join(f"%{byte:02x}" for byte in key.encode())
     for spelled in (encoded, key.replace("_", "%5F"), key[:30] + encoded[90:], key[:-1] + encoded[-3:]):
         assert api_keys.hide(f"/api/api-keys/{spelled}") == f"/api/api-keys/{key[5:21]}"

@@ -8,7 +8,8 @@ import pytest
 
 from bad_pictures import library
 from bad_pictures.case import RENDERED, Case
-from imaging.domain import Limits, PictureError, Rendering
+from imaging.domain import Limits, Rendering
+from imaging.errors import PictureError
 from imaging.sandbox.pool import Bounds, Pool
 from pictures import photo
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms, ImageDraw, PngImagePlugin
 
-from imaging.domain import Limits, MalformedError, Rendering, TooLargeError, UnsupportedFormatError
+from imaging.domain import Limits, Rendering
+from imaging.errors import MalformedError, TooLargeError, UnsupportedFormatError
 from imaging.pipeline import render
 from imaging.pipeline.decoding import decode
 from imaging.pipeline.opening import open_picture

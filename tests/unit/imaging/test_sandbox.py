@@ -18,12 +18,12 @@ from PIL import Image
 from bad_pictures import jpeg
 from bad_pictures.webp import one_colour
 from deadlines import until
-from imaging.domain import (
+from imaging.domain import Limits
+from imaging.errors import (
     DecoderCrashedError,
     DecodeTimeoutError,
     DecodeTooCostlyError,
     HostExhaustedError,
-    Limits,
     MalformedError,
     TooLargeError,
 )

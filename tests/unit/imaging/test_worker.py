@@ -9,16 +9,8 @@ import pytest
 
 from chassis.broker.consumer import TransientError
 from chassis.envelope import Event, MalformedMessageError
-from imaging.domain import (
-    DecodeTimeoutError,
-    DecodeTooCostlyError,
-    HostExhaustedError,
-    Job,
-    Original,
-    Rendering,
-    StaleJobError,
-    StorageError,
-)
+from imaging.domain import Job, Original, Rendering
+from imaging.errors import DecodeTimeoutError, DecodeTooCostlyError, HostExhaustedError, StaleJobError, StorageError
 from imaging.use_cases import Imaging
 from imaging.worker import handle
 

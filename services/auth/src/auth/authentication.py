@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from auth import credentials, throttle, use_cases
 from auth.adapters.store import Store
-from auth.domain import USERNAME, PresentedKey, UnauthorizedError, User, WrongPasswordError
+from auth.domain import USERNAME, User
+from auth.errors import UnauthorizedError, WrongPasswordError
+from auth.keys import PresentedKey
 from auth.passwords import Verifier
 from chassis.clock import now
 from chassis.database.database import Database

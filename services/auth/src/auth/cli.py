@@ -9,7 +9,7 @@ import click
 from auth import domain, use_cases
 from auth.adapters.store import Store
 from auth.bootstrap import make_database
-from auth.domain import AuthError
+from auth.errors import AuthError
 from auth.passwords import hash_password, is_password
 from auth.settings import DatabaseSettings, MigrateSettings, ServeSettings, WorkerSettings
 from auth.worker import make_worker

@@ -4,7 +4,8 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-from auth.domain import PresentedKey, UnauthorizedError, parse_key
+from auth.errors import UnauthorizedError
+from auth.keys import PresentedKey, parse_key
 
 # A password longer than any acceptable one is wrong whatever it is; it is cut before it costs memory.
 _LONGEST = 1024

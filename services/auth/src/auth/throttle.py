@@ -9,7 +9,7 @@ import math
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from auth.domain import TooManyAttemptsError, delay_s
+from auth.errors import TooManyAttemptsError
 
 if TYPE_CHECKING:
     from auth.adapters.store import Store
@@ -52,6 +52,11 @@ def note_unknown_key(store: "Store", subject: str, a_minute: int) -> None:
     if known is not None and known.date_forgotten > moment and known.count >= a_minute:
         raise TooManyAttemptsError(_seconds(known.date_forgotten - moment))
     store.add_failure(subject, moment, moment + _MINUTE, renew=False)
+
+
+def delay_s(failures: int, free: int, longest_s: int) -> int:
+    """Return the delay after `failures` in a row: none for the first `free`, then doubling from 1 s to `longest_s`."""
+    return 0 if failures < free else int(min(2 ** (failures - free), longest_s))
 
 
 def _seconds(wait: timedelta) -> int:

@@ -6,17 +6,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from auth import domain, messages
-from auth.domain import (
-    ApiKey,
-    ApiKeyNotFoundError,
-    KeyName,
-    PasswordRequiredError,
-    PresentedKey,
-    User,
-    UserNotFoundError,
-    WrongPasswordError,
-)
+from auth import domain, keys, messages
+from auth.domain import ApiKey, User
+from auth.errors import ApiKeyNotFoundError, PasswordRequiredError, UserNotFoundError, WrongPasswordError
+from auth.keys import KeyName, PresentedKey
 from chassis.clock import now
 from chassis.tokens import Principal
 
@@ -69,7 +62,7 @@ def delete_user(store: "Store", username: str) -> User:
 def find_presented_key(store: "Store", presented: PresentedKey) -> ApiKey | None:
     """Find the API key that somebody presented; None if it is unknown or revoked."""
     key = store.key(presented.key_id)
-    return key if key is not None and domain.same_digest(key.digest, presented.digest) else None
+    return key if key is not None and keys.same_digest(key.digest, presented.digest) else None
 
 
 def own_user(store: "Store", caller: Principal, username: str) -> User:
@@ -89,8 +82,8 @@ def user_to_change(store: "Store", caller: Principal, username: str) -> User:
 
 def create_key(store: "Store", caller: Principal, description: str) -> tuple[ApiKey, str]:
     """Make an API key for the caller; return it and its secret, which is not kept. Raises UnauthorizedError."""
-    secret = domain.new_key()
-    presented = domain.parse_key(secret)
+    secret = keys.new_key()
+    presented = keys.parse_key(secret)
     if presented is None:
         raise AssertionError("a new key is well-formed")
     key = ApiKey(presented.key_id, caller.user_id, presented.digest, description, now(), None)
@@ -108,7 +101,7 @@ def get_key(store: "Store", caller: Principal, name: KeyName, *, locked: bool = 
     key = store.key(name.key_id, locked=locked)
     if key is None or key.user_id != caller.user_id:
         raise ApiKeyNotFoundError
-    if name.digest is not None and not domain.same_digest(key.digest, name.digest):
+    if name.digest is not None and not keys.same_digest(key.digest, name.digest):
         raise ApiKeyNotFoundError
     return key
 

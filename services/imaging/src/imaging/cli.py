@@ -11,7 +11,7 @@ from chassis.s3 import check as s3_check
 from chassis.settings import load
 from imaging.adapters.check import check
 from imaging.bootstrap import make_pool
-from imaging.domain import DecodeTimeoutError, HostExhaustedError, PictureError
+from imaging.errors import DecodeTimeoutError, HostExhaustedError, PictureError
 from imaging.settings import ImagingSettings, PictureSettings
 from imaging.worker import make_worker
 

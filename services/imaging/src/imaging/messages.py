@@ -6,7 +6,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from chassis import request_ids
 from chassis.envelope import Event, MalformedMessageError
-from imaging.domain import Job, Original, PictureError, Rendering
+from imaging.domain import Job, Original, Rendering
+from imaging.errors import PictureError
 
 SOURCE = "/imaging"
 

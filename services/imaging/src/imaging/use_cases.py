@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from chassis import checkpoints
 from chassis.envelope import Event
 from imaging import messages
-from imaging.domain import AccessDeniedError, Job, Original, PictureError, Rendering, StaleJobError
+from imaging.domain import Job, Original, Rendering
+from imaging.errors import AccessDeniedError, PictureError, StaleJobError
 from imaging.pipeline import RECIPE
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from auth.adapters.tables import api_keys, failures, outbox, users
-from auth.domain import LAST_USED_EXACT_TO, ApiKey, Failures, UnauthorizedError, User, UsernameTakenError
+from auth.domain import LAST_USED_EXACT_TO, ApiKey, Failures, User
+from auth.errors import UnauthorizedError, UsernameTakenError
 from chassis.database import outbox as chassis_outbox
 from chassis.database.shared_clock import shared_now
 from chassis.envelope import Event

@@ -1,13 +1,13 @@
 """Which status answers which error of auth."""
 
-from auth import domain
+from auth import errors
 
 STATUSES: dict[type[Exception], int] = {
-    domain.UnauthorizedError: 401,
-    domain.PasswordRequiredError: 403,
-    domain.WrongPasswordError: 403,
-    domain.ApiKeyNotFoundError: 404,
-    domain.UserNotFoundError: 404,
-    domain.TooManyAttemptsError: 429,
-    domain.OverloadedError: 503,
+    errors.UnauthorizedError: 401,
+    errors.PasswordRequiredError: 403,
+    errors.WrongPasswordError: 403,
+    errors.ApiKeyNotFoundError: 404,
+    errors.UserNotFoundError: 404,
+    errors.TooManyAttemptsError: 429,
+    errors.OverloadedError: 503,
 }

@@ -2,9 +2,11 @@
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from auth import domain, use_cases
+from auth import use_cases
 from auth.bootstrap import App
-from auth.domain import ApiKey, ApiKeyNotFoundError, KeyName
+from auth.domain import ApiKey
+from auth.errors import ApiKeyNotFoundError
+from auth.keys import KEY_ID, KeyName
 from auth.web import schemas
 from chassis import tokens
 from chassis.tokens import Principal
@@ -104,7 +106,7 @@ def change_password() -> Response:
 
 def _key_name() -> KeyName:
     name = KeyName(request.args["id"], request.args.get("digest"))
-    if not domain.KEY_ID.fullmatch(name.key_id):  # such a key cannot be, and PostgreSQL would refuse NUL
+    if not KEY_ID.fullmatch(name.key_id):  # such a key cannot be, and PostgreSQL would refuse NUL
         raise ApiKeyNotFoundError
     return name
 

@@ -5,9 +5,9 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from auth.domain import MAX_PASSWORD, MIN_PASSWORD, ApiKey, User
+from auth.domain import MAX_DESCRIPTION, MAX_PASSWORD, MIN_PASSWORD, ApiKey, User
 
-Text255 = Annotated[str, StringConstraints(max_length=255)]
+Description = Annotated[str, StringConstraints(max_length=MAX_DESCRIPTION)]
 Password = Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]
 AnyPassword = Annotated[str, StringConstraints(max_length=MAX_PASSWORD)]
 
@@ -27,7 +27,7 @@ class TokenRequest(_Body):
 class KeyBody(_Body):
     """Creating an API key, or replacing its description."""
 
-    description: Text255 = ""
+    description: Description = ""
 
 
 class PasswordBody(_Body):

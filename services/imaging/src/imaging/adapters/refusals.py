@@ -9,7 +9,7 @@ import structlog
 
 from chassis.s3 import client as s3
 from imaging import metrics
-from imaging.domain import BucketRefusedError
+from imaging.errors import BucketRefusedError
 
 log = structlog.get_logger(__name__)
 

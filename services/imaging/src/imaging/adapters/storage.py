@@ -15,22 +15,20 @@ from chassis.s3 import client as s3
 from chassis.s3.conditions import Conditions, Manners, is_refusal_of_condition
 from imaging import metrics
 from imaging.adapters.refusals import Refusals
-from imaging.domain import (
+from imaging.domain import Job, Original, Thumb
+from imaging.errors import (
     AccessDeniedError,
     BucketRefusedError,
-    Job,
-    Original,
     OriginalDeniedError,
     OriginalMissingError,
     OriginalUnreadableError,
     PictureError,
     StaleJobError,
     StorageError,
-    Thumb,
     ThumbKeyOccupiedError,
     TooLargeError,
-    thumb_key,
 )
+from imaging.keys import thumb_key
 from imaging.settings import ImagingSettings
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import ExifTags, Image, JpegImagePlugin
 
-from imaging.domain import MalformedError
+from imaging.errors import MalformedError
 from imaging.pipeline import samples
 from imaging.pipeline.opening import Opened
 from imaging.pipeline.profiles import to_srgb

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
-from imaging.domain import Limits, MalformedError, TooLargeError, UnsupportedFormatError
+from imaging.domain import Limits
+from imaging.errors import MalformedError, TooLargeError, UnsupportedFormatError
 from imaging.pipeline import png, webp
 from imaging.pipeline.cost import decoded_bytes
 

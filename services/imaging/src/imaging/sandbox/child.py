@@ -13,7 +13,8 @@ from dataclasses import replace
 from PIL import AvifImagePlugin, Image
 from pillow_heif import options as heif_options
 
-from imaging.domain import Limits, PictureError
+from imaging.domain import Limits
+from imaging.errors import PictureError
 from imaging.pipeline import render
 from imaging.sandbox import confinement, protocol
 from imaging.sandbox.confinement import Memory

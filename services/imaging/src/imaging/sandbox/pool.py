@@ -16,15 +16,14 @@ from pathlib import Path
 
 import structlog
 
-from imaging.domain import (
+from imaging.domain import Limits, Rendering
+from imaging.errors import (
     DecoderCrashedError,
     DecodeTimeoutError,
     DecodeTooCostlyError,
     HostExhaustedError,
-    Limits,
     MalformedError,
     PictureError,
-    Rendering,
     TooLargeError,
     UnsupportedFormatError,
 )

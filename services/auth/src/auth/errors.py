@@ -1,0 +1,89 @@
+"""The requests that auth refuses, each with the stable code that its problem document shows."""
+
+from typing import ClassVar
+
+
+class AuthError(Exception):
+    """A request that the rules of this service refuse."""
+
+    code: ClassVar[str]
+
+
+class UnauthorizedError(AuthError):
+    """Missing, malformed or wrong credentials: one error for all, so that callers cannot tell which it was."""
+
+    code = "unauthorized"
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Basic realm="imghost", charset="UTF-8"'}
+
+    def __init__(self) -> None:
+        super().__init__("Send a username and password, or an API key, by HTTP Basic; or an API key as Bearer token.")
+
+
+class TooManyAttemptsError(AuthError):
+    """Too many wrong passwords for an account from a source, or unknown keys from a source."""
+
+    code = "too-many-attempts"
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(f"Too many failed attempts. Try again in {wait_s} s.")
+        self.headers = {"Retry-After": str(wait_s)}
+
+
+class OverloadedError(AuthError):
+    """More passwords to verify than this process can hash; refused soon rather than queued for long."""
+
+    code = "service-unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("Too many passwords are being verified. Try again in a moment, or use an API key.")
+
+
+class UsernameTakenError(AuthError):
+    """Another user has the name."""
+
+    code = "username-taken"
+
+    def __init__(self, username: str) -> None:
+        super().__init__(f"There is a user {username} already.")
+
+
+class UserNotFoundError(AuthError):
+    """There is no such user, or it is not the caller."""
+
+    code = "user-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such user.")
+
+
+class ApiKeyNotFoundError(AuthError):
+    """There is no such API key, or it is another user's."""
+
+    code = "api-key-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such API key.")
+
+
+class PasswordRequiredError(AuthError):
+    """The caller presented an API key for what only the password allows."""
+
+    code = "password-required"
+
+    def __init__(self) -> None:
+        super().__init__("An API key may not change the password; send the username and password.")
+
+
+class WrongPasswordError(AuthError):
+    """The current password, which changing the password takes, is wrong."""
+
+    code = "wrong-password"
+
+    def __init__(self) -> None:
+        super().__init__("The current password is wrong.")
+
+
+class UnacceptableError(AuthError):
+    """Input of an operator that breaks a rule."""
+
+    code = "unacceptable"
