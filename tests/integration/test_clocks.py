@@ -68,7 +68,7 @@ from auth import throttle
 from auth.adapters.store import Store
 from auth.adapters.tables import outbox
 from auth.errors import TooManyAttemptsError
-from chassis.outbox import lease
+from chassis.database.outbox import lease
 with sa.create_engine(sys.argv[1]).begin() as connection:
     print(datetime.now(timezone.utc).timestamp(), len(lease(connection, outbox)))
     try:
