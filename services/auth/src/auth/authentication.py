@@ -1,7 +1,8 @@
 """Authenticating a request: whose credentials these are, and whether their source may try at all.
 
-Hashing takes tens of milliseconds, so no transaction is open meanwhile. Unknown user and wrong
-password take the same steps and the same time; while a source is held back, both are refused before any hashing.
+Hashing takes tens of milliseconds, so no transaction is open meanwhile. An unknown user and a wrong password take the
+same steps and the same time, so that nobody can find out which names exist; while a source is blocked, both are
+refused before any hashing.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from chassis.tokens import Principal
 
 @dataclass(frozen=True)
 class Policy:
-    """How many failures are free, and how long attempts are held back after more."""
+    """How many failures are free of delay, and how long the delays after more may become."""
 
     free_failures: int
     max_delay_s: int
@@ -28,14 +29,14 @@ class Policy:
 
 @dataclass(frozen=True)
 class Authenticator:
-    """Tells who sent an Authorization header."""
+    """Finds out who sent an Authorization header."""
 
     database: Database[Store]
     verifier: Verifier
     policy: Policy
 
     def authenticate(self, authorization: str | None, source: str) -> Principal:
-        """Give the principal; raises UnauthorizedError, TooManyAttemptsError or OverloadedError."""
+        """Return who sent `authorization`. Raise `UnauthorizedError`, `TooManyAttemptsError` or `OverloadedError`."""
         presented = credentials.read(authorization)
         if isinstance(presented, PresentedKey):
             return self._by_key(presented, source)
@@ -45,7 +46,7 @@ class Authenticator:
         return Principal(user.user_id, user.username, "password")
 
     def confirm_password(self, user: User, password: str, source: str) -> None:
-        """Raise WrongPasswordError unless PASSWORD is that of USER; guesses count like those at the door."""
+        """Raise `WrongPasswordError` unless `password` is that of `user`; failures count as in `authenticate`."""
         if self._by_password(user.username, password, source) is None:
             raise WrongPasswordError
 
@@ -65,10 +66,10 @@ class Authenticator:
     def _by_password(self, username: str, password: str, source: str) -> User | None:
         subject = throttle.account_subject(username, source)
         self.database.read(throttle.refuse_blocked, subject)
-        # A name that no user can have is not worth a query (and PostgreSQL refuses NUL), but the same time.
+        # A name that no user can have saves the query (PostgreSQL refuses NUL), but not the time of hashing.
         user = self.database.read(Store.user, username) if USERNAME.fullmatch(username) else None
         right = self.verifier.is_right(user.user_id if user else "", password, user.password_hash if user else None)
-        # Guesses sent side by side all passed the check above: whoever waited for the hash is checked again.
+        # Concurrent guesses all passed the check above before the first was counted: check again after the hash.
         self.database.read(throttle.refuse_blocked, subject)
         if user is None or not right:
             self.database.transact(

@@ -1,4 +1,4 @@
-"""Credentials as they come in an Authorization header (RFC 7617, RFC 6750)."""
+"""Credentials from an Authorization header (RFC 7617, RFC 6750)."""
 
 import base64
 import binascii
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from auth.errors import UnauthorizedError
 from auth.keys import PresentedKey, parse_key
 
-# A password longer than any acceptable one is wrong whatever it is; it is cut before it costs memory.
+# A longer name or password is wrong in any case: cutting it bounds what hashing and comparing it costs.
 _LONGEST = 1024
 
 
 @dataclass(frozen=True)
 class PresentedPassword:
-    """A username and password as somebody sent them."""
+    """A username and password as a client sent them."""
 
     username: str
     password: str
 
 
 def read(authorization: str | None) -> PresentedKey | PresentedPassword:
-    """Read an Authorization header; raises UnauthorizedError for a missing, malformed or undecodable one.
+    """Read an Authorization header. Raise `UnauthorizedError` if it is missing, malformed or undecodable.
 
-    A Basic password that is a well-formed API key is one, whatever the username.
+    A Basic password that is a well-formed API key counts as that key, whatever the username.
     """
     scheme, _, value = (authorization or "").partition(" ")
     value = value.strip(" ")

@@ -8,5 +8,5 @@ USER_DELETED = "user.deleted"
 
 
 def user_deleted(user_id: str) -> Event:
-    """Tell that USER_ID is gone for good, so that whoever holds something of theirs lets go of it."""
+    """Return the event that a user is gone for good, so that the other services delete what the user owns."""
     return Event(USER_DELETED, SOURCE, user_id, request_ids.current(), {"user_id": user_id})

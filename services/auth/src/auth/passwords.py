@@ -1,4 +1,4 @@
-"""Hashing and verifying passwords with Argon2id, with bounded load, and the same cost whatever is wrong."""
+"""Hashing and verifying passwords with Argon2id: bounded load, and the same cost whether or not the user exists."""
 
 import hashlib
 import hmac
@@ -19,12 +19,12 @@ _MOST_REMEMBERED = 10_000
 
 
 def hash_password(password: str) -> str:
-    """Hash PASSWORD with a new salt."""
+    """Return the hash of `password` with a new salt."""
     return _HASHER.hash(password)
 
 
 def is_password(stored: str, password: str) -> bool:
-    """Tell whether PASSWORD is the one whose hash is STORED; takes as long as hashing it."""
+    """Return whether `stored` is a hash of `password`; takes as long as hashing."""
     try:
         return _HASHER.verify(stored, password)
     except (VerificationError, InvalidHashError):
@@ -32,10 +32,10 @@ def is_password(stored: str, password: str) -> bool:
 
 
 class Verifier:
-    """Verifies passwords: at most SLOTS at a time, waiting WAIT_S at most; remembers right ones for MEMORY_S.
+    """Verifies passwords: at most `slots` at a time, each after `wait_s` at most; remembers right ones for `memory_s`.
 
-    What is remembered is an HMAC under a secret of this process over user, password and stored hash: useless
-    elsewhere, and void as soon as the stored hash changes.
+    What it remembers is an HMAC of user, password and stored hash, under a secret of this process: it is of no use
+    outside the process, and no longer matches once the stored hash changes.
     """
 
     def __init__(self, slots: int, wait_s: float, memory_s: float) -> None:
@@ -45,11 +45,11 @@ class Verifier:
         self._secret = secrets.token_bytes(32)
         self._remembered: dict[bytes, float] = {}
         self._lock = threading.Lock()
-        # Verified against for users that do not exist, so that they last as long as those that do.
+        # Guesses at users that do not exist are verified against this hash, so that they take as long as at others.
         self._nobody = hash_password(secrets.token_urlsafe())
 
     def is_right(self, user_id: str, password: str, password_hash: str | None) -> bool:
-        """Tell whether PASSWORD is the one of PASSWORD_HASH; None for no such user. Raises OverloadedError."""
+        """Return whether `password_hash`, None if there is no such user, is of `password`. Raise `OverloadedError`."""
         stored = password_hash or self._nobody
         proof = hmac.digest(self._secret, f"{user_id}\0{stored}\0{password}".encode(), hashlib.sha256)
         if self._remembers(proof):
@@ -62,7 +62,7 @@ class Verifier:
         return False
 
     def hash_new(self, password: str) -> str:
-        """Hash a new PASSWORD, within the same bounds. Raises OverloadedError."""
+        """Return the hash of a new password. Raise `OverloadedError` if no slot becomes free in time."""
         with self._slot():
             return hash_password(password)
 

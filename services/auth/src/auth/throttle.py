@@ -1,52 +1,49 @@
 """Throttling of guesses: counted per account and source, so that nobody can lock an owner out from elsewhere.
 
-By the database's clock: else a replica whose own is ahead would let guesses in that another has put off.
+All times are by the database's clock: a replica whose own clock is ahead would admit guesses that another holds back.
 """
 
 import hashlib
 import ipaddress
 import math
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
+from auth.adapters.store import Store
 from auth.errors import TooManyAttemptsError
-
-if TYPE_CHECKING:
-    from auth.adapters.store import Store
 
 _REMEMBERED = timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
 
 
 def account_subject(username: str, source: str) -> str:
-    """Name the pair of an account, existing or not, and a source."""
+    """Return the subject for failures at an account, existing or not, from a source."""
     return hashlib.sha256(f"account\0{username}\0{_network(source)}".encode("utf-8", "replace")).hexdigest()
 
 
 def keys_subject(source: str) -> str:
-    """Name a source that presents keys."""
+    """Return the subject for unknown keys from a source."""
     return hashlib.sha256(f"keys\0{_network(source)}".encode("utf-8", "replace")).hexdigest()
 
 
-def refuse_blocked(store: "Store", subject: str) -> None:
-    """Raise TooManyAttemptsError while SUBJECT is blocked."""
+def refuse_blocked(store: Store, subject: str) -> None:
+    """Raise `TooManyAttemptsError` while `subject` is blocked."""
     known = store.failures(subject)
-    if known is None:  # as nearly always: the clock need not be asked
+    if known is None:  # as nearly always: saves the query for the time
         return
     moment = store.now()
     if known.date_forgotten > moment and known.date_blocked_until > moment:
         raise TooManyAttemptsError(_seconds(known.date_blocked_until - moment))
 
 
-def note_wrong_password(store: "Store", subject: str, free: int, longest_s: int) -> None:
-    """Count one more failure of SUBJECT; from the FREE-th on each doubles the delay, up to LONGEST_S."""
+def note_wrong_password(store: Store, subject: str, free: int, longest_s: int) -> None:
+    """Count one more failure of `subject`, and block it for the `delay_s` that this makes."""
     moment = store.now()
     count = store.add_failure(subject, moment, moment + _REMEMBERED, renew=True)
     store.block(subject, moment + timedelta(seconds=delay_s(count, free, longest_s)))
 
 
-def note_unknown_key(store: "Store", subject: str, a_minute: int) -> None:
-    """Count one more unknown key of SUBJECT; A_MINUTE of them are free, then raises TooManyAttemptsError."""
+def note_unknown_key(store: Store, subject: str, a_minute: int) -> None:
+    """Count one more unknown key of `subject`. Raise `TooManyAttemptsError` after `a_minute` of them in a minute."""
     moment = store.now()
     known = store.failures(subject)
     if known is not None and known.date_forgotten > moment and known.count >= a_minute:
@@ -64,9 +61,9 @@ def _seconds(wait: timedelta) -> int:
 
 
 def _network(source: str) -> str:
-    """Give the address, of IPv6 the /64 that one customer usually has whole.
+    """Return the address that failures count for: of IPv6 its /64, since one customer usually has a whole /64.
 
-    A socket that listens for both writes IPv4 as `::ffff:192.0.2.1`, which is all one /64.
+    A dual-stack socket shows IPv4 clients as `::ffff:192.0.2.1`, all in one /64: of those the IPv4 address counts.
     """
     try:
         address = ipaddress.ip_address(source)

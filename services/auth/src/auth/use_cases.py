@@ -1,103 +1,106 @@
-"""What auth does, each a function that reads like its sentence in the contract."""
+"""What auth does: one function for each thing, run in one transaction."""
 
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from auth import domain, keys, messages
+from auth.adapters.store import Store
 from auth.domain import ApiKey, User
 from auth.errors import ApiKeyNotFoundError, PasswordRequiredError, UserNotFoundError, WrongPasswordError
 from auth.keys import KeyName, PresentedKey
 from chassis.clock import now
 from chassis.tokens import Principal
 
-if TYPE_CHECKING:
-    from auth.adapters.store import Store
 
-
-def create_user(store: "Store", username: str, password_hash: str) -> User:
-    """Make a user; raises UnacceptableError or UsernameTakenError."""
+def create_user(store: Store, username: str, password_hash: str) -> User:
+    """Make a user. Raise `UnacceptableError` or `UsernameTakenError` if the name may not be used."""
     domain.check_username(username)
     user = User(str(uuid.uuid4()), username, password_hash, now())
     store.add_user(user)
     return user
 
 
-def create_first_user(store: "Store", username: str, password_hash: str) -> User | None:
-    """Make a user if there is none at all; return it, or None."""
+def create_first_user(store: Store, username: str, password_hash: str) -> User | None:
+    """Make a user and return it; return None if there is any user already."""
     return None if store.users() else create_user(store, username, password_hash)
 
 
-def find_user(store: "Store", username: str) -> User:
-    """Find a user by name; raises UserNotFoundError."""
+def find_user(store: Store, username: str) -> User:
+    """Return the user with this name. Raise `UserNotFoundError` if there is none."""
     user = store.user(username)
     if user is None:
         raise UserNotFoundError
     return user
 
 
-def set_password(store: "Store", username: str, password_hash: str) -> User:
-    """Replace a user's password; the old one is refused from the next request on. Raises UserNotFoundError."""
+def set_password(store: Store, username: str, password_hash: str) -> User:
+    """Replace a user's password; the next request with the old one is refused. Raise `UserNotFoundError`."""
     user = find_user(store, username)
     store.set_password_hash(user.user_id, password_hash)
     return user
 
 
-def change_password(store: "Store", user: User, password_hash: str) -> None:
-    """Replace the password of USER, as it was confirmed; raises WrongPasswordError if it was changed meanwhile."""
+def change_password(store: Store, user: User, password_hash: str) -> None:
+    """Replace the password of `user`. Raise `WrongPasswordError` if it changed since the caller confirmed it."""
     if not store.replace_password_hash(user.user_id, user.password_hash, password_hash):
         raise WrongPasswordError
 
 
-def delete_user(store: "Store", username: str) -> User:
-    """Delete a user and their API keys, and tell the other services; raises UserNotFoundError."""
+def delete_user(store: Store, username: str) -> User:
+    """Delete a user and their API keys, and send `user.deleted`. Raise `UserNotFoundError` if there is no such user."""
     user = find_user(store, username)
     store.delete_user(user.user_id)
     store.send(messages.user_deleted(user.user_id))
     return user
 
 
-def find_presented_key(store: "Store", presented: PresentedKey) -> ApiKey | None:
-    """Find the API key that somebody presented; None if it is unknown or revoked."""
+def find_presented_key(store: Store, presented: PresentedKey) -> ApiKey | None:
+    """Return the API key that a client presented, or None if it is unknown or revoked."""
     key = store.key(presented.key_id)
     return key if key is not None and keys.same_digest(key.digest, presented.digest) else None
 
 
-def own_user(store: "Store", caller: Principal, username: str) -> User:
-    """Show the caller's own user; any other name raises UserNotFoundError, whether it exists or not."""
+def own_user(store: Store, caller: Principal, username: str) -> User:
+    """Return the caller's own user. Raise `UserNotFoundError` for any other name, whether it exists or not."""
     user = store.user_by_id(caller.user_id)
     if user is None or user.username != username:
         raise UserNotFoundError
     return user
 
 
-def user_to_change(store: "Store", caller: Principal, username: str) -> User:
-    """Find the user whose password is to change; raises UserNotFoundError or PasswordRequiredError (for API keys)."""
+def user_to_change(store: Store, caller: Principal, username: str) -> User:
+    """Return the user whose password is to change. Raise `UserNotFoundError`; `PasswordRequiredError` for API keys."""
     if caller.method != "password":
         raise PasswordRequiredError
     return own_user(store, caller, username)
 
 
-def create_key(store: "Store", caller: Principal, description: str) -> tuple[ApiKey, str]:
-    """Make an API key for the caller; return it and its secret, which is not kept. Raises UnauthorizedError."""
-    secret = keys.new_key()
-    presented = keys.parse_key(secret)
+def create_key(store: Store, caller: Principal, description: str) -> tuple[ApiKey, str]:
+    """Make an API key for the caller. Return it and its text, which is not stored.
+
+    Raise `UnauthorizedError` if the caller's user was deleted meanwhile.
+    """
+    text = keys.new_key()
+    presented = keys.parse_key(text)
     if presented is None:
         raise AssertionError("a new key is well-formed")
     key = ApiKey(presented.key_id, caller.user_id, presented.digest, description, now(), None)
     store.add_key(key)
-    return key, secret
+    return key, text
 
 
-def list_keys(store: "Store", caller: Principal, limit: int, after: tuple[datetime, str] | None) -> Sequence[ApiKey]:
-    """Give up to LIMIT of the caller's API keys, newest first, those after the position AFTER."""
+def list_keys(store: Store, caller: Principal, limit: int, after: tuple[datetime, str] | None) -> Sequence[ApiKey]:
+    """Return up to `limit` of the caller's API keys, newest first, starting behind the position `after`."""
     return store.keys(caller.user_id, limit, after)
 
 
-def get_key(store: "Store", caller: Principal, name: KeyName, *, locked: bool = False) -> ApiKey:
-    """Find an API key of the caller by id, or by the whole key; raises ApiKeyNotFoundError."""
+def get_key(store: Store, caller: Principal, name: KeyName, *, locked: bool = False) -> ApiKey:
+    """Return an API key of the caller, named by id or by the whole key. Raise `ApiKeyNotFoundError`.
+
+    `locked` locks its row until the transaction ends.
+    """
     key = store.key(name.key_id, locked=locked)
     if key is None or key.user_id != caller.user_id:
         raise ApiKeyNotFoundError
@@ -107,17 +110,17 @@ def get_key(store: "Store", caller: Principal, name: KeyName, *, locked: bool = 
 
 
 def describe_key(
-    store: "Store", caller: Principal, name: KeyName, description: str, check: Callable[[ApiKey], None]
+    store: Store, caller: Principal, name: KeyName, description: str, check: Callable[[ApiKey], None]
 ) -> ApiKey:
-    """Replace the description of the caller's API key, if CHECK lets its present state pass."""
+    """Replace the description of the caller's API key, unless `check` raises for its present state."""
     key = get_key(store, caller, name, locked=True)
     check(key)
     store.describe_key(key.key_id, description)
     return replace(key, description=description)
 
 
-def delete_key(store: "Store", caller: Principal, name: KeyName, check: Callable[[ApiKey], None]) -> None:
-    """Revoke the caller's API key, if CHECK lets its present state pass; it is refused from the next request on."""
+def delete_key(store: Store, caller: Principal, name: KeyName, check: Callable[[ApiKey], None]) -> None:
+    """Revoke the caller's API key, unless `check` raises for its present state; the next request with it is refused."""
     key = get_key(store, caller, name, locked=True)
     check(key)
     store.delete_key(key.key_id)

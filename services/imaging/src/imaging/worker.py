@@ -12,6 +12,7 @@ from chassis.envelope import Event
 from chassis.worker import Worker
 from imaging import messages, use_cases
 from imaging.bootstrap import make_imaging, make_pool
+from imaging.domain import Job
 from imaging.errors import (
     BucketRefusedError,
     DecodeTimeoutError,

@@ -1,4 +1,4 @@
-"""Every query of auth; a Store lives as long as one transaction."""
+"""Every query of auth. A `Store` lives as long as one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,17 +15,17 @@ from chassis.envelope import Event
 
 
 class Store:
-    """Users, API keys and failures, within the transaction of CONNECTION."""
+    """Users, API keys and failures, within the transaction of `connection`."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
     def now(self) -> datetime:
-        """Give the present moment by the clock that all replicas of auth share."""
+        """Return the present moment by the database's clock, which all replicas of auth share."""
         return shared_now(self._connection)
 
     def add_user(self, user: User) -> None:
-        """Keep a new user; raises UsernameTakenError."""
+        """Insert a new user. Raise `UsernameTakenError` if another user has the name."""
         try:
             with self._connection.begin_nested():
                 self._connection.execute(users.insert().values(asdict(user)))
@@ -33,26 +33,26 @@ class Store:
             raise UsernameTakenError(user.username) from None
 
     def user(self, username: str) -> User | None:
-        """Find a user by name."""
+        """Return the user with this name, or None."""
         row = self._connection.execute(sa.select(users).where(users.c.username == username)).mappings().first()
         return User(**row) if row else None
 
     def user_by_id(self, user_id: str) -> User | None:
-        """Find a user by id."""
+        """Return the user with this id, or None."""
         row = self._connection.execute(sa.select(users).where(users.c.user_id == user_id)).mappings().first()
         return User(**row) if row else None
 
     def users(self) -> Sequence[User]:
-        """Give all users by name."""
+        """Return all users, sorted by name."""
         rows = self._connection.execute(sa.select(users).order_by(users.c.username)).mappings()
         return [User(**row) for row in rows]
 
     def set_password_hash(self, user_id: str, password_hash: str) -> None:
-        """Replace the password of USER_ID."""
+        """Replace a user's password hash."""
         self._connection.execute(users.update().where(users.c.user_id == user_id).values(password_hash=password_hash))
 
     def replace_password_hash(self, user_id: str, known: str, password_hash: str) -> bool:
-        """Replace the password of USER_ID if its hash is still the KNOWN one; tell whether it was."""
+        """Replace a user's password hash if it is still `known`. Return whether it was."""
         replaced = self._connection.execute(
             users.update()
             .where(users.c.user_id == user_id, users.c.password_hash == known)
@@ -61,24 +61,24 @@ class Store:
         return replaced.rowcount == 1
 
     def delete_user(self, user_id: str) -> None:
-        """Delete USER_ID and all its API keys."""
+        """Delete a user and all their API keys."""
         self._connection.execute(users.delete().where(users.c.user_id == user_id))
 
     def add_key(self, key: ApiKey) -> None:
-        """Keep a new API key; raises UnauthorizedError if its user was deleted since the request was let in."""
+        """Insert a new API key. Raise `UnauthorizedError` if its user was deleted after authentication."""
         try:
             self._connection.execute(api_keys.insert().values(asdict(key)))
         except sa.exc.IntegrityError:
             raise UnauthorizedError from None
 
     def key(self, key_id: str, *, locked: bool = False) -> ApiKey | None:
-        """Find an API key by its public id; LOCKED holds it until the transaction ends."""
+        """Return the API key with this public id, or None; `locked` locks its row until the transaction ends."""
         query = sa.select(api_keys).where(api_keys.c.key_id == key_id)
         row = self._connection.execute(query.with_for_update() if locked else query).mappings().first()
         return ApiKey(**row) if row else None
 
     def keys(self, user_id: str, limit: int, after: tuple[datetime, str] | None) -> Sequence[ApiKey]:
-        """Give up to LIMIT keys of USER_ID, newest first, those after the position AFTER."""
+        """Return up to `limit` keys of a user, newest first, starting behind the position `after`."""
         query = sa.select(api_keys).where(api_keys.c.user_id == user_id)
         if after is not None:
             query = query.where(sa.tuple_(api_keys.c.date_created, api_keys.c.key_id) < after)
@@ -90,10 +90,10 @@ class Store:
         self._connection.execute(api_keys.update().where(api_keys.c.key_id == key_id).values(description=description))
 
     def touch_key(self, key_id: str, moment: datetime) -> None:
-        """Note that an API key was used at MOMENT, unless that was noted shortly before."""
-        known = sa.or_(api_keys.c.date_last_used.is_(None), api_keys.c.date_last_used <= moment - LAST_USED_EXACT_TO)
+        """Note that an API key was used at `moment`, unless a use was noted less than LAST_USED_EXACT_TO before."""
+        is_due = sa.or_(api_keys.c.date_last_used.is_(None), api_keys.c.date_last_used <= moment - LAST_USED_EXACT_TO)
         self._connection.execute(
-            api_keys.update().where(api_keys.c.key_id == key_id, known).values(date_last_used=moment)
+            api_keys.update().where(api_keys.c.key_id == key_id, is_due).values(date_last_used=moment)
         )
 
     def delete_key(self, key_id: str) -> None:
@@ -101,22 +101,22 @@ class Store:
         self._connection.execute(api_keys.delete().where(api_keys.c.key_id == key_id))
 
     def failures(self, subject: str) -> Failures | None:
-        """Give the failures of SUBJECT, over or not."""
+        """Return the failures of `subject`, also if they are to be forgotten by now."""
         row = self._connection.execute(sa.select(failures).where(failures.c.subject == subject)).first()
         return Failures(row.failed, row.date_blocked_until, row.date_forgotten) if row else None
 
     def add_failure(self, subject: str, moment: datetime, forgotten: datetime, *, renew: bool) -> int:
-        """Count one more failure of SUBJECT at MOMENT and give the new count, in one step that loses none.
+        """Count one more failure of `subject` and return the new count, atomically: concurrent failures all count.
 
-        The first is forgotten at FORGOTTEN; RENEW says whether a later one moves that moment.
+        All are forgotten together, at the `forgotten` of the first failure, or with `renew` at that of the latest.
         """
-        over = failures.c.date_forgotten <= moment
+        is_over = failures.c.date_forgotten <= moment
         counted = (
             failures.update()
             .where(failures.c.subject == subject)
             .values(
-                failed=sa.case((over, 1), else_=failures.c.failed + 1),
-                date_forgotten=forgotten if renew else sa.case((over, forgotten), else_=failures.c.date_forgotten),
+                failed=sa.case((is_over, 1), else_=failures.c.failed + 1),
+                date_forgotten=forgotten if renew else sa.case((is_over, forgotten), else_=failures.c.date_forgotten),
             )
             .returning(failures.c.failed)
         )
@@ -130,24 +130,24 @@ class Store:
                         subject=subject, failed=1, date_blocked_until=moment, date_forgotten=forgotten
                     )
                 )
-        except sa.exc.IntegrityError:  # another request counted the first failure meanwhile
+        except sa.exc.IntegrityError:  # another request inserted the first failure meanwhile
             return int(self._connection.scalar(counted) or 1)
         return 1
 
     def block(self, subject: str, until: datetime) -> None:
-        """Refuse attempts of SUBJECT UNTIL a moment."""
+        """Refuse attempts of `subject` until a moment."""
         self._connection.execute(
             failures.update().where(failures.c.subject == subject).values(date_blocked_until=until)
         )
 
     def forget_failures(self, subject: str) -> None:
-        """Forget the failures of SUBJECT."""
+        """Delete the failures of `subject`."""
         self._connection.execute(failures.delete().where(failures.c.subject == subject))
 
     def sweep_failures(self) -> None:
-        """Delete what no longer matters."""
+        """Delete the failures whose time to be forgotten has come."""
         self._connection.execute(failures.delete().where(failures.c.date_forgotten <= self.now()))
 
     def send(self, event: Event) -> None:
-        """Write EVENT into the outbox of this transaction."""
+        """Write `event` into the outbox, in this transaction."""
         chassis_outbox.add(self._connection, outbox, event)

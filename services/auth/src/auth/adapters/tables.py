@@ -35,8 +35,8 @@ api_keys = sa.Table(
     sa.Index("api_keys_listing", "user_id", "date_created", "key_id"),
 )
 
-# One row for each account and source, or each source, with recent failures; the name is hashed, since people type
-# passwords into the wrong box.
+# One row for each account and source, or each source, with recent failures. The subject is hashed: people type their
+# password into the field for the username.
 failures = sa.Table(
     "failures",
     METADATA,

@@ -1,4 +1,4 @@
-"""Which status answers which error of auth."""
+"""The HTTP status of each error of auth."""
 
 from auth import errors
 

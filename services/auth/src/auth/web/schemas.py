@@ -1,4 +1,4 @@
-"""What requests to auth may hold, and how its resources look on the wire."""
+"""The bodies that requests to auth may have, and its resources as JSON."""
 
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -17,7 +17,7 @@ class _Body(BaseModel):
 
 
 class TokenRequest(_Body):
-    """What the gateway asks: who sent AUTHORIZATION from SOURCE, to be told to AUDIENCE."""
+    """The gateway's question: who sent `authorization` from the address `source`? The token is for `audience`."""
 
     authorization: str | None
     source: str
@@ -25,20 +25,20 @@ class TokenRequest(_Body):
 
 
 class KeyBody(_Body):
-    """Creating an API key, or replacing its description."""
+    """The body that creates an API key or replaces its description."""
 
     description: Description = ""
 
 
 class PasswordBody(_Body):
-    """Changing one's password."""
+    """The body that changes the caller's password."""
 
     current_password: AnyPassword
     password: Password
 
 
 def present_key(key: ApiKey) -> dict[str, Any]:
-    """Show an API key; the secret is not among what we keep."""
+    """Return an API key as JSON, without its secret, which is not stored."""
     return {
         "type": "api_key",
         "id": key.key_id,
@@ -50,7 +50,7 @@ def present_key(key: ApiKey) -> dict[str, Any]:
 
 
 def present_user(user: User) -> dict[str, Any]:
-    """Show a user."""
+    """Return a user as JSON."""
     return {
         "type": "user",
         "username": user.username,
