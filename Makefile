@@ -34,6 +34,10 @@ format: $(VENV)/dev.stamp  ## bring the code into the one style, and the README'
 	$(BIN)/ruff format
 	$(BIN)/python tools/settings_tables.py
 
+.PHONY: migration
+migration: $(VENV)/dev.stamp  ## write the migration to a service's changed tables (SERVICE=catalog NAME=what_it_does)
+	@$(BIN)/python tools/migration.py $(SERVICE) $(NAME)
+
 .PHONY: faults
 faults: $(VENV)/dev.stamp  ## break the compose stack under load in every way, half an hour (FAULTS=name,…, SEED=)
 	FAULTS=$${FAULTS:-all} IMGHOST_REQUIRE_ENGINE=1 $(BIN)/pytest tests/faults $(PYTEST)

@@ -11,7 +11,7 @@ from chassis import tokens
 from chassis.database import engines
 from chassis.database.database import Database
 
-MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
 
 @dataclass(frozen=True)

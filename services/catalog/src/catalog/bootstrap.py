@@ -12,7 +12,7 @@ from chassis.database import engines
 from chassis.database.database import Database
 from chassis.health import CheckFailedError, Checks
 
-MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
+MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 import sqlalchemy as sa
 from alembic import op
-from chassis.database import UtcDateTime
+
+from chassis.database.columns import UtcDateTime
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
