@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import pytest
 import sqlalchemy as sa
 
-from catalog import results, use_cases
+from catalog import use_cases
 from catalog.adapters.store import Store
 from catalog.adapters.tables import jobs, outbox
 from catalog.buckets import Bucket, Buckets
-from catalog.domain import Fault, Image, Outcome, Picture, Thumb
+from catalog.domain import Answer, Failed, Fault, Image, Job, Picture, Processed, Thumb, ThumbsDeleted
+from catalog.jobs import results
 from chassis.database.database import Database
 from chassis.envelope import Event
 from chassis.tokens import Principal
@@ -21,10 +22,10 @@ Sent = Callable[[], list[tuple[str, str, int]]]
 BUCKETS = Buckets({name: Bucket(f"https://{name}.test/", ("",), {}) for name in ("pics", "elsewhere")}, "pics")
 
 
-def picture(etag: str = "etag") -> Picture:
-    """Give what imaging might have found."""
+def picture(etag: str = "etag", recipe: int = 1) -> Picture:
+    """Return what imaging might have found."""
     thumbs = (Thumb(64, 64, 48), Thumb(128, 128, 96))
-    return Picture(640, 480, ("#102030",), thumbs, "hash", "image/jpeg", 1234, etag, 1)
+    return Picture(640, 480, ("#102030",), thumbs, "hash", "image/jpeg", 1234, etag, recipe)
 
 
 @dataclass(frozen=True)
@@ -49,18 +50,21 @@ class Steps:
     def image(self, key: str = "a/b.jpg") -> Image:
         return self.database.read(use_cases.public_image, key)
 
-    def processed(self, image: Image, etag: str = "etag") -> None:
-        self.answer(Outcome(image.s3_bucket, image.s3_key, image.image_id, image.generation, picture(etag)))
+    def jobs(self, key: str = "a/b.jpg", bucket: str = "pics") -> list[Job]:
+        """Return the open jobs of a key, oldest first."""
+        return self.database.read(Store.key_queue, key, bucket).jobs
+
+    def processed(self, image: Image, etag: str = "etag", recipe: int = 1) -> None:
+        self.answer(Processed(image.registration, picture(etag, recipe)))
 
     def failed(self, image: Image) -> None:
-        fault = Fault("malformed", "broken")
-        self.answer(Outcome(image.s3_bucket, image.s3_key, image.image_id, image.generation, error=fault))
+        self.answer(Failed(image.registration, Fault("malformed", "broken")))
 
     def thumbs_deleted(self, image: Image) -> None:
-        self.answer(Outcome(image.s3_bucket, image.s3_key, image.image_id, image.generation))
+        self.answer(ThumbsDeleted(image.registration))
 
-    def answer(self, outcome: Outcome) -> None:
-        self.database.transact(results.apply, outcome)
+    def answer(self, answer: Answer) -> None:
+        self.database.transact(results.apply, answer)
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 
 from auth import messages as auth_messages
 from catalog import messages as catalog_messages
-from catalog import queueing
-from catalog.domain import Fault, Image, Installation, Outcome, Picture, Thumb
+from catalog.domain import Failed, Fault, Installation, JobKind, Picture, Processed, Registration, Thumb, ThumbsDeleted
+from catalog.domain import Job as CatalogJob
 from catalog.worker import QUEUE as CATALOG_QUEUE
 from chassis.clock import now
 from chassis.envelope import Event, MalformedMessageError
@@ -24,6 +24,7 @@ JOBS = ("image.created", "image.reprocess", "image.deleted")
 IMAGE_ID = "0f6f2f0e-52b7-4a53-9df1-6b1c1a1f1a11"
 USER_ID = "22222222-2222-2222-2222-222222222222"
 INSTALLATION = Installation("5f1d5e0a-8a53-4c8e-9f0b-3c2f6f8d7e21", owns_unmarked=True)
+REGISTRATION = Registration(IMAGE_ID, 3, "pics", "01V9PaTx/my image ä.jpg")
 JOB = Job(IMAGE_ID, 3, "pics", "01V9PaTx/my image ä.jpg", INSTALLATION.installation_id)
 # What an earlier release does not send yet.
 ADDED = {"installation_id", "owns_unmarked", "newest_generation"}
@@ -45,9 +46,8 @@ def test_every_message_is_recorded_and_taken_by_somebody() -> None:
 
 
 @pytest.mark.parametrize("kind", JOBS)
-def test_catalog_sends_jobs_as_recorded(kind: str) -> None:
-    image = Image(IMAGE_ID, USER_ID, "pics", JOB.s3_key, "", "", "pending", 3, now(), now())
-    sent = catalog_messages.job_event(queueing.job_for(image, kind), INSTALLATION)  # type: ignore[arg-type]
+def test_catalog_sends_jobs_as_recorded(kind: JobKind) -> None:
+    sent = catalog_messages.job_event(CatalogJob(kind, REGISTRATION, "r", now()), INSTALLATION)
     assert like_recorded(sent) == recorded(kind)
 
 
@@ -83,11 +83,11 @@ def test_catalog_reads_answers_as_recorded() -> None:
     )
     fault = Fault("unsupported-format", "The file is no picture of a format that is taken: JPEG, PNG.")
     expected = {
-        "image.processed": Outcome("pics", JOB.s3_key, IMAGE_ID, 3, picture=picture),
-        "image.failed": Outcome("pics", JOB.s3_key, IMAGE_ID, 3, error=fault),
-        "image.thumbs-deleted": Outcome("pics", JOB.s3_key, IMAGE_ID, 3),
+        "image.processed": Processed(REGISTRATION, picture),
+        "image.failed": Failed(REGISTRATION, fault),
+        "image.thumbs-deleted": ThumbsDeleted(REGISTRATION),
     }
-    assert {name: catalog_messages.read_outcome(recorded(name)) for name in expected} == expected
+    assert {name: catalog_messages.read_answer(recorded(name)) for name in expected} == expected
 
 
 def test_the_end_of_a_user_is_sent_and_read_as_recorded() -> None:
@@ -101,7 +101,7 @@ def test_message_without_a_field_that_is_needed_is_malformed(name: str) -> None:
     read = {
         "user.deleted": catalog_messages.read_deleted_user,
         **dict.fromkeys(JOBS, imaging_messages.read_job),
-    }.get(name, catalog_messages.read_outcome)
+    }.get(name, catalog_messages.read_answer)
     for field in event.data.keys() - ADDED:
         less = {key: value for key, value in event.data.items() if key != field}
         with pytest.raises(MalformedMessageError):
@@ -115,7 +115,7 @@ def test_message_of_an_earlier_release_is_read(name: str) -> None:
     if name in JOBS:
         assert imaging_messages.read_job(earlier) == replace(JOB, installation_id=None)
     else:
-        assert catalog_messages.read_outcome(earlier) == catalog_messages.read_outcome(event)
+        assert catalog_messages.read_answer(earlier) == catalog_messages.read_answer(event)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -126,4 +126,4 @@ def test_field_that_is_not_known_yet_is_let_through(name: str) -> None:
     elif name == "user.deleted":
         assert catalog_messages.read_deleted_user(event) == USER_ID
     else:
-        assert catalog_messages.read_outcome(event).image_id == IMAGE_ID
+        assert catalog_messages.read_answer(event).registration == REGISTRATION

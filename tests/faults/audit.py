@@ -18,7 +18,7 @@ import psycopg
 from pika.exceptions import AMQPError
 from PIL import Image
 
-from catalog.domain import thumb_key
+from catalog.keys import thumb_key
 from clients import path
 from deadlines import PAUSE_S
 from faults import broker

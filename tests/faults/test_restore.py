@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from catalog.domain import thumb_key
+from catalog.keys import thumb_key
 from clients import ValidatingClient, path
 from deadlines import until
 from faults.audit import SQUARES

@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from catalog import results, use_cases
+from catalog import use_cases
 from catalog.adapters.store import Store
 from catalog.adapters.tables import outbox
-from catalog.domain import Fault, Image, ImageExistsError, ImageNotFoundError, Outcome, UserGoneError
+from catalog.domain import Answer, Failed, Fault, Image, Processed, Registration, ThumbsDeleted
+from catalog.errors import ImageExistsError, ImageNotFoundError, UserGoneError
+from catalog.users import forget_user
 from catalog.worker import FORGET_S
 from catalog_steps import ANNA, BERT, Sent, Steps, picture
 from chassis import request_ids
@@ -208,7 +210,7 @@ def test_late_clean_up_has_the_present_registration_processed_again(steps: Steps
 
 def test_result_for_another_bucket_is_not_of_this_image(steps: Steps) -> None:
     image = steps.register()
-    steps.answer(Outcome("elsewhere", image.s3_key, image.image_id, 1, picture()))
+    steps.answer(Processed(Registration(image.image_id, 1, "elsewhere", image.s3_key), picture()))
     assert steps.image().status == "pending"
 
 
@@ -254,7 +256,7 @@ def test_user_who_is_gone_takes_images_and_collections_along(
     other = steps.register("other", BERT)
     catalog_database.transact(use_cases.create_collection, ANNA, "holiday")
     for _ in range(2):  # the message may come twice
-        results.forget_user(catalog_database.transact, ANNA.user_id, FORGET_S)
+        forget_user(catalog_database.transact, ANNA.user_id, FORGET_S)
     for image in mine:
         with pytest.raises(ImageNotFoundError):
             steps.image(image.s3_key)
@@ -269,10 +271,10 @@ def test_user_who_is_gone_takes_images_and_collections_along(
 
 def test_forgetting_a_user_can_be_left_off_and_gone_on_with(steps: Steps, catalog_database: Database[Store]) -> None:
     steps.register("a", BERT)
-    assert not results.forget_user(catalog_database.transact, BERT.user_id, within_s=0)
+    assert not forget_user(catalog_database.transact, BERT.user_id, within_s=0)
     with pytest.raises(UserGoneError):
         steps.register("b", BERT)
-    assert results.forget_user(catalog_database.transact, BERT.user_id, within_s=0)
+    assert forget_user(catalog_database.transact, BERT.user_id, within_s=0)
 
 
 def test_image_healed_while_its_user_is_forgotten_leaves_no_thumbs(
@@ -290,7 +292,7 @@ def test_image_healed_while_its_user_is_forgotten_leaves_no_thumbs(
         lock_key(store, s3_key)
 
     monkeypatch.setattr(Store, "lock_key", lock_later)
-    results.forget_user(catalog_database.transact, ANNA.user_id, FORGET_S)
+    forget_user(catalog_database.transact, ANNA.user_id, FORGET_S)
     generations = [generation for _, _, generation in sent()]
     last = max(generations)
     if last > 1:
@@ -312,11 +314,9 @@ def test_image_in_place_of_another_users_deleted_one_is_not_touched_by_its_resul
 # --- a database that is older than the bucket: a backup that was restored ---
 
 
-def met_newer(image: Image, newest: int, *, error: Fault | None = None) -> Outcome:
-    """Give what imaging answers that has found thumbs of generation NEWEST where those of IMAGE should go."""
-    return Outcome(
-        image.s3_bucket, image.s3_key, image.image_id, image.generation, error=error, newest_generation=newest
-    )
+def met_newer(image: Image, newest: int, *, error: Fault | None = None) -> Answer:
+    """Return what imaging answers if it has found thumbs of generation `newest` where those of `image` should go."""
+    return Failed(image.registration, error, newest) if error else ThumbsDeleted(image.registration, newest)
 
 
 @pytest.mark.parametrize("error", [None, Fault("original-missing", "gone")], ids=["late", "failed"])

@@ -9,16 +9,21 @@ test's name.
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from catalog import dead_letters, recovery, results, use_cases
+from catalog import use_cases
+from catalog.adapters.operators_store import OperatorsStore
 from catalog.adapters.store import Store
 from catalog.adapters.tables import METADATA, images, outbox
-from catalog.domain import CatalogError, Fault, Image, Outcome
+from catalog.domain import Answer, Failed, Fault, Image, Processed, Registration, ThumbsDeleted
+from catalog.errors import CatalogError
+from catalog.jobs import recovery, results
+from catalog.upkeep import dead_letters
+from catalog.users import forget_user
 from catalog.worker import FORGET_S
 from catalog_steps import ANNA, BERT, Steps, picture
 from chassis.broker.drain import DeadLetter
@@ -53,8 +58,9 @@ class Worker:
     def key(self) -> str:
         return str(self.job.data["s3_key"])
 
-    def outcome(self) -> Outcome:
-        return Outcome("pics", self.key, self.job.data["image_id"], self.job.data["generation"])
+    @property
+    def registration(self) -> Registration:
+        return Registration(self.job.data["image_id"], self.job.data["generation"], "pics", self.key)
 
 
 @dataclass
@@ -66,7 +72,7 @@ class HostileImaging:
     taken: set[str] = field(default_factory=set)
     jobs: list[Event] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
-    answers: list[Outcome] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
     thumbs: dict[tuple[str, int], StoredThumb] = field(default_factory=dict)
     etags: dict[str, str] = field(default_factory=lambda: dict.fromkeys(KEYS, "first"))
 
@@ -88,11 +94,10 @@ class HostileImaging:
         worker = Worker(job, self.etags[job.data["s3_key"]], list(SQUARES))
         if job.type == "image.deleted":
             newest = self.take_away(worker)
-            self.answers.append(replace(worker.outcome(), newest_generation=newest))
+            self.answers.append(ThumbsDeleted(worker.registration, newest))
         elif self.chance.random() < BROKEN:
             newest = self.take_away(worker)
-            fault = Fault("malformed", "broken")
-            self.answers.append(replace(worker.outcome(), error=fault, newest_generation=newest))
+            self.answers.append(Failed(worker.registration, Fault("malformed", "broken"), newest))
         else:
             self.workers.append(worker)
 
@@ -106,13 +111,13 @@ class HostileImaging:
             self.give_up(worker.job)
         elif not worker.left:
             self.workers.remove(worker)
-            self.answers.append(replace(worker.outcome(), picture=picture(worker.etag)))
+            self.answers.append(Processed(worker.registration, picture(worker.etag)))
         else:
             self.write(worker)
 
     def write(self, worker: Worker) -> None:
         """Write the next thumb under a condition, else look at what is there, which tells whether the job is late."""
-        place, mine = (worker.key, worker.left[0]), worker.outcome()
+        place, mine = (worker.key, worker.left[0]), worker.registration
         there = self.thumbs.get(place)
         if there is None or (worker.seen is not None and worker.seen.etag == there.etag):
             self.thumbs[place] = StoredThumb(mine.image_id, mine.generation, worker.etag)
@@ -120,13 +125,13 @@ class HostileImaging:
         elif there.image_id == mine.image_id and there.generation > mine.generation:
             self.workers.remove(worker)
             self.take_away(worker)
-            self.answers.append(replace(mine, newest_generation=there.generation))
+            self.answers.append(ThumbsDeleted(mine, there.generation))
         else:
             worker.seen = there
 
     def take_away(self, worker: Worker) -> int:
         """Delete the thumbs of the image of a job, up to its generation; give the newest of those that are left."""
-        mine = worker.outcome()
+        mine = worker.registration
         newest = 0
         for square in SQUARES:
             there = self.thumbs.get((worker.key, square))
@@ -146,19 +151,20 @@ class HostileImaging:
 
     def answer(self, *, again: bool) -> None:
         if self.answers:
-            outcome = self.chance.choice(self.answers)
+            answer = self.chance.choice(self.answers)
             if not again:
-                self.answers.remove(outcome)
-            self.database.transact(results.apply, outcome)
+                self.answers.remove(answer)
+            self.database.transact(results.apply, answer)
 
     def watch(self) -> int:
         """Do what the watchdog does when the queues are empty, and the operator about deletions that were given up."""
+        operators = Database(self.database.engine, OperatorsStore, self.database.migrations)
         moment = now()
         stuck = self.database.read(Store.stuck_keys, moment, 1000)
-        letters = self.database.read(Store.dead_letters, None, None, 1000)
+        letters = operators.read(OperatorsStore.dead_letters, None, None, 1000)
         deletions = [letter.dead_letter_id for letter in letters if letter.type == "image.deleted"]
         for number in deletions:
-            self.database.transact(dead_letters.replay, number)
+            operators.transact(dead_letters.replay, number)
         restarted = sum(self.database.transact(recovery.restart, bucket, key, moment) for bucket, key in stuck)
         return restarted + len(deletions)
 
@@ -207,7 +213,7 @@ def test_after_any_history_nothing_is_pending_and_no_thumb_is_of_nobody(
     gone = False
     walk(steps, imaging, chance, 200)
     if chance.random() < 0.5:
-        gone = results.forget_user(catalog_database.transact, BERT.user_id, FORGET_S)
+        gone = forget_user(catalog_database.transact, BERT.user_id, FORGET_S)
     walk(steps, imaging, chance, 100)
     imaging.settle()
 

@@ -4,7 +4,7 @@ import pytest
 
 from catalog import use_cases
 from catalog.adapters.store import Store
-from catalog.domain import CollectionNameTakenError, CollectionNotFoundError, ImageNotFoundError
+from catalog.errors import CollectionNameTakenError, CollectionNotFoundError, ImageNotFoundError
 from catalog_steps import ANNA, BERT, Steps
 from chassis.database.database import Database
 
@@ -71,7 +71,9 @@ def test_images_of_another_user_stay_out_of_a_collection(steps: Steps, catalog_d
 
 def test_use_case_that_raises_leaves_nothing_behind(steps: Steps, catalog_database: Database[Store]) -> None:
     def register_and_stumble(store: Store) -> None:
-        store.add_image(image)
+        queue = store.key_queue(image.s3_key, image.s3_bucket)
+        queue.register(image)
+        store.save(queue)
         raise RuntimeError("stumbled")
 
     image = steps.register("first")

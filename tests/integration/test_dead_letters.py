@@ -16,14 +16,18 @@ import pika
 import pytest
 import sqlalchemy as sa
 
-from catalog import dead_letters, messages, queueing
+from catalog import messages
+from catalog.adapters.operators_store import OperatorsStore
 from catalog.adapters.store import Store
-from catalog.dead_letters import keep
-from catalog.domain import DeadLetterNotFoundError, Image, Installation, NotReplayableError
+from catalog.domain import Image, Installation, Job, JobKind
+from catalog.errors import DeadLetterNotFoundError, NotReplayableError
+from catalog.upkeep import dead_letters
+from catalog.upkeep.dead_letters import keep
 from catalog_steps import Sent, Steps
 from chassis.broker.drain import DeadLetter, Drain, read
 from chassis.broker.publisher import Publisher
 from chassis.broker.topology import Queue
+from chassis.clock import now
 from chassis.database.database import Database
 from chassis.envelope import Event
 from chassis.errors import DependencyDownError
@@ -34,22 +38,22 @@ CATALOG = str(Path(sys.executable).with_name("catalog"))
 
 
 @pytest.fixture
-def database(catalog_database: Database[Store]) -> Database[Store]:
-    return catalog_database
+def database(catalog_database: Database[Store]) -> Database[OperatorsStore]:
+    return Database(catalog_database.engine, OperatorsStore, catalog_database.migrations)
 
 
-def job_letter(image: Image, kind: str = "image.created", message_id: str = "m-1") -> DeadLetter:
-    event = messages.job_event(queueing.job_for(image, kind), INSTALLATION)  # type: ignore[arg-type]
+def job_letter(image: Image, kind: JobKind = "image.created", message_id: str = "m-1") -> DeadLetter:
+    event = messages.job_event(Job(kind, image.registration, "r", now()), INSTALLATION)
     return DeadLetter("imaging.jobs", message_id, "delivery-limit", event.encode())
 
 
-def only_letter(database: Database[Store]) -> int:
-    [letter] = database.read(Store.dead_letters, None, None, 10)
+def only_letter(database: Database[OperatorsStore]) -> int:
+    [letter] = database.read(OperatorsStore.dead_letters, None, None, 10)
     return letter.dead_letter_id
 
 
 def test_job_that_was_given_up_fails_its_image_and_frees_its_key(
-    database: Database[Store], steps: Steps, sent: Sent, open_jobs: Callable[[], int]
+    database: Database[OperatorsStore], steps: Steps, sent: Sent, open_jobs: Callable[[], int]
 ) -> None:
     image = steps.register()
     database.transact(keep, job_letter(image))
@@ -63,7 +67,7 @@ def test_job_that_was_given_up_fails_its_image_and_frees_its_key(
 
 
 def test_letter_that_comes_again_is_kept_once_and_has_the_image_processed_again(
-    database: Database[Store], steps: Steps
+    database: Database[OperatorsStore], steps: Steps
 ) -> None:
     """It may be another worker's that had the same message, and has written thumbs since."""
     image = steps.register()
@@ -76,7 +80,9 @@ def test_letter_that_comes_again_is_kept_once_and_has_the_image_processed_again(
     assert (steps.image().status, steps.image().generation) == ("pending", 3)
 
 
-def test_letter_of_an_older_generation_does_not_fail_the_present_one(database: Database[Store], steps: Steps) -> None:
+def test_letter_of_an_older_generation_does_not_fail_the_present_one(
+    database: Database[OperatorsStore], steps: Steps
+) -> None:
     image = steps.register()
     steps.processed(image)
     steps.processed(steps.reprocess())
@@ -85,7 +91,7 @@ def test_letter_of_an_older_generation_does_not_fail_the_present_one(database: D
 
 
 def test_deletion_that_was_given_up_does_not_hold_up_the_next_registration(
-    database: Database[Store], steps: Steps, sent: Sent
+    database: Database[OperatorsStore], steps: Steps, sent: Sent
 ) -> None:
     image = steps.register()
     steps.processed(image)
@@ -95,7 +101,9 @@ def test_deletion_that_was_given_up_does_not_hold_up_the_next_registration(
     assert sent()[-1] == ("image.created", again.image_id, 1)
 
 
-def test_answer_that_catalog_could_not_apply_fails_its_image_too(database: Database[Store], steps: Steps) -> None:
+def test_answer_that_catalog_could_not_apply_fails_its_image_too(
+    database: Database[OperatorsStore], steps: Steps
+) -> None:
     image = steps.register()
     data = {"image_id": image.image_id, "generation": 1, "s3_bucket": "pics", "s3_key": image.s3_key}
     answer = Event("image.processed", "/imaging", image.image_id, "r", data)
@@ -118,21 +126,21 @@ def poisons() -> list[bytes]:
 
 
 @pytest.mark.parametrize("body", poisons())
-def test_poison_is_kept_as_it_came_and_cannot_be_replayed(database: Database[Store], body: bytes) -> None:
+def test_poison_is_kept_as_it_came_and_cannot_be_replayed(database: Database[OperatorsStore], body: bytes) -> None:
     database.transact(keep, DeadLetter("imaging.jobs", "m-1", "malformed-message", body))
     number = only_letter(database)
-    letter = database.read(Store.dead_letter, number)
+    letter = database.read(OperatorsStore.dead_letter, number)
     assert letter.body == body
     assert letter.type.isprintable()
     with pytest.raises(NotReplayableError):
         database.transact(dead_letters.replay, number)
     database.transact(dead_letters.drop, number)
     with pytest.raises(DeadLetterNotFoundError):
-        database.read(Store.dead_letter, number)
+        database.read(OperatorsStore.dead_letter, number)
 
 
 def test_replay_starts_a_new_generation_and_takes_the_letter_away(
-    database: Database[Store], steps: Steps, sent: Sent
+    database: Database[OperatorsStore], steps: Steps, sent: Sent
 ) -> None:
     image = steps.register()
     database.transact(keep, job_letter(image))
@@ -140,10 +148,12 @@ def test_replay_starts_a_new_generation_and_takes_the_letter_away(
     database.transact(dead_letters.replay, only_letter(database))
     assert (steps.image().status, steps.image().generation) == ("pending", 2)
     assert sent()[-1] == ("image.reprocess", image.image_id, 2)
-    assert database.read(Store.dead_letters, None, None, 10) == []
+    assert database.read(OperatorsStore.dead_letters, None, None, 10) == []
 
 
-def test_replay_for_an_image_that_is_gone_says_so_and_keeps_the_letter(database: Database[Store], steps: Steps) -> None:
+def test_replay_for_an_image_that_is_gone_says_so_and_keeps_the_letter(
+    database: Database[OperatorsStore], steps: Steps
+) -> None:
     image = steps.register()
     database.transact(keep, job_letter(image))
     steps.delete()
@@ -152,7 +162,9 @@ def test_replay_for_an_image_that_is_gone_says_so_and_keeps_the_letter(database:
     only_letter(database)
 
 
-def test_replayed_end_of_a_user_is_sent_again_under_a_new_message_id(database: Database[Store], sent: Sent) -> None:
+def test_replayed_end_of_a_user_is_sent_again_under_a_new_message_id(
+    database: Database[OperatorsStore], sent: Sent
+) -> None:
     event = Event("user.deleted", "/auth", "u", "r", {"user_id": "u", "image_id": "-", "generation": 0})
     database.transact(keep, DeadLetter("catalog.results", "m-1", "processing-exhausted", event.encode()))
     database.transact(dead_letters.replay, only_letter(database))
@@ -257,7 +269,7 @@ def command(any_database_url: str) -> Callable[..., subprocess.CompletedProcess[
 
 
 def test_operator_lists_shows_replays_and_drops(
-    database: Database[Store], steps: Steps, command: Callable[..., subprocess.CompletedProcess[str]]
+    database: Database[OperatorsStore], steps: Steps, command: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     assert command("list").stderr == "no dead letters\n"
     image = steps.register()
@@ -286,7 +298,7 @@ def test_operator_lists_shows_replays_and_drops(
 
 @pytest.mark.parametrize("body", [b'"\\u001b[31m"', b'{"a": "\\u001b[31m"}', b"[" * 50_000, b"[" * 900 + b"]" * 900])
 def test_body_may_be_anything_and_no_terminal_obeys_it(
-    database: Database[Store], command: Callable[..., subprocess.CompletedProcess[str]], body: bytes
+    database: Database[OperatorsStore], command: Callable[..., subprocess.CompletedProcess[str]], body: bytes
 ) -> None:
     database.transact(keep, DeadLetter("imaging.jobs", "m-1", "malformed-message", body))
     number = str(only_letter(database))
@@ -296,16 +308,16 @@ def test_body_may_be_anything_and_no_terminal_obeys_it(
         assert "\x1b" not in shown.stdout
 
 
-def test_list_leaves_the_bodies_where_they_are(database: Database[Store]) -> None:
+def test_list_leaves_the_bodies_where_they_are(database: Database[OperatorsStore]) -> None:
     database.transact(keep, DeadLetter("imaging.jobs", "m-1", "malformed-message", b"x" * 5_000_000))
     statements: list[str] = []
     sa.event.listen(database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-    [letter] = database.read(Store.dead_letters, None, None, 10)
+    [letter] = database.read(OperatorsStore.dead_letters, None, None, 10)
     assert "body" not in " ".join(statements)
-    assert database.read(Store.dead_letter, letter.dead_letter_id).body == b"x" * 5_000_000
+    assert database.read(OperatorsStore.dead_letter, letter.dead_letter_id).body == b"x" * 5_000_000
 
 
-def test_replayed_image_is_pending_since_its_replay(database: Database[Store], steps: Steps) -> None:
+def test_replayed_image_is_pending_since_its_replay(database: Database[OperatorsStore], steps: Steps) -> None:
     image = steps.register()
     database.transact(keep, job_letter(image))
     steps.thumbs_deleted(image)

@@ -18,7 +18,7 @@ from catalog.adapters.store import Store
 from catalog.adapters.tables import outbox
 from catalog.cli import main
 from catalog.domain import Installation
-from catalog.watchdog import Watchdog
+from catalog.jobs.watchdog import Watchdog
 from catalog.worker import JOBS, QUEUE, may_relay
 from catalog_steps import Steps
 from chassis import health

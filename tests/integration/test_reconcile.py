@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING
 import pytest
 from click.testing import CliRunner, Result
 
-from catalog import reconciliation, use_cases
+from catalog import use_cases
 from catalog.adapters import thumbs
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.adapters.store import Store
 from catalog.adapters.tables import installation, jobs
 from catalog.cli import main
-from catalog.domain import Image, thumb_key
-from catalog.reconciliation import Finding, MissingThumbs, Outcome, Page, Sides, StoredThumb, Stuck, ThumbOfNothing
+from catalog.domain import Image
+from catalog.keys import thumb_key
 from catalog.settings import ReconcileSettings
+from catalog.stored_thumbs import StoredThumb
+from catalog.upkeep import reconciliation
+from catalog.upkeep.findings import Finding, MissingThumbs, OrphanThumb, Outcome, Page, Stuck
+from catalog.upkeep.reconciliation import Comparison
 from catalog_steps import ANNA, BERT, BUCKETS, Sent, Steps
 from chassis.clock import now
 from chassis.database.database import Database
@@ -61,10 +65,10 @@ def known_installation(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def sides(catalog_database: Database[Store], s3_endpoint: str, s3: "S3Client") -> Iterator[Sides]:  # noqa: ARG001
+def comparison(catalog_database: Database[Store], s3_endpoint: str, s3: "S3Client") -> Iterator[Comparison]:  # noqa: ARG001
     database = Database(catalog_database.engine, OperatorsStore, catalog_database.migrations)
     with thumbs.connect(settings_for(s3_endpoint), ignored) as storage:
-        yield Sides(database, storage, BUCKET)
+        yield Comparison(database, storage, BUCKET)
 
 
 @pytest.fixture
@@ -133,17 +137,17 @@ def findings(pages: Iterator[Page]) -> list[Finding]:
     return [finding for page in pages for finding in page.findings]
 
 
-def found_anywhere(sides: Sides) -> list[Finding]:
+def found_anywhere(comparison: Comparison) -> list[Finding]:
     return [
-        *findings(reconciliation.find_stuck(sides, LONG_AGO)),
-        *findings(reconciliation.find_in_images(sides)),
-        *findings(reconciliation.find_in_bucket(sides)),
+        *findings(reconciliation.find_stuck(comparison, LONG_AGO)),
+        *findings(reconciliation.find_in_images(comparison)),
+        *findings(reconciliation.find_in_bucket(comparison)),
     ]
 
 
-def sent_long_ago(sides: Sides, *, column: str = "date_sent") -> None:
+def sent_long_ago(comparison: Comparison, *, column: str = "date_sent") -> None:
     """Make all open jobs such that were sent two hours ago."""
-    with sides.database.engine.begin() as connection:
+    with comparison.database.engine.begin() as connection:
         connection.execute(jobs.update().values({column: now() - timedelta(hours=2)}))
 
 
@@ -184,31 +188,33 @@ def test_image_whose_thumb_is_missing_is_found_and_processed_again(
 
 @pytest.mark.parametrize("metadata", [{}, {"imghost-image-id": "another"}], ids=["somebody's", "another image's"])
 def test_thumb_that_is_not_the_images_own_is_missing(
-    steps: Steps, s3: "S3Client", sides: Sides, metadata: dict[str, str]
+    steps: Steps, s3: "S3Client", comparison: Comparison, metadata: dict[str, str]
 ) -> None:
     image = ready_image(steps, s3)
     s3.put_object(Bucket=BUCKET, Key=thumb_key(KEY, 64), Body=b"other", Metadata=metadata)
-    of_nothing = [ThumbOfNothing(thumb_key(KEY, 64), is_marked=False)] if metadata else []
-    assert found_anywhere(sides) == [MissingThumbs(KEY, image.image_id, 1), *of_nothing]
+    orphans = [OrphanThumb(thumb_key(KEY, 64), is_marked=False)] if metadata else []
+    assert found_anywhere(comparison) == [MissingThumbs(KEY, image.image_id, 1), *orphans]
 
 
-def test_image_that_is_whole_again_or_another_by_then_is_left(steps: Steps, s3: "S3Client", sides: Sides) -> None:
+def test_image_that_is_whole_again_or_another_by_then_is_left(
+    steps: Steps, s3: "S3Client", comparison: Comparison
+) -> None:
     image = ready_image(steps, s3)
     s3.delete_object(Bucket=BUCKET, Key=thumb_key(KEY, 64))
-    [finding] = findings(reconciliation.find_in_images(sides))
+    [finding] = findings(reconciliation.find_in_images(comparison))
     assert isinstance(finding, MissingThumbs)
     put_thumb(s3, image, 64)
-    assert sides.database.transact(reconciliation.mend_missing, sides, finding) == Outcome.WELL
+    assert comparison.database.transact(reconciliation.mend_thumbs, comparison, finding) == Outcome.ALREADY_FINE
     s3.delete_object(Bucket=BUCKET, Key=thumb_key(KEY, 64))
     steps.reprocess()
-    assert sides.database.transact(reconciliation.mend_missing, sides, finding) == Outcome.WELL
+    assert comparison.database.transact(reconciliation.mend_thumbs, comparison, finding) == Outcome.ALREADY_FINE
     assert steps.image().generation == 2
     steps.delete()
-    assert sides.database.transact(reconciliation.mend_missing, sides, finding) == Outcome.WELL
+    assert comparison.database.transact(reconciliation.mend_thumbs, comparison, finding) == Outcome.ALREADY_FINE
 
 
 def test_image_that_is_deleted_while_its_thumbs_are_looked_at_lacks_none(
-    steps: Steps, s3: "S3Client", sides: Sides, monkeypatch: pytest.MonkeyPatch
+    steps: Steps, s3: "S3Client", comparison: Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = ready_image(steps, s3)
     look_all = thumbs.Thumbs.look_all
@@ -221,17 +227,17 @@ def test_image_that_is_deleted_while_its_thumbs_are_looked_at_lacks_none(
         return look_all(storage, bucket, keys)
 
     monkeypatch.setattr(thumbs.Thumbs, "look_all", look_later)
-    assert findings(reconciliation.find_in_images(sides)) == []
+    assert findings(reconciliation.find_in_images(comparison)) == []
 
 
 def test_images_are_gone_through_a_page_at_a_time(
-    steps: Steps, s3: "S3Client", sides: Sides, monkeypatch: pytest.MonkeyPatch
+    steps: Steps, s3: "S3Client", comparison: Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconciliation, "PAGE", 2)
     images = [ready_image(steps, s3, f"a/{number}") for number in range(5)]
     for image in images:
         s3.delete_object(Bucket=BUCKET, Key=thumb_key(image.s3_key, 128))
-    pages = list(reconciliation.find_in_images(sides))
+    pages = list(reconciliation.find_in_images(comparison))
     assert [page.looked_at for page in pages] == [2, 2, 1]
     assert {finding.key for page in pages for finding in page.findings} == {image.s3_key for image in images}
 
@@ -268,7 +274,7 @@ def of_an_image_in_another_bucket(steps: Steps, s3: "S3Client") -> str:
 @pytest.mark.parametrize(
     "make", [of_no_image, of_an_image_before, of_a_failed_image, of_another_square, of_an_image_in_another_bucket]
 )
-def test_thumb_of_nothing_is_found_and_deleted_and_nothing_else(
+def test_thumb_orphans_is_found_and_deleted_and_nothing_else(
     steps: Steps, s3: "S3Client", reconcile: Reconcile, make: Callable[[Steps, "S3Client"], str]
 ) -> None:
     ready_image(steps, s3, "other.jpg")
@@ -288,17 +294,17 @@ def test_thumb_of_nothing_is_found_and_deleted_and_nothing_else(
 
 
 def test_thumb_is_of_no_concern_while_imaging_may_write_or_delete_it(
-    steps: Steps, s3: "S3Client", sides: Sides
+    steps: Steps, s3: "S3Client", comparison: Comparison
 ) -> None:
     pending = steps.register("pending.jpg")
     put_thumb(s3, pending, 64)
     deleted = ready_image(steps, s3, "deleted.jpg")
     steps.delete("deleted.jpg")
     assert keys(s3) > {thumb_key(deleted.s3_key, 64)}
-    assert found_anywhere(sides) == []
-    with sides.database.engine.begin() as connection:
+    assert found_anywhere(comparison) == []
+    with comparison.database.engine.begin() as connection:
         connection.execute(jobs.delete().where(jobs.c.s3_key == pending.s3_key))
-    assert found_anywhere(sides) == [Stuck(pending.s3_key)]
+    assert found_anywhere(comparison) == [Stuck(pending.s3_key)]
 
 
 def registered_again(steps: Steps, _s3: "S3Client") -> None:
@@ -321,44 +327,49 @@ def overwritten_by_somebody(_steps: Steps, s3: "S3Client") -> None:
 @pytest.mark.parametrize(
     "meanwhile", [registered_again, registered_and_ready_again, taken_away, overwritten_by_somebody]
 )
-def test_thumb_that_is_of_nothing_no_more_when_it_would_be_deleted_is_kept(
-    steps: Steps, s3: "S3Client", sides: Sides, meanwhile: Callable[[Steps, "S3Client"], None]
+def test_thumb_that_is_orphans_no_more_when_it_would_be_deleted_is_kept(
+    steps: Steps, s3: "S3Client", comparison: Comparison, meanwhile: Callable[[Steps, "S3Client"], None]
 ) -> None:
     gone_image(steps, s3)
-    [finding] = findings(reconciliation.find_in_bucket(sides))
-    assert isinstance(finding, ThumbOfNothing)
+    [finding] = findings(reconciliation.find_in_bucket(comparison))
+    assert isinstance(finding, OrphanThumb)
     meanwhile(steps, s3)
     before = keys(s3)
-    assert sides.database.transact(reconciliation.delete_thumb, sides, finding, SOON, unmarked=False) == Outcome.WELL
+    assert (
+        comparison.database.transact(reconciliation.delete_thumb, comparison, finding, SOON, unmarked=False)
+        == Outcome.ALREADY_FINE
+    )
     assert keys(s3) == before
 
 
-def test_registration_under_way_keeps_its_thumbs(steps: Steps, s3: "S3Client", sides: Sides) -> None:
+def test_registration_under_way_keeps_its_thumbs(steps: Steps, s3: "S3Client", comparison: Comparison) -> None:
     """The deletion waits for whoever holds the key, and sees what they have done."""
     gone_image(steps, s3)
-    [finding] = findings(reconciliation.find_in_bucket(sides))
-    assert isinstance(finding, ThumbOfNothing)
+    [finding] = findings(reconciliation.find_in_bucket(comparison))
+    assert isinstance(finding, OrphanThumb)
     with ThreadPoolExecutor(1) as pool:
 
         def register(store: OperatorsStore) -> Future[Outcome]:
             store.lock_key(KEY)
             deletion = pool.submit(
-                sides.database.transact, reconciliation.delete_thumb, sides, finding, SOON, unmarked=False
+                comparison.database.transact, reconciliation.delete_thumb, comparison, finding, SOON, unmarked=False
             )
             use_cases.register_image(store, ANNA, BUCKETS, s3_bucket=BUCKET, s3_key=KEY, title="", description="")
             return deletion
 
-        deletion = sides.database.transact(register)
-        assert deletion.result() == Outcome.WELL
+        deletion = comparison.database.transact(register)
+        assert deletion.result() == Outcome.ALREADY_FINE
     assert keys(s3) == {thumb_key(KEY, 64)}
 
 
-def test_thumb_that_was_written_anew_after_the_last_look_is_kept(s3: "S3Client", steps: Steps, sides: Sides) -> None:
+def test_thumb_that_was_written_anew_after_the_last_look_is_kept(
+    s3: "S3Client", steps: Steps, comparison: Comparison
+) -> None:
     image = gone_image(steps, s3)
-    found = sides.thumbs.look(BUCKET, thumb_key(KEY, 64))
+    found = comparison.thumbs.look(BUCKET, thumb_key(KEY, 64))
     assert found is not None
     put_thumb(s3, image, 64, b"anew")
-    assert not sides.thumbs.delete(BUCKET, found.key, found.etag)
+    assert not comparison.thumbs.delete(BUCKET, found.key, found.etag)
     assert keys(s3) == {found.key}
 
 
@@ -402,7 +413,7 @@ def test_thumb_that_does_not_say_whose_it_is_is_deleted_by_force_only(
 
 
 def test_second_installation_on_a_bucket_takes_none_of_the_thumbs_of_the_first(
-    steps: Steps, s3: "S3Client", sides: Sides, reconcile: Reconcile
+    steps: Steps, s3: "S3Client", comparison: Comparison, reconcile: Reconcile
 ) -> None:
     """A database that knows few of the images: by its word nearly every thumb there would be of nothing."""
     ready_image(steps, s3, "own.jpg")
@@ -412,7 +423,7 @@ def test_second_installation_on_a_bucket_takes_none_of_the_thumbs_of_the_first(
     refused = reconcile("--delete", "--grace", "0s")
     assert (refused.exit_code, keys(s3)) == (2, before)
     assert "this would delete 12 of 14 thumbs" in refused.output
-    with sides.database.engine.begin() as connection:
+    with comparison.database.engine.begin() as connection:
         connection.execute(installation.update().values(installation_id="another", owns_unmarked=False))
     assert reconcile("--delete", "--grace", "0s", "--force").exit_code == 0
     assert keys(s3) == before
@@ -442,26 +453,26 @@ def test_image_whose_key_another_installation_took_over_is_not_made_to_fail(
     assert "1 thumbs of another installation, another" in done.output
 
 
-def restored_elsewhere(sides: Sides) -> None:
+def restored_elsewhere(comparison: Comparison) -> None:
     """Make the database one that was copied into another."""
-    with sides.database.engine.begin() as connection:
+    with comparison.database.engine.begin() as connection:
         connection.execute(installation.update().values(fingerprint="of the database before"))
 
 
 def test_restored_copy_deletes_nothing_until_an_operator_has_said_what_it_is(
-    steps: Steps, s3: "S3Client", sides: Sides, reconcile: Reconcile
+    steps: Steps, s3: "S3Client", comparison: Comparison, reconcile: Reconcile
 ) -> None:
     ready_image(steps, s3, "other.jpg")
     gone_image(steps, s3)
-    [finding] = findings(reconciliation.find_in_bucket(sides))
-    assert isinstance(finding, ThumbOfNothing)
+    [finding] = findings(reconciliation.find_in_bucket(comparison))
+    assert isinstance(finding, OrphanThumb)
     before = keys(s3)
-    restored_elsewhere(sides)
+    restored_elsewhere(comparison)
     refused = reconcile("--delete", "--grace", "0s", "--force")
     assert (refused.exit_code, keys(s3)) == (2, before)
     assert "catalog installation continue" in refused.output
-    left = sides.database.transact(reconciliation.delete_thumb, sides, finding, SOON, unmarked=True)
-    assert (left, keys(s3)) == (Outcome.LEFT, before)
+    left = comparison.database.transact(reconciliation.delete_thumb, comparison, finding, SOON, unmarked=True)
+    assert (left, keys(s3)) == (Outcome.SKIPPED, before)
 
 
 # --- a catalog of another time than the bucket ---
@@ -507,10 +518,10 @@ def test_orphans_are_found_and_deleted_whatever_the_manners_of_the_server(
 
 
 def test_pending_image_without_a_job_is_found_and_queued(
-    steps: Steps, reconcile: Reconcile, sides: Sides, sent: Sent
+    steps: Steps, reconcile: Reconcile, comparison: Comparison, sent: Sent
 ) -> None:
     image = steps.register()
-    with sides.database.engine.begin() as connection:
+    with comparison.database.engine.begin() as connection:
         connection.execute(jobs.delete())
     found = reconcile()
     assert found.exit_code == 1
@@ -523,19 +534,19 @@ def test_pending_image_without_a_job_is_found_and_queued(
 
 @pytest.mark.parametrize("column", ["date_sent", "date_created"])
 def test_lost_job_is_found_and_makes_way(
-    steps: Steps, s3: "S3Client", reconcile: Reconcile, sides: Sides, sent: Sent, column: str
+    steps: Steps, s3: "S3Client", reconcile: Reconcile, comparison: Comparison, sent: Sent, column: str
 ) -> None:
     image = steps.register()
     steps.reprocess()  # waits for the job that is lost
     assert reconcile().exit_code == 0
-    with sides.database.engine.begin() as connection:
+    with comparison.database.engine.begin() as connection:
         connection.execute(jobs.update().values(date_sent=None))
-    sent_long_ago(sides, column=column)
+    sent_long_ago(comparison, column=column)
     assert reconcile("--stuck-after", "3h").exit_code == 0
     assert reconcile().exit_code == 1
     assert reconcile("--repair").exit_code == 0
     assert sent()[-1] == ("image.reprocess", image.image_id, 3)
-    assert len(sides.database.read(Store.jobs, BUCKET, KEY)) == 1
+    assert len(steps.jobs()) == 1
     for square in SQUARES:
         put_thumb(s3, steps.image(), square)
     steps.processed(steps.image())
@@ -544,26 +555,28 @@ def test_lost_job_is_found_and_makes_way(
 
 
 def test_answer_of_a_job_that_was_not_lost_after_all_ends_in_a_ready_image(
-    steps: Steps, sides: Sides, open_jobs: Callable[[], int]
+    steps: Steps, comparison: Comparison, open_jobs: Callable[[], int]
 ) -> None:
     image = steps.register()
-    sent_long_ago(sides)
-    mend_all_stuck(sides)
+    sent_long_ago(comparison)
+    mend_all_stuck(comparison)
     steps.processed(image, etag="late")
     while steps.image().status == "pending":
-        [job, *_] = sides.database.read(Store.jobs, BUCKET, KEY)
-        steps.processed(Image(**{**vars(steps.image()), "generation": job.generation}))
+        [job, *_] = steps.jobs()
+        steps.processed(Image(**{**vars(steps.image()), "generation": job.registration.generation}))
     assert steps.image().status == "ready"
     assert open_jobs() == 0
 
 
-def test_lost_deletion_is_done_before_the_image_that_waits_for_it(steps: Steps, sides: Sides, sent: Sent) -> None:
+def test_lost_deletion_is_done_before_the_image_that_waits_for_it(
+    steps: Steps, comparison: Comparison, sent: Sent
+) -> None:
     first = steps.register()
     steps.processed(first)
     steps.delete()
     second = steps.register(caller=BERT)
-    sent_long_ago(sides)
-    mend_all_stuck(sides)
+    sent_long_ago(comparison)
+    mend_all_stuck(comparison)
     assert sent()[-1] == ("image.deleted", first.image_id, 1)
     steps.thumbs_deleted(first)
     assert sent()[-1] == ("image.reprocess", second.image_id, 2)
@@ -572,41 +585,44 @@ def test_lost_deletion_is_done_before_the_image_that_waits_for_it(steps: Steps, 
 
 
 def test_lost_job_of_a_deleted_image_makes_way_for_its_deletion(
-    steps: Steps, sides: Sides, sent: Sent, open_jobs: Callable[[], int]
+    steps: Steps, comparison: Comparison, sent: Sent, open_jobs: Callable[[], int]
 ) -> None:
     image = steps.register()
     steps.delete()
-    sent_long_ago(sides)
-    mend_all_stuck(sides)
+    sent_long_ago(comparison)
+    mend_all_stuck(comparison)
     assert sent()[-1] == ("image.deleted", image.image_id, 1)
     steps.thumbs_deleted(image)
     assert open_jobs() == 0
 
 
-def test_key_that_is_stuck_no_more_when_it_would_be_mended_is_left(steps: Steps, sides: Sides, sent: Sent) -> None:
+def test_key_that_is_stuck_no_more_when_it_would_be_mended_is_left(
+    steps: Steps, comparison: Comparison, sent: Sent
+) -> None:
     image = steps.register()
-    sent_long_ago(sides)
-    [finding] = findings(reconciliation.find_stuck(sides, LONG_AGO))
+    sent_long_ago(comparison)
+    [finding] = findings(reconciliation.find_stuck(comparison, LONG_AGO))
     assert isinstance(finding, Stuck)
     steps.processed(image)
-    assert sides.database.transact(reconciliation.mend_stuck, sides, finding, LONG_AGO) == Outcome.WELL
+    outcome = comparison.database.transact(reconciliation.mend_stuck, comparison, finding, LONG_AGO)
+    assert outcome == Outcome.ALREADY_FINE
     assert (steps.image().status, len(sent())) == ("ready", 1)
 
 
 def test_keys_stuck_are_gone_through_a_page_at_a_time(
-    steps: Steps, sides: Sides, monkeypatch: pytest.MonkeyPatch
+    steps: Steps, comparison: Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconciliation, "PAGE", 2)
     expected = {steps.register(f"a/{number}").s3_key for number in range(5)}
     steps.register("elsewhere", bucket="elsewhere")
-    sent_long_ago(sides)
-    assert {finding.key for finding in findings(reconciliation.find_stuck(sides, LONG_AGO))} == expected
+    sent_long_ago(comparison)
+    assert {finding.key for finding in findings(reconciliation.find_stuck(comparison, LONG_AGO))} == expected
 
 
-def mend_all_stuck(sides: Sides) -> None:
-    for finding in findings(reconciliation.find_stuck(sides, LONG_AGO)):
+def mend_all_stuck(comparison: Comparison) -> None:
+    for finding in findings(reconciliation.find_stuck(comparison, LONG_AGO)):
         assert isinstance(finding, Stuck)
-        assert sides.database.transact(reconciliation.mend_stuck, sides, finding, LONG_AGO) == Outcome.MENDED
+        assert comparison.database.transact(reconciliation.mend_stuck, comparison, finding, LONG_AGO) == Outcome.MENDED
 
 
 # --- telling ---

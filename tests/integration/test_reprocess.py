@@ -12,14 +12,16 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
-from catalog import reprocessing, use_cases
+from catalog import use_cases
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.adapters.store import Store
 from catalog.adapters.tables import reprocess_runs
 from catalog.cli import main
 from catalog.domain import Image
-from catalog.reprocessing import Pace, Run, Selection
-from catalog_steps import ANNA, BERT, Sent, Steps, picture
+from catalog.runs import Run, Selection
+from catalog.upkeep import reprocessing
+from catalog.upkeep.reprocessing import Pace
+from catalog_steps import ANNA, BERT, Sent, Steps
 from chassis.database.database import Database
 from deadlines import until
 
@@ -97,9 +99,7 @@ def gallery(steps: Steps, catalog_database: Database[Store]) -> None:
         if key == "failed":
             steps.failed(image)
         elif key != "pending":
-            steps.processed(image)
-    recipe_2 = replace(steps.image("new"), picture=replace(picture(), recipe=2))
-    catalog_database.transact(Store.update_image, recipe_2)
+            steps.processed(image, recipe=2 if key == "new" else 1)
     steps.processed(steps.register("bert's", BERT))
     catalog_database.transact(use_cases.create_collection, ANNA, "c")
     for key in ("new", "failed"):
@@ -263,7 +263,7 @@ def test_signal_ends_a_run_that_waits_and_says_how_to_go_on(
 ) -> None:
     register(steps, 3)
     process = start("--all", "--in-flight", "1")
-    until(lambda: steps.database.read(Store.jobs, "pics", "a/0") or last_done(database), 30, "the first is queued")
+    until(lambda: steps.jobs("a/0") or last_done(database), 30, "the first is queued")
     process.send_signal(number)
     said, _ = process.communicate(timeout=30)
     run = last_run(database)

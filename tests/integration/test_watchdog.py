@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from catalog.adapters.store import Store
 from catalog.adapters.tables import images, jobs, outbox
-from catalog.watchdog import Watchdog
+from catalog.jobs.watchdog import Watchdog
 from catalog_steps import Sent, Steps
 from chassis.broker import topology
 from chassis.broker.depths import Depths

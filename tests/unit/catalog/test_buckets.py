@@ -1,7 +1,7 @@
 import pytest
 
 from catalog.buckets import Bucket, Buckets, aws_url
-from catalog.domain import BucketMissingError, BucketNotAllowedError, KeyNotAllowedError
+from catalog.errors import BucketMissingError, BucketNotAllowedError, KeyNotAllowedError
 
 OPEN = Bucket(aws_url("open"), ("",), {"anna/": "id-anna", "anna/shared/": "id-bert"})
 NARROW = Bucket("https://cdn.test/", ("public/", "more/"), {"anna/": "id-anna"})

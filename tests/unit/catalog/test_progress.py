@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from catalog.operating import progress
+from catalog.upkeep import progress
 
 
 def test_without_a_terminal_there_is_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
@@ -28,7 +28,7 @@ def test_without_a_terminal_there_is_a_line_now_and_then(capsys: pytest.CaptureF
 
 @pytest.mark.parametrize(("total", "figure"), [("10", "3/10"), ("None", " 3")])
 def test_on_a_terminal_there_is_a_bar_that_says_why_it_waits(total: str, figure: str) -> None:
-    code = f"from catalog.operating.progress import shown\nwith shown('queued', {total}) as bar: bar.reached(3, 'why')"
+    code = f"from catalog.upkeep.progress import shown\nwith shown('queued', {total}) as bar: bar.reached(3, 'why')"
     terminal, end = pty.openpty()
     done = subprocess.run([sys.executable, "-c", code], check=True, stderr=end, stdout=subprocess.PIPE)
     os.close(end)

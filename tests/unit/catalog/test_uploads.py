@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from catalog.adapters.signing import make_uploads
-from catalog.domain import UnacceptableKeyError
+from catalog.errors import UnacceptableKeyError
 from catalog.settings import BucketSettings, ServeSettings
 from catalog.uploads import CONTENT_TYPES, check_filename
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from catalog.domain import BucketMissingError, BucketNotAllowedError, KeyNotAllowedError
+from catalog.errors import BucketMissingError, BucketNotAllowedError, KeyNotAllowedError
 
 AWS = "https://s3.amazonaws.com/"
 

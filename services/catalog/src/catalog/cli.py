@@ -3,12 +3,12 @@
 import click
 
 from catalog.bootstrap import make_database
-from catalog.domain import CatalogError
-from catalog.operating import dead_letters, installation
-from catalog.operating.check_storage import check_storage
-from catalog.operating.reconcile import reconcile
-from catalog.operating.reprocess import reprocess
+from catalog.errors import CatalogError
 from catalog.settings import MigrateSettings, ServeSettings, WorkerSettings
+from catalog.upkeep import dead_letters_command, installation_command
+from catalog.upkeep.check_storage_command import check_storage
+from catalog.upkeep.reconciliation_command import reconcile
+from catalog.upkeep.reprocessing_command import reprocess
 from catalog.worker import make_worker
 from chassis import commands, logs, tokens, worker
 from chassis.commands import Commands
@@ -49,8 +49,8 @@ def migrate() -> None:
     commands.tell_of_migration(database.migrate())
 
 
-main.add_command(dead_letters.group)
-main.add_command(installation.group)
+main.add_command(dead_letters_command.group)
+main.add_command(installation_command.group)
 main.add_command(check_storage)
 main.add_command(reprocess)
 main.add_command(reconcile)

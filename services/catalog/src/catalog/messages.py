@@ -1,13 +1,26 @@
-"""The messages of catalog: jobs out; imaging's answers and the end of users in.
+"""The messages of catalog: jobs are sent; imaging's answers and `user.deleted` are received.
 
-Only the fields that are read here are declared; whatever else a sender adds is let through.
+Only the fields that are read here are declared; others are ignored.
 """
 
 from typing import Annotated, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from catalog.domain import Fault, Installation, Job, JobKind, Outcome, Picture, Thumb, is_acceptable_key
+from catalog.domain import (
+    Answer,
+    Failed,
+    Fault,
+    Installation,
+    Job,
+    JobKind,
+    Picture,
+    Processed,
+    Registration,
+    Thumb,
+    ThumbsDeleted,
+)
+from catalog.keys import is_acceptable_key
 from chassis import request_ids
 from chassis.envelope import Event, MalformedMessageError
 
@@ -20,6 +33,7 @@ USER_DELETED = "user.deleted"
 ANSWERS = (IMAGE_PROCESSED, IMAGE_FAILED, THUMBS_DELETED)
 TAKEN = (*ANSWERS, USER_DELETED)
 JOBS = get_args(JobKind)
+DELETIONS = ("image.deleted", THUMBS_DELETED)
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 
@@ -40,14 +54,17 @@ def _acceptable_key(key: str) -> str:
     return key
 
 
-class _Job(_Message):
+class _AboutImage(_Message):
     image_id: str = Field(pattern=r"^[0-9a-f-]{36}$")
     generation: int = Field(ge=1, lt=2**31)
     s3_bucket: str = Field(pattern=r"^[A-Za-z0-9._-]{1,255}$")
     s3_key: Annotated[str, AfterValidator(_acceptable_key)]
 
+    def registration(self) -> Registration:
+        return Registration(self.image_id, self.generation, self.s3_bucket, self.s3_key)
 
-class _Processed(_Job):
+
+class _Processed(_AboutImage):
     source_etag: str
     content_type: str
     bytes: int
@@ -59,13 +76,13 @@ class _Processed(_Job):
     recipe: int
 
 
-class _Failed(_Job):
+class _Failed(_AboutImage):
     code: str
     detail: str
-    newest_generation: int = Field(0, ge=0, lt=2**31 - 1)  # not told by an earlier release
+    newest_generation: int = Field(0, ge=0, lt=2**31 - 1)  # an earlier release does not send it
 
 
-class _ThumbsDeleted(_Job):
+class _ThumbsDeleted(_AboutImage):
     newest_generation: int = Field(0, ge=0, lt=2**31 - 1)
 
 
@@ -74,55 +91,56 @@ class _UserDeleted(_Message):
 
 
 def job_event(job: Job, installation: Installation) -> Event:
-    """Tell imaging of JOB, and by INSTALLATION whose thumbs it may touch."""
+    """Return the message that asks imaging for `job`; `installation` says whose thumbs it may touch."""
+    about = job.registration
     data = {
-        "image_id": job.image_id,
-        "generation": job.generation,
-        "s3_bucket": job.s3_bucket,
-        "s3_key": job.s3_key,
+        "image_id": about.image_id,
+        "generation": about.generation,
+        "s3_bucket": about.s3_bucket,
+        "s3_key": about.s3_key,
         "installation_id": installation.installation_id,
         "owns_unmarked": installation.owns_unmarked,
     }
-    return Event(job.kind, SOURCE, job.image_id, job.request_id or request_ids.current(), data)
+    return Event(job.kind, SOURCE, about.image_id, job.request_id or request_ids.current(), data)
 
 
-def read_outcome(event: Event) -> Outcome:
-    """Read imaging's answer; raises MalformedMessageError."""
+def read_answer(event: Event) -> Answer:
+    """Read imaging's answer to a job. Raise `MalformedMessageError` if `event` is none."""
     try:
         match event.type:
             case "image.processed":
                 return _processed(_Processed.model_validate(event.data))
             case "image.failed":
                 failed = _Failed.model_validate(event.data)
-                return _outcome(failed, error=Fault(failed.code, failed.detail), newest=failed.newest_generation)
+                return Failed(failed.registration(), Fault(failed.code, failed.detail), failed.newest_generation)
             case "image.thumbs-deleted":
                 deleted = _ThumbsDeleted.model_validate(event.data)
-                return _outcome(deleted, newest=deleted.newest_generation)
+                return ThumbsDeleted(deleted.registration(), deleted.newest_generation)
             case other:
                 raise MalformedMessageError(f"{other} is no answer of imaging")
     except ValidationError as fault:
         raise MalformedMessageError(str(fault)) from fault
 
 
-def read_subject(event: Event) -> Outcome | None:
-    """Read which image and generation a job or an answer is about, as an outcome of nothing; None for other events."""
+def read_registration(event: Event) -> Registration | None:
+    """Read which image and generation a job or an answer is about; return None for other events."""
     if event.type not in {*JOBS, *ANSWERS}:
         return None
     try:
-        return _outcome(_Job.model_validate(event.data))
+        return _AboutImage.model_validate(event.data).registration()
     except ValidationError:
         return None
 
 
 def read_deleted_user(event: Event) -> str:
-    """Read the id of the user that is gone; raises MalformedMessageError."""
+    """Read the id of the user who was deleted. Raise `MalformedMessageError` if there is none."""
     try:
         return _UserDeleted.model_validate(event.data).user_id
     except ValidationError as fault:
         raise MalformedMessageError(str(fault)) from fault
 
 
-def _processed(message: _Processed) -> Outcome:
+def _processed(message: _Processed) -> Processed:
     picture = Picture(
         width=message.width,
         height=message.height,
@@ -134,8 +152,4 @@ def _processed(message: _Processed) -> Outcome:
         source_etag=message.source_etag,
         recipe=message.recipe,
     )
-    return _outcome(message, picture=picture)
-
-
-def _outcome(message: _Job, *, picture: Picture | None = None, error: Fault | None = None, newest: int = 0) -> Outcome:
-    return Outcome(message.s3_bucket, message.s3_key, message.image_id, message.generation, picture, error, newest)
+    return Processed(message.registration(), picture)

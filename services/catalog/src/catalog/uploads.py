@@ -1,17 +1,11 @@
 """Signed uploads: an S3 POST policy bound to a user's own fresh prefix, to a type, to a size, for ten minutes."""
 
-import base64
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from catalog import use_cases
-from catalog.domain import UnacceptableKeyError, check_key
-from chassis.tokens import Principal
-
-if TYPE_CHECKING:
-    from catalog.adapters.store import Store
+from catalog.errors import UnacceptableKeyError
+from catalog.keys import check_key
 
 VALID_S = 600
 # What imaging takes, by the extensions of file names. Nothing that a browser would run: no SVG, no HTML.
@@ -31,8 +25,6 @@ CONTENT_TYPES: Mapping[str, str] = {
 DEFAULT_TYPE = "image/jpeg"
 # To be replaced by the client, before the form is sent: not every server does it.
 PLACEHOLDER = "${filename}"
-# 15 random bytes are 24 letters and digits.
-_PREFIX_BYTES = 15
 
 
 class PostSigner(Protocol):
@@ -85,11 +77,3 @@ def check_filename(filename: str) -> None:
     if PLACEHOLDER in filename:
         raise UnacceptableKeyError(f"Must not contain {PLACEHOLDER}, which S3 would replace")
     check_key(f"{'x' * 24}/{filename}")
-
-
-def hand_out_prefix(store: "Store", caller: Principal) -> str:
-    """Give CALLER a fresh prefix; images under it can be registered by them only."""
-    use_cases.admit(store, caller)
-    prefix = base64.b32encode(secrets.token_bytes(_PREFIX_BYTES)).decode().lower()
-    store.add_upload_prefix(prefix, caller.user_id)
-    return prefix

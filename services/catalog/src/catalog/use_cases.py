@@ -1,31 +1,27 @@
 """What catalog does for its callers, each a function that reads like its sentence in the contract."""
 
+import base64
+import secrets
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from catalog import queueing
+from catalog.adapters.store import Position, Store
 from catalog.buckets import Buckets
-from catalog.domain import (
-    Collection,
-    CollectionNotFoundError,
-    Image,
-    ImageNotFoundError,
-    KeyNotAllowedError,
-    UserGoneError,
-)
+from catalog.domain import Collection, Image
+from catalog.errors import CollectionNotFoundError, ImageNotFoundError, KeyNotAllowedError, UserGoneError
+from catalog.key_queue import KeyQueue
 from chassis.clock import now
 from chassis.tokens import Principal
 
-if TYPE_CHECKING:
-    from catalog.adapters.store import Position, Store
-
 Check = Callable[[Image], None]
 
+# 15 random bytes are 24 letters and digits.
+_PREFIX_BYTES = 15
 
-def admit(store: "Store", caller: Principal) -> None:
-    """Let CALLER in for this transaction; raises UserGoneError if they were deleted since their token was signed."""
+
+def admit(store: Store, caller: Principal) -> None:
+    """Let `caller` in for this transaction. Raise `UserGoneError` if they were deleted since their token was signed."""
     store.lock_user(caller.user_id, shared=True)
     if store.is_deleted_user(caller.user_id):
         raise UserGoneError
@@ -34,7 +30,7 @@ def admit(store: "Store", caller: Principal) -> None:
 # --- images ---
 
 
-def public_image(store: "Store", s3_key: str) -> Image:
+def public_image(store: Store, s3_key: str) -> Image:
     """Show an image to anybody; raises ImageNotFoundError."""
     image = store.image(s3_key)
     if image is None:
@@ -42,7 +38,7 @@ def public_image(store: "Store", s3_key: str) -> Image:
     return image
 
 
-def own_image(store: "Store", caller: Principal, s3_key: str, *, locked: bool = False) -> Image:
+def own_image(store: Store, caller: Principal, s3_key: str, *, locked: bool = False) -> Image:
     """Show an image to its owner; anybody else gets ImageNotFoundError, as if it were not there."""
     image = store.image(s3_key, locked=locked)
     if image is None or image.user_id != caller.user_id:
@@ -51,7 +47,7 @@ def own_image(store: "Store", caller: Principal, s3_key: str, *, locked: bool = 
 
 
 def register_image(  # noqa: PLR0913 - the fields of one form
-    store: "Store",
+    store: Store,
     caller: Principal,
     buckets: Buckets,
     *,
@@ -60,17 +56,17 @@ def register_image(  # noqa: PLR0913 - the fields of one form
     title: str,
     description: str,
 ) -> Image:
-    """Register an original, and have it processed.
+    """Register an original, and queue its processing.
 
-    Raises KeyNotAllowedError, also under a prefix that the signed post handed to somebody else; ImageExistsError;
-    UserGoneError.
+    Raise `KeyNotAllowedError`, also for a prefix that was handed out to another user for uploads; `ImageExistsError`;
+    `UserGoneError`.
     """
     admit(store, caller)
     buckets.check(s3_bucket, s3_key, caller.user_id)
     owner = store.owner_of_upload_prefix(s3_key.partition("/")[0])
     if owner not in {None, caller.user_id}:
         raise KeyNotAllowedError
-    moment = now()
+    queue = store.key_queue(s3_key, s3_bucket)
     image = Image(
         image_id=str(uuid.uuid4()),
         user_id=caller.user_id,
@@ -80,23 +76,22 @@ def register_image(  # noqa: PLR0913 - the fields of one form
         description=description,
         status="pending",
         generation=1,
-        date_created=moment,
-        date_updated=moment,
-        date_pending=moment,
+        date_created=queue.moment,
+        date_updated=queue.moment,
+        date_pending=queue.moment,
     )
-    store.lock_key(s3_key)
-    store.add_image(image)
-    queueing.queue(store, queueing.job_for(image, "image.created"))
+    queue.register(image)
+    store.save(queue)
     return image
 
 
-def list_images(store: "Store", caller: Principal, limit: int, after: "Position | None") -> Sequence[Image]:
+def list_images(store: Store, caller: Principal, limit: int, after: Position | None) -> Sequence[Image]:
     """Give up to LIMIT of the caller's images, newest first, those after the position AFTER."""
     return store.images(caller.user_id, limit, after)
 
 
 def change_image(  # noqa: PLR0913 - the fields of one form
-    store: "Store",
+    store: Store,
     caller: Principal,
     s3_key: str,
     check: Check,
@@ -105,12 +100,12 @@ def change_image(  # noqa: PLR0913 - the fields of one form
     description: str | None,
     reprocess: bool,
 ) -> Image:
-    """Change the fields given of the caller's image, if CHECK lets its present state pass; have it processed anew.
+    """Change the given fields of the caller's image, and queue its processing if asked to.
 
-    Title and description leave the generation alone: a result on its way still fits.
+    `check` raises if the present state of the image is not the one that the caller expects. Title and description leave
+    the generation alone: a result that is on its way still fits.
     """
-    admit(store, caller)
-    image = _hold_own_image(store, caller, s3_key)
+    queue, image = _own_queue(store, caller, s3_key)
     check(image)
     changed = replace(
         image,
@@ -118,36 +113,44 @@ def change_image(  # noqa: PLR0913 - the fields of one form
         description=image.description if description is None else description,
     )
     if reprocess:
-        changed = queueing.renew(store, changed)
-    if changed != image:
-        changed = replace(changed, date_updated=now())
-        store.update_image(changed)
+        changed = queue.renew(changed)
+    elif changed != image:
+        changed = replace(changed, date_updated=queue.moment)
+        queue.registered = changed
+    store.save(queue)
     return changed
 
 
-def delete_image(store: "Store", caller: Principal, s3_key: str, check: Check) -> None:
-    """Delete the caller's image, if CHECK lets its present state pass, and have its thumbs taken out of S3."""
-    admit(store, caller)
-    image = _hold_own_image(store, caller, s3_key)
+def delete_image(store: Store, caller: Principal, s3_key: str, check: Check) -> None:
+    """Delete the caller's image with its memberships, and queue the deletion of its thumbs; `check` as for a change."""
+    queue, image = _own_queue(store, caller, s3_key)
     check(image)
-    forget_image(store, image)
+    queue.withdraw(image)
+    store.save(queue)
 
 
-def forget_image(store: "Store", image: Image) -> None:
-    """Delete IMAGE, whose key is locked, with its memberships; its thumbs go when the jobs before are answered."""
-    store.delete_image(image.image_id)
-    queueing.withdraw(store, image)
+def _own_queue(store: Store, caller: Principal, s3_key: str) -> tuple[KeyQueue, Image]:
+    """Lock and load the caller's image and its jobs. Raise `ImageNotFoundError` or `UserGoneError`."""
+    admit(store, caller)
+    queue = store.key_queue(s3_key)
+    image = queue.image
+    if image is None or image.user_id != caller.user_id:
+        raise ImageNotFoundError
+    return queue, image
 
 
-def _hold_own_image(store: "Store", caller: Principal, s3_key: str) -> Image:
-    store.lock_key(s3_key)
-    return own_image(store, caller, s3_key, locked=True)
+def hand_out_prefix(store: Store, caller: Principal) -> str:
+    """Return a fresh prefix for uploads; images below it can be registered by `caller` only."""
+    admit(store, caller)
+    prefix = base64.b32encode(secrets.token_bytes(_PREFIX_BYTES)).decode().lower()
+    store.add_upload_prefix(prefix, caller.user_id)
+    return prefix
 
 
 # --- collections ---
 
 
-def public_collection(store: "Store", name: str) -> Collection:
+def public_collection(store: Store, name: str) -> Collection:
     """Show a collection to anybody; raises CollectionNotFoundError."""
     collection = store.collection(name)
     if collection is None:
@@ -155,7 +158,7 @@ def public_collection(store: "Store", name: str) -> Collection:
     return collection
 
 
-def own_collection(store: "Store", caller: Principal, name: str, *, locked: bool = False) -> Collection:
+def own_collection(store: Store, caller: Principal, name: str, *, locked: bool = False) -> Collection:
     """Show a collection to its owner; anybody else gets CollectionNotFoundError."""
     collection = store.collection(name, locked=locked)
     if collection is None or collection.user_id != caller.user_id:
@@ -163,7 +166,7 @@ def own_collection(store: "Store", caller: Principal, name: str, *, locked: bool
     return collection
 
 
-def create_collection(store: "Store", caller: Principal, name: str) -> Collection:
+def create_collection(store: Store, caller: Principal, name: str) -> Collection:
     """Make an empty collection; raises CollectionNameTakenError or UserGoneError."""
     admit(store, caller)
     collection = Collection(str(uuid.uuid4()), caller.user_id, name, now())
@@ -171,16 +174,16 @@ def create_collection(store: "Store", caller: Principal, name: str) -> Collectio
     return collection
 
 
-def list_collections(store: "Store", caller: Principal, limit: int, after: "Position | None") -> Sequence[Collection]:
+def list_collections(store: Store, caller: Principal, limit: int, after: Position | None) -> Sequence[Collection]:
     """Give up to LIMIT of the caller's collections, newest first, those after the position AFTER."""
     return store.collections(caller.user_id, limit, after)
 
 
 def delete_collection(
-    store: "Store",
+    store: Store,
     caller: Principal,
     name: str,
-    check: Callable[["Store", Collection], None],
+    check: Callable[[Store, Collection], None],
 ) -> None:
     """Delete the caller's collection, if CHECK lets its present state pass; its images stay."""
     admit(store, caller)
@@ -192,12 +195,12 @@ def delete_collection(
 # --- membership ---
 
 
-def list_members(store: "Store", collection: Collection, limit: int, after: int) -> Sequence[tuple[int, Image]]:
+def list_members(store: Store, collection: Collection, limit: int, after: int) -> Sequence[tuple[int, Image]]:
     """Give up to LIMIT (position, image) of COLLECTION in the order they were added, those after AFTER."""
     return store.members(collection.collection_id, limit, after)
 
 
-def get_member(store: "Store", caller: Principal, name: str, s3_key: str) -> Image:
+def get_member(store: Store, caller: Principal, name: str, s3_key: str) -> Image:
     """Show an image if it is in the caller's collection; raises CollectionNotFoundError or ImageNotFoundError."""
     collection = own_collection(store, caller, name)
     image = own_image(store, caller, s3_key)
@@ -206,7 +209,7 @@ def get_member(store: "Store", caller: Principal, name: str, s3_key: str) -> Ima
     return image
 
 
-def add_member(store: "Store", caller: Principal, name: str, s3_key: str) -> Image:
+def add_member(store: Store, caller: Principal, name: str, s3_key: str) -> Image:
     """Put an image of the caller into one of the caller's collections; doing it again changes nothing."""
     admit(store, caller)
     collection = own_collection(store, caller, name, locked=True)
@@ -215,7 +218,7 @@ def add_member(store: "Store", caller: Principal, name: str, s3_key: str) -> Ima
     return image
 
 
-def remove_member(store: "Store", caller: Principal, name: str, s3_key: str) -> None:
+def remove_member(store: Store, caller: Principal, name: str, s3_key: str) -> None:
     """Take an image of the caller out of a collection; one that was no member is out already."""
     admit(store, caller)
     collection = own_collection(store, caller, name, locked=True)

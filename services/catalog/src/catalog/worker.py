@@ -6,13 +6,15 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from catalog import messages, results
+from catalog import messages
 from catalog.adapters.store import Store
 from catalog.adapters.tables import outbox
 from catalog.bootstrap import checks, make_database
-from catalog.dead_letters import keep
+from catalog.jobs import results
+from catalog.jobs.watchdog import Watchdog
 from catalog.settings import WorkerSettings
-from catalog.watchdog import Watchdog
+from catalog.upkeep.dead_letters import keep
+from catalog.users import forget_user
 from chassis.broker.consumer import Consumer, TransientError
 from chassis.broker.depths import Depths
 from chassis.broker.drain import Drain
@@ -76,9 +78,9 @@ def handle(database: Database[Store], event: Event, _attempt: int) -> None:
     try:
         if event.type == messages.USER_DELETED:
             user_id = messages.read_deleted_user(event)
-            if not results.forget_user(database.transact, user_id, FORGET_S):
+            if not forget_user(database.transact, user_id, FORGET_S):
                 raise TransientError(f"more to forget of user {user_id}")
         else:
-            database.transact(results.apply, messages.read_outcome(event))
+            database.transact(results.apply, messages.read_answer(event))
     except DependencyDownError as fault:
         raise TransientError(str(fault)) from fault

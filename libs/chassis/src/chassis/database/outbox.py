@@ -41,15 +41,20 @@ def table(metadata: sa.MetaData) -> sa.Table:
 
 
 def add(connection: sa.Connection, outbox: sa.Table, event: Event) -> None:
-    """Write EVENT into OUTBOX as part of the transaction of CONNECTION; it leaves only if that commits.
+    """Write `event` into `outbox` as part of the transaction of `connection`; it is sent only if that commits."""
+    connection.execute(entry(outbox, event))
+    wake_relays(connection)
 
-    PostgreSQL wakes the relays by then; what they miss, they find when they look by themselves.
-    """
-    connection.execute(
-        outbox.insert().values(
-            id=event.event_id, type=event.type, body=event.encode(), state="due", date_created=event.time
-        )
+
+def entry(outbox: sa.Table, event: Event) -> sa.Insert:
+    """Return the statement that writes `event` into `outbox`; `wake_relays` is called in the same transaction."""
+    return outbox.insert().values(
+        id=event.event_id, type=event.type, body=event.encode(), state="due", date_created=event.time
     )
+
+
+def wake_relays(connection: sa.Connection) -> None:
+    """Wake the relays when the transaction of `connection` commits; what they miss, they find when they poll."""
     wakeup.notify(connection, CHANNEL)
 
 

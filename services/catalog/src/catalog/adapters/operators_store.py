@@ -7,10 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from catalog.adapters.rows import image_from_row
-from catalog.adapters.store import Store
-from catalog.adapters.tables import images, installation, jobs, memberships, outbox, reprocess_runs
-from catalog.domain import Image, Installation
-from catalog.reprocessing import Run, Selection
+from catalog.adapters.store import Store, given_up
+from catalog.adapters.tables import dead_letters, images, installation, jobs, memberships, outbox, reprocess_runs
+from catalog.domain import DeadLetter, DeadLetterSummary, Image, Installation
+from catalog.errors import DeadLetterNotFoundError
+from catalog.runs import Run, Selection
 from chassis.clock import now
 from chassis.database import fingerprint
 
@@ -34,6 +35,29 @@ class OperatorsStore(Store):
         """Take events of TYPES that have not left yet out of the outbox."""
         self._connection.execute(outbox.delete().where(outbox.c.state == "due", outbox.c.type.in_(types)))
 
+    # --- dead letters ---
+
+    def dead_letter(self, dead_letter_id: int) -> DeadLetter:
+        """Find a dead letter and hold it until the transaction ends; raises DeadLetterNotFoundError."""
+        query = sa.select(dead_letters).where(dead_letters.c.dead_letter_id == dead_letter_id).with_for_update()
+        row = self._connection.execute(query).mappings().first()
+        if row is None:
+            raise DeadLetterNotFoundError(dead_letter_id)
+        return DeadLetter(**row)
+
+    def dead_letters(
+        self, queue: str | None, reason: str | None, limit: int, after: int = 0
+    ) -> Sequence[DeadLetterSummary]:
+        """Give up to LIMIT dead letters, oldest first, numbered above AFTER, of QUEUE and REASON if given."""
+        summary = [column for column in dead_letters.c if column is not dead_letters.c.body]
+        query = sa.select(*summary).where(dead_letters.c.dead_letter_id > after, *given_up(queue, reason))
+        query = query.order_by(dead_letters.c.dead_letter_id).limit(limit)
+        return [DeadLetterSummary(**row) for row in self._connection.execute(query).mappings()]
+
+    def remove_dead_letter(self, dead_letter_id: int) -> None:
+        """Forget a dead letter."""
+        self._connection.execute(dead_letters.delete().where(dead_letters.c.dead_letter_id == dead_letter_id))
+
     # --- selections and runs of reprocessing ---
 
     def unknown_keys(self, keys: Sequence[str]) -> Sequence[str]:
@@ -56,15 +80,10 @@ class OperatorsStore(Store):
         )
         return [(row.image_id, row.s3_key) for row in self._connection.execute(query)]
 
-    def still_selected(self, selection: Selection, image_ids: Sequence[str]) -> Sequence[Image]:
-        """Give those of IMAGE_IDS, whose keys are locked, that are of SELECTION; held until the transaction ends."""
-        query = (
-            sa.select(images)
-            .where(images.c.image_id.in_(image_ids), *_conditions(selection))
-            .order_by(images.c.image_id)
-            .with_for_update()
-        )
-        return [image_from_row(row) for row in self._connection.execute(query).mappings()]
+    def still_selected(self, selection: Selection, image_ids: Sequence[str]) -> Collection[str]:
+        """Return those of `image_ids` that are of `selection`."""
+        query = sa.select(images.c.image_id).where(images.c.image_id.in_(image_ids), *_conditions(selection))
+        return set(self._connection.scalars(query))
 
     def count_open_keys(self, limit: int) -> int:
         """Count the keys that have jobs, as far as LIMIT."""

@@ -1,10 +1,11 @@
-"""Rows of the images table and the images that they stand for."""
+"""Rows of the tables `images` and `jobs`, and the images and jobs that they stand for."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from catalog.domain import Fault, Image, Picture, Thumb
+from catalog.adapters.tables import jobs
+from catalog.domain import Fault, Image, Job, Picture, Registration, Thumb
 
 _OF_IMAGE = (
     "image_id",
@@ -21,9 +22,12 @@ _OF_IMAGE = (
 )
 _OF_PICTURE = ("width", "height", "placeholder", "content_type", "bytes", "source_etag", "recipe")
 
+# A row may hold an image and a job: the columns of the job have a prefix.
+JOB_COLUMNS = tuple(column.label(f"job_{column.name.removeprefix('job_')}") for column in jobs.c)
+
 
 def image_from_row(row: Mapping[Any, Any]) -> Image:
-    """Make an image of a ROW of the images table."""
+    """Return the image of a row with the columns of `images`."""
     picture = None
     if row["width"] is not None:
         picture = Picture(
@@ -36,7 +40,7 @@ def image_from_row(row: Mapping[Any, Any]) -> Image:
 
 
 def row_from_image(image: Image) -> dict[str, Any]:
-    """Give the values of all columns for IMAGE."""
+    """Return the values of all columns of `images` for `image`."""
     row: dict[str, Any] = {name: getattr(image, name) for name in _OF_IMAGE}
     picture = image.picture
     row |= {name: None if picture is None else getattr(picture, name) for name in _OF_PICTURE}
@@ -45,3 +49,26 @@ def row_from_image(image: Image) -> dict[str, Any]:
     row["error_code"] = None if image.error is None else image.error.code
     row["error_detail"] = None if image.error is None else image.error.detail
     return row
+
+
+def job_from_row(row: Mapping[Any, Any]) -> Job:
+    """Return the job of a row with `JOB_COLUMNS`."""
+    return Job(
+        kind=row["job_kind"],
+        registration=Registration(row["job_image_id"], row["job_generation"], row["job_s3_bucket"], row["job_s3_key"]),
+        request_id=row["job_request_id"] or "",  # null in rows of a release that kept none
+        date_created=row["job_date_created"],
+        date_sent=row["job_date_sent"],
+        job_id=row["job_id"],
+    )
+
+
+def row_from_job(job: Job) -> dict[str, Any]:
+    """Return the values of all columns of `jobs` for a new `job`, but for the id, which the database gives."""
+    return {
+        "kind": job.kind,
+        **asdict(job.registration),
+        "request_id": job.request_id,
+        "date_created": job.date_created,
+        "date_sent": job.date_sent,
+    }

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
+from functools import cached_property
 
 import sqlalchemy as sa
 
-from catalog.adapters.rows import image_from_row, row_from_image
+from catalog import messages
+from catalog.adapters.rows import JOB_COLUMNS, image_from_row, job_from_row, row_from_image, row_from_job
 from catalog.adapters.tables import (
     collections,
     dead_letters,
@@ -19,35 +21,18 @@ from catalog.adapters.tables import (
     outbox,
     upload_prefixes,
 )
-from catalog.domain import (
-    Collection,
-    CollectionNameTakenError,
-    DeadLetter,
-    DeadLetterNotFoundError,
-    DeadLetterSummary,
-    Image,
-    ImageExistsError,
-    Installation,
-    Job,
-    Unanswered,
-)
+from catalog.domain import Collection, DeadLetter, Image, Installation, Unanswered
+from catalog.errors import CollectionNameTakenError
+from catalog.key_queue import KeyQueue
+from chassis import request_ids
 from chassis.clock import now
 from chassis.database import fingerprint
 from chassis.database import outbox as chassis_outbox
+from chassis.database.statements import execute_together
 from chassis.database.transactions import violated_constraint
 from chassis.envelope import Event
 
 Position = tuple[datetime, str]
-
-_OF_JOB = (
-    jobs.c.kind,
-    jobs.c.s3_bucket,
-    jobs.c.s3_key,
-    jobs.c.image_id,
-    jobs.c.generation,
-    sa.func.coalesce(jobs.c.request_id, "").label("request_id"),
-    jobs.c.job_id,
-)
 
 
 class Store:
@@ -58,29 +43,59 @@ class Store:
 
     # --- locks; SQLite has one writer at a time and needs none ---
 
-    def lock_key(self, s3_key: str) -> None:
-        """Hold S3_KEY until the transaction ends: its image and jobs are looked at and changed by one at a time."""
-        self._lock(f"key/{s3_key}", "pg_advisory_xact_lock")
-
     def lock_user(self, user_id: str, *, shared: bool) -> None:
-        """Hold USER_ID until the transaction ends; their deletion waits for all who hold it SHARED."""
+        """Lock `user_id` until the transaction ends; their deletion waits for all transactions that share the lock."""
         self._lock(f"user/{user_id}", "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock")
+
+    def lock_key(self, s3_key: str) -> None:
+        """Lock `s3_key` until the transaction ends: its image and jobs are read and changed by one at a time."""
+        self._lock(f"key/{s3_key}", "pg_advisory_xact_lock")
 
     def _lock(self, name: str, function: str) -> None:
         if self._connection.dialect.name == "postgresql":
             self._connection.execute(sa.text(f"SELECT {function}(hashtextextended(:name, 0))"), {"name": name})
 
-    # --- images ---
+    # --- a key with its image and jobs ---
 
-    def add_image(self, image: Image) -> None:
-        """Keep a new image; raises ImageExistsError."""
-        try:
-            with self._connection.begin_nested():
-                self._connection.execute(images.insert().values(row_from_image(image)))
-        except sa.exc.IntegrityError as fault:
-            if "s3_key" not in violated_constraint(fault):
-                raise
-            raise ImageExistsError from None
+    def key_queue(self, s3_key: str, s3_bucket: str | None = None) -> KeyQueue:
+        """Lock `s3_key` until the transaction ends, and load its image and its jobs in `s3_bucket`.
+
+        Without a bucket the jobs are those in the image's own.
+        """
+        self.lock_key(s3_key)
+        # A query of its own: one that also took the lock would see the rows as they were before it had the lock.
+        bucket = images.c.s3_bucket if s3_bucket is None else sa.literal(s3_bucket)
+        of_key = (
+            sa.select(sa.literal(1))
+            .subquery()
+            .outerjoin(images, images.c.s3_key == s3_key)
+            .outerjoin(jobs, (jobs.c.s3_key == s3_key) & (jobs.c.s3_bucket == bucket))
+        )
+        query = sa.select(images, *JOB_COLUMNS).select_from(of_key).order_by(jobs.c.job_id)
+        rows = self._connection.execute(query).mappings().all()
+        image = image_from_row(rows[0]) if rows[0]["image_id"] is not None else None
+        return KeyQueue(
+            s3_bucket=s3_bucket or (image.s3_bucket if image else ""),
+            s3_key=s3_key,
+            registered=image,
+            jobs=[job_from_row(row) for row in rows if row["job_id"] is not None],
+            moment=now(),
+            request_id=request_ids.current(),
+        )
+
+    def save(self, queue: KeyQueue) -> None:
+        """Save what has changed in `queue`, and send the job that is due, in the transaction that loaded it."""
+        events = [messages.job_event(job, self._own_installation) for job in queue.due]
+        entries = [chassis_outbox.entry(outbox, event) for event in events]
+        execute_together(self._connection, [*_image_changes(queue), *_job_changes(queue), *entries])
+        if events:
+            chassis_outbox.wake_relays(self._connection)
+
+    @cached_property
+    def _own_installation(self) -> Installation:
+        return self.installation()
+
+    # --- images ---
 
     def image(self, s3_key: str, *, locked: bool = False) -> Image | None:
         """Find an image by key; LOCKED holds it until the transaction ends."""
@@ -95,16 +110,6 @@ class Store:
             query = query.where(sa.tuple_(images.c.date_created, images.c.image_id) < sa.tuple_(*_bound(after)))
         query = query.order_by(images.c.date_created.desc(), images.c.image_id.desc()).limit(limit)
         return [image_from_row(row) for row in self._connection.execute(query).mappings()]
-
-    def update_image(self, image: Image) -> None:
-        """Keep the present state of IMAGE, which is locked."""
-        self._connection.execute(
-            images.update().where(images.c.image_id == image.image_id).values(row_from_image(image))
-        )
-
-    def delete_image(self, image_id: str) -> None:
-        """Delete an image; its memberships go with it."""
-        self._connection.execute(images.delete().where(images.c.image_id == image_id))
 
     # --- collections ---
 
@@ -166,28 +171,7 @@ class Store:
         )
         return [(row["position"], image_from_row(row)) for row in self._connection.execute(query).mappings()]
 
-    # --- jobs and events ---
-
-    def jobs(self, s3_bucket: str, s3_key: str) -> Sequence[Job]:
-        """Give the jobs of a key, which is locked; the first is with imaging, the others wait."""
-        query = (
-            sa.select(*_OF_JOB).where(jobs.c.s3_key == s3_key, jobs.c.s3_bucket == s3_bucket).order_by(jobs.c.job_id)
-        )
-        return [Job(**row) for row in self._connection.execute(query).mappings()]
-
-    def add_job(self, job: Job) -> Job:
-        """Put a job behind those of its key, which is locked; give it with its id."""
-        values = {name: value for name, value in asdict(job).items() if name != "job_id"}
-        insert = jobs.insert().values(date_created=now(), **values).returning(jobs.c.job_id)
-        return replace(job, job_id=self._connection.execute(insert).scalar_one())
-
-    def note_sent(self, job: Job) -> None:
-        """Remember that a job leaves for imaging now."""
-        self._connection.execute(jobs.update().where(jobs.c.job_id == job.job_id).values(date_sent=now()))
-
-    def remove_job(self, job_id: int) -> None:
-        """Take a job away."""
-        self._connection.execute(jobs.delete().where(jobs.c.job_id == job_id))
+    # --- events, and keys that get no further by themselves ---
 
     def send(self, event: Event) -> None:
         """Write EVENT into the outbox of this transaction."""
@@ -200,7 +184,6 @@ class Store:
         *,
         s3_bucket: str | None = None,
         after: str = "",
-        only: str | None = None,
     ) -> Sequence[tuple[str, str]]:
         """Give up to LIMIT (bucket, key) that get no further by themselves, ordered by key, with keys behind AFTER.
 
@@ -217,8 +200,6 @@ class Store:
         query = sa.select(keys.c.s3_bucket, keys.c.s3_key).where(keys.c.s3_key > after)
         if s3_bucket is not None:
             query = query.where(keys.c.s3_bucket == s3_bucket)
-        if only is not None:
-            query = query.where(keys.c.s3_key == only)
         query = query.order_by(keys.c.s3_key, keys.c.s3_bucket).limit(limit)
         return [(bucket, key) for bucket, key in self._connection.execute(query)]
 
@@ -264,33 +245,12 @@ class Store:
         with suppress(sa.exc.IntegrityError), self._connection.begin_nested():
             self._connection.execute(dead_letters.insert().values(values))
 
-    def dead_letter(self, dead_letter_id: int) -> DeadLetter:
-        """Find a dead letter and hold it until the transaction ends; raises DeadLetterNotFoundError."""
-        query = sa.select(dead_letters).where(dead_letters.c.dead_letter_id == dead_letter_id).with_for_update()
-        row = self._connection.execute(query).mappings().first()
-        if row is None:
-            raise DeadLetterNotFoundError(dead_letter_id)
-        return DeadLetter(**row)
-
-    def dead_letters(
-        self, queue: str | None, reason: str | None, limit: int, after: int = 0
-    ) -> Sequence[DeadLetterSummary]:
-        """Give up to LIMIT dead letters, oldest first, numbered above AFTER, of QUEUE and REASON if given."""
-        summary = [column for column in dead_letters.c if column is not dead_letters.c.body]
-        query = sa.select(*summary).where(dead_letters.c.dead_letter_id > after, *_given_up(queue, reason))
-        query = query.order_by(dead_letters.c.dead_letter_id).limit(limit)
-        return [DeadLetterSummary(**row) for row in self._connection.execute(query).mappings()]
-
     def count_dead_letters(self, queue: str | None = None, reason: str | None = None) -> Sequence[tuple[str, str, int]]:
         """Count the dead letters, of QUEUE and REASON if given: (queue, reason, how many)."""
         columns = (dead_letters.c.queue, dead_letters.c.reason)
-        query = sa.select(*columns, sa.func.count()).where(*_given_up(queue, reason))
+        query = sa.select(*columns, sa.func.count()).where(*given_up(queue, reason))
         query = query.group_by(*columns).order_by(*columns)
         return [(queue, reason, count) for queue, reason, count in self._connection.execute(query)]
-
-    def remove_dead_letter(self, dead_letter_id: int) -> None:
-        """Forget a dead letter."""
-        self._connection.execute(dead_letters.delete().where(dead_letters.c.dead_letter_id == dead_letter_id))
 
     # --- users and what was handed out to them ---
 
@@ -327,7 +287,7 @@ def _unanswered_since(before: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     )
 
 
-def _given_up(queue: str | None, reason: str | None) -> list[sa.ColumnElement[bool]]:
+def given_up(queue: str | None, reason: str | None) -> list[sa.ColumnElement[bool]]:
     """Give the conditions under which a dead letter is of QUEUE and REASON, where those are given."""
     given = ((dead_letters.c.queue, queue), (dead_letters.c.reason, reason))
     return [column == value for column, value in given if value is not None]
@@ -335,3 +295,26 @@ def _given_up(queue: str | None, reason: str | None) -> list[sa.ColumnElement[bo
 
 def _bound(position: Position) -> tuple[sa.BindParameter[datetime], sa.BindParameter[str]]:
     return sa.bindparam(None, position[0], type_=images.c.date_created.type), sa.bindparam(None, position[1])
+
+
+def _image_changes(queue: KeyQueue) -> list[sa.sql.dml.UpdateBase]:
+    before, after = queue.loaded_image, queue.registered
+    if after == before:
+        return []
+    if after is None:
+        return [images.delete().where(images.c.image_id == before.image_id)] if before else []
+    if before is None:
+        return [images.insert().values(row_from_image(after))]
+    return [images.update().where(images.c.image_id == after.image_id).values(row_from_image(after))]
+
+
+def _job_changes(queue: KeyQueue) -> list[sa.sql.dml.UpdateBase]:
+    changes: list[sa.sql.dml.UpdateBase] = []
+    kept = {job.job_id for job in queue.jobs}
+    if done := [job.job_id for job in queue.loaded_jobs if job.job_id not in kept]:
+        changes.append(jobs.delete().where(jobs.c.job_id.in_(done)))
+    if sent := [job.job_id for job in queue.due if job.job_id]:
+        changes.append(jobs.update().where(jobs.c.job_id.in_(sent)).values(date_sent=queue.moment))
+    if new := [row_from_job(job) for job in queue.jobs if not job.job_id]:
+        changes.append(jobs.insert().values(new))
+    return changes

@@ -10,8 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from urllib3.exceptions import HTTPError
 
 from catalog.domain import MAX_GENERATION
-from catalog.reconciliation import StorageError, StoredThumb
 from catalog.settings import ReconcileSettings
+from catalog.stored_thumbs import StorageError, StoredThumb
 from chassis.s3 import client as s3
 from chassis.s3.conditions import Conditions, Manners, is_refusal_of_condition
 

@@ -1,19 +1,17 @@
 """The views of collections and membership: parse, call, present."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
 from catalog import use_cases
+from catalog.adapters.store import Store
 from catalog.domain import Collection, Image
 from catalog.web import images, presentation, schemas
 from catalog.web.context import app, caller, named_collection, named_key
 from chassis.web import bodies, etags, paging
 from chassis.web.paging import Page
-
-if TYPE_CHECKING:
-    from catalog.adapters.store import Store
 
 routes = Blueprint("collections", __name__)
 
@@ -27,7 +25,7 @@ def get_public_collection() -> Response:
     name = named_collection()
     page = _member_page(name)
 
-    def fetch(store: "Store") -> tuple[Collection, list[dict[str, Any]], paging.Position | None]:
+    def fetch(store: Store) -> tuple[Collection, list[dict[str, Any]], paging.Position | None]:
         collection = use_cases.public_collection(store, name)
         return collection, *_members(
             store, collection, page, lambda image: presentation.public_image(image, app().buckets)
@@ -70,7 +68,7 @@ def get_collection() -> Response:
     principal, name = caller(), named_collection()
     page = _member_page(name)
 
-    def fetch(store: "Store") -> tuple[dict[str, Any], paging.Position | None]:
+    def fetch(store: Store) -> tuple[dict[str, Any], paging.Position | None]:
         collection = use_cases.own_collection(store, principal, name)
         return _private(store, collection, principal.username, page)
 
@@ -83,7 +81,7 @@ def delete_collection() -> Response:
     """Delete a collection; its images stay."""
     principal, name = caller(), named_collection()
 
-    def require_match(store: "Store", collection: Collection) -> None:
+    def require_match(store: Store, collection: Collection) -> None:
         if "If-Match" in request.headers:
             document, _ = _private(store, collection, principal.username, FIRST_PAGE)
             etags.require_match(request, etags.of(document))
@@ -98,7 +96,7 @@ def list_members() -> Response:
     principal, name = caller(), named_collection()
     page = _member_page(name)
 
-    def fetch(store: "Store") -> tuple[list[dict[str, Any]], paging.Position | None]:
+    def fetch(store: Store) -> tuple[list[dict[str, Any]], paging.Position | None]:
         collection = use_cases.own_collection(store, principal, name)
         return _members(store, collection, page, _private_image(principal.username))
 
@@ -142,7 +140,7 @@ def _member_page(name: str) -> Page[int]:
 
 
 def _members(
-    store: "Store", collection: Collection, page: Page[int], present: Present
+    store: Store, collection: Collection, page: Page[int], present: Present
 ) -> tuple[list[dict[str, Any]], paging.Position | None]:
     members = use_cases.list_members(store, collection, page.limit + 1, page.after or 0)
     shown, following = paging.cut(members, page, lambda member: (str(member[0]),))
@@ -154,7 +152,7 @@ def _private_image(username: str) -> Present:
 
 
 def _private(
-    store: "Store", collection: Collection, username: str, page: Page[int]
+    store: Store, collection: Collection, username: str, page: Page[int]
 ) -> tuple[dict[str, Any], paging.Position | None]:
     shown, following = _members(store, collection, page, _private_image(username))
     return {**presentation.private_collection(collection, username), "images": shown}, following

@@ -3,7 +3,9 @@
 from flask import current_app, request
 
 from catalog.bootstrap import App
-from catalog.domain import COLLECTION_NAME, CollectionNotFoundError, ImageNotFoundError, is_acceptable_key
+from catalog.domain import COLLECTION_NAME
+from catalog.errors import CollectionNotFoundError, ImageNotFoundError
+from catalog.keys import is_acceptable_key
 from chassis import tokens
 from chassis.tokens import Principal
 

@@ -1,15 +1,15 @@
 """Which status answers which error of catalog."""
 
-from catalog import domain
+from catalog import errors
 
 STATUSES: dict[type[Exception], int] = {
-    domain.UserGoneError: 401,
-    domain.ImageNotFoundError: 404,
-    domain.CollectionNotFoundError: 404,
-    domain.UploadsOffError: 404,
-    domain.ImageExistsError: 409,
-    domain.CollectionNameTakenError: 409,
-    domain.BucketMissingError: 422,
-    domain.KeyNotAllowedError: 422,
-    domain.BucketNotAllowedError: 422,
+    errors.UserGoneError: 401,
+    errors.ImageNotFoundError: 404,
+    errors.CollectionNotFoundError: 404,
+    errors.UploadsOffError: 404,
+    errors.ImageExistsError: 409,
+    errors.CollectionNameTakenError: 409,
+    errors.BucketMissingError: 422,
+    errors.KeyNotAllowedError: 422,
+    errors.BucketNotAllowedError: 422,
 }

@@ -4,7 +4,8 @@ from typing import Any
 from urllib.parse import quote
 
 from catalog.buckets import Buckets
-from catalog.domain import Collection, Image, thumb_key
+from catalog.domain import Collection, Image
+from catalog.keys import thumb_key
 
 
 def image_uri(s3_key: str) -> str:

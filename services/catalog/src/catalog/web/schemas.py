@@ -6,12 +6,14 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Str
 from pydantic_core import PydanticCustomError
 
 from catalog import domain
+from catalog.errors import UnacceptableKeyError
+from catalog.keys import check_key
 
 
 def _s3_key(key: str) -> str:
     try:
-        domain.check_key(key)
-    except domain.UnacceptableKeyError as fault:
+        check_key(key)
+    except UnacceptableKeyError as fault:
         raise PydanticCustomError("invalid_s3_key", "{reason}", {"reason": str(fault)}) from None
     return key
 

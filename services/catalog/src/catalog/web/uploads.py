@@ -2,8 +2,9 @@
 
 from flask import Blueprint, Response, jsonify, request
 
-from catalog.domain import UnacceptableKeyError, UploadsOffError
-from catalog.uploads import CONTENT_TYPES, check_filename, hand_out_prefix
+from catalog import use_cases
+from catalog.errors import UnacceptableKeyError, UploadsOffError
+from catalog.uploads import CONTENT_TYPES, check_filename
 from catalog.web.context import app, caller
 from chassis.web.problems import FieldFault, InvalidFieldsError
 
@@ -18,7 +19,7 @@ def sign_post() -> Response:
     uploads = app().uploads
     if uploads is None:
         raise UploadsOffError
-    prefix = app().database.transact(hand_out_prefix, principal)
+    prefix = app().database.transact(use_cases.hand_out_prefix, principal)
     return jsonify(uploads.sign(prefix, filename, content_type))
 
 

@@ -8,26 +8,17 @@ from itertools import chain
 
 import click
 
-from catalog import reconciliation
 from catalog.adapters import thumbs
 from catalog.adapters.operators_store import OperatorsStore
-from catalog.operating import progress
-from catalog.operating.connection import connect
-from catalog.operating.durations import Duration
-from catalog.operating.installation import UNSETTLED
-from catalog.operating.report import KEYS_SHOWN, Report
-from catalog.reconciliation import (
-    DifferingThumbs,
-    Finding,
-    MissingThumbs,
-    Outcome,
-    Page,
-    Sides,
-    StorageError,
-    Stuck,
-    ThumbOfNothing,
-)
 from catalog.settings import ReconcileSettings
+from catalog.stored_thumbs import StorageError
+from catalog.upkeep import progress, reconciliation
+from catalog.upkeep.connection import connect
+from catalog.upkeep.durations import Duration
+from catalog.upkeep.findings import DifferingThumbs, Finding, MissingThumbs, OrphanThumb, Outcome, Page, Stuck
+from catalog.upkeep.installation_command import UNSETTLED
+from catalog.upkeep.reconciliation import Comparison
+from catalog.upkeep.report import KEYS_SHOWN, Report
 from chassis.clock import now
 from chassis.errors import DependencyDownError
 from chassis.s3.conditions import Manners
@@ -91,11 +82,11 @@ def reconcile(  # noqa: PLR0913 - the options of one command
     report = Report(as_json=as_json, verbose=verbose)
     try:
         with thumbs.connect(settings, _warn) as storage:
-            sides = Sides(connect(settings), storage, bucket)
+            compared = Comparison(connect(settings), storage, bucket)
             storage.check(bucket)
             if delete:
-                _check_deletion(sides, force=force)
-            _compare(sides, report, repair=repair, delete=delete, force=force, grace=grace, stuck_after=stuck_after)
+                _check_deletion(compared, force=force)
+            _compare(compared, report, repair=repair, delete=delete, force=force, grace=grace, stuck_after=stuck_after)
     except (StorageError, DependencyDownError) as fault:
         raise CutOffError(fault) from fault
     report.conclude()
@@ -108,20 +99,20 @@ def _warn(bucket: str, manners: Manners) -> None:
         click.echo(f"S3 does not keep conditions of deletions in {bucket}: what it holds is looked at first", err=True)
 
 
-def _check_deletion(sides: Sides, *, force: bool) -> None:
+def _check_deletion(compared: Comparison, *, force: bool) -> None:
     """Refuse to delete by the word of a database that may not be the one that the bucket belongs to."""
-    if not sides.database.read(OperatorsStore.installation).is_settled:
+    if not compared.database.read(OperatorsStore.installation).is_settled:
         raise click.UsageError(UNSETTLED)
-    sides.thumbs.ask_for_conditions(sides.bucket)
+    compared.thumbs.ask_for_conditions(compared.bucket)
     if force:
         return
-    if not sides.database.read(OperatorsStore.has_images, sides.bucket):
-        raise click.UsageError(f"no image lives in {sides.bucket}: is this the database that belongs to it?")
+    if not compared.database.read(OperatorsStore.has_images, compared.bucket):
+        raise click.UsageError(f"no image lives in {compared.bucket}: is this the database that belongs to it?")
     kept = gone = looked_at = 0
     with progress.shown("looking at all before any is deleted", None) as bar:
-        for page in chain(reconciliation.find_in_bucket(sides), reconciliation.find_in_images(sides)):
+        for page in chain(reconciliation.find_in_bucket(compared), reconciliation.find_in_images(compared)):
             kept += page.kept
-            gone += sum(isinstance(finding, ThumbOfNothing) and finding.is_marked for finding in page.findings)
+            gone += sum(isinstance(finding, OrphanThumb) and finding.is_marked for finding in page.findings)
             looked_at += page.looked_at
             bar.reached(looked_at)
     if gone > max(kept, FEW):
@@ -132,30 +123,37 @@ def _check_deletion(sides: Sides, *, force: bool) -> None:
 
 
 def _compare(  # noqa: PLR0913 - the options of one command
-    sides: Sides, report: Report, *, repair: bool, delete: bool, force: bool, grace: timedelta, stuck_after: timedelta
+    compared: Comparison,
+    report: Report,
+    *,
+    repair: bool,
+    delete: bool,
+    force: bool,
+    grace: timedelta,
+    stuck_after: timedelta,
 ) -> None:
-    database = sides.database
+    database = compared.database
     lost_before, deletable_before = now() - stuck_after, now() - grace
 
     def mend(finding: Finding) -> Outcome | None:
         """Mend FINDING if that was asked for; None if not."""
         match finding:
             case Stuck() if repair:
-                return database.transact(reconciliation.mend_stuck, sides, finding, lost_before)
-            case MissingThumbs() if repair:
-                return database.transact(reconciliation.mend_missing, sides, finding)
-            case DifferingThumbs() if repair:
-                return database.transact(reconciliation.mend_differing, sides, finding)
-            case ThumbOfNothing() if delete:
-                return database.transact(reconciliation.delete_thumb, sides, finding, deletable_before, unmarked=force)
+                return database.transact(reconciliation.mend_stuck, compared, finding, lost_before)
+            case MissingThumbs() | DifferingThumbs() if repair:
+                return database.transact(reconciliation.mend_thumbs, compared, finding)
+            case OrphanThumb() if delete:
+                return database.transact(
+                    reconciliation.delete_thumb, compared, finding, deletable_before, unmarked=force
+                )
             case _:
                 return None
 
     go_through = partial(_go_through, report, mend)
-    ready = database.read(OperatorsStore.count_ready, sides.bucket)
-    go_through("stuck keys", None, reconciliation.find_stuck(sides, lost_before))
-    go_through("ready images", ready, reconciliation.find_in_images(sides))
-    go_through("objects", None, reconciliation.find_in_bucket(sides))
+    ready = database.read(OperatorsStore.count_ready, compared.bucket)
+    go_through("stuck keys", None, reconciliation.find_stuck(compared, lost_before))
+    go_through("ready images", ready, reconciliation.find_in_images(compared))
+    go_through("objects", None, reconciliation.find_in_bucket(compared))
 
 
 def _go_through(

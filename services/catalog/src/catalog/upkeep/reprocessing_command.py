@@ -6,13 +6,13 @@ from typing import get_args
 
 import click
 
-from catalog import reprocessing
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.domain import Status
-from catalog.operating import interruption, progress
-from catalog.operating.connection import connect
-from catalog.reprocessing import Pace, Run, Selection
+from catalog.runs import Run, Selection
 from catalog.settings import DatabaseSettings
+from catalog.upkeep import interruption, progress, reprocessing
+from catalog.upkeep.connection import connect
+from catalog.upkeep.reprocessing import Pace
 from chassis.database.database import Database
 from chassis.settings import load
 

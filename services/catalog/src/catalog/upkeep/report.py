@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import click
 
-from catalog.reconciliation import DifferingThumbs, Finding, MissingThumbs, Outcome, Stuck, ThumbOfNothing
+from catalog.upkeep.findings import DifferingThumbs, Finding, MissingThumbs, OrphanThumb, Outcome, Stuck
 
 KEYS_SHOWN = 10
 
@@ -14,9 +14,9 @@ _NAMES = {
     Stuck.kind: "keys stuck",
     MissingThumbs.kind: "images with missing thumbs",
     DifferingThumbs.kind: "images with thumbs of another time than the catalog",
-    ThumbOfNothing.kind: "thumbs of nothing",
+    OrphanThumb.kind: "thumbs of nothing",
 }
-_MENDED = dict.fromkeys(_NAMES, "queued again") | {ThumbOfNothing.kind: "deleted"}
+_MENDED = dict.fromkeys(_NAMES, "queued again") | {OrphanThumb.kind: "deleted"}
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Report:
 
     def left(self) -> int:
         """Count what was found and is wrong still."""
-        good = (Outcome.MENDED, Outcome.WELL)
+        good = (Outcome.MENDED, Outcome.ALREADY_FINE)
         return self.found.total() - sum(self.outcomes[kind, outcome] for kind in _NAMES for outcome in good)
 
     def conclude(self) -> None:
@@ -69,6 +69,6 @@ class Report:
         return {"found": self.found[kind], **{outcome: self.outcomes[kind, outcome] for outcome in Outcome}}
 
     def _became(self, kind: str) -> str:
-        words = {Outcome.MENDED: _MENDED[kind], Outcome.WELL: "well by then", Outcome.LEFT: "left for now"}
+        words = {Outcome.MENDED: _MENDED[kind], Outcome.ALREADY_FINE: "well by then", Outcome.SKIPPED: "left for now"}
         told = {word: self.outcomes[kind, outcome] for outcome, word in words.items()}
         return ", ".join(f"{count} {word}" for word, count in told.items() if count)

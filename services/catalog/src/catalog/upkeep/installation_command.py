@@ -6,12 +6,12 @@ from uuid import UUID
 
 import click
 
-from catalog import installations
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.domain import Installation
-from catalog.operating import progress
-from catalog.operating.connection import connect
 from catalog.settings import DatabaseSettings
+from catalog.upkeep import progress
+from catalog.upkeep.connection import connect
+from catalog.upkeep.installation import begin_anew, go_on, resume
 from chassis.settings import load
 
 UNSETTLED = (
@@ -30,12 +30,12 @@ def group() -> None:
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 def show(*, as_json: bool) -> None:
     """Show the id of this installation, and whether its database is still the one that it was made in."""
-    installation = connect(load(DatabaseSettings)).read(OperatorsStore.installation)
+    found = connect(load(DatabaseSettings)).read(OperatorsStore.installation)
     if as_json:
-        click.echo(json.dumps({"id": installation.installation_id, "settled": installation.is_settled}))
+        click.echo(json.dumps({"id": found.installation_id, "settled": found.is_settled}))
         return
-    click.echo(f"installation {installation.installation_id}")
-    if not installation.is_settled:
+    click.echo(f"installation {found.installation_id}")
+    if not found.is_settled:
         click.echo(UNSETTLED)
 
 
@@ -47,9 +47,9 @@ def show(*, as_json: bool) -> None:
     type=click.UUID,
     help="The installation whose thumbs these are, for a backup from before thumbs told it; reconcile shows the id.",
 )
-def go_on(installation_id: UUID | None) -> None:
+def continue_(installation_id: UUID | None) -> None:
     """Go on as the installation that was restored; the one that it was copied from must be gone for good."""
-    _settle(installations.go_on, str(installation_id) if installation_id else None)
+    _settle(go_on, str(installation_id) if installation_id else None)
 
 
 @group.command()
@@ -63,17 +63,17 @@ def new(*, yes: bool) -> None:
     before = connect(load(DatabaseSettings)).read(OperatorsStore.installation)
     if before.is_settled and not yes:
         click.confirm("This database is that of a settled installation. Shall it give up all its thumbs?", abort=True)
-    _settle(installations.begin_anew)
+    _settle(begin_anew)
     click.echo(f"it was {before.installation_id}; to go back: catalog installation continue --id …")
 
 
 def _settle(decide: Callable[..., Installation], *arguments: str | None) -> None:
     database = connect(load(DatabaseSettings))
-    installation = database.transact(decide, *arguments)
-    click.echo(f"this is installation {installation.installation_id}")
+    settled = database.transact(decide, *arguments)
+    click.echo(f"this is installation {settled.installation_id}")
     restarted = 0
     with progress.shown("open keys", None) as bar:
-        for count in installations.resume(database):
+        for count in resume(database):
             restarted += count
             bar.reached(restarted)
     click.echo(f"{restarted} keys with open work begin anew")

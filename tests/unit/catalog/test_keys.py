@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog import domain
-from catalog.domain import UnacceptableKeyError
+from catalog import keys
+from catalog.errors import UnacceptableKeyError
 from imaging import keys as imaging_keys
 
 
@@ -26,7 +26,7 @@ from imaging import keys as imaging_keys
     ],
 )
 def test_acceptable_key(key: str) -> None:
-    domain.check_key(key)
+    keys.check_key(key)
 
 
 @pytest.mark.parametrize(
@@ -55,35 +55,35 @@ def test_acceptable_key(key: str) -> None:
 )
 def test_unacceptable_key(key: str) -> None:
     with pytest.raises(UnacceptableKeyError):
-        domain.check_key(key)
+        keys.check_key(key)
 
 
 def test_thumb_keys_are_those_of_the_seeds_example() -> None:
-    assert domain.thumb_key("01V9PaTx/my_image.jpg", 512) == "01V9PaTx/t512/my_image.jpg"
-    assert domain.thumb_key("my_image.jpg", 64) == "t64/my_image.jpg"
+    assert keys.thumb_key("01V9PaTx/my_image.jpg", 512) == "01V9PaTx/t512/my_image.jpg"
+    assert keys.thumb_key("my_image.jpg", 64) == "t64/my_image.jpg"
 
 
 segments = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc"], exclude_characters="/"), min_size=1, max_size=8
 )
-keys = st.lists(segments, min_size=1, max_size=4).map("/".join).filter(domain.is_acceptable_key)
+acceptable_keys = st.lists(segments, min_size=1, max_size=4).map("/".join).filter(keys.is_acceptable_key)
 
 
-@given(keys, keys)
+@given(acceptable_keys, acceptable_keys)
 def test_two_images_never_share_a_thumb_key_nor_is_a_thumb_key_an_image_key(one: str, other: str) -> None:
-    thumbs = {square: domain.thumb_key(one, square) for square in (64, 128, 256, 512)}
+    thumbs = {square: keys.thumb_key(one, square) for square in (64, 128, 256, 512)}
     assert len(set(thumbs.values())) == 4
     for square, thumb in thumbs.items():
-        assert not domain.is_acceptable_key(thumb)
+        assert not keys.is_acceptable_key(thumb)
         assert thumb == imaging_keys.thumb_key(one, square)
         if one != other:
-            assert thumb not in {domain.thumb_key(other, any_square) for any_square in (64, 128, 256, 512)}
+            assert thumb not in {keys.thumb_key(other, any_square) for any_square in (64, 128, 256, 512)}
         assert len(thumb.encode()) <= 1024
 
 
-@given(st.text(min_size=1, max_size=40).filter(domain.is_acceptable_key), st.integers(1, 99999))
+@given(st.text(min_size=1, max_size=40).filter(keys.is_acceptable_key), st.integers(1, 99999))
 def test_thumb_key_tells_its_image_and_square(key: str, square: int) -> None:
-    assert domain.thumb_of(domain.thumb_key(key, square)) == (key, square)
+    assert keys.thumb_of(keys.thumb_key(key, square)) == (key, square)
 
 
 @pytest.mark.parametrize(
@@ -94,4 +94,4 @@ def test_thumb_key_tells_its_image_and_square(key: str, square: int) -> None:
     ],
 )
 def test_other_keys_are_no_thumb_keys(key: str) -> None:
-    assert domain.thumb_of(key) is None
+    assert keys.thumb_of(key) is None

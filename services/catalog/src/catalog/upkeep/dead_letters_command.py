@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from catalog import dead_letters
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.adapters.store import Store
-from catalog.domain import CatalogError, DeadLetterSummary
-from catalog.operating.connection import connect
+from catalog.domain import DeadLetterSummary
+from catalog.errors import CatalogError
 from catalog.settings import DatabaseSettings
+from catalog.upkeep import dead_letters
+from catalog.upkeep.connection import connect
 from chassis.database.database import Database
 from chassis.settings import load
 
@@ -33,7 +34,7 @@ def list_letters(*, queue: str | None, reason: str | None, limit: int, as_json: 
     """List dead letters, with counts by queue and reason."""
     database = connect(load(DatabaseSettings))
     counts = database.read(Store.count_dead_letters, queue, reason)
-    letters = database.read(Store.dead_letters, queue, reason, limit)
+    letters = database.read(OperatorsStore.dead_letters, queue, reason, limit)
     if as_json:
         by_reason = [{"queue": queue, "reason": reason, "count": count} for queue, reason, count in counts]
         click.echo(json.dumps({"counts": by_reason, "dead_letters": [_summary(each) for each in letters]}, indent=2))
@@ -56,7 +57,7 @@ def list_letters(*, queue: str | None, reason: str | None, limit: int, as_json: 
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 def show(dead_letter_id: int, *, as_json: bool) -> None:
     """Show a dead letter with its body."""
-    letter = connect(load(DatabaseSettings)).read(Store.dead_letter, dead_letter_id)
+    letter = connect(load(DatabaseSettings)).read(OperatorsStore.dead_letter, dead_letter_id)
     document = _summary(letter) | {"body": _readable(letter.body)}
     if as_json:
         click.echo(json.dumps(document, indent=2))
@@ -130,7 +131,7 @@ def _chosen(
         raise click.UsageError("Give either IDs, or --all, which --queue and --reason may narrow.")
     chosen = list(ids)
     after = 0
-    while every and (page := database.read(Store.dead_letters, queue, reason, PAGE, after)):
+    while every and (page := database.read(OperatorsStore.dead_letters, queue, reason, PAGE, after)):
         after = page[-1].dead_letter_id
         chosen += [each.dead_letter_id for each in page]
     return chosen

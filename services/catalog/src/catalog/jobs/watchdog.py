@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from catalog import metrics, recovery
+from catalog import metrics
 from catalog.adapters.store import Store
+from catalog.jobs import recovery
 from chassis.broker.depths import Depth, Depths
 from chassis.broker.topology import Queue
 from chassis.clock import now

@@ -1,0 +1,152 @@
+"""What catalog refuses. Each error has a stable code, which clients may switch on; `web.errors` gives its status."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class CatalogError(Exception):
+    """A request that the rules of this service refuse."""
+
+    code: ClassVar[str]
+
+
+# --- images and collections ---
+
+
+class ImageNotFoundError(CatalogError):
+    """There is no image of this key, or it is another user's."""
+
+    code = "image-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such image.")
+
+
+class CollectionNotFoundError(CatalogError):
+    """There is no collection of this name, or it is another user's."""
+
+    code = "collection-not-found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such collection.")
+
+
+class ImageExistsError(CatalogError):
+    """An image of this service, perhaps of another user, has the key."""
+
+    code = "image-exists"
+
+    def __init__(self) -> None:
+        super().__init__("This s3_key is registered already.")
+
+
+class CollectionNameTakenError(CatalogError):
+    """Another collection of this service, perhaps of another user, has the name."""
+
+    code = "collection-name-taken"
+
+    def __init__(self) -> None:
+        super().__init__("This name is taken; names are unique over all users.")
+
+
+class UserGoneError(CatalogError):
+    """The caller was deleted since their token was signed."""
+
+    code = "unauthorized"
+    headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Basic realm="imghost", charset="UTF-8"'}
+
+    def __init__(self) -> None:
+        super().__init__("This user is gone.")
+
+
+# --- where images may live ---
+
+
+class UnacceptableKeyError(CatalogError):
+    """An S3 key that the contract refuses."""
+
+    code = "invalid-s3-key"
+
+
+class BucketNotAllowedError(CatalogError):
+    """A bucket that the operator has not allowed."""
+
+    code = "bucket-not-allowed"
+    field = "s3_bucket"
+
+    def __init__(self) -> None:
+        super().__init__("Images may not live in this bucket.")
+
+
+class BucketMissingError(CatalogError):
+    """No bucket was given, and the operator has set no default."""
+
+    code = "invalid-fields"
+    field = "s3_bucket"
+
+    def __init__(self) -> None:
+        super().__init__("Required here: the operator has set no default bucket.")
+
+
+class KeyNotAllowedError(CatalogError):
+    """A key under a prefix that is another user's, or that the operator has not allowed."""
+
+    code = "key-not-allowed"
+    field = "s3_key"
+
+    def __init__(self) -> None:
+        super().__init__("Your images may not live under this prefix.")
+
+
+class UploadsOffError(CatalogError):
+    """The operator has set no default bucket or no credential to sign uploads with."""
+
+    code = "uploads-off"
+
+    def __init__(self) -> None:
+        super().__init__("This installation takes no uploads: the operator has set no bucket or credential for them.")
+
+
+# --- what operators ask for ---
+
+
+class DeadLetterNotFoundError(CatalogError):
+    """There is no dead letter of this number."""
+
+    code = "dead-letter-not-found"
+
+    def __init__(self, dead_letter_id: int) -> None:
+        super().__init__(f"There is no dead letter {dead_letter_id}; see: catalog dead-letters list")
+
+
+class NotReplayableError(CatalogError):
+    """A dead letter that cannot be replayed: it is no message of ours, or its image is gone."""
+
+    code = "not-replayable"
+
+
+class ImagesNotFoundError(CatalogError):
+    """Keys were selected that no image has."""
+
+    code = "image-not-found"
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__(f"No image has the key {', '.join(keys)}.")
+
+
+class RunNotFoundError(CatalogError):
+    """There is no such run, or none that is unfinished."""
+
+    code = "run-not-found"
+
+    def __init__(self, run_id: int | None) -> None:
+        super().__init__("There is no unfinished run." if run_id is None else f"There is no run {run_id}.")
+
+
+class RunFinishedError(CatalogError):
+    """The run has queued all of its images."""
+
+    code = "run-finished"
+
+    def __init__(self, run_id: int) -> None:
+        super().__init__(f"Run {run_id} is finished.")

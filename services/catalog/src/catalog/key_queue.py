@@ -1,0 +1,229 @@
+"""The jobs of one S3 key, of which only the oldest is with imaging, and the image that they are about.
+
+Thumb keys are fixed by the contract, so two jobs of a key at a time could each destroy what the other wrote.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from catalog.domain import Answer, Failed, Fault, Image, Job, JobKind, Processed, Registration, ThumbsDeleted
+from catalog.errors import ImageExistsError
+
+
+class Verdict(StrEnum):
+    """What became of an answer of imaging."""
+
+    APPLIED = "applied"
+    REPEATED = "repeated"
+    # A second result of one generation, made from another object: the image is processed again.
+    DIFFERENT = "different"
+    # Of an earlier generation or registration: whatever it wrote over is made again.
+    LATE = "late"
+    # The thumbs are newer than any generation known here: this database was restored from a backup.
+    BEHIND_BUCKET = "behind-bucket"
+
+
+@dataclass
+class KeyQueue:
+    """The image at `s3_key`, and the jobs of that key in `s3_bucket`, oldest first.
+
+    `Store.key_queue` loads it with the key locked, these methods change it without any I/O, and `Store.save` writes
+    what has changed. `moment` and `request_id` are those of the transaction. `registered` is the image at the key in
+    whichever bucket.
+    """
+
+    s3_bucket: str
+    s3_key: str
+    registered: Image | None
+    jobs: list[Job]
+    moment: datetime
+    request_id: str
+    loaded_image: Image | None = field(init=False)
+    loaded_jobs: tuple[Job, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loaded_image, self.loaded_jobs = self.registered, tuple(self.jobs)
+
+    @property
+    def image(self) -> Image | None:
+        """The image, if it lives in `s3_bucket`: registered again in another bucket, it has its thumbs there."""
+        image = self.registered
+        return image if image is not None and image.s3_bucket == self.s3_bucket else None
+
+    @property
+    def due(self) -> list[Job]:
+        """The jobs to send to imaging when this is saved: one at most."""
+        return [job for job in self.jobs if job.date_sent == self.moment]
+
+    # --- what users and operators ask for ---
+
+    def register(self, image: Image) -> None:
+        """Take `image` in, and queue its first processing. Raise `ImageExistsError` if the key has an image."""
+        if self.registered is not None:
+            raise ImageExistsError
+        self.registered = image
+        self._queue("image.created", image.registration)
+
+    def renew(self, image: Image, *, above: int = 0) -> Image:
+        """Begin a new generation of `image`, which is at this key, and queue its processing; return the renewed image.
+
+        The generation is higher than `above` too. Of the jobs that wait for the image only that of the newest
+        generation is of use, so the others are dropped.
+        """
+        since = (image.date_pending or image.date_updated) if image.status == "pending" else self.moment
+        renewed = replace(
+            image,
+            generation=max(image.generation, above) + 1,
+            status="pending",
+            error=None,
+            date_updated=self.moment,
+            date_pending=since,
+        )
+        self._drop_waiting(image)
+        self._queue("image.reprocess", renewed.registration)
+        self.registered = renewed
+        return renewed
+
+    def withdraw(self, image: Image) -> None:
+        """Delete `image`, which is at this key, drop the jobs that wait for it, and queue the deletion of its thumbs.
+
+        There are no thumbs if its first job was never sent: a key that is registered and deleted again and again while
+        imaging is away has no more jobs than one that was so once.
+        """
+        dropped = self._drop_waiting(image)
+        if not (dropped and image.generation == 1):
+            self._queue("image.deleted", image.registration)
+        self.registered = None
+
+    def delete_thumbs(self, registration: Registration) -> None:
+        """Queue the deletion of the thumbs of `registration` and of earlier generations of its image."""
+        self._queue("image.deleted", registration)
+
+    # --- what imaging answers ---
+
+    def apply(self, answer: Answer) -> Verdict:
+        """Apply `answer` if it is about the present generation of the image, and send the next job.
+
+        Any other answer may have left thumbs, perhaps in place of those of the present registration. So thumbs of an
+        earlier registration are deleted, and the present one is processed again under a new generation. Applying an
+        answer twice leaves all as it should be.
+        """
+        is_awaited = self._settle(answer)
+        image, about = self.image, answer.registration
+        if _met_newer(answer) and self._catch_up(answer):
+            return Verdict.BEHIND_BUCKET
+        if image is not None and image.registration == about and not isinstance(answer, ThumbsDeleted):
+            if is_awaited:
+                self.registered = _answered(image, answer, self.moment)
+                return Verdict.APPLIED
+            if _repeats(image, answer):
+                return Verdict.REPEATED
+            self._heal(image)
+            return Verdict.DIFFERENT
+        if is_awaited:
+            return Verdict.APPLIED
+        if isinstance(answer, Processed) and (image is None or image.image_id != about.image_id):
+            self.delete_thumbs(about)
+        if image is not None:
+            self._heal(image)
+        return Verdict.LATE
+
+    def give_up(self, registration: Registration, error: Fault) -> Verdict:
+        """Fail the image with `error` in place of an answer, and queue the deletion of its thumbs."""
+        self.delete_thumbs(registration)
+        return self.apply(Failed(registration, error))
+
+    # --- what gets no further by itself ---
+
+    def is_stuck(self, before: datetime) -> bool:
+        """Return whether the image is pending without a job, or the oldest job was sent before `before`."""
+        image = self.image
+        if image is not None and image.status == "pending" and not _has_job(image, self.jobs):
+            return True
+        return any((job.date_sent or job.date_created) < before for job in self.jobs[:1])
+
+    def restart(self) -> None:
+        """Begin the open work of the key anew; its oldest job, or the answer to it, is taken for lost.
+
+        Deletions keep their place and generation: until they are answered, thumbs of deleted images may be there.
+        """
+        self.jobs = [job for job in self.jobs if job.is_deletion]
+        self._send_first()
+        if self.image is not None and self.image.status == "pending":
+            self.renew(self.image)
+
+    # --- the queue itself ---
+
+    def _queue(self, kind: JobKind, registration: Registration) -> None:
+        self.jobs.append(Job(kind, registration, self.request_id, date_created=self.moment))
+        if len(self.jobs) == 1:
+            self._send_first()
+
+    def _send_first(self) -> None:
+        if self.jobs:
+            self.jobs[0] = replace(self.jobs[0], date_sent=self.moment)
+
+    def _settle(self, answer: Answer) -> bool:
+        """Remove the oldest job if `answer` is the answer to it, and send the next; return whether it was."""
+        if not self.jobs or not _is_answered(self.jobs[0], answer):
+            return False
+        del self.jobs[0]
+        self._send_first()
+        return True
+
+    def _drop_waiting(self, image: Image) -> bool:
+        """Drop the jobs that would process `image` and were never sent; return whether there was one."""
+        kept = [job for number, job in enumerate(self.jobs) if number == 0 or not job.processes(image)]
+        dropped = len(self.jobs) > len(kept)
+        self.jobs = kept
+        return dropped
+
+    def _heal(self, image: Image) -> None:
+        """Process `image` again under a new generation, unless a job that waits for it will do so anyway."""
+        if not any(job.processes(image) for job in self.jobs[1:]):
+            self.renew(image)
+
+    def _catch_up(self, answer: Answer) -> bool:
+        """Deal with thumbs that imaging found newer than the answered job; return False if the catalog knows of them.
+
+        Thumbs newer than any generation known here mean that this database is older than the bucket, as a restored
+        backup is: generations go on above what was found. Thumbs of an image that is gone are deleted.
+        """
+        image, newest = self.image, answer.newest_generation
+        if image is None or image.image_id != answer.registration.image_id:
+            self.delete_thumbs(replace(answer.registration, generation=newest))
+            return image is None
+        if image.generation >= newest:
+            return False
+        self.renew(image, above=newest)
+        return True
+
+
+def _has_job(image: Image, jobs: Iterable[Job]) -> bool:
+    return any(not job.is_deletion and job.registration == image.registration for job in jobs)
+
+
+def _met_newer(answer: Answer) -> bool:
+    """Return whether imaging found thumbs of a later generation of the image, and so left the job undone."""
+    return answer.newest_generation > answer.registration.generation
+
+
+def _is_answered(job: Job, answer: Answer) -> bool:
+    is_same_kind = isinstance(answer, ThumbsDeleted) == job.is_deletion
+    return job.registration == answer.registration and (is_same_kind or _met_newer(answer))
+
+
+def _answered(image: Image, answer: Processed | Failed, moment: datetime) -> Image:
+    """Return `image` as it is after `answer`; a failure leaves nothing of an older picture, whose thumbs are gone."""
+    done = replace(image, date_updated=moment, date_pending=None)
+    if isinstance(answer, Processed):
+        return replace(done, status="ready", picture=answer.picture, error=None)
+    return replace(done, status="failed", picture=None, error=answer.error)
+
+
+def _repeats(image: Image, answer: Processed | Failed) -> bool:
+    if isinstance(answer, Processed):
+        return (image.picture, image.error) == (answer.picture, None)
+    return (image.picture, image.error) == (None, answer.error)

@@ -1,0 +1,25 @@
+"""What lies at the keys of thumbs in S3."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+class StorageError(Exception):
+    """S3 does not answer, or refuses."""
+
+
+@dataclass(frozen=True)
+class StoredThumb:
+    """An object at the key of a thumb, and what its metadata says.
+
+    `image_id` is None if it has none of our metadata: then it is somebody else's object. `generation` and `source_etag`
+    are of the work that made the thumb, `installation_id` of the installation, None if an earlier release made it.
+    """
+
+    key: str
+    image_id: str | None
+    etag: str
+    date_modified: datetime
+    generation: int = 0
+    source_etag: str = ""
+    installation_id: str | None = None

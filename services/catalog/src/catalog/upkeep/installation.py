@@ -1,0 +1,58 @@
+"""Which installation a database is of, once it was restored elsewhere: an operator decides, then work goes on.
+
+A restored copy has the id of the installation that it was copied from. If that one still runs, each would take the
+other's thumbs for its own, so no job is sent until it is decided.
+"""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+
+from catalog import messages
+from catalog.adapters.operators_store import OperatorsStore
+from catalog.domain import Installation
+from catalog.jobs import recovery
+from chassis.clock import now
+from chassis.database.database import Database
+
+PAGE = 500
+
+
+def go_on(store: OperatorsStore, installation_id: str | None = None) -> Installation:
+    """Let this database be the installation that it says, or `installation_id`; no other database is it any more.
+
+    A backup from before installations had ids gets an id of its own when it is migrated; the thumbs tell the other.
+    """
+    here = store.installation()
+    if installation_id is not None:
+        here = replace(here, installation_id=installation_id, owns_unmarked=True)
+    return _settle(store, here)
+
+
+def begin_anew(store: OperatorsStore) -> Installation:
+    """Let this database be a new installation; the thumbs that are there belong to the one that it was copied from.
+
+    So do thumbs that do not say whose they are.
+    """
+    return _settle(store, Installation(str(uuid.uuid4()), owns_unmarked=False))
+
+
+def _settle(store: OperatorsStore, installation: Installation) -> Installation:
+    store.settle_installation(installation)
+    store.drop_due(messages.JOBS)  # they name the installation before, and `resume` sends all of them again
+    return store.installation()
+
+
+def resume(database: Database[OperatorsStore]) -> Iterator[int]:
+    """Begin all open work anew, deletions included; yield how many keys that were, a page at a time.
+
+    The jobs of a restored database were sent to the broker before the backup, or never.
+    """
+    moment, after = now(), ""
+    while keys := database.read(_open_keys, after):
+        yield sum(database.transact(recovery.restart, bucket, key, moment) for bucket, key in keys)
+        after = keys[-1][1]
+
+
+def _open_keys(store: OperatorsStore, after: str) -> list[tuple[str, str]]:
+    return list(store.stuck_keys(now(), PAGE, after=after))

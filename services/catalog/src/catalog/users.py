@@ -1,0 +1,42 @@
+"""Forgetting a user who was deleted: their images and collections go too."""
+
+import time
+from collections.abc import Callable
+
+from catalog.adapters.store import Store
+
+BATCH = 100
+
+
+def forget_user(transact: Callable[..., int], user_id: str, within_s: float) -> bool:
+    """Delete what belongs to a deleted user, a batch a transaction; return whether that was all.
+
+    No batch is begun after `within_s` seconds. Calling it again goes on, or changes nothing.
+    """
+    until = time.monotonic() + within_s
+    transact(_note_deleted, user_id)
+    while transact(_forget_batch, user_id):
+        if time.monotonic() > until:
+            return False
+    return True
+
+
+def _note_deleted(store: Store, user_id: str) -> int:
+    # Waits for requests of this user that were let in before; later ones find the note.
+    store.lock_user(user_id, shared=False)
+    store.note_deleted_user(user_id)
+    return 0
+
+
+def _forget_batch(store: Store, user_id: str) -> int:
+    collections = store.collections(user_id, BATCH)
+    for collection in collections:
+        store.delete_collection(collection.collection_id)
+    keys = sorted(image.s3_key for image in store.images(user_id, BATCH))
+    for key in keys:
+        # Only with the key locked is it certain which generation is the last: a result may have healed the image.
+        queue = store.key_queue(key)
+        if queue.image is not None and queue.image.user_id == user_id:
+            queue.withdraw(queue.image)
+            store.save(queue)
+    return len(collections) + len(keys)
