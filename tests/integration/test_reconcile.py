@@ -274,7 +274,7 @@ def of_an_image_in_another_bucket(steps: Steps, s3: "S3Client") -> str:
 @pytest.mark.parametrize(
     "make", [of_no_image, of_an_image_before, of_a_failed_image, of_another_square, of_an_image_in_another_bucket]
 )
-def test_thumb_orphans_is_found_and_deleted_and_nothing_else(
+def test_orphan_is_found_and_deleted_and_nothing_else(
     steps: Steps, s3: "S3Client", reconcile: Reconcile, make: Callable[[Steps, "S3Client"], str]
 ) -> None:
     ready_image(steps, s3, "other.jpg")
@@ -327,7 +327,7 @@ def overwritten_by_somebody(_steps: Steps, s3: "S3Client") -> None:
 @pytest.mark.parametrize(
     "meanwhile", [registered_again, registered_and_ready_again, taken_away, overwritten_by_somebody]
 )
-def test_thumb_that_is_orphans_no_more_when_it_would_be_deleted_is_kept(
+def test_thumb_that_is_no_orphan_any_more_when_it_would_be_deleted_is_kept(
     steps: Steps, s3: "S3Client", comparison: Comparison, meanwhile: Callable[[Steps, "S3Client"], None]
 ) -> None:
     gone_image(steps, s3)

@@ -135,9 +135,9 @@ DEFECTS = (
         "An answer that comes twice is applied twice.",
         (
             Edit(
-                f"{CATALOG}/results.py",
-                "return (image.picture, image.error) == (outcome.picture, outcome.error)",
-                "return False",
+                f"{CATALOG}/key_queue.py",
+                "            if _repeats(image, answer):\n                return Verdict.REPEATED\n",
+                "",
             ),
         ),
         (f"{JOBS}::test_same_result_twice_changes_nothing",),
@@ -147,9 +147,9 @@ DEFECTS = (
         "A result of an older generation is taken for one of the present.",
         (
             Edit(
-                f"{CATALOG}/results.py",
-                "return (image.image_id, image.generation) == (outcome.image_id, outcome.generation)",
-                "return image.image_id == outcome.image_id",
+                f"{CATALOG}/key_queue.py",
+                "image.registration == about and not",
+                "image.image_id == about.image_id and not",
             ),
         ),
         (f"{JOBS}::test_reprocessing_waits_for_the_job_before_and_shows_the_old_picture",),
@@ -157,7 +157,13 @@ DEFECTS = (
     Defect(
         "all-jobs-at-once",
         "Two jobs of one key are with imaging at a time.",
-        (Edit(f"{CATALOG}/queueing.py", "    if idle:\n", "    if queued:\n"),),
+        (
+            Edit(
+                f"{CATALOG}/key_queue.py",
+                "date_created=self.moment))\n",
+                "date_created=self.moment, date_sent=self.moment))\n",
+            ),
+        ),
         (f"{JOBS}::test_key_registered_again_waits_until_the_thumbs_of_the_first_are_gone",),
     ),
     Defect(
@@ -171,9 +177,9 @@ DEFECTS = (
         "A late result is dropped, and its thumbs stay where another registration's should be.",
         (
             Edit(
-                f"{CATALOG}/results.py",
-                "    elif not awaited:\n",
-                "    elif not awaited and outcome.generation < 0:\n",
+                f"{CATALOG}/key_queue.py",
+                "        if is_awaited:\n            return Verdict.APPLIED\n",
+                "        if is_awaited or about.generation > 0:\n            return Verdict.APPLIED\n",
             ),
         ),
         (
@@ -184,7 +190,7 @@ DEFECTS = (
     Defect(
         "deleted-user-forgotten",
         "Nobody remembers who was deleted, and a token that outlives its user registers images.",
-        (Edit(f"{CATALOG}/results.py", "    store.note_deleted_user(user_id)\n", ""),),
+        (Edit(f"{CATALOG}/users.py", "    store.note_deleted_user(user_id)\n", ""),),
         (f"{JOBS}::test_user_who_is_gone_takes_images_and_collections_along",),
     ),
     Defect(
@@ -237,8 +243,8 @@ DEFECTS = (
         "Late thumbs of an earlier registration stay when the present one fails and writes over nothing.",
         (
             Edit(
-                f"{CATALOG}/results.py",
-                "(image is None or image.image_id != outcome.image_id)",
+                f"{CATALOG}/key_queue.py",
+                "(image is None or image.image_id != about.image_id)",
                 "image is None",
             ),
         ),
@@ -247,13 +253,13 @@ DEFECTS = (
     Defect(
         "watched-once",
         "The watchdog takes for lost what a worker has in hand at the moment that it looks.",
-        (Edit(f"{CATALOG}/watchdog.py", "[key for key in found if key in suspects]", "found"),),
+        (Edit(f"{CATALOG}/jobs/watchdog.py", "[key for key in found if key in suspects]", "found"),),
         (f"{WATCHDOG}::test_what_is_answered_between_two_looks_was_in_hand",),
     ),
     Defect(
         "waiting-jobs-pile-up",
         "Each registration and deletion of a key leaves another job, though none of them can leave.",
-        (Edit(f"{CATALOG}/queueing.py", "if not (dropped and image.generation == 1):", "if True:"),),
+        (Edit(f"{CATALOG}/key_queue.py", "if not (dropped and image.generation == 1):", "if True:"),),
         (f"{JOBS}::test_key_that_is_registered_and_deleted_again_and_again_has_few_jobs",),
     ),
     Defect(
@@ -274,9 +280,9 @@ DEFECTS = (
         "An image whose job was given up stays pending for ever, and holds up its key.",
         (
             Edit(
-                f"{CATALOG}/dead_letters.py",
-                "    if event and subject:\n        results",
-                "    if event and not subject:\n        results",
+                f"{CATALOG}/upkeep/dead_letters.py",
+                "    if event and registration:\n        if",
+                "    if event and not registration:\n        if",
             ),
         ),
         (f"{DEAD_LETTERS}::test_job_that_was_given_up_fails_its_image_and_frees_its_key",),
@@ -284,26 +290,26 @@ DEFECTS = (
     Defect(
         "backlog-feeds-itself",
         "The watchdog asks again for what merely waits its turn.",
-        (Edit(f"{CATALOG}/watchdog.py", "not behind and all(depth.is_idle for depth in depths)", "not behind"),),
+        (Edit(f"{CATALOG}/jobs/watchdog.py", "not behind and all(depth.is_idle for depth in depths)", "not behind"),),
         (f"{WATCHDOG}::test_nothing_is_stuck_while_messages_wait_in_the_broker",),
     ),
     Defect(
         "foreign-object-reconciled",
         "Reconcile deletes objects that are somebody else's.",
-        (Edit(f"{CATALOG}/reconciliation.py", "if found.image_id is None or has_jobs", "if has_jobs"),),
-        (f"{RECONCILE}::test_thumb_of_nothing_is_found_and_deleted_and_nothing_else",),
+        (Edit(f"{CATALOG}/upkeep/findings.py", "if found.image_id is None or has_jobs", "if has_jobs"),),
+        (f"{RECONCILE}::test_orphan_is_found_and_deleted_and_nothing_else",),
     ),
     Defect(
         "deleted-by-what-was-listed",
         "Reconcile deletes what it found earlier, without another look at the database.",
         (
             Edit(
-                f"{CATALOG}/reconciliation.py",
-                "of_nothing = _those_of_nothing(store, sides.bucket, [found]) if found else []",
-                "of_nothing = [finding]",
+                f"{CATALOG}/upkeep/reconciliation.py",
+                "orphans = _orphans(store, compared.bucket, [found]) if found else []",
+                "orphans = [finding]",
             ),
         ),
-        (f"{RECONCILE}::test_thumb_that_is_of_nothing_no_more_when_it_would_be_deleted_is_kept",),
+        (f"{RECONCILE}::test_thumb_that_is_no_orphan_any_more_when_it_would_be_deleted_is_kept",),
     ),
     Defect(
         "metadata-names-have-case",
@@ -323,7 +329,7 @@ DEFECTS = (
     Defect(
         "newer-thumbs-ignored",
         "Thumbs that are newer than a restored catalog leave its jobs without an answer that fits.",
-        (Edit(f"{CATALOG}/results.py", "    if outcome.met_newer and _catch_up", "    if False and _catch_up"),),
+        (Edit(f"{CATALOG}/key_queue.py", "if _met_newer(answer) and self._catch_up", "if False and self._catch_up"),),
         (
             f"{JOBS}::test_image_whose_thumbs_are_newer_goes_on_above_them_at_once",
             f"{JOBS}::test_deletion_that_meets_newer_thumbs_takes_those_too",
@@ -340,7 +346,7 @@ DEFECTS = (
         "Reconcile deletes thumbs of another installation on the same bucket.",
         (
             Edit(
-                f"{CATALOG}/reconciliation.py",
+                f"{CATALOG}/upkeep/reconciliation.py",
                 "own = [thumb for thumb in found if installation.owns(thumb.installation_id)]",
                 "own = list(found)",
             ),
@@ -356,7 +362,7 @@ DEFECTS = (
     Defect(
         "run-not-locked",
         "Two commands go on with one run of reprocessing, and both queue the same images.",
-        (Edit(f"{CATALOG}/reprocessing.py", "store.run(run_id, locked=True)", "store.run(run_id)"),),
+        (Edit(f"{CATALOG}/upkeep/reprocessing.py", "store.run(run_id, locked=True)", "store.run(run_id)"),),
         (f"{REPROCESS}::test_two_commands_on_one_run_queue_no_image_twice",),
     ),
 )
