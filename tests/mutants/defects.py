@@ -7,6 +7,7 @@ CATALOG = "services/catalog/src/catalog"
 IMAGING = "services/imaging/src/imaging"
 
 DELIVERY = "tests/integration/test_delivery.py"
+KEY_QUEUE = "tests/unit/catalog/test_key_queue.py"
 JOBS = "tests/integration/test_catalog_jobs.py"
 STORAGE = "tests/integration/test_storage.py"
 DEAD_LETTERS = "tests/integration/test_dead_letters.py"
@@ -186,6 +187,18 @@ DEFECTS = (
             f"{JOBS}::test_late_result_of_a_deleted_image_removes_its_thumbs",
             f"{JOBS}::test_late_result_of_an_earlier_registration_has_the_present_one_processed_again",
         ),
+    ),
+    Defect(
+        "earlier-bucket-taken-for-present",
+        "An answer about the key's earlier bucket is taken for one about the present registration.",
+        (
+            Edit(
+                f"{CATALOG}/key_queue.py",
+                "return image if image is not None and image.s3_bucket == self.s3_bucket else None",
+                "return image",
+            ),
+        ),
+        (f"{KEY_QUEUE}::test_answer_about_the_earlier_bucket_of_a_key_leaves_the_present_registration_alone",),
     ),
     Defect(
         "deleted-user-forgotten",

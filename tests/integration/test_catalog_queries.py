@@ -1,0 +1,52 @@
+"""How many statements a result costs: each is a round trip, made while the key is locked."""
+
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+
+from catalog.adapters.store import Store
+from catalog_steps import Steps
+from chassis.database.database import Database
+
+Count = Callable[[Callable[[], object]], int]
+
+
+@pytest.fixture
+def count(catalog_database: Database[Store]) -> Count:
+    """Count the statements that a call executes, but for those that begin and end its transaction."""
+    statements: list[str] = []
+
+    def note(*arguments: object) -> None:
+        statements.append(str(arguments[2]))
+
+    def counted(call: Callable[[], object]) -> int:
+        statements.clear()
+        sa.event.listen(catalog_database.engine, "before_cursor_execute", note)
+        try:
+            call()
+        finally:
+            sa.event.remove(catalog_database.engine, "before_cursor_execute", note)
+        return sum(not statement.startswith("BEGIN") for statement in statements)
+
+    return counted
+
+
+def test_result_is_applied_in_three_statements(steps: Steps, count: Count) -> None:
+    """PostgreSQL: the lock, what it guards, and all changes at once. SQLite has no lock, and two changes."""
+    image = steps.register()
+    assert count(lambda: steps.processed(image)) == 3
+    assert steps.image().status == "ready"
+
+
+def test_result_that_frees_the_next_job_is_applied_in_five_statements(steps: Steps, count: Count) -> None:
+    first = steps.register()
+    second = steps.reprocess()
+    assert count(lambda: steps.processed(first)) == 5
+    assert [job.registration for job in steps.jobs()] == [second.registration]
+
+
+def test_result_that_comes_twice_changes_nothing_in_two_statements(steps: Steps, count: Count) -> None:
+    image = steps.register()
+    steps.processed(image)
+    assert count(lambda: steps.processed(image)) <= 2
