@@ -155,7 +155,7 @@ def test_continued_copy_is_the_same_installation_and_does_what_has_waited(
     copy.delete()
     pending = copy.reprocess("kept.jpg")
     done = command("continue")
-    assert (done.exit_code, "2 keys with open work begin anew" in done.output) == (0, True), done.output
+    assert (done.exit_code, "2 keys with open work are restarted" in done.output) == (0, True), done.output
     assert installation(copied) == Installation(before.installation_id, owns_unmarked=True, is_settled=True)
     deletion, renewed = sorted(jobs_sent(copied)[-2:], key=lambda event: event.type)
     assert deletion.type == "image.deleted"

@@ -163,7 +163,7 @@ def test_nothing_is_found_where_nothing_is_wrong(steps: Steps, s3: "S3Client", r
     done = reconcile("--repair", "--delete", "--grace", "0s")
     assert (done.exit_code, keys(s3)) == (0, before)
     assert done.output.startswith("0 keys stuck\n0 images with missing thumbs\n")
-    assert done.output.endswith("0 thumbs of nothing\n")
+    assert done.output.endswith("0 orphan thumbs\n")
 
 
 # --- missing thumbs ---
@@ -242,7 +242,7 @@ def test_images_are_gone_through_a_page_at_a_time(
     assert {finding.key for page in pages for finding in page.findings} == {image.s3_key for image in images}
 
 
-# --- thumbs of nothing ---
+# --- orphan thumbs ---
 
 
 def of_no_image(steps: Steps, s3: "S3Client") -> str:
@@ -284,13 +284,13 @@ def test_orphan_is_found_and_deleted_and_nothing_else(
     before = keys(s3)
     found = reconcile()
     assert (found.exit_code, keys(s3)) == (1, before)
-    assert f"1 thumbs of nothing\n  {orphan}\n" in found.output
+    assert f"1 orphan thumbs\n  {orphan}\n" in found.output
     young = reconcile("--delete")
     assert (young.exit_code, keys(s3)) == (1, before)
-    assert "1 thumbs of nothing: 1 left for now" in young.output
+    assert "1 orphan thumbs: 1 skipped for now" in young.output
     deleted = reconcile("--delete", "--grace", "0s")
     assert (deleted.exit_code, keys(s3)) == (0, before - {orphan})
-    assert "1 thumbs of nothing: 1 deleted" in deleted.output
+    assert "1 orphan thumbs: 1 deleted" in deleted.output
 
 
 def test_thumb_is_of_no_concern_while_imaging_may_write_or_delete_it(
@@ -407,7 +407,7 @@ def test_thumb_that_does_not_say_whose_it_is_is_deleted_by_force_only(
     unmarked = put_thumb(s3, gone_image(steps, s3), 64, by=None)
     kept = reconcile("--delete", "--grace", "0s")
     assert (kept.exit_code, unmarked in keys(s3)) == (1, True)
-    assert "1 thumbs of nothing: 1 left for now" in kept.output
+    assert "1 orphan thumbs: 1 skipped for now" in kept.output
     assert reconcile("--delete", "--grace", "0s", "--force").exit_code == 0
     assert unmarked not in keys(s3)
 

@@ -248,7 +248,7 @@ def test_run_that_was_killed_goes_on_behind_the_last_image(
     assert f"{60 - cut_off.done - 1} images" in reprocess("--resume", "--dry-run").output
     done = reprocess("--resume", *FAST)
     assert f"run {cut_off.run_id} of" in done.output
-    assert "59 images queued; 1 were selected no more" in done.output
+    assert "59 images queued; 1 are not selected any more" in done.output
     assert generations(steps, [image for image in images if image != gone]) == [2] * 59
     assert sorted(renewed(sent)) == sorted(image.image_id for image in images if image != gone)
     assert "is finished" in reprocess("--resume", str(cut_off.run_id)).output

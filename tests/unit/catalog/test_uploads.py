@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from catalog.adapters.signing import make_uploads
+from catalog.bootstrap import make_uploads
 from catalog.errors import UnacceptableKeyError
 from catalog.settings import BucketSettings, ServeSettings
 from catalog.uploads import CONTENT_TYPES, check_filename

@@ -1,9 +1,8 @@
-"""Where the parts of catalog meet: settings become a database, the allowed buckets, a signer of uploads."""
+"""Composition of catalog: what `settings` describe becomes a database, buckets, a signer of uploads."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.adapters.signing import make_uploads
 from catalog.adapters.store import Store
 from catalog.buckets import Bucket, Buckets, aws_url
 from catalog.settings import DatabaseSettings, ServeSettings
@@ -11,6 +10,7 @@ from catalog.uploads import Uploads
 from chassis.database import engines
 from chassis.database.database import Database
 from chassis.health import CheckFailedError, Checks
+from chassis.s3 import client as s3
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
@@ -26,12 +26,12 @@ class App:
 
 
 def make_database(settings: DatabaseSettings) -> Database[Store]:
-    """Connect to the database of SETTINGS."""
+    """Return the database that `settings` name; connections are made when they are needed."""
     return Database(engines.connect(settings), Store, MIGRATIONS)
 
 
 def checks(database: Database[Store]) -> tuple[Checks, Checks]:
-    """Give the checks for health: our own, and of what is shared."""
+    """Return the health checks: those of this process, and those of what it shares with other replicas."""
 
     def is_settled() -> bool:
         if not database.read(Store.installation).is_settled:
@@ -43,7 +43,7 @@ def checks(database: Database[Store]) -> tuple[Checks, Checks]:
 
 
 def make_buckets(settings: ServeSettings) -> Buckets:
-    """Give the buckets that SETTINGS allow."""
+    """Return the buckets that `settings` allow."""
     by_name = {
         name: Bucket(bucket.url or aws_url(name), bucket.prefixes, bucket.owners)
         for name, bucket in settings.buckets.items()
@@ -51,8 +51,18 @@ def make_buckets(settings: ServeSettings) -> Buckets:
     return Buckets(by_name, settings.default_bucket)
 
 
+def make_uploads(settings: ServeSettings) -> Uploads | None:
+    """Return what signs uploads, or None if the operator has set no default bucket or no credential.
+
+    The credential needs the right to put objects; nothing is asked of S3.
+    """
+    if settings.default_bucket is None or settings.s3_access_key_id is None or settings.s3_secret_access_key is None:
+        return None
+    return Uploads(s3.connect(s3.Access.from_settings(settings)), settings.default_bucket, settings.upload_max_bytes)
+
+
 def make_app(settings: ServeSettings) -> App:
-    """Make what the views work with; raises OSError where the public key cannot be read."""
+    """Return what the views work with. Raise `OSError` if the public key cannot be read."""
     return App(
         database=make_database(settings),
         buckets=make_buckets(settings),

@@ -11,7 +11,7 @@ AWS = "https://s3.amazonaws.com/"
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket: BASE_URL ends in a slash; PREFIXES may be used; OWNERS maps a prefix to the one user of it."""
+    """Images may live below `prefixes`; `owners` maps a prefix to its only user; `base_url` ends in a slash."""
 
     base_url: str
     prefixes: tuple[str, ...]
@@ -26,7 +26,7 @@ class Buckets:
     default: str | None
 
     def choose(self, name: str | None) -> str:
-        """Give NAME, or the default for None; raises BucketMissingError or BucketNotAllowedError."""
+        """Return `name`, or the default for None. Raise `BucketMissingError` or `BucketNotAllowedError`."""
         chosen = self.default if name is None else name
         if chosen is None:
             raise BucketMissingError
@@ -35,7 +35,7 @@ class Buckets:
         return chosen
 
     def check(self, name: str, key: str, user_id: str) -> None:
-        """Raise KeyNotAllowedError unless images of USER_ID may live at KEY in the bucket NAME.
+        """Raise `KeyNotAllowedError` unless images of the user may live at `key` in the bucket `name`.
 
         The longest prefix with an owner decides; in the other allowed prefixes users trust each other.
         """
@@ -48,12 +48,12 @@ class Buckets:
             raise KeyNotAllowedError
 
     def url(self, name: str, key: str) -> str:
-        """Give the public URL of KEY; a bucket that is no longer allowed still has its address at AWS."""
+        """Return the public URL of `key`; that of a bucket which is no longer allowed is the one at AWS."""
         bucket = self.by_name.get(name)
         base = bucket.base_url if bucket else aws_url(name)
         return base + quote(key, safe="/")
 
 
 def aws_url(name: str) -> str:
-    """Give the base URL of a bucket that the operator has not mapped elsewhere."""
+    """Return the base URL of a bucket for which the operator has set none."""
     return f"{AWS}{quote(name, safe='')}/"

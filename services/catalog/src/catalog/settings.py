@@ -23,12 +23,12 @@ from chassis.urls import BrokerUrl, EndpointUrl, HostLabel, HttpUrl
 
 _CONFIG = SettingsConfigDict(env_prefix="CATALOG_", frozen=True, env_ignore_empty=True)
 
-# What S3 clients take for the name of a bucket; they refuse others when they are first used.
+# S3 clients refuse other names, but only when they are first used.
 BucketName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
 
 
 class BucketSettings(BaseModel):
-    """What the operator says of one bucket that images may live in."""
+    """Settings of one bucket that images may live in."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -66,7 +66,7 @@ class ServeSettings(DatabaseSettings, WebSettings):
 
     model_config = _CONFIG
 
-    web_threads: PositiveInt = Field(8, description="Requests that one web process works on at a time.")
+    web_threads: PositiveInt = Field(8, description="Requests that one web process handles at a time.")
     token_public_key_file: Path = Field(description="PEM file that auth's tokens are verified with.")
     buckets: dict[BucketName, BucketSettings] = Field(
         description="JSON: bucket → {url: base of public URLs, prefixes: allowed ones, owners: {prefix: user id}}."
@@ -97,7 +97,7 @@ class WorkerSettings(DatabaseSettings):
     worker_threads: PositiveInt = Field(2, description="Results applied at a time by one process.")
     stuck_after_s: Seconds = Field(
         300.0,
-        description="What imaging has had for so long is queued again; 12 times as long while messages wait anywhere.",
+        description="Seconds until an unanswered job is sent again; 12 times as many while messages wait in a queue.",
     )
 
 

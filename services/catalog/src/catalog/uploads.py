@@ -1,4 +1,4 @@
-"""Signed uploads: an S3 POST policy bound to a user's own fresh prefix, to a type, to a size, for ten minutes."""
+"""Signed uploads: an S3 POST policy for one prefix, one content type and a largest size, valid for ten minutes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from catalog.errors import UnacceptableKeyError
 from catalog.keys import check_key
 
 VALID_S = 600
-# What imaging takes, by the extensions of file names. Nothing that a browser would run: no SVG, no HTML.
+# The formats that imaging processes, by file extension. None that a browser would execute: no SVG, no HTML.
 CONTENT_TYPES: Mapping[str, str] = {
     "jpg": "image/jpeg",
     "jpeg": "image/jpeg",
@@ -23,7 +23,7 @@ CONTENT_TYPES: Mapping[str, str] = {
     "heif": "image/heif",
 }
 DEFAULT_TYPE = "image/jpeg"
-# To be replaced by the client, before the form is sent: not every server does it.
+# The client replaces it before it sends the form, since not every server does so itself.
 PLACEHOLDER = "${filename}"
 
 
@@ -38,7 +38,7 @@ class PostSigner(Protocol):
         Conditions: list[Any] | dict[str, Any] | None = None,  # noqa: N803
         ExpiresIn: int = 3600,  # noqa: N803
     ) -> dict[str, Any]:
-        """Give `url` and `fields`."""
+        """Return `url` and `fields` of a form."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Uploads:
     max_bytes: int
 
     def sign(self, prefix: str, filename: str | None = None, content_type: str | None = None) -> dict[str, Any]:
-        """Sign a form that puts one image under PREFIX; nothing is asked of S3 for this.
+        """Return a signed form that puts one image below `prefix`; nothing is asked of S3.
 
-        With FILENAME the key is finished, without it the client completes it. The policy names one content type: a
-        condition that only tells how it begins lets `image/svg+xml` pass, and at some servers `image/png, text/html`.
+        Without `filename` the client completes the key. The policy names exactly one content type: a condition on how
+        it begins would accept `image/svg+xml`, and on some servers `image/png, text/html`.
         """
         chosen = content_type or type_of(filename or "")
         return self.signer.generate_presigned_post(
@@ -66,12 +66,12 @@ class Uploads:
 
 
 def type_of(filename: str) -> str:
-    """Give the content type that FILENAME promises. What is in the file is found out later, by its content."""
+    """Return the content type for the extension of `filename`; imaging later looks at the content itself."""
     return CONTENT_TYPES.get(filename.rpartition(".")[2].lower(), DEFAULT_TYPE)
 
 
 def check_filename(filename: str) -> None:
-    """Raise UnacceptableKeyError, saying why, unless FILENAME may stand behind a prefix that is handed out."""
+    """Raise `UnacceptableKeyError`, which says why, unless `filename` may follow a prefix that is handed out."""
     if "/" in filename:
         raise UnacceptableKeyError("Must not contain a slash")
     if PLACEHOLDER in filename:

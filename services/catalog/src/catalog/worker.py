@@ -27,9 +27,9 @@ from chassis.errors import DependencyDownError
 from chassis.worker import Worker, every
 
 QUEUE = Queue("catalog.results", messages.TAKEN)
-# Imaging's: what it gives up is drained here, and how deep it is tells what is stuck.
+# Imaging's queue: its dead letters are drained here, and its depth tells the watchdog what is stuck.
 JOBS = Queue("imaging.jobs", messages.JOBS)
-# How long forgetting a user may keep the answers of imaging waiting; it comes back for the rest.
+# Deleting what belongs to a user is interrupted after this time and retried: meanwhile answers of imaging wait.
 FORGET_S = 10.0
 WATCH_EVERY_S = 15.0
 
@@ -65,16 +65,16 @@ def make_worker(settings: WorkerSettings) -> Worker:
 
 
 def may_relay(connection: sa.Connection) -> bool:
-    """Tell whether jobs may leave for imaging: not while it is unsettled which installation the database is of.
+    """Return whether jobs may be sent: not while it is unsettled which installation the database is of.
 
-    Neither those that were due when it was dumped nor new ones: both say that their thumbs are of the installation that
-    it was copied from, which may be at work on the same bucket.
+    All jobs, old and new, say that their thumbs are of the installation that the database was copied from, and that one
+    may be at work on the same bucket.
     """
     return Store(connection).installation().is_settled
 
 
 def handle(database: Database[Store], event: Event, _attempt: int) -> None:
-    """Apply EVENT; when this returns the effect is committed. Raises MalformedMessageError or TransientError."""
+    """Apply `event` and commit. Raise `MalformedMessageError`, or `TransientError` if it has to be delivered again."""
     try:
         if event.type == messages.USER_DELETED:
             user_id = messages.read_deleted_user(event)

@@ -1,4 +1,4 @@
-"""What the operator's commands ask of the database beyond what the service does."""
+"""The queries of operators' commands, beyond those of the service."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
@@ -17,12 +17,12 @@ from chassis.database import fingerprint
 
 
 class OperatorsStore(Store):
-    """A Store that also selects over all users, and keeps runs of reprocessing."""
+    """A `Store` that also selects images of all users, and stores dead letters and runs of reprocessing."""
 
     # --- which installation this is ---
 
     def settle_installation(self, settled: Installation) -> None:
-        """Keep that this database is that of the installation SETTLED."""
+        """Record that this database is that of the installation `settled`."""
         self._connection.execute(
             installation.update().values(
                 installation_id=settled.installation_id,
@@ -32,13 +32,13 @@ class OperatorsStore(Store):
         )
 
     def drop_due(self, types: Sequence[str]) -> None:
-        """Take events of TYPES that have not left yet out of the outbox."""
+        """Delete the unpublished events of `types` from the outbox."""
         self._connection.execute(outbox.delete().where(outbox.c.state == "due", outbox.c.type.in_(types)))
 
     # --- dead letters ---
 
     def dead_letter(self, dead_letter_id: int) -> DeadLetter:
-        """Find a dead letter and hold it until the transaction ends; raises DeadLetterNotFoundError."""
+        """Return a dead letter, locked until the transaction ends. Raise `DeadLetterNotFoundError`."""
         query = sa.select(dead_letters).where(dead_letters.c.dead_letter_id == dead_letter_id).with_for_update()
         row = self._connection.execute(query).mappings().first()
         if row is None:
@@ -48,30 +48,30 @@ class OperatorsStore(Store):
     def dead_letters(
         self, queue: str | None, reason: str | None, limit: int, after: int = 0
     ) -> Sequence[DeadLetterSummary]:
-        """Give up to LIMIT dead letters, oldest first, numbered above AFTER, of QUEUE and REASON if given."""
+        """Return up to `limit` dead letters, oldest first, numbered above `after`, of `queue` and `reason` if given."""
         summary = [column for column in dead_letters.c if column is not dead_letters.c.body]
         query = sa.select(*summary).where(dead_letters.c.dead_letter_id > after, *given_up(queue, reason))
         query = query.order_by(dead_letters.c.dead_letter_id).limit(limit)
         return [DeadLetterSummary(**row) for row in self._connection.execute(query).mappings()]
 
     def remove_dead_letter(self, dead_letter_id: int) -> None:
-        """Forget a dead letter."""
+        """Delete a dead letter."""
         self._connection.execute(dead_letters.delete().where(dead_letters.c.dead_letter_id == dead_letter_id))
 
     # --- selections and runs of reprocessing ---
 
     def unknown_keys(self, keys: Sequence[str]) -> Sequence[str]:
-        """Give those of KEYS that no image has."""
+        """Return those of `keys` that no image has."""
         known = set(self._connection.scalars(sa.select(images.c.s3_key).where(images.c.s3_key.in_(keys))))
         return [key for key in keys if key not in known]
 
     def count_selected(self, selection: Selection, after: str = "") -> int:
-        """Count the images of SELECTION with an id behind AFTER."""
+        """Count the images of `selection` with ids after `after`."""
         query = sa.select(sa.func.count()).select_from(images)
         return self._connection.scalar(query.where(images.c.image_id > after, *_conditions(selection))) or 0
 
     def selected(self, selection: Selection, after: str, limit: int) -> Sequence[tuple[str, str]]:
-        """Give (id, key) of up to LIMIT images of SELECTION, ordered by id, those behind AFTER."""
+        """Return (id, key) of up to `limit` images of `selection`, ordered by id, with ids after `after`."""
         query = (
             sa.select(images.c.image_id, images.c.s3_key)
             .where(images.c.image_id > after, *_conditions(selection))
@@ -86,29 +86,29 @@ class OperatorsStore(Store):
         return set(self._connection.scalars(query))
 
     def count_open_keys(self, limit: int) -> int:
-        """Count the keys that have jobs, as far as LIMIT."""
+        """Count the keys that have jobs, up to `limit`."""
         keys = sa.select(jobs.c.s3_key, jobs.c.s3_bucket).distinct().limit(limit).subquery()
         return self._connection.scalar(sa.select(sa.func.count()).select_from(keys)) or 0
 
     def add_run(self, selection: Selection, total: int) -> Run:
-        """Keep a new run, which has done nothing yet."""
+        """Add a run that has queued nothing yet, and return it."""
         begun = Run(0, selection, total, done=0, cursor="", date_created=now())
         values = {name: value for name, value in asdict(begun).items() if name != "run_id"}
         insert = reprocess_runs.insert().values(values).returning(reprocess_runs.c.run_id)
         return replace(begun, run_id=self._connection.execute(insert).scalar_one())
 
     def run(self, run_id: int, *, locked: bool = False) -> Run | None:
-        """Find a run; LOCKED holds it until the transaction ends."""
+        """Return a run, if there is one; `locked` locks its row until the transaction ends."""
         query = sa.select(reprocess_runs).where(reprocess_runs.c.run_id == run_id)
         return self._run(query.with_for_update() if locked else query)
 
     def newest_unfinished_run(self) -> Run | None:
-        """Find the run that was begun last of those that are not finished."""
+        """Return the unfinished run that began last, if there is one."""
         unfinished = sa.select(reprocess_runs).where(reprocess_runs.c.date_finished.is_(None))
         return self._run(unfinished.order_by(reprocess_runs.c.run_id.desc()).limit(1))
 
     def update_run(self, run: Run) -> None:
-        """Keep how far RUN is; it is locked."""
+        """Record how far `run` is; its row is locked."""
         self._connection.execute(
             reprocess_runs.update()
             .where(reprocess_runs.c.run_id == run.run_id)
@@ -118,28 +118,28 @@ class OperatorsStore(Store):
     # --- what reconciliation compares with S3 ---
 
     def has_images(self, s3_bucket: str) -> bool:
-        """Tell whether any image lives in a bucket."""
+        """Return whether any image lives in a bucket."""
         query = sa.select(images.c.image_id).where(images.c.s3_bucket == s3_bucket).limit(1)
         return self._connection.execute(query).first() is not None
 
     def count_ready(self, s3_bucket: str) -> int:
-        """Count the images of a bucket that are ready."""
+        """Count the ready images of a bucket."""
         query = sa.select(sa.func.count()).select_from(images).where(*_ready(s3_bucket))
         return self._connection.scalar(query) or 0
 
     def ready_images(self, s3_bucket: str, after: str, limit: int) -> Sequence[Image]:
-        """Give up to LIMIT ready images of a bucket, ordered by id, those behind AFTER."""
+        """Return up to `limit` ready images of a bucket, ordered by id, with ids after `after`."""
         query = sa.select(images).where(images.c.image_id > after, *_ready(s3_bucket))
         query = query.order_by(images.c.image_id).limit(limit)
         return [image_from_row(row) for row in self._connection.execute(query).mappings()]
 
     def images_at(self, s3_bucket: str, keys: Collection[str]) -> dict[str, Image]:
-        """Give the images that have one of KEYS in a bucket, by key."""
+        """Return the images at `keys` in a bucket, by key."""
         query = sa.select(images).where(images.c.s3_key.in_(keys), images.c.s3_bucket == s3_bucket)
         return {row["s3_key"]: image_from_row(row) for row in self._connection.execute(query).mappings()}
 
     def keys_with_jobs(self, s3_bucket: str, keys: Collection[str]) -> Collection[str]:
-        """Give those of KEYS that have open jobs in a bucket."""
+        """Return those of `keys` that have open jobs in a bucket."""
         query = sa.select(jobs.c.s3_key).where(jobs.c.s3_key.in_(keys), jobs.c.s3_bucket == s3_bucket)
         return set(self._connection.scalars(query))
 

@@ -1,4 +1,4 @@
-"""Every query of catalog; a Store lives as long as one transaction."""
+"""The queries of the service; a `Store` lives as long as one transaction."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -36,7 +36,7 @@ Position = tuple[datetime, str]
 
 
 class Store:
-    """Images, collections, jobs and the outbox, within the transaction of CONNECTION."""
+    """Images, collections, jobs and the outbox, in the transaction of `connection`."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
@@ -98,13 +98,13 @@ class Store:
     # --- images ---
 
     def image(self, s3_key: str, *, locked: bool = False) -> Image | None:
-        """Find an image by key; LOCKED holds it until the transaction ends."""
+        """Return the image at `s3_key`, if any; `locked` locks its row until the transaction ends."""
         query = sa.select(images).where(images.c.s3_key == s3_key)
         row = self._connection.execute(query.with_for_update() if locked else query).mappings().first()
         return image_from_row(row) if row else None
 
     def images(self, user_id: str, limit: int, after: Position | None = None) -> Sequence[Image]:
-        """Give up to LIMIT images of USER_ID, newest first, those after the position AFTER."""
+        """Return up to `limit` images of a user, newest first, those after the position `after`."""
         query = sa.select(images).where(images.c.user_id == user_id)
         if after is not None:
             query = query.where(sa.tuple_(images.c.date_created, images.c.image_id) < sa.tuple_(*_bound(after)))
@@ -114,7 +114,7 @@ class Store:
     # --- collections ---
 
     def add_collection(self, collection: Collection) -> None:
-        """Keep a new collection; raises CollectionNameTakenError."""
+        """Add a collection. Raise `CollectionNameTakenError` if there is one of this name."""
         try:
             with self._connection.begin_nested():
                 self._connection.execute(collections.insert().values(asdict(collection)))
@@ -124,13 +124,13 @@ class Store:
             raise CollectionNameTakenError from None
 
     def collection(self, name: str, *, locked: bool = False) -> Collection | None:
-        """Find a collection by name; LOCKED holds it until the transaction ends."""
+        """Return the collection of this name, if any; `locked` locks its row until the transaction ends."""
         query = sa.select(collections).where(collections.c.name == name)
         row = self._connection.execute(query.with_for_update() if locked else query).mappings().first()
         return Collection(**row) if row else None
 
     def collections(self, user_id: str, limit: int, after: Position | None = None) -> Sequence[Collection]:
-        """Give up to LIMIT collections of USER_ID, newest first, those after the position AFTER."""
+        """Return up to `limit` collections of a user, newest first, those after the position `after`."""
         query = sa.select(collections).where(collections.c.user_id == user_id)
         if after is not None:
             query = query.where(
@@ -146,22 +146,22 @@ class Store:
     # --- membership ---
 
     def add_member(self, collection_id: str, image_id: str) -> None:
-        """Add an image to a collection, which is locked; a member stays where it is."""
+        """Add an image to a collection, which is locked; a member keeps its position."""
         if not self.is_member(collection_id, image_id):
             self._connection.execute(memberships.insert().values(collection_id=collection_id, image_id=image_id))
 
     def is_member(self, collection_id: str, image_id: str) -> bool:
-        """Tell whether an image is in a collection."""
+        """Return whether an image is in a collection."""
         pair = (memberships.c.collection_id == collection_id) & (memberships.c.image_id == image_id)
         return self._connection.execute(sa.select(memberships.c.position).where(pair)).first() is not None
 
     def remove_member(self, collection_id: str, image_id: str) -> None:
-        """Take an image out of a collection, if it is in it."""
+        """Remove an image from a collection, if it is in it."""
         pair = (memberships.c.collection_id == collection_id) & (memberships.c.image_id == image_id)
         self._connection.execute(memberships.delete().where(pair))
 
     def members(self, collection_id: str, limit: int, after: int = 0) -> Sequence[tuple[int, Image]]:
-        """Give up to LIMIT (position, image) of a collection, in the order they were added, those after AFTER."""
+        """Return up to `limit` (position, image) of a collection in the order they were added, those after `after`."""
         query = (
             sa.select(memberships.c.position, images)
             .join_from(memberships, images)
@@ -174,7 +174,7 @@ class Store:
     # --- events, and keys that get no further by themselves ---
 
     def send(self, event: Event) -> None:
-        """Write EVENT into the outbox of this transaction."""
+        """Write `event` into the outbox, so that it is sent if this transaction commits."""
         chassis_outbox.add(self._connection, outbox, event)
 
     def stuck_keys(
@@ -185,10 +185,10 @@ class Store:
         s3_bucket: str | None = None,
         after: str = "",
     ) -> Sequence[tuple[str, str]]:
-        """Give up to LIMIT (bucket, key) that get no further by themselves, ordered by key, with keys behind AFTER.
+        """Return up to `limit` (bucket, key) that are stuck, ordered by key, with keys after `after`.
 
-        Either their image is pending and no job would process its generation, or their oldest job, which the others
-        wait for, was sent before BEFORE. S3_BUCKET and ONLY, a key, narrow it.
+        A key is stuck as `KeyQueue.is_stuck` says: its image is pending without a job for its generation, or its oldest
+        job was sent before `before`.
         """
         own = (jobs.c.s3_key == images.c.s3_key) & (jobs.c.s3_bucket == images.c.s3_bucket)
         own &= (jobs.c.image_id == images.c.image_id) & (jobs.c.generation == images.c.generation)
@@ -204,7 +204,7 @@ class Store:
         return [(bucket, key) for bucket, key in self._connection.execute(query)]
 
     def unanswered(self, before: datetime, limit: int) -> Sequence[Unanswered]:
-        """Give up to LIMIT keys whose oldest job was sent before BEFORE, those first that were sent first."""
+        """Return up to `limit` keys whose oldest job was sent before `before`, in the order in which they were sent."""
         own = (images.c.s3_key == jobs.c.s3_key) & (images.c.image_id == jobs.c.image_id)
         sent = sa.func.coalesce(jobs.c.date_sent, jobs.c.date_created)
         due = sa.func.coalesce(images.c.date_pending, jobs.c.date_created)
@@ -218,7 +218,7 @@ class Store:
         return [Unanswered(**row) for row in self._connection.execute(query).mappings()]
 
     def oldest_pending(self) -> datetime | None:
-        """Give the moment since which the oldest pending image waits, None if none does."""
+        """Return since when the longest pending image is pending; None if none is."""
         since = sa.func.coalesce(images.c.date_pending, images.c.date_updated)
         oldest: datetime | None = self._connection.scalar(
             sa.select(sa.func.min(since, type_=images.c.date_pending.type)).where(images.c.status == "pending")
@@ -226,13 +226,13 @@ class Store:
         return oldest
 
     def oldest_due(self) -> datetime | None:
-        """Give the moment that the oldest unpublished event was written, None if all are published."""
+        """Return when the oldest unpublished event was written; None if all are published."""
         return chassis_outbox.oldest_due(self._connection, outbox)
 
     # --- which installation this is ---
 
     def installation(self) -> Installation:
-        """Tell which installation this is, and whether its database is still the one in which that was said."""
+        """Return which installation this is, and whether the database is still the one in which that was settled."""
         row = self._connection.execute(sa.select(installation)).one()
         is_settled = row.fingerprint == fingerprint.of(self._connection)
         return Installation(row.installation_id, row.owns_unmarked, is_settled)
@@ -240,13 +240,13 @@ class Store:
     # --- dead letters ---
 
     def add_dead_letter(self, letter: DeadLetter) -> None:
-        """Keep a dead letter, unless it is kept already."""
+        """Add a dead letter, unless it is there already."""
         values = {name: value for name, value in asdict(letter).items() if name != "dead_letter_id"}
         with suppress(sa.exc.IntegrityError), self._connection.begin_nested():
             self._connection.execute(dead_letters.insert().values(values))
 
     def count_dead_letters(self, queue: str | None = None, reason: str | None = None) -> Sequence[tuple[str, str, int]]:
-        """Count the dead letters, of QUEUE and REASON if given: (queue, reason, how many)."""
+        """Return (queue, reason, count) of the dead letters, of `queue` and `reason` if given."""
         columns = (dead_letters.c.queue, dead_letters.c.reason)
         query = sa.select(*columns, sa.func.count()).where(*given_up(queue, reason))
         query = query.group_by(*columns).order_by(*columns)
@@ -255,40 +255,40 @@ class Store:
     # --- users and what was handed out to them ---
 
     def add_upload_prefix(self, prefix: str, user_id: str) -> None:
-        """Note that uploads under PREFIX are those of USER_ID."""
+        """Record that `prefix` was handed out to a user for uploads."""
         self._connection.execute(upload_prefixes.insert().values(prefix=prefix, user_id=user_id, date_created=now()))
 
     def owner_of_upload_prefix(self, prefix: str) -> str | None:
-        """Tell to whom PREFIX was handed out, if to anybody."""
+        """Return the user to whom `prefix` was handed out, if any."""
         owner: str | None = self._connection.scalar(
             sa.select(upload_prefixes.c.user_id).where(upload_prefixes.c.prefix == prefix)
         )
         return owner
 
     def note_deleted_user(self, user_id: str) -> None:
-        """Remember that USER_ID is gone for good."""
+        """Record that a user was deleted."""
         if not self.is_deleted_user(user_id):
             self._connection.execute(deleted_users.insert().values(user_id=user_id, date_created=now()))
 
     def is_deleted_user(self, user_id: str) -> bool:
-        """Tell whether USER_ID is gone."""
+        """Return whether a user was deleted."""
         query = sa.select(deleted_users.c.user_id).where(deleted_users.c.user_id == user_id)
         return self._connection.execute(query).first() is not None
 
 
 def _unanswered_since(before: datetime) -> tuple[sa.ColumnElement[bool], ...]:
-    """Give the conditions under which a job is the oldest of its key, and was sent before BEFORE."""
+    """Return the conditions under which a job is the oldest of its key, and was sent before `before`."""
     other = jobs.alias()
     older = (other.c.s3_key == jobs.c.s3_key) & (other.c.s3_bucket == jobs.c.s3_bucket)
     return (
-        # Two comparisons, not coalesce(), which no index serves.
+        # Two comparisons: no index serves coalesce().
         (jobs.c.date_sent < before) | (jobs.c.date_sent.is_(None) & (jobs.c.date_created < before)),
         ~sa.exists().where(older, other.c.job_id < jobs.c.job_id),
     )
 
 
 def given_up(queue: str | None, reason: str | None) -> list[sa.ColumnElement[bool]]:
-    """Give the conditions under which a dead letter is of QUEUE and REASON, where those are given."""
+    """Return the conditions under which a dead letter is of `queue` and `reason`, where those are given."""
     given = ((dead_letters.c.queue, queue), (dead_letters.c.reason, reason))
     return [column == value for column, value in given if value is not None]
 

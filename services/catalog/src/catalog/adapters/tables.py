@@ -1,4 +1,4 @@
-"""The tables of catalog, as the migrations leave them."""
+"""The tables of catalog; a test compares them with what the migrations make."""
 
 import sqlalchemy as sa
 
@@ -14,7 +14,7 @@ METADATA = sa.MetaData(
     }
 )
 
-# SQLite counts up only in a column that is INTEGER to the letter.
+# SQLite generates ids only in a column whose type is exactly INTEGER.
 _Serial = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 images = sa.Table(
@@ -59,7 +59,7 @@ collections = sa.Table(
     sa.Index("collections_listing", "user_id", "date_created", "collection_id"),
 )
 
-# `position` is given under the lock of the collection's row, so its order is the order in which members were added.
+# Members are added with the row of their collection locked, so `position` grows in the order in which they are added.
 memberships = sa.Table(
     "memberships",
     METADATA,
@@ -80,17 +80,17 @@ jobs = sa.Table(
     sa.Column("s3_key", sa.String(1000), nullable=False),
     sa.Column("image_id", sa.String(36), nullable=False),
     sa.Column("generation", sa.Integer, nullable=False),
-    # Of the work that asked for the job, which may be long answered when it leaves.
+    # Of the request that asked for the job, which may be long over when the job is sent.
     sa.Column("request_id", sa.String(128)),
     sa.Column("date_created", UtcDateTime, nullable=False),
-    # When it last left for imaging; null while it waits for the jobs before it.
+    # When it was last sent to imaging; null while it waits for the jobs of its key before it.
     sa.Column("date_sent", UtcDateTime),
     sa.Index("jobs_of_key", "s3_key", "s3_bucket", "job_id"),
     sa.Index("jobs_sent", "date_sent"),
     sqlite_autoincrement=True,
 )
 
-# What the broker or a consumer gave up. BODY is as it came, and need not be an event.
+# Messages that the broker or a consumer gave up. `body` is as it came, and need not be an event.
 dead_letters = sa.Table(
     "dead_letters",
     METADATA,
@@ -102,14 +102,14 @@ dead_letters = sa.Table(
     sa.Column("s3_key", sa.Text, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
     sa.Column("date_created", UtcDateTime, nullable=False),
-    # A message can come twice; what came before keeps its row.
+    # A message may be delivered twice; the first row is kept.
     sa.UniqueConstraint("queue", "message_id", name="dead_letters_message_key"),
     sa.Index("dead_letters_reason", "reason", "dead_letter_id"),
     sqlite_autoincrement=True,
 )
 
-# Runs of `catalog reprocess`: CURSOR moves in the transaction that queues the images up to it, so a run that was cut
-# off goes on exactly behind the last of them.
+# Runs of `catalog reprocess`: `cursor` moves in the transaction that queues the images up to it, so an interrupted run
+# goes on exactly behind the last of them.
 reprocess_runs = sa.Table(
     "reprocess_runs",
     METADATA,
@@ -124,8 +124,8 @@ reprocess_runs = sa.Table(
 )
 
 # One row: which installation this is, and the fingerprint of the database in which an operator, or the first migration,
-# said so. Restored elsewhere, the row comes along and the fingerprint does not fit any more. OWNS_UNMARKED: thumbs that
-# tell of no installation, as earlier releases wrote them, are of this one.
+# settled that. In a copy restored elsewhere the row is the same, but the fingerprint does not match. `owns_unmarked`:
+# thumbs without an installation in their metadata, as earlier releases wrote them, are of this one.
 installation = sa.Table(
     "installation",
     METADATA,

@@ -1,4 +1,4 @@
-"""Thumbs in S3 as reconciliation sees them: listed, looked at, deleted under a condition; never read or written."""
+"""Thumbs in S3 for reconciliation, which lists them, reads their metadata and deletes them on a condition."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,7 @@ from catalog.stored_thumbs import StorageError, StoredThumb
 from chassis.s3 import client as s3
 from chassis.s3.conditions import Conditions, Manners, is_refusal_of_condition
 
-# imaging writes these; an object without the first is not ours and is never touched.
+# Metadata that imaging writes. An object without the first is somebody else's and is never touched.
 IMAGE_ID, GENERATION, SOURCE_ETAG, INSTALLATION = (
     "imghost-image-id",
     "imghost-generation",
@@ -28,7 +28,7 @@ Tell = Callable[[str, Manners], None]
 
 
 class Thumbs:
-    """One client of S3, and threads for many looks at once."""
+    """A client of S3, and threads for many requests at once."""
 
     def __init__(self, settings: ReconcileSettings, looks: ThreadPoolExecutor, tell: Tell) -> None:
         self._looks = looks
@@ -40,12 +40,12 @@ class Thumbs:
         self._conditions = Conditions(self._client, settings.reconcile_s3_conditional_writes, tell)
 
     def check(self, bucket: str) -> None:
-        """Raise StorageError unless BUCKET can be listed."""
+        """Raise `StorageError` unless `bucket` can be listed."""
         with _faults():
             self._client.list_objects_v2(Bucket=bucket, MaxKeys=1)
 
     def list_keys(self, bucket: str) -> Iterator[Sequence[str]]:
-        """Give all keys of BUCKET, in order, a page of at most 1,000 at a time; raises StorageError."""
+        """Yield all keys of `bucket`, in order, in pages of at most 1,000. Raise `StorageError`."""
         pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket))
         while True:
             with _faults():
@@ -55,35 +55,35 @@ class Thumbs:
             yield [found["Key"] for found in page.get("Contents", [])]
 
     def look_all(self, bucket: str, keys: Sequence[str]) -> Sequence[StoredThumb]:
-        """Look at KEYS, many at a time, and give what is there; raises StorageError."""
+        """Return what lies at `keys`, asking for many at a time. Raise `StorageError`."""
         return [found for found in self._looks.map(partial(self.look, bucket), keys) if found is not None]
 
     def look(self, bucket: str, key: str) -> StoredThumb | None:
-        """Give what lies at KEY, None if nothing does; raises StorageError."""
+        """Return what lies at `key`, None if nothing does. Raise `StorageError`."""
         with _faults():
             found = s3.look(self._client, bucket, key)
         if found is None:
             return None
-        told = found.metadata
+        metadata = found.metadata
         return StoredThumb(
             key=key,
-            image_id=told.get(IMAGE_ID),
+            image_id=metadata.get(IMAGE_ID),
             etag=found.etag,
             date_modified=found.date_modified,
-            generation=_generation(told.get(GENERATION, "")),
-            source_etag=told.get(SOURCE_ETAG, ""),
-            installation_id=told.get(INSTALLATION),
+            generation=_generation(metadata.get(GENERATION, "")),
+            source_etag=metadata.get(SOURCE_ETAG, ""),
+            installation_id=metadata.get(INSTALLATION),
         )
 
     def ask_for_conditions(self, bucket: str) -> None:
-        """Find out whether a deletion in BUCKET may be bound to a condition; raises StorageError."""
+        """Find out whether S3 keeps conditions of deletions in `bucket`. Raise `StorageError`."""
         with _faults():
             self._conditions.of(bucket)
 
     def delete(self, bucket: str, key: str, etag: str) -> bool:
-        """Delete what lies at KEY if its ETag is ETAG still; tell whether it was; raises StorageError.
+        """Delete the object at `key` if its ETag is still `etag`; return whether it was deleted. Raise `StorageError`.
 
-        Where S3 keeps no conditions it is deleted in any case: whoever calls has just looked.
+        If S3 keeps no conditions the object is deleted in any case: the caller has just looked at it.
         """
         with _faults():
             manners = self._conditions.of(bucket)
@@ -101,19 +101,20 @@ class Thumbs:
 
 @contextmanager
 def connect(settings: ReconcileSettings, tell: Tell) -> Iterator[Thumbs]:
-    """Reach S3 as SETTINGS say, for the time of the block; TELL hears whether S3 keeps conditions of deletions."""
+    """Yield the thumbs in S3 that `settings` describe; `tell` is called with what S3 keeps of conditions."""
     with ThreadPoolExecutor(_LOOKS_AT_ONCE) as looks:
         yield Thumbs(settings, looks, tell)
 
 
-def _generation(told: str) -> int:
-    """Read a generation as it was TOLD; 0 for what imaging never wrote."""
-    number = int(told) if told.isdecimal() and len(told) <= len(str(MAX_GENERATION)) else 0
+def _generation(text: str) -> int:
+    """Read a generation from metadata; return 0 for what imaging never wrote."""
+    number = int(text) if text.isdecimal() and len(text) <= len(str(MAX_GENERATION)) else 0
     return number if number <= MAX_GENERATION else 0
 
 
 @contextmanager
 def _faults() -> Iterator[None]:
+    """Turn errors of boto3 and urllib3 into `StorageError`."""
     try:
         yield
     except (ClientError, BotoCoreError, HTTPClientError, HTTPError) as fault:

@@ -1,8 +1,8 @@
-"""The watchdog: shows how far behind everything is, and queues again what is pending for too long.
+"""The watchdog: measures how far behind the service is, and restarts work that is pending for too long.
 
-Whether a message is lost or just waits cannot be told from depths, unless there is nothing to wait behind: then what
-is old is lost. As long as there is, it is given far more time, and twice as much each time that it is asked for again,
-so that nothing is lost for good and no backlog feeds itself.
+If all queues are empty, a job that is still unanswered was lost. While messages wait in a queue it may be among them,
+so it is given far more time, and twice as much with each re-send. So nothing is lost for good, and no backlog feeds
+itself.
 """
 
 from collections.abc import Iterable
@@ -25,15 +25,15 @@ log = structlog.get_logger(__name__)
 
 RELAY_PATIENCE = timedelta(seconds=5)
 BATCH = 500
-# What may be waiting gets so many times the time of what cannot.
+# While messages wait in a queue, jobs have this many times `stuck_after` to be answered.
 PATIENCE = 12
 
 
 @dataclass
 class Watchdog:
-    """Looks at the DATABASE and, by DEPTHS, at JOBS and RESULTS; what is pending for STUCK_AFTER is stuck.
+    """Looks at the database and at the depths of the queues `jobs` and `results`. For one thread.
 
-    Where nothing waits, that is; otherwise what is pending PATIENCE times as long. For one thread.
+    A job is stuck that is unanswered for `stuck_after`, or `patience` times as long while messages wait in a queue.
     """
 
     database: Database[Store]
@@ -43,22 +43,22 @@ class Watchdog:
     stuck_after: timedelta
     patience: int = PATIENCE
     suspects: frozenset[tuple[str, str]] = field(default=frozenset(), init=False)
-    told: bool = field(default=False, init=False)
+    is_logged: bool = field(default=False, init=False)
 
     def look(self) -> int:
-        """Measure everything, queue again what is stuck, and return how much that was; raises DependencyDownError."""
+        """Measure everything and restart what is stuck; return how many keys that were. Raise `DependencyDownError`."""
         suspects, self.suspects = self.suspects, frozenset()
-        self._measure_database()  # first: it must be seen also while the broker is away
+        self._measure_database()  # first: these metrics are needed while the broker is away too
         moment = now()
         due = self.database.read(Store.oldest_due)
         depths = self._measure(self.jobs), self._measure(self.results)
         metrics.LAST_LOOK.set_to_current_time()
         if not self._is_settled():
-            return 0  # all that is open begins anew when the operator has decided
+            return 0  # all open work is restarted when the operator has decided
         if _nothing_waits(due, depths):
             before = moment - self.stuck_after
             found = self.database.read(Store.stuck_keys, before, BATCH)
-            # What a worker has in hand waits nowhere either, but is answered by the next look.
+            # A job that a worker works on right now is in no queue either, but is answered before the next look.
             self.suspects = frozenset(found)
             lost = [key for key in found if key in suspects]
         else:
@@ -73,9 +73,9 @@ class Watchdog:
     def _is_settled(self) -> bool:
         settled = self.database.read(Store.installation).is_settled
         metrics.SETTLED.set(settled)
-        if not settled and not self.told:
+        if not settled and not self.is_logged:
             log.error("this database was restored into another one: no job leaves", see="catalog installation")
-        self.told = not settled
+        self.is_logged = not settled
         return settled
 
     def _restart(self, s3_bucket: str, s3_key: str, before: datetime) -> bool:
@@ -83,7 +83,7 @@ class Watchdog:
             return self.database.transact(recovery.restart, s3_bucket, s3_key, before)
         except DependencyDownError:
             raise
-        except Exception:  # of one key: it must not hold up the others, nor take the other loops along
+        except Exception:  # a defect that one key meets must not stop the others, nor end the process
             log.exception("stuck key cannot begin anew", s3_bucket=s3_bucket, s3_key=s3_key)
             return False
 
@@ -98,12 +98,12 @@ class Watchdog:
         oldest = self.database.read(Store.oldest_pending)
         metrics.PENDING_AGE.set((now() - oldest).total_seconds() if oldest else 0.0)
         counts = self.database.read(Store.count_dead_letters)
-        metrics.DEAD_LETTERS.clear()  # of a reason that is gone nothing must stay
+        metrics.DEAD_LETTERS.clear()  # else a reason without dead letters would keep its last count
         for queue, reason, count in counts:
             metrics.DEAD_LETTERS.labels(queue, reason).set(count)
 
 
 def _nothing_waits(due: datetime | None, depths: Iterable[Depth]) -> bool:
-    """Tell whether there is nothing behind the relay, in a queue, or on its way to its next attempt."""
+    """Return whether no event waits for the relay, and no message in a queue or for its next attempt."""
     behind = due is not None and now() - due > RELAY_PATIENCE
     return not behind and all(depth.is_idle for depth in depths)

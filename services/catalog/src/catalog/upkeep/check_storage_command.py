@@ -1,4 +1,4 @@
-"""`catalog check-storage`: try the credential that signs upload forms, as a browser would use what it signs."""
+"""`catalog check-storage`: try signed upload forms as a browser would use them."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from catalog.adapters.signing import make_uploads
-from catalog.bootstrap import make_buckets
+from catalog.bootstrap import make_buckets, make_uploads
 from catalog.settings import ServeSettings
 from catalog.uploads import Uploads
 from chassis.s3 import check as s3_check
@@ -21,16 +20,16 @@ _BODY = b"imghost tries here whether uploads work"
 _NAME = "check.jpg"
 _KEY = f"{s3.OWN_FOLDER}{_NAME}"
 _ORIGIN = "https://imghost.invalid"
-_UNENFORCED = "this S3 does not keep to the form's policy: whoever has a form can upload what they like"
+_UNENFORCED = "this S3 does not enforce the policy of a form: whoever has a form can upload anything"
 
 
 @click.command("check-storage")
 def check_storage() -> None:
-    """Try what uploads need of the default bucket, and tell what to change.
+    """Check what uploads need of the default bucket, and say what to change.
 
-    Forms are signed for the address that browsers use, so this has to run where that can be reached.
-    A small object of the service's own is uploaded by a signed form and stays, since the credential may only put.
-    Ends with status 1 when something is missing; what is "limited" uploads work without, at the price that is named.
+    Forms are signed for the address that browsers use, so run this where that address can be reached. A small object is
+    uploaded by a signed form and stays there, since the credential may only put. The status is 1 if something is
+    missing; uploads work without what is "limited", with the drawback that is named.
     """
     settings = load(ServeSettings)
     uploads = make_uploads(settings)
@@ -64,7 +63,7 @@ def _form(uploads: Uploads) -> dict[str, Any]:
 
 
 def _post(uploads: Uploads, changes: Mapping[str, str] | None = None) -> tuple[int, str]:
-    """Send the form with CHANGES as a browser does; give the status and what S3 says."""
+    """Send the form as a browser does, with `changes` to its fields; return the status and the body of the answer."""
     form = _form(uploads)
     fields = [*{**form["fields"], **(changes or {})}.items(), ("file", (_NAME, _BODY, "image/jpeg"))]
     answer = fetch("POST", form["url"], fields=fields)
@@ -77,23 +76,23 @@ def _uploaded(uploads: Uploads) -> Check:
     if status < HTTPStatus.MULTIPLE_CHOICES:
         return Check(needs, "yes", f"left in {uploads.bucket}: {_KEY}, {len(_BODY)} bytes")
     known = next((f"{code}: {meaning}" for code, meaning in s3.REFUSALS.items() if code in said), None)
-    # Not every server says more of a bad credential than that access is denied.
+    # Some servers say of a bad credential only that access is denied.
     denied = "look at the key id and the secret, and grant s3:PutObject"
     cause = denied if status == HTTPStatus.FORBIDDEN else "this S3 seems to take no POST forms; uploads need them"
     raise CannotGoOnError(Check(needs, "no", known or f"{status}: {cause}"))
 
 
 def _refused(uploads: Uploads, answer: tuple[int, str]) -> Check | None:
-    """Check that ANSWER is a refusal of what should not have been taken."""
+    """Check that `answer` is a refusal."""
     status, _ = answer
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return None
-    _post(uploads)  # in place of what was taken: what stays is a picture by its type
+    _post(uploads)  # overwrites what was accepted, so that what stays has the type of a picture
     return Check("", "limited", _UNENFORCED)
 
 
 def _cors(url: str) -> Check | None:
-    """Check that a page from anywhere may send the form."""
+    """Check that pages of any origin may send the form."""
     answer = fetch("OPTIONS", url, headers={"Origin": _ORIGIN, "Access-Control-Request-Method": "POST"})
     if answer.headers.get("Access-Control-Allow-Origin") in {"*", _ORIGIN}:
         return None

@@ -1,4 +1,4 @@
-"""The database as the operator's commands use it."""
+"""The database for operators' commands."""
 
 import click
 
@@ -9,7 +9,7 @@ from chassis.database.database import Database
 
 
 def connect(settings: DatabaseSettings) -> Database[OperatorsStore]:
-    """Connect to the database of SETTINGS until the command ends."""
+    """Return the database that `settings` name; its connections are closed when the command ends."""
     database = make_database(settings)
     click.get_current_context().call_on_close(database.engine.dispose)
     return Database(database.engine, OperatorsStore, database.migrations)

@@ -1,4 +1,4 @@
-"""`catalog dead-letters`: what was given up, and what to do about it."""
+"""`catalog dead-letters`: list, show, replay and drop messages that were given up."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -26,10 +26,10 @@ def group() -> None:
 
 
 @group.command("list")
-@click.option("--queue", help="Of this queue only.")
-@click.option("--reason", help="Of this reason only.")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="Show so many, oldest first.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+@click.option("--queue", help="Only of this queue.")
+@click.option("--reason", help="Only of this reason.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1), help="Show this many, oldest first.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def list_letters(*, queue: str | None, reason: str | None, limit: int, as_json: bool) -> None:
     """List dead letters, with counts by queue and reason."""
     database = connect(load(DatabaseSettings))
@@ -54,7 +54,7 @@ def list_letters(*, queue: str | None, reason: str | None, limit: int, as_json: 
 
 @group.command()
 @click.argument("dead_letter_id", metavar="ID", type=int)
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def show(dead_letter_id: int, *, as_json: bool) -> None:
     """Show a dead letter with its body."""
     letter = connect(load(DatabaseSettings)).read(OperatorsStore.dead_letter, dead_letter_id)
@@ -69,11 +69,11 @@ def show(dead_letter_id: int, *, as_json: bool) -> None:
 
 @group.command()
 @click.argument("dead_letter_ids", metavar="[ID]...", type=int, nargs=-1)
-@click.option("--all", "every", is_flag=True, help="All, or all of --queue and --reason.")
-@click.option("--queue", help="With --all: of this queue only.")
-@click.option("--reason", help="With --all: of this reason only.")
+@click.option("--all", "every", is_flag=True, help="All letters, or all of --queue and --reason.")
+@click.option("--queue", help="With --all: only of this queue.")
+@click.option("--reason", help="With --all: only of this reason.")
 def replay(dead_letter_ids: tuple[int, ...], *, every: bool, queue: str | None, reason: str | None) -> None:
-    """Have done what dead letters were about: their images get a new generation. What is replayed leaves the list.
+    """Do what dead letters were about: process images again, delete thumbs. Replayed letters are removed.
 
     The status is 1 if some could not be replayed.
     """
@@ -84,12 +84,12 @@ def replay(dead_letter_ids: tuple[int, ...], *, every: bool, queue: str | None, 
 
 @group.command()
 @click.argument("dead_letter_ids", metavar="[ID]...", type=int, nargs=-1)
-@click.option("--all", "every", is_flag=True, help="All, or all of --queue and --reason.")
-@click.option("--queue", help="With --all: of this queue only.")
-@click.option("--reason", help="With --all: of this reason only.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--all", "every", is_flag=True, help="All letters, or all of --queue and --reason.")
+@click.option("--queue", help="With --all: only of this queue.")
+@click.option("--reason", help="With --all: only of this reason.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def drop(dead_letter_ids: tuple[int, ...], *, every: bool, queue: str | None, reason: str | None, yes: bool) -> None:
-    """Forget dead letters. Their images stay failed until somebody has them processed again.
+    """Remove dead letters. Their images stay failed until somebody has them processed again.
 
     The status is 1 if some were not there.
     """
@@ -103,7 +103,7 @@ def drop(dead_letter_ids: tuple[int, ...], *, every: bool, queue: str | None, re
 def _each(
     done: str, database: Database[OperatorsStore], chosen: Iterable[int], act: Callable[[OperatorsStore, int], None]
 ) -> None:
-    """Do ACT with each of CHOSEN, whatever becomes of the others, and say how many are DONE; exit with 1 if not all."""
+    """Call `act` with each of `chosen` in a transaction of its own, print the count, exit with 1 if some failed."""
     count, refused = 0, 0
     for number in chosen:
         try:
@@ -126,7 +126,7 @@ def _chosen(
     *,
     every: bool,
 ) -> list[int]:
-    """Give the numbers that the arguments name: those given, or all of a queue and reason as of now."""
+    """Return the numbers that were given, or those of all letters of a queue and reason as of now."""
     if bool(ids) == every or (ids and (queue or reason)):
         raise click.UsageError("Give either IDs, or --all, which --queue and --reason may narrow.")
     chosen = list(ids)
@@ -150,10 +150,10 @@ def _summary(letter: DeadLetterSummary) -> dict[str, Any]:
 
 
 def _readable(body: bytes) -> Any:
-    """Give BODY as JSON if it is more than a text, else as text in which what no terminal should get is escaped."""
+    """Return `body` as a JSON document, else as text with control characters escaped, which terminals would obey."""
     with suppress(ValueError, RecursionError):
         document = json.loads(body)
         if not isinstance(document, str):
-            json.dumps({"body": document}, indent=2)  # may be too deep where reading it was not
+            json.dumps({"body": document}, indent=2)  # it may be nested too deeply for writing
             return document
     return body.decode("ascii", errors="backslashreplace").encode("unicode_escape").decode("ascii")

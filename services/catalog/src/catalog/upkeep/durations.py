@@ -10,12 +10,12 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class Duration(click.ParamType[timedelta]):
-    """An option's value that is a duration."""
+    """The value of an option that takes a duration."""
 
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Read VALUE; anything but a number with its unit fails."""
+        """Return `value` as a duration; fail unless it is a number with a unit."""
         if isinstance(value, timedelta):
             return value
         written = _WRITTEN.fullmatch(str(value))

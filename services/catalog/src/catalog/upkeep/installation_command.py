@@ -1,4 +1,4 @@
-"""`catalog installation`: which installation this database is of, and what is to be after it was restored elsewhere."""
+"""`catalog installation`: which installation this database is of, and settling that after a restore."""
 
 import json
 from collections.abc import Callable
@@ -15,19 +15,19 @@ from catalog.upkeep.installation import begin_anew, go_on, resume
 from chassis.settings import load
 
 UNSETTLED = (
-    "this database was restored into another one, so pictures wait and nothing is deleted:\n"
-    "  catalog installation continue   if the one that it was copied from is gone for good\n"
-    "  catalog installation new        if that one still runs, and this is a copy beside it"
+    "this database was restored into another one, so no image is processed and nothing is deleted:\n"
+    "  catalog installation continue   if the installation that it was copied from is gone for good\n"
+    "  catalog installation new        if that installation still runs, and this is a copy beside it"
 )
 
 
 @click.group("installation")
 def group() -> None:
-    """Tell which installation this is; after a restore, say whether it goes on or is a new one."""
+    """Show which installation this is; after a restore, say whether it continues or is a new one."""
 
 
 @group.command()
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def show(*, as_json: bool) -> None:
     """Show the id of this installation, and whether its database is still the one that it was made in."""
     found = connect(load(DatabaseSettings)).read(OperatorsStore.installation)
@@ -45,24 +45,24 @@ def show(*, as_json: bool) -> None:
     "installation_id",
     metavar="ID",
     type=click.UUID,
-    help="The installation whose thumbs these are, for a backup from before thumbs told it; reconcile shows the id.",
+    help="The installation whose thumbs are there, for a backup of a release without ids; reconcile shows the id.",
 )
 def continue_(installation_id: UUID | None) -> None:
-    """Go on as the installation that was restored; the one that it was copied from must be gone for good."""
+    """Continue the installation that was restored; the one that it was copied from must be gone for good."""
     _settle(go_on, str(installation_id) if installation_id else None)
 
 
 @group.command()
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def new(*, yes: bool) -> None:
-    """Become an installation of its own; thumbs that are there belong to the one that this was copied from.
+    """Become a new installation; the thumbs that are there belong to the one that this was copied from.
 
-    They stay as they are: images can be shown by them, but not processed again in the same bucket. For a copy of the
-    whole data folder say this before any of its services starts.
+    They stay as they are: images show them, but cannot be processed again in the same bucket. For a copy of the whole
+    data folder, run this before any of its services starts.
     """
     before = connect(load(DatabaseSettings)).read(OperatorsStore.installation)
     if before.is_settled and not yes:
-        click.confirm("This database is that of a settled installation. Shall it give up all its thumbs?", abort=True)
+        click.confirm("This installation is settled. Shall it give up all its thumbs?", abort=True)
     _settle(begin_anew)
     click.echo(f"it was {before.installation_id}; to go back: catalog installation continue --id …")
 
@@ -76,4 +76,4 @@ def _settle(decide: Callable[..., Installation], *arguments: str | None) -> None
         for count in resume(database):
             restarted += count
             bar.reached(restarted)
-    click.echo(f"{restarted} keys with open work begin anew")
+    click.echo(f"{restarted} keys with open work are restarted")

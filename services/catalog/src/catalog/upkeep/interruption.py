@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM, kept until there is a good moment to end."""
+"""SIGINT and SIGTERM are handled between two steps of a long command."""
 
 import signal
 import time
@@ -14,9 +14,9 @@ _SLICE_S = 0.1
 
 @contextmanager
 def postponed() -> Iterator[Wait]:
-    """Give a function that waits so many seconds, and tells whether a signal has come, at once if so.
+    """Yield a function that waits for some seconds and returns whether a signal has come; if so, it returns at once.
 
-    A second signal does what it would have done without this.
+    A second signal has its usual effect.
     """
     came = False
 

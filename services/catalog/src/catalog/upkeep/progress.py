@@ -1,4 +1,4 @@
-"""How far a long command is, on standard error: a bar on a terminal, elsewhere a line every few seconds."""
+"""Progress of a long command on standard error: a bar on a terminal, else a line every few seconds."""
 
 import itertools
 import sys
@@ -16,7 +16,7 @@ LINE_EVERY_S = 5.0
 
 
 class Progress:
-    """A count of what is done; TOTAL is None if nobody knows of how many, EVERY_S the seconds between lines."""
+    """A count of what is done, of `total` if that is known; without a bar a line is printed every `every_s` seconds."""
 
     def __init__(self, label: str, total: int | None, bar: "ProgressBar[int] | None", every_s: float) -> None:
         self._label = label
@@ -27,7 +27,7 @@ class Progress:
         self._done = 0
 
     def reached(self, done: int, note: str = "") -> None:
-        """Show that DONE are done, and NOTE beside it, if there is one."""
+        """Show that `done` are done, with a `note` beside it if there is one."""
         if self._bar is not None:
             self._bar.label = f"{self._label} ({note})" if note else self._label
             self._bar.update(done - self._done)
@@ -41,11 +41,11 @@ class Progress:
 
 @contextmanager
 def shown(label: str, total: int | None, *, done: int = 0, every_s: float = LINE_EVERY_S) -> Iterator[Progress]:
-    """Show progress while the block runs, from DONE on; where there is no terminal, a line every EVERY_S seconds."""
+    """Show progress from `done` on while the block runs; without a terminal, print a line every `every_s` seconds."""
     if not sys.stderr.isatty():
         yield Progress(label, total, None, every_s)
         return
-    # Without a total click wants something to go through, and shows what was reached.
+    # Without a total, click needs an iterable, and shows only the count.
     items = itertools.count() if total is None else None
     with click.progressbar(items, length=total, label=label, show_pos=True, file=sys.stderr) as bar:
         progress = Progress(label, total, bar, every_s)

@@ -1,4 +1,4 @@
-"""`catalog reconcile`: compare catalog with a bucket, tell what is wrong, and mend it if asked to."""
+"""`catalog reconcile`: compare catalog with a bucket, show what is wrong, and mend it if asked to."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -25,12 +25,12 @@ from chassis.s3.conditions import Manners
 from chassis.settings import load
 
 EXIT_FOUND = 1
-# A run that would delete more thumbs than it leaves, and more than a handful, has to be asked for by force.
+# Deleting more thumbs than are left, and more than this many, takes --force.
 FEW = 10
 
 
 class CutOffError(click.ClickException):
-    """Not everything could be looked at."""
+    """Database or S3 failed before everything was looked at."""
 
     exit_code = 2
 
@@ -41,25 +41,29 @@ class CutOffError(click.ClickException):
 
 @click.command()
 @click.option("--bucket", required=True, metavar="NAME", help="The bucket to compare with.")
-@click.option("--repair", is_flag=True, help="Have images that are stuck or miss thumbs processed again.")
-@click.option("--delete", is_flag=True, help="Delete thumbs of nothing; never anything else.")
-@click.option("--force", is_flag=True, help="Delete also unmarked thumbs, and even if few thumbs are left.")
+@click.option("--repair", is_flag=True, help="Process images again that are stuck or have missing or wrong thumbs.")
+@click.option("--delete", is_flag=True, help="Delete orphan thumbs, which no image shows; never anything else.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Also delete thumbs that name no installation, and do so even if few thumbs would be left.",
+)
 @click.option(
     "--grace",
     type=Duration(),
     default="1h",
     show_default=True,
-    help="Thumbs of nothing that are younger than this are left.",
+    help="Keep orphan thumbs that are younger than this.",
 )
 @click.option(
     "--stuck-after",
     type=Duration(),
     default="15m",
     show_default=True,
-    help="A job that was sent longer ago is lost; longer than imaging ever lags behind.",
+    help="Take jobs for lost that were sent longer ago; more than imaging ever lags behind.",
 )
-@click.option("--verbose", is_flag=True, help=f"Show all keys, not {KEYS_SHOWN} of a kind only.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: each finding, then the counts.")
+@click.option("--verbose", is_flag=True, help=f"Show all keys, not just {KEYS_SHOWN} of each kind.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines: each finding, then the counts.")
 def reconcile(  # noqa: PLR0913 - the options of one command
     *,
     bucket: str,
@@ -71,12 +75,12 @@ def reconcile(  # noqa: PLR0913 - the options of one command
     verbose: bool,
     as_json: bool,
 ) -> None:
-    """Compare catalog with a bucket, both ways: what is stuck, which thumbs are missing, which are of nothing.
+    """Compare catalog with a bucket: find stuck keys, missing or wrong thumbs, and orphan thumbs.
 
-    Nothing is changed without --repair or --delete, and with them everything is looked at again, its key locked,
-    before it is changed. Thumbs of other installations are counted and left alone. Ends with status 0 when nothing is
-    wrong, or all that was found is mended; 1 when something was found and left; 2 when not everything could be looked
-    at, or deleting was refused.
+    Nothing is changed without --repair or --delete; with them each finding is looked at again, with its key locked,
+    before it is mended. Thumbs of other installations are counted and left alone. The status is 0 if nothing is wrong
+    or everything is mended; 1 if something was found and left; 2 if not everything could be looked at, or deletion was
+    refused.
     """
     settings = load(ReconcileSettings)
     report = Report(as_json=as_json, verbose=verbose)
@@ -96,11 +100,14 @@ def reconcile(  # noqa: PLR0913 - the options of one command
 
 def _warn(bucket: str, manners: Manners) -> None:
     if not manners.deletions:
-        click.echo(f"S3 does not keep conditions of deletions in {bucket}: what it holds is looked at first", err=True)
+        click.echo(
+            f"S3 does not keep conditions of deletions in {bucket}: each thumb is looked at before it is deleted",
+            err=True,
+        )
 
 
 def _check_deletion(compared: Comparison, *, force: bool) -> None:
-    """Refuse to delete by the word of a database that may not be the one that the bucket belongs to."""
+    """Refuse to delete if the database may not be the one that the bucket belongs to."""
     if not compared.database.read(OperatorsStore.installation).is_settled:
         raise click.UsageError(UNSETTLED)
     compared.thumbs.ask_for_conditions(compared.bucket)
@@ -109,7 +116,7 @@ def _check_deletion(compared: Comparison, *, force: bool) -> None:
     if not compared.database.read(OperatorsStore.has_images, compared.bucket):
         raise click.UsageError(f"no image lives in {compared.bucket}: is this the database that belongs to it?")
     kept = gone = looked_at = 0
-    with progress.shown("looking at all before any is deleted", None) as bar:
+    with progress.shown("looking at all thumbs before any is deleted", None) as bar:
         for page in chain(reconciliation.find_in_bucket(compared), reconciliation.find_in_images(compared)):
             kept += page.kept
             gone += sum(isinstance(finding, OrphanThumb) and finding.is_marked for finding in page.findings)
@@ -118,7 +125,7 @@ def _check_deletion(compared: Comparison, *, force: bool) -> None:
     if gone > max(kept, FEW):
         raise click.UsageError(
             f"this would delete {gone} of {kept + gone} thumbs: is this the database that belongs to the bucket? "
-            "Without --delete it only tells; --force deletes them."
+            "Without --delete they are only listed; --force deletes them."
         )
 
 
@@ -136,7 +143,7 @@ def _compare(  # noqa: PLR0913 - the options of one command
     lost_before, deletable_before = now() - stuck_after, now() - grace
 
     def mend(finding: Finding) -> Outcome | None:
-        """Mend FINDING if that was asked for; None if not."""
+        """Mend `finding` if that was asked for; return None if it was not."""
         match finding:
             case Stuck() if repair:
                 return database.transact(reconciliation.mend_stuck, compared, finding, lost_before)

@@ -1,4 +1,4 @@
-"""What a reconciliation found, told to people or as JSON."""
+"""What a reconciliation found, as text or as JSON."""
 
 import json
 from collections import Counter
@@ -14,14 +14,14 @@ _NAMES = {
     Stuck.kind: "keys stuck",
     MissingThumbs.kind: "images with missing thumbs",
     DifferingThumbs.kind: "images with thumbs of another time than the catalog",
-    OrphanThumb.kind: "thumbs of nothing",
+    OrphanThumb.kind: "orphan thumbs",
 }
 _MENDED = dict.fromkeys(_NAMES, "queued again") | {OrphanThumb.kind: "deleted"}
 
 
 @dataclass
 class Report:
-    """What was found, in counts; keys are told as they come, or else the first few of each kind at the end."""
+    """Counts of findings and outcomes. Keys are printed as they are found, or the first few of each kind at the end."""
 
     as_json: bool
     verbose: bool
@@ -31,7 +31,7 @@ class Report:
     foreign: Counter[str] = field(default_factory=Counter)
 
     def add(self, finding: Finding, outcome: Outcome | None) -> None:
-        """Take FINDING in, and what became of it, None if nothing was tried."""
+        """Add `finding` and what became of it, None if nothing was tried."""
         kind = finding.kind
         self.found[kind] += 1
         if outcome is not None:
@@ -44,12 +44,12 @@ class Report:
             self.keys[kind].append(finding.key)
 
     def left(self) -> int:
-        """Count what was found and is wrong still."""
+        """Return how many findings are still wrong."""
         good = (Outcome.MENDED, Outcome.ALREADY_FINE)
         return self.found.total() - sum(self.outcomes[kind, outcome] for kind in _NAMES for outcome in good)
 
     def conclude(self) -> None:
-        """Tell the counts."""
+        """Print the counts."""
         if self.as_json:
             counts = {kind: self._counts(kind) for kind in _NAMES}
             click.echo(json.dumps({"kind": "counts", "counts": counts, "thumbs_of_other_installations": self.foreign}))
@@ -69,6 +69,10 @@ class Report:
         return {"found": self.found[kind], **{outcome: self.outcomes[kind, outcome] for outcome in Outcome}}
 
     def _became(self, kind: str) -> str:
-        words = {Outcome.MENDED: _MENDED[kind], Outcome.ALREADY_FINE: "well by then", Outcome.SKIPPED: "left for now"}
+        words = {
+            Outcome.MENDED: _MENDED[kind],
+            Outcome.ALREADY_FINE: "fine by then",
+            Outcome.SKIPPED: "skipped for now",
+        }
         told = {word: self.outcomes[kind, outcome] for outcome, word in words.items()}
         return ", ".join(f"{count} {word}" for word, count in told.items() if count)

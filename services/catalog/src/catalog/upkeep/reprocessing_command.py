@@ -1,4 +1,4 @@
-"""`catalog reprocess`: have images processed again, behind fresh uploads."""
+"""`catalog reprocess`: process images again, at a pace that leaves room for fresh uploads."""
 
 import sys
 from datetime import timedelta
@@ -21,26 +21,28 @@ NEWEST = 0
 
 
 @click.command()
-@click.option("--key", "keys", multiple=True, metavar="KEY", help="The image of this key; may be given often.")
+@click.option("--key", "keys", multiple=True, metavar="KEY", help="The image at this key; may be repeated.")
 @click.option("--collection", metavar="NAME", help="Images in this collection.")
 @click.option("--owner", metavar="USER-ID", help="Images of this user; auth list-users shows the ids.")
 @click.option("--state", type=click.Choice(get_args(Status)), help="Images in this state.")
-@click.option("--recipe-older-than", type=int, metavar="N", help="Images whose thumbs an earlier recipe than N made.")
+@click.option(
+    "--recipe-older-than", type=int, metavar="N", help="Images whose thumbs were made by a recipe older than N."
+)
 @click.option("--all", "every", is_flag=True, help="All images.")
-@click.option("--dry-run", is_flag=True, help="Only say how many images, and how long it would take at least.")
+@click.option("--dry-run", is_flag=True, help="Only show how many images, and how long it would take at least.")
 @click.option(
     "--in-flight",
     type=click.IntRange(min=1),
     default=8,
     show_default=True,
-    help="Queue only while fewer keys than this have open jobs, those of fresh uploads counted.",
+    help="Queue only while fewer keys than this have open jobs, including those of fresh uploads.",
 )
 @click.option(
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
     default=10,
     show_default=True,
-    help="Queue at most so many images a second.",
+    help="Queue at most this many images a second.",
 )
 @click.option(
     "--resume",
@@ -48,7 +50,7 @@ NEWEST = 0
     flag_value=NEWEST,
     type=click.IntRange(min=NEWEST),
     metavar="[RUN]",
-    help="Go on with a run that was cut off, by default the newest unfinished one.",
+    help="Continue an interrupted run, by default the newest unfinished one.",
 )
 def reprocess(  # noqa: PLR0913 - the options of one command
     *,
@@ -63,10 +65,10 @@ def reprocess(  # noqa: PLR0913 - the options of one command
     rate: float,
     resume: int | None,
 ) -> None:
-    """Have images processed again, behind fresh uploads.
+    """Process images again, at a pace that leaves room for fresh uploads.
 
-    Selections given together narrow each other. Whatever ends the command, --resume goes on exactly behind the last
-    image: none is done twice or left out. Ends with status 0 when all are queued, 1 when it was ended before that.
+    Several selections narrow each other. Whatever ends the command, --resume continues right after the last image: none
+    is queued twice or left out. The status is 0 when all images are queued, 1 if the command was ended before that.
     """
     given = any((keys, collection, owner, state, every)) or recipe_older_than is not None
     if resume is None and not given:
@@ -74,7 +76,7 @@ def reprocess(  # noqa: PLR0913 - the options of one command
             "select images by --key, --collection, --owner, --state, --recipe-older-than or --all, or --resume a run"
         )
     if resume is not None and given:
-        raise click.UsageError("a run that is resumed keeps the selection that it began with")
+        raise click.UsageError("a resumed run keeps the selection that it began with")
     database = connect(load(DatabaseSettings))
     if resume is not None:
         run = database.read(reprocessing.find_run, resume or None)
@@ -116,7 +118,7 @@ def _work(database: Database[OperatorsStore], run: Run, pace: Pace) -> None:
         click.echo(f"{run.done} of {run.total} images queued; go on with: catalog reprocess --resume {run.run_id}")
         sys.exit(EXIT_UNFINISHED)
     passed_over = run.total - run.done
-    click.echo(f"{run.done} images queued" + (f"; {passed_over} were selected no more" if passed_over > 0 else ""))
+    click.echo(f"{run.done} images queued" + (f"; {passed_over} are not selected any more" if passed_over > 0 else ""))
 
 
 def _tell_size(images: int, rate: float) -> None:

@@ -13,18 +13,18 @@ AUDIENCE = "catalog"
 
 
 def app() -> App:
-    """Give what the views work with."""
+    """Return what the views work with."""
     found: App = current_app.extensions["imghost"]
     return found
 
 
 def caller() -> Principal:
-    """Give who calls, by the token that the gateway passed on; raises TokenRefusedError."""
+    """Return who calls, by the token that the gateway passed on. Raise `TokenRefusedError`."""
     return tokens.verify(app().token_public_key, AUDIENCE, request.headers.get("Authorization"))
 
 
 def named_key() -> str:
-    """Give the S3 key that the path named; one that no image can have raises ImageNotFoundError."""
+    """Return the S3 key in the path. Raise `ImageNotFoundError` if no image can have it."""
     key = request.args["s3_key"]
     if not is_acceptable_key(key):
         raise ImageNotFoundError
@@ -32,7 +32,7 @@ def named_key() -> str:
 
 
 def named_collection() -> str:
-    """Give the collection that the path named; one that cannot be raises CollectionNotFoundError."""
+    """Return the name of a collection in the path. Raise `CollectionNotFoundError` if none can have it."""
     name = request.args["name"]
     if not COLLECTION_NAME.fullmatch(name):
         raise CollectionNotFoundError

@@ -92,7 +92,7 @@ def delete_image() -> Response:
 
 
 def show(image: Image, principal: Principal) -> Response:
-    """Answer with IMAGE in private form."""
+    """Return `image` in its private form, or 304."""
     document = _private(image, principal)
     return etags.conditional(request, jsonify(document), etags.of(document))
 

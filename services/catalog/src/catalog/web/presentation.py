@@ -9,17 +9,17 @@ from catalog.keys import thumb_key
 
 
 def image_uri(s3_key: str) -> str:
-    """Give the path of an image at the gateway."""
+    """Return the path of an image at the gateway."""
     return f"/api/images/{quote(s3_key, safe='/')}"
 
 
 def collection_uri(name: str) -> str:
-    """Give the path of a collection at the gateway."""
+    """Return the path of a collection at the gateway."""
     return f"/api/collections/{quote(name, safe='')}"
 
 
 def public_image(image: Image, buckets: Buckets) -> dict[str, Any]:
-    """Show IMAGE to anybody."""
+    """Return the public form of `image`."""
     picture = image.picture
     thumbs = sorted(picture.thumbs, key=lambda thumb: thumb.square) if picture else []
     return {
@@ -44,7 +44,7 @@ def public_image(image: Image, buckets: Buckets) -> dict[str, Any]:
 
 
 def private_image(image: Image, buckets: Buckets, username: str) -> dict[str, Any]:
-    """Show IMAGE to its owner USERNAME."""
+    """Return the private form of `image`, whose owner is `username`."""
     return {
         **public_image(image, buckets),
         "s3_bucket": image.s3_bucket,
@@ -58,12 +58,12 @@ def private_image(image: Image, buckets: Buckets, username: str) -> dict[str, An
 
 
 def public_collection(collection: Collection, images: list[dict[str, Any]]) -> dict[str, Any]:
-    """Show COLLECTION with a page of its IMAGES in public form to anybody."""
+    """Return the public form of `collection` with `images`, a page of them in public form."""
     return {"type": "collection", "name": collection.name, "images": images}
 
 
 def private_collection(collection: Collection, username: str) -> dict[str, Any]:
-    """Show COLLECTION to its owner USERNAME, without images."""
+    """Return the private form of `collection`, whose owner is `username`, without images."""
     return {
         "type": "collection",
         "name": collection.name,

@@ -50,19 +50,19 @@ class NewImage(_Body):
 
     @property
     def chosen_bucket(self) -> str | None:
-        """The bucket that was asked for; None leaves it to the operator's default."""
+        """The bucket that was asked for; None for the operator's default."""
         return self.s3_bucket if "s3_bucket" in self.model_fields_set else None
 
 
 class ImageChange(_Body):
-    """Changing an image: only the fields that are given; null is no way to leave one out."""
+    """Changing an image: fields that are left out stay as they are; null is refused."""
 
     title: Title = ""
     description: Description = ""
     reprocess: Yes = False
 
     def given(self, name: str) -> str | None:
-        """Give the text of the field NAME, or None if it was left out."""
+        """Return the text of the field `name`, or None if it was left out."""
         return getattr(self, name) if name in self.model_fields_set else None
 
 

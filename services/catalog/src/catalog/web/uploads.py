@@ -24,7 +24,7 @@ def sign_post() -> Response:
 
 
 def _parameters() -> tuple[str | None, str | None]:
-    """Read `filename` and `content_type` of the query; raises InvalidFieldsError."""
+    """Read `filename` and `content_type` of the query. Raise `InvalidFieldsError`."""
     faults = [
         FieldFault(parameter=name, code="given-twice", detail="Give it once.")
         for name in ("filename", "content_type")
