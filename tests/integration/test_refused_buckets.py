@@ -24,7 +24,7 @@ from chassis.health import CheckFailedError
 from deadlines import until
 from imaging import worker
 from imaging.adapters import refusals
-from imaging.adapters.storage import Storage
+from imaging.adapters.storage import S3Storage
 from imaging.domain import Job, Limits
 from imaging.errors import BucketRefusedError, StorageError
 from imaging.pipeline import render
@@ -46,7 +46,7 @@ class Stage:
     """An imaging worker before an S3 whose FRONT can refuse; TOLD is what it has answered."""
 
     front: type[Front]
-    storage: Storage
+    storage: S3Storage
     uploads: ThreadPoolExecutor
     told: list[Event] = field(default_factory=list)
 
@@ -81,7 +81,7 @@ def stage(s3_endpoint: str, s3: "S3Client", monkeypatch: pytest.MonkeyPatch) -> 
             s3_access_key_id="test",
             s3_secret_access_key="test",
         )
-        yield Stage(front, Storage(settings), uploads)
+        yield Stage(front, S3Storage(settings), uploads)
     for found in s3.list_objects_v2(Bucket=OTHER)["Contents"]:
         s3.delete_object(Bucket=OTHER, Key=found["Key"])
     s3.delete_bucket(Bucket=OTHER)
@@ -227,7 +227,7 @@ def test_server_that_is_away_says_nothing_about_the_bucket(stage: Stage) -> None
     settings = ImagingSettings(
         broker_url="amqp://unused", s3_endpoint_url="http://127.0.0.1:9", s3_access_key_id="t", s3_secret_access_key="t"
     )
-    away = Storage(settings)
+    away = S3Storage(settings)
     for work in (away.read, away.delete_thumbs):
         with pytest.raises(StorageError) as fault:
             partial(work, Job("image-1", 1, BUCKET, "a.jpg"))()

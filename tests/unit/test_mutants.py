@@ -27,5 +27,6 @@ def test_defect_can_be_put_in_and_is_python_still(defect: Defect) -> None:
 
 @pytest.mark.parametrize("test", sorted({test for defect in DEFECTS for test in defect.caught_by}))
 def test_test_that_catches_a_defect_is_there(test: str) -> None:
-    file, _, name = test.partition("::")
-    assert f"def {name}(" in (ROOT / file).read_text()
+    file, *_, name = test.split("::")
+    contracts = (ROOT / "tests").glob("*_contract.py")  # whose tests the classes of other files inherit
+    assert any(f"def {name}(" in path.read_text() for path in (ROOT / file, *contracts))

@@ -2,47 +2,34 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from chassis.broker.consumer import TransientError
 from chassis.envelope import Event, MalformedMessageError
-from imaging.domain import Job, Original, Rendering
+from imaging.domain import Rendering
 from imaging.errors import DecodeTimeoutError, DecodeTooCostlyError, HostExhaustedError, StaleJobError, StorageError
 from imaging.use_cases import Imaging
 from imaging.worker import handle
-
-if TYPE_CHECKING:
-    from imaging.adapters.storage import Storage
+from memory_storage import MemoryStorage
 
 JOB = {"image_id": "image", "generation": 1, "s3_bucket": "pics", "s3_key": "a"}
 CREATED = Event("image.created", "/catalog", "image", "request", JOB)
 
 
-@dataclass
-class Thumbless:
-    """An S3 with one original and no thumbs, which counts how often thumbs were asked to go."""
-
-    deletions: list[Job] = field(default_factory=list)
-    away: bool = False
-
-    def read(self, _job: Job) -> Original:
-        return Original(b"original", "etag")
-
-    def delete_thumbs(self, job: Job) -> int:
-        if self.away:
-            raise StorageError("S3 is away")
-        self.deletions.append(job)
-        return 0
-
-
-def handled(render: Callable[[bytes], Rendering], attempt: int, *, away: bool = False) -> tuple[list[Event], Thumbless]:
+def handled(
+    render: Callable[[bytes], Rendering], attempt: int, *, away: bool = False, event: Event = CREATED
+) -> tuple[list[Event], MemoryStorage]:
     told: list[Event] = []
-    storage = Thumbless(away=away)
+    storage = MemoryStorage()
+    storage.put(event.data["s3_key"], b"original")
+
+    def rendered(data: bytes) -> Rendering:
+        storage.away = away
+        return render(data)
+
     with ThreadPoolExecutor(1) as uploads:
-        handle(Imaging(cast("Storage", storage), render, uploads, told.append), CREATED, attempt)
+        handle(Imaging(storage, rendered, uploads, told.append), event, attempt)
     return told, storage
 
 
@@ -101,4 +88,4 @@ def test_late_job_is_done_and_tells_that_it_has_left_nothing() -> None:
 )
 def test_job_that_can_never_be_done_is_malformed(event: Event) -> None:
     with pytest.raises(MalformedMessageError):
-        handle(cast("Imaging", None), event, attempt=1)
+        handled(raising(AssertionError("nothing is to be rendered")), attempt=1, event=event)

@@ -1,11 +1,10 @@
-"""What imaging does: process an original, take thumbs away."""
+"""What imaging does: process an original, or delete its thumbs, and send catalog the answer."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from chassis import checkpoints
 from chassis.envelope import Event
@@ -13,26 +12,24 @@ from imaging import messages
 from imaging.domain import Job, Original, Rendering
 from imaging.errors import AccessDeniedError, PictureError, StaleJobError
 from imaging.pipeline import RECIPE
-
-if TYPE_CHECKING:
-    from imaging.adapters.storage import Storage
+from imaging.ports import Storage
 
 
 @dataclass(frozen=True)
 class Imaging:
-    """What the use cases work with; RENDER is that of the pool, PUBLISH returns once the broker has confirmed."""
+    """What the use cases work with: `render` decodes in a child process, `publish` waits for the confirm."""
 
-    storage: "Storage"
+    storage: Storage
     render: Callable[[bytes], Rendering]
     uploads: ThreadPoolExecutor
     publish: Callable[[Event], None]
 
 
 def process(imaging: Imaging, job: Job) -> None:
-    """Make and write the thumbs of an original, then tell what was made of it, or why nothing could be.
+    """Write the thumbs of an original, then publish what was made of it, or why nothing could be. Idempotent.
 
-    Doing it again writes the same thumbs. Raises StaleJobError where a newer generation was here, after telling that
-    this one has left nothing; StorageError.
+    Raise `StaleJobError` if a newer generation was here, after publishing that this one has left nothing;
+    `StorageError`.
     """
     try:
         original = imaging.storage.read(job)
@@ -40,22 +37,22 @@ def process(imaging: Imaging, job: Job) -> None:
         _write(imaging, job, original, rendering)
         checkpoints.reached(checkpoints.WRITTEN, job.s3_key)
     except StaleJobError as fault:
-        # Nobody asks for what this job has written meanwhile, so nobody would ever take it away. Nor is it known what
-        # that was written over: catalog has to hear of it, and has the present generation processed again, which it
-        # begins above the one found here, should it be older than the bucket.
+        # No later job would delete what this one has written so far, so this one does. It may also have overwritten
+        # thumbs of the present generation: told of this, catalog has that processed again, as a new generation above
+        # the one found here (catalog may be older than the bucket, if it was restored from a backup).
         imaging.storage.delete_thumbs(job)
         imaging.publish(messages.thumbs_deleted(job, fault.newest))
         raise
     except PictureError as fault:
-        give_up(imaging, job, fault)
+        fail(imaging, job, fault)
     else:
         imaging.publish(messages.processed(job, original, rendering, RECIPE))
 
 
-def give_up(imaging: Imaging, job: Job, fault: PictureError) -> None:
-    """Tell that nothing can be made of an original, for FAULT, and take away the thumbs that there may be."""
-    # What an earlier generation or attempt left would be thumbs of nothing. Where S3 does not let us see whether there
-    # are any, the owner is told all the same; deleting the image will have to take them away.
+def fail(imaging: Imaging, job: Job, fault: PictureError) -> None:
+    """Delete the thumbs of an original that cannot be processed, then publish why not."""
+    # Thumbs of an earlier generation or attempt would be orphans. Where S3 denies access to them, the owner is told
+    # of the failure all the same, and the thumbs stay until the image is deleted.
     newest = 0
     with suppress(AccessDeniedError):
         newest = imaging.storage.delete_thumbs(job)
@@ -63,7 +60,7 @@ def give_up(imaging: Imaging, job: Job, fault: PictureError) -> None:
 
 
 def delete_thumbs(imaging: Imaging, job: Job) -> None:
-    """Take the thumbs of a deleted image out of S3, then tell so; never those of another. Raises StorageError."""
+    """Delete the thumbs of a deleted image, never those of another, then publish that. Raise `StorageError`."""
     newest = imaging.storage.delete_thumbs(job)
     imaging.publish(messages.thumbs_deleted(job, newest))
 

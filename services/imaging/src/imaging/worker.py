@@ -1,6 +1,7 @@
 """The worker of imaging: what it is made of, and what each message of catalog makes it do."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import structlog
@@ -11,7 +12,8 @@ from chassis.broker.topology import LONGEST_DELAY_S, Queue
 from chassis.envelope import Event
 from chassis.worker import Worker
 from imaging import messages, use_cases
-from imaging.bootstrap import make_imaging, make_pool
+from imaging.adapters.storage import S3Storage
+from imaging.bootstrap import make_pool
 from imaging.domain import Job
 from imaging.errors import (
     BucketRefusedError,
@@ -30,37 +32,39 @@ log = structlog.get_logger(__name__)
 
 QUEUE = Queue("imaging.jobs", messages.TAKEN)
 
-
-# A picture that is not decoded in time so often is not decoded at all, whoever is to blame.
+# A picture whose decoding times out at this attempt fails, whether the picture or the host is to blame.
 LAST_ATTEMPT = 3
-# An original that is refused so often, for some 25 s, is refused for good: rights that were granted take a while to be
-# known everywhere, and a missing object, which S3 hides from who may not list its bucket, must be told within 60 s.
+# An original that is still denied at this attempt, after some 25 s, fails. Rights that were just granted take a while
+# to work everywhere in S3; but without s3:ListBucket missing originals are "denied" too, and a missing original has to
+# be reported within 60 s.
 LAST_REFUSAL = 6
 _DENIED = "The service is not allowed to read the object at this key, or there is none."
 
 
 def make_worker(settings: ImagingSettings) -> Worker:
-    """Return the worker that `settings` describe, with the children of its pool started already."""
+    """Return the worker that `settings` describe, with the children of its pool already started."""
     broker_url = settings.broker_url.get_secret_value()
     answering, retrying = Publisher(broker_url, "imaging answers"), Publisher(broker_url, "imaging retries")
     pool = make_pool(settings)
     pool.warm_up()  # before the operations port answers, which says that the start is over
-    imaging = make_imaging(settings, pool, answering)
+    storage = S3Storage(settings)
+    uploads = ThreadPoolExecutor(len(settings.squares) * settings.processes, thread_name_prefix="upload")
+    imaging = Imaging(storage, pool.render, uploads, answering.publish)
     stop = threading.Event()
     consumer = Consumer(broker_url, QUEUE, partial(handle, imaging), retrying, threads=settings.processes, stop=stop)
     return Worker(
         loops={"jobs": consumer.run},
         stop=stop,
         own={"started": lambda: True},
-        shared={"broker": consumer.connected.is_set, "s3": imaging.storage.answers},
-        close=[imaging.uploads.shutdown, pool.close, answering.close, retrying.close],
+        shared={"broker": consumer.connected.is_set, "s3": storage.answers},
+        close=[uploads.shutdown, pool.close, answering.close, retrying.close],
     )
 
 
 def handle(imaging: Imaging, event: Event, attempt: int) -> None:
-    """Do the job in EVENT; when this returns, thumbs are written and the answer is confirmed.
+    """Do the job in `event`. When this returns, the thumbs are written and the broker has confirmed the answer.
 
-    Raises MalformedMessageError, or TransientError for what will work later.
+    Raise `MalformedMessageError`, or `TransientError` if a retry may work.
     """
     job = messages.read_job(event)
     try:
@@ -71,21 +75,21 @@ def handle(imaging: Imaging, event: Event, attempt: int) -> None:
     except StaleJobError:
         log.info("a newer generation was here", image_id=job.image_id, generation=job.generation)
     except BucketRefusedError as fault:
-        # Told once, by whoever noticed; each of its jobs comes back seldom, and costs no question to S3.
+        # Logged once for the bucket (`Refusals`); its jobs are retried seldom, and mostly without a request to S3.
         raise TransientError(str(fault), delay_s=LONGEST_DELAY_S, told=True) from fault
     except (StorageError, HostExhaustedError, NotPublishedError) as fault:
         raise TransientError(str(fault)) from fault
 
 
 def _process(imaging: Imaging, job: Job, attempt: int) -> None:
-    """Process the original of JOB; what only may work later is tried a number of times."""
+    """Process the original of `job`; faults that may or may not be final are final after a number of attempts."""
     try:
         use_cases.process(imaging, job)
     except DecodeTimeoutError as fault:
         if attempt < LAST_ATTEMPT:
             raise TransientError(str(fault), counts=True) from fault
-        use_cases.give_up(imaging, job, DecodeTooCostlyError())
+        use_cases.fail(imaging, job, DecodeTooCostlyError())
     except OriginalDeniedError as fault:
         if attempt < LAST_REFUSAL:
             raise TransientError(str(fault), counts=True) from fault
-        use_cases.give_up(imaging, job, OriginalUnreadableError(_DENIED))
+        use_cases.fail(imaging, job, OriginalUnreadableError(_DENIED))

@@ -1,4 +1,4 @@
-"""Trying a bucket: everything that the worker will ask of S3, on an object of the service's own."""
+"""Checking a bucket for operators: every request that the worker will send, tried on an object of its own."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,33 +13,34 @@ from chassis.s3 import check as s3_check
 from chassis.s3 import client as s3
 from chassis.s3 import conditions as s3_conditions
 from chassis.s3.check import CannotGoOnError, Check
-from imaging.adapters.storage import CACHE_CONTROL, IMAGE_ID, connect
+from imaging.adapters.storage import CACHE_CONTROL, connect
+from imaging.adapters.thumb_metadata import IMAGE_ID
 from imaging.settings import ImagingSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
 _BODY = b"imghost tries here what it needs of S3"
-_LOOKS_FIRST = "thumbs are looked at first, which can race with others who write at their keys"
+_LOOKS_FIRST = "imaging looks at a thumb's key before it writes there; a concurrent write between the two is lost"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """An object at KEY of BUCKET, under which everything is tried; the caller takes it away in the end."""
+    """An object at `key` of `bucket` on which everything is tried; the caller deletes it in the end."""
 
     client: "S3Client"
     bucket: str
     key: str
 
     def url(self, base_url: str | None) -> str:
-        """Give where everybody reads it: below BASE_URL, else at the endpoint."""
+        """Return the URL at which anybody should be able to read it: below `base_url`, by default at the endpoint."""
         if base_url is not None:
             return f"{base_url.rstrip('/')}/{quote(self.key, safe='/')}"
         signed = self.client.generate_presigned_url("get_object", Params={"Bucket": self.bucket, "Key": self.key})
         return signed.partition("?")[0]
 
     def write(self) -> None:
-        """Write the object, with metadata as a thumb has it."""
+        """Write the object, with metadata like a thumb's."""
         self.client.put_object(
             Bucket=self.bucket,
             Key=self.key,
@@ -50,34 +51,34 @@ class Trial:
         )
 
     def read(self) -> Check | None:
-        """Read it whole."""
+        """Read the object whole."""
         body = self.client.get_object(Bucket=self.bucket, Key=self.key)["Body"].read()
         return None if body == _BODY else Check("read an object", "no", "what was read is not what was written")
 
     def metadata(self) -> Check | None:
-        """Look at what it says of itself, by which thumbs are told from the objects of others."""
+        """Read the object's metadata, which tells thumbs from the objects of others."""
         found = s3.look(self.client, self.bucket, self.key)
         if found is not None and found.metadata.get(IMAGE_ID) == self.key:
             return None
         return Check("keep metadata", "no", "this S3 loses metadata; a server on files needs a file system with xattrs")
 
     def missing(self) -> Check | None:
-        """Ask for what is not there."""
+        """Look at an object that does not exist."""
         try:
             s3.look(self.client, self.bucket, f"{self.key}-missing")
         except ClientError as fault:
             if s3.code_of(fault) not in s3.DENIED:
                 raise
-            advice = "grant s3:ListBucket: a missing original is told as unreadable, and deletions may wait"
+            advice = "grant s3:ListBucket: missing originals are reported as unreadable, and deletions may wait"
             return Check("tell missing from forbidden", "limited", advice)
         return None
 
     def list(self) -> None:
-        """List a little."""
+        """List one object."""
         self.client.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
 
     def delete(self) -> Check | None:
-        """Delete it."""
+        """Delete the object."""
         self.client.delete_object(Bucket=self.bucket, Key=self.key)
         if s3.look(self.client, self.bucket, self.key) is None:
             return None
@@ -85,7 +86,7 @@ class Trial:
 
 
 def check(settings: ImagingSettings, bucket: str, base_url: str | None) -> Iterator[Check]:
-    """Try everything that the worker needs of BUCKET; BASE_URL is where everybody reads, by default at the endpoint."""
+    """Try everything that the worker needs of `bucket`; anybody can read below `base_url`, by default the endpoint."""
     client = connect(settings)
     trial = Trial(client, bucket, f"{s3.OWN_FOLDER}check-{uuid.uuid4().hex}")
     try:

@@ -1,4 +1,4 @@
-"""Buckets that S3 refuses as a whole: known, told once, and asked about again from time to time by one job."""
+"""Buckets for which S3 refuses every request: logged once, and tried again by one job from time to time."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ ASK_AGAIN_S = 5.0
 
 @dataclass
 class Refusals:
-    """Which buckets S3 refuses. Safe to share between threads."""
+    """The buckets that S3 refuses. Threads may share it."""
 
     clock: Callable[[], float] = time.monotonic
     _codes: dict[str, str] = field(default_factory=dict, init=False)
@@ -26,7 +26,7 @@ class Refusals:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def check(self, bucket: str) -> None:
-        """Raise BucketRefusedError if BUCKET is refused, for all but one caller every ASK_AGAIN_S, who is to ask S3."""
+        """Raise `BucketRefusedError` if `bucket` is refused; every ASK_AGAIN_S one caller may pass, to try S3 again."""
         with self._lock:
             code = self._codes.get(bucket)
             if code is None:
@@ -36,7 +36,7 @@ class Refusals:
             self._next[bucket] = self.clock() + ASK_AGAIN_S
 
     def refused(self, bucket: str, code: str) -> None:
-        """Note that S3 refuses BUCKET with CODE; the first time, and with each other code, it is told."""
+        """Note that S3 refuses `bucket` with `code`. Log it the first time, and when the code changes."""
         with self._lock:
             known, self._codes[bucket] = self._codes.get(bucket), code
             self._next[bucket] = self.clock() + ASK_AGAIN_S
@@ -48,7 +48,7 @@ class Refusals:
         log.error("S3 refuses a bucket, its jobs wait", s3_bucket=bucket, code=code, meaning=s3.REFUSALS.get(code, ""))
 
     def accepted(self, bucket: str) -> None:
-        """Note that S3 has answered a request on BUCKET, whatever about the object."""
+        """Note that S3 has answered a request on `bucket`, whatever it said of the object."""
         if bucket not in self._codes:
             return
         with self._lock:
@@ -59,6 +59,6 @@ class Refusals:
         log.info("S3 takes a bucket again", s3_bucket=bucket)
 
     def all(self) -> Mapping[str, str]:
-        """Give the code of each bucket that is refused."""
+        """Return the code of each bucket that is refused."""
         with self._lock:
             return dict(self._codes)

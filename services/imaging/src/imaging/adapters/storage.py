@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
@@ -14,7 +13,9 @@ from chassis.health import CheckFailedError
 from chassis.s3 import client as s3
 from chassis.s3.conditions import Conditions, Manners, is_refusal_of_condition
 from imaging import metrics
+from imaging.adapters import thumb_metadata
 from imaging.adapters.refusals import Refusals
+from imaging.adapters.thumb_metadata import StoredThumb
 from imaging.domain import Job, Original, Thumb
 from imaging.errors import (
     AccessDeniedError,
@@ -37,23 +38,13 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# Who a thumb belongs to; an object without the first is not ours and is never touched.
-IMAGE_ID, GENERATION, RECIPE, SOURCE_ETAG, INSTALLATION = (
-    "imghost-image-id",
-    "imghost-generation",
-    "imghost-recipe",
-    "imghost-etag",
-    "imghost-installation",
-)
-# Keys are written again, so a copy may be kept for a while only, and never as immutable.
+# A registered key may be registered again, and its thumbs rewritten: caches may keep them for a while, not for ever.
 CACHE_CONTROL = "public, max-age=3600"
-# What a thumb claims beyond this is no generation: catalog counts up from 1, and has to go on above what is found.
-_MAX_GENERATION = 2**30
-# A bad secret; or a server, or a proxy before it, that changes the path of this one key on its way to who checks it.
-_OF_A_KEY_PERHAPS = "SignatureDoesNotMatch"
+# The secret is wrong, or a server or proxy changes the path of this one key before its signature is verified.
+_MAY_CONCERN_ONE_KEY = "SignatureDoesNotMatch"
 _CHUNK = 256 * 1024
 _WRITE_ATTEMPTS = 5
-# What S3 says of an object that it will not give, however often it is asked, and what that means to its owner.
+# Codes with which S3 refuses an object at every retry, and what each means to the object's owner.
 _UNREADABLE = {
     "InvalidObjectState": "The object is archived. It has to be restored first.",
     "InvalidRequest": "The object is encrypted by a key that only its owner has (SSE-C).",
@@ -64,39 +55,21 @@ _UNREADABLE = {
 }
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """What lies where a thumb goes: whose it says it is, None if it says nothing of ours, and its ETag."""
-
-    image_id: str | None
-    generation: int
-    installation_id: str | None
-    etag: str
-
-    def is_of(self, job: Job) -> bool:
-        """Tell whether this is a thumb of the image of JOB, of whichever generation."""
-        return self.image_id == job.image_id and job.owns(self.installation_id)
-
-
-class Storage:
-    """One client of S3 for all threads."""
+class S3Storage:
+    """The port `Storage` on S3. One client serves all threads."""
 
     def __init__(self, settings: ImagingSettings) -> None:
         self._client = connect(settings)
         self._max_bytes = settings.max_bytes
         self._read_timeout_s = settings.read_timeout_s
-        self._conditions = Conditions(self._client, settings.s3_conditional_writes, _tell)
+        self._conditions = Conditions(self._client, settings.s3_conditional_writes, _report_conditions)
         self._refusals = Refusals()
         self._squares = settings.squares
 
     def read(self, job: Job) -> Original:
-        """Read the original of JOB, all of it of one version: it is one answer to one request.
-
-        Raises OriginalMissingError, OriginalUnreadableError or TooLargeError, which are final; OriginalDeniedError,
-        which may be; StorageError.
-        """
+        """Return the original of `job`, in one request, so that all of it is of one version."""
         deadline = time.monotonic() + self._read_timeout_s
-        with self._faults(job.s3_bucket, denied=OriginalDeniedError):
+        with self._storage_errors(job.s3_bucket, denied=OriginalDeniedError):
             try:
                 answer = self._client.get_object(Bucket=job.s3_bucket, Key=job.s3_key)
             except ClientError as fault:
@@ -106,9 +79,9 @@ class Storage:
                 if code in _UNREADABLE:
                     raise OriginalUnreadableError(_UNREADABLE[code]) from fault
                 raise
-            # Some servers send an object in chunks and do not say how large it is; then its end tells.
+            # None: some servers send an object in chunks without its length, and only the end of the stream tells it.
             size: int | None = cast("dict[str, Any]", answer).get("ContentLength")
-            # As a context a body gives the stream that it reads from, which the stubs do not know, and closes it.
+            # Entering a body returns the urllib3 response under it, which the stubs do not know; leaving closes it.
             with answer["Body"] as stream:
                 if size is not None and size > self._max_bytes:
                     raise TooLargeError(f"The file has {size} bytes; {self._max_bytes} are allowed.")
@@ -121,23 +94,12 @@ class Storage:
         return Original(bytes(data), s3.quoted(s3.etag_of(answer)))
 
     def write_thumb(self, job: Job, thumb: Thumb, source_etag: str, recipe: int) -> None:
-        """Write THUMB at its key, over nothing or over a thumb of ours that is not newer.
-
-        Raises ThumbKeyOccupiedError, StaleJobError (a newer generation was here) or StorageError.
-        """
+        """Write `thumb` under a condition, so that no concurrent write is lost unnoticed."""
         key = thumb_key(job.s3_key, thumb.square)
-        metadata = {
-            IMAGE_ID: job.image_id,
-            GENERATION: str(job.generation),
-            RECIPE: str(recipe),
-            SOURCE_ETAG: s3.bare(source_etag),
-        }
-        if job.installation_id is not None:
-            metadata[INSTALLATION] = job.installation_id
-        with self._faults(job.s3_bucket):
-            manners = self._conditions.of(job.s3_bucket)
-            # Nothing is there most of the time, and S3 tells so by itself: no look before the first write.
-            condition: dict[str, Any] = manners.if_absent() if manners.creations else self._over(job, key, manners)
+        with self._storage_errors(job.s3_bucket):
+            kept = self._conditions.of(job.s3_bucket)
+            # Mostly nothing is there yet. Where S3 keeps this condition, it costs no look at the key before the write.
+            condition: dict[str, Any] = kept.if_absent() if kept.creations else self._overwriting(job, key, kept)
             for _ in range(_WRITE_ATTEMPTS):
                 try:
                     self._client.put_object(
@@ -146,42 +108,31 @@ class Storage:
                         Body=thumb.data,
                         ContentType=thumb.content_type,
                         CacheControl=CACHE_CONTROL,
-                        Metadata=metadata,
+                        Metadata=thumb_metadata.write(job, source_etag, recipe),
                         **condition,
                     )
                 except ClientError as fault:
-                    manners = self._manners_after(fault, job.s3_bucket, manners)
-                    condition = self._over(job, key, manners)
+                    kept = self._conditions_after(fault, job.s3_bucket, kept)
+                    condition = self._overwriting(job, key, kept)
                 else:
                     return
             self._conditions.forget(job.s3_bucket)
         raise StorageError("others keep writing the same thumb")
 
-    def _manners_after(self, fault: ClientError, bucket: str, manners: Manners) -> Manners:
-        """Give the manners to try again with after FAULT, where that is of a condition; raises any other FAULT."""
-        if manners.sent and is_refusal_of_condition(fault):
-            self._conditions.refused(bucket)
-        elif s3.code_of(fault) not in s3.RACED | s3.MISSING:
-            raise fault
-        return self._conditions.of(bucket)
-
     def delete_thumbs(self, job: Job) -> int:
-        """Delete the thumbs that belong to the image of JOB up to its generation, and nothing else.
-
-        Return the newest generation of those that are left of the image, 0 if there are none.
-        """
-        # A look at an object tells 404 for a bucket that is gone as well, and then nothing is known of its thumbs.
-        self._ask_after(job.s3_bucket)
+        """Delete the thumbs of the image of `job` up to its generation. Return the newest generation that is left."""
+        # HEAD answers 404 for a missing bucket too, which would then pass for one without thumbs.
+        self._require_bucket(job.s3_bucket)
         return max(self._delete_thumb(job, thumb_key(job.s3_key, square)) for square in self._squares)
 
     def answers(self) -> bool:
-        """Tell whether S3 answers, and takes who asks; raises CheckFailedError with S3's own code where it does not.
+        """Return True if S3 answers. Raise `CheckFailedError` with its code if it refuses the credential or a bucket.
 
-        A credential that may not list buckets gets a refusal, which is an answer.
+        Denying the right to list buckets is an answer.
         """
         for bucket in self._refusals.all():
             with suppress(StorageError):
-                self._ask_after(bucket)
+                self._require_bucket(bucket)
         if refused := self._refusals.all():
             raise CheckFailedError(", ".join(f"{bucket}: {code}" for bucket, code in sorted(refused.items())))
         try:
@@ -191,98 +142,100 @@ class Storage:
                 raise CheckFailedError(s3.code_of(fault)) from fault
         return True
 
-    def _ask_after(self, bucket: str) -> None:
-        """Ask S3 about BUCKET: raises BucketRefusedError if all of it is refused."""
-        with self._faults(bucket):
-            self._ask_for_nothing(bucket)
-
-    def _ask_for_nothing(self, bucket: str) -> None:
-        """Ask S3 for what is not in BUCKET; raises ClientError unless it says so, or that it does not say."""
-        try:
-            self._client.get_object(Bucket=bucket, Key=f"{s3.OWN_FOLDER}nothing")["Body"].close()
-        except ClientError as fault:
-            if s3.code_of(fault) not in s3.MISSING | s3.DENIED | s3.UNREADABLE:
-                raise
-
-    def _refuses(self, bucket: str) -> bool:
-        """Tell whether S3 refuses BUCKET also where the key is a plain one; so it is said if S3 does not answer."""
-        try:
-            self._ask_for_nothing(bucket)
-        except ClientError as fault:
-            return s3.code_of(fault) in s3.REFUSALS
-        except (BotoCoreError, HTTPClientError, HTTPError):
-            return True
-        return False
-
-    def _over(self, job: Job, key: str, manners: Manners) -> dict[str, str]:
-        """Look at what lies at KEY and give the condition under which it may be written over.
-
-        Where S3 hides whether there is anything, for want of s3:ListBucket, a condition that it may keep has to do.
-        """
-        try:
-            found = self._look(job, key)
-        except ClientError as fault:
-            if s3.code_of(fault) not in s3.DENIED or not manners.sent:
-                raise
-            found = None
-        if found is None:
-            return manners.if_absent()
-        if found.image_id is None or not job.owns(found.installation_id):
-            raise ThumbKeyOccupiedError(key)
-        if found.is_of(job) and found.generation > job.generation:
-            raise StaleJobError(found.generation)
-        return manners.if_unchanged(found.etag)
-
     def _delete_thumb(self, job: Job, key: str) -> int:
-        """Delete what lies at KEY if it is of JOB; return its generation if it is a newer one, else 0."""
-        with self._faults(job.s3_bucket):
+        """Delete the thumb at `key` if it is of `job`. Return its generation if it is a newer one, else 0."""
+        with self._storage_errors(job.s3_bucket):
             for _ in range(_WRITE_ATTEMPTS):
                 found = self._look(job, key)
                 if found is None or not found.is_of(job):
                     return 0
                 if found.generation > job.generation:
                     return found.generation
-                manners = self._conditions.of(job.s3_bucket)
-                condition: dict[str, Any] = manners.if_undeleted(found.etag)
+                kept = self._conditions.of(job.s3_bucket)
+                condition: dict[str, Any] = kept.if_undeleted(found.etag)
                 try:
                     self._client.delete_object(Bucket=job.s3_bucket, Key=key, **condition)
                 except ClientError as fault:
-                    self._manners_after(fault, job.s3_bucket, manners)
+                    self._conditions_after(fault, job.s3_bucket, kept)
                 else:
                     return 0
             self._conditions.forget(job.s3_bucket)
         raise StorageError("others keep writing the same thumb")
 
-    def _look(self, job: Job, key: str) -> _Stored | None:
-        """Give what lies at KEY, None if nothing does."""
-        found = s3.look(self._client, job.s3_bucket, key)
+    def _overwriting(self, job: Job, key: str, kept: Manners) -> dict[str, str]:
+        """Look at `key` and return the condition for writing there. Raise if what lies there must not be overwritten.
+
+        Without s3:ListBucket S3 answers a look at a missing object with "denied": then the condition has to protect
+        what may lie there, and without one the denial is raised.
+        """
+        try:
+            found = self._look(job, key)
+        except ClientError as fault:
+            if s3.code_of(fault) not in s3.DENIED or not kept.sent:
+                raise
+            found = None
         if found is None:
-            return None
-        told = found.metadata
-        generation = told.get(GENERATION, "")
-        number = int(generation) if generation.isdecimal() and len(generation) <= len(str(_MAX_GENERATION)) else 0
-        return _Stored(
-            told.get(IMAGE_ID), number if number <= _MAX_GENERATION else 0, told.get(INSTALLATION), found.etag
-        )
+            return kept.if_absent()
+        if found.image_id is None or not job.owns(found.installation_id):
+            raise ThumbKeyOccupiedError(key)
+        if found.is_of(job) and found.generation > job.generation:
+            raise StaleJobError(found.generation)
+        return kept.if_unchanged(found.etag)
+
+    def _look(self, job: Job, key: str) -> StoredThumb | None:
+        """Return what lies at `key`, None if nothing does."""
+        found = s3.look(self._client, job.s3_bucket, key)
+        return None if found is None else thumb_metadata.read(found)
+
+    def _conditions_after(self, fault: ClientError, bucket: str, kept: Manners) -> Manners:
+        """Return the conditions for another attempt if `fault` is about a condition; raise any other `fault`."""
+        if kept.sent and is_refusal_of_condition(fault):
+            self._conditions.refused(bucket)
+        elif s3.code_of(fault) not in s3.RACED | s3.MISSING:
+            raise fault
+        return self._conditions.of(bucket)
+
+    def _require_bucket(self, bucket: str) -> None:
+        """Raise `BucketRefusedError` if S3 refuses all requests on `bucket`."""
+        with self._storage_errors(bucket):
+            self._read_nothing(bucket)
+
+    def _read_nothing(self, bucket: str) -> None:
+        """Read a key that nobody uses. Raise `ClientError` unless S3 answers about the object: missing, or denied."""
+        try:
+            self._client.get_object(Bucket=bucket, Key=f"{s3.OWN_FOLDER}nothing")["Body"].close()
+        except ClientError as fault:
+            if s3.code_of(fault) not in s3.MISSING | s3.DENIED | s3.UNREADABLE:
+                raise
+
+    def _is_refused(self, bucket: str) -> bool:
+        """Return whether S3 refuses `bucket` for a plain key as well. Assume so if S3 does not answer."""
+        try:
+            self._read_nothing(bucket)
+        except ClientError as fault:
+            return s3.code_of(fault) in s3.REFUSALS
+        except (BotoCoreError, HTTPClientError, HTTPError):
+            return True
+        return False
 
     @contextmanager
-    def _faults(self, bucket: str, denied: type[AccessDeniedError] = AccessDeniedError) -> Iterator[None]:
-        """Turn the errors of boto3 and urllib3 into StorageError, which is retried, and remember who refuses BUCKET.
+    def _storage_errors(self, bucket: str, denied: type[AccessDeniedError] = AccessDeniedError) -> Iterator[None]:
+        """Turn boto3 and urllib3 errors into `StorageError`, which is retried, and note whether S3 refuses `bucket`.
 
-        Where the object alone is refused that is DENIED.
+        Where S3 refuses one object only, `denied` is raised.
         """
         self._refusals.check(bucket)
         try:
             yield
         except ClientError as fault:
             code = s3.code_of(fault)
-            if code in s3.REFUSALS and (code != _OF_A_KEY_PERHAPS or self._refuses(bucket)):
+            if code in s3.REFUSALS and (code != _MAY_CONCERN_ONE_KEY or self._is_refused(bucket)):
                 self._refusals.refused(bucket, code)
                 raise BucketRefusedError(bucket, code) from fault
-            of_object = code in s3.DENIED or code == _OF_A_KEY_PERHAPS
-            if of_object:
+            is_of_object = code in s3.DENIED or code == _MAY_CONCERN_ONE_KEY
+            if is_of_object:
                 self._refusals.accepted(bucket)
-            raise (denied if of_object else StorageError)(f"S3: {fault}") from fault
+            raise (denied if is_of_object else StorageError)(f"S3: {fault}") from fault
         except (BotoCoreError, HTTPClientError, HTTPError) as fault:
             raise StorageError(f"S3: {fault}") from fault
         except (PictureError, StaleJobError, AccessDeniedError):
@@ -300,12 +253,11 @@ def connect(settings: ImagingSettings) -> "S3Client":
     )
 
 
-def _tell(bucket: str, manners: Manners) -> None:
-    """Show what a probe of BUCKET has found."""
-    kept = {"create": manners.creations, "overwrite": manners.overwrites, "delete": manners.deletions}
-    for request, is_kept in kept.items():
+def _report_conditions(bucket: str, kept: Manners) -> None:
+    """Show in metrics, and in the log if any is not kept, which conditions the server of `bucket` keeps."""
+    for request, is_kept in {"create": kept.creations, "overwrite": kept.overwrites, "delete": kept.deletions}.items():
         metrics.CONDITIONS.labels(bucket, request).set(is_kept)
-    if unkept := manners.unkept():
+    if unkept := kept.unkept():
         log.warning(
             "S3 does not keep conditions, or does not let us find out: what it holds may be lost to a race",
             s3_bucket=bucket,
@@ -314,9 +266,9 @@ def _tell(bucket: str, manners: Manners) -> None:
 
 
 def _receive(stream: "HTTPResponse", limit: int, deadline: float) -> bytearray:
-    """Read up to LIMIT bytes of STREAM; raises StorageError when DEADLINE passes, however slowly they drip in."""
+    """Read up to `limit` bytes of `stream`. Raise `StorageError` at `deadline`, however slowly they arrive."""
     data = bytearray()
-    # read waits until a chunk is full, which a stream that drips never trips a timeout by; read1 gives what there is.
+    # read1 returns what has arrived. read waits for a full chunk, and on a slow stream never hits the socket's timeout.
     while len(data) < limit and (chunk := stream.read1(min(_CHUNK, limit - len(data)))):
         data += chunk
         if time.monotonic() > deadline:
