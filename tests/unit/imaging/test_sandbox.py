@@ -79,7 +79,7 @@ def speaking(tmp_path: Path) -> Replaced:
             "from imaging.sandbox import confinement, protocol\n"
             "connection = socket.socket(fileno=0)\n"
             "def refuse(detail):\n"
-            "    protocol.say(connection, protocol.RefusedSaid(code='malformed', detail=str(detail)[:500]))\n"
+            "    protocol.send(connection, protocol.Refused(code='malformed', detail=str(detail)[:500]))\n"
             "protocol.send_ready(connection)\n"
             "protocol.receive_bytes(connection, 1 << 30)\n" + textwrap.dedent(lines)
         )

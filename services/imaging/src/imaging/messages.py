@@ -1,4 +1,4 @@
-"""The messages of imaging: jobs in, answers out. Only the fields that are read here are declared."""
+"""The messages of imaging: jobs in, answers out. Of jobs only the fields that imaging reads are declared."""
 
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ SOURCE = "/imaging"
 IMAGE_CREATED = "image.created"
 IMAGE_REPROCESS = "image.reprocess"
 IMAGE_DELETED = "image.deleted"
-# Of UTF-8: S3 ends at 1024, thumbs need the rest.
+# In UTF-8. S3 allows 1024; the key of a thumb is longer than that of its original.
 MAX_KEY_BYTES = 1000
 TAKEN = (IMAGE_CREATED, IMAGE_REPROCESS, IMAGE_DELETED)
 
@@ -28,18 +28,18 @@ def _short_enough(key: str) -> str:
 class _Job(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    # What S3, or its client, refuses each time anew would make a job that never ends.
+    # Values that S3 or boto3 always refuse would make a job that is retried for ever.
     image_id: str = Field(pattern=r"^[!-~]{1,255}$")
     generation: int
     s3_bucket: str = Field(pattern=r"^[A-Za-z0-9._-]{3,255}$")
     s3_key: Annotated[str, Field(min_length=1), AfterValidator(_short_enough)]
-    # Not told by an earlier release, which knew of one installation only.
+    # Not sent by a catalog of an earlier release, which knew one installation only.
     installation_id: str | None = Field(None, pattern=r"^[!-~]{1,255}$")
     owns_unmarked: bool = True
 
 
 def read_job(event: Event) -> Job:
-    """Read what catalog asks for; raises MalformedMessageError."""
+    """Return the job that catalog sent. Raise `MalformedMessageError`."""
     if event.type not in TAKEN:
         raise MalformedMessageError(f"{event.type} is no job for imaging")
     try:
@@ -50,7 +50,7 @@ def read_job(event: Event) -> Job:
 
 
 def processed(job: Job, original: Original, rendering: Rendering, recipe: int) -> Event:
-    """Tell what was made of the picture."""
+    """Return the answer that a picture was processed."""
     return _answer(
         "image.processed",
         job,
@@ -67,12 +67,12 @@ def processed(job: Job, original: Original, rendering: Rendering, recipe: int) -
 
 
 def failed(job: Job, fault: PictureError, newest: int = 0) -> Event:
-    """Tell why nothing could be made of the picture; NEWEST is the generation of a later thumb found, 0 if none."""
+    """Return the answer that an original failed; `newest` is the generation of a newer thumb, 0 if there is none."""
     return _answer("image.failed", job, code=fault.code, detail=str(fault), newest_generation=newest)
 
 
 def thumbs_deleted(job: Job, newest: int = 0) -> Event:
-    """Tell that no thumb of the image is left up to its generation; NEWEST is that of a later one found, 0 if none."""
+    """Return the answer that no thumb up to the job's generation is left; `newest` as in `failed`."""
     return _answer("image.thumbs-deleted", job, newest_generation=newest)
 
 

@@ -17,25 +17,32 @@ _CONFIG = SettingsConfigDict(env_prefix="IMAGING_", frozen=True, env_ignore_empt
 
 
 class PictureSettings(ProcessSettings):
-    """What bounds and shapes the work on a picture; `imaging inspect` reads no more."""
+    """The settings of work on a picture: all that `imaging inspect` reads from the environment."""
 
     model_config = _CONFIG
 
     processes: PositiveInt = Field(
-        default_factory=lambda: os.cpu_count() or 1, description="Pictures worked on at a time; by default one a core."
+        default_factory=lambda: os.cpu_count() or 1,
+        description="Pictures processed at a time; by default one per core.",
     )
-    max_bytes: PositiveInt = Field(64 * 1024 * 1024, description="Larger originals end as failed.")
+    max_bytes: PositiveInt = Field(64 * 1024 * 1024, description="Originals with more bytes end as failed.")
     max_pixels: PositiveInt = Field(50_000_000, description="Pictures with more pixels end as failed.")
     max_side: PositiveInt = Field(30_000, description="Pictures with a longer side, in pixels, end as failed.")
-    # With less no decoder starts, and more is more than the system counts.
+    # A decoder does not start with less; setrlimit may not take more.
     decode_memory_bytes: int = Field(
-        1024**3, ge=16 * 1024**2, le=2**40, description="Memory that decoding one picture may take."
+        1024**3, ge=16 * 1024**2, le=2**40, description="Memory in bytes that decoding one picture may take."
     )
     decode_cpu_s: Seconds = Field(5.0, description="CPU time that decoding one picture may take.")
-    decode_wall_s: Seconds = Field(5.0, description="Time that decoding may take; too long thrice is failed.")
-    formats: tuple[Format, ...] = Field(get_args(Format), min_length=1, description="JSON list: formats taken.")
+    decode_wall_s: Seconds = Field(
+        5.0, description="Wall-clock time that decoding one picture may take; the third timeout ends as failed."
+    )
+    formats: tuple[Format, ...] = Field(
+        get_args(Format), min_length=1, description="JSON list of the formats that are accepted."
+    )
     squares: tuple[PositiveInt, ...] = Field(
-        (64, 128, 256, 512), min_length=1, description="JSON list: squares that thumbs fit."
+        (64, 128, 256, 512),
+        min_length=1,
+        description="JSON list of the squares that thumbs are made to fit, by side in pixels.",
     )
 
 
@@ -47,14 +54,18 @@ class ImagingSettings(PictureSettings):
     broker_url: BrokerUrl = Field(description="AMQP URL of RabbitMQ.")
     s3_endpoint_url: EndpointUrl | None = Field(None, description="S3 endpoint; AWS if empty.")
     s3_region: HostLabel = Field("us-east-1", description="Region of the buckets.")
-    s3_access_key_id: str = Field(description="Credential that reads originals, and writes and deletes thumbs.")
-    s3_secret_access_key: SecretStr = Field(description="Its secret.")
+    s3_access_key_id: str = Field(
+        description="Access key id of the credential that reads originals, and writes and deletes thumbs."
+    )
+    s3_secret_access_key: SecretStr = Field(description="Secret of that credential.")
     s3_addressing_style: AddressingStyle = Field(
-        "auto", description="Buckets by path or by virtual host; auto: by path where an endpoint is set."
+        "auto",
+        description="Buckets in the path or in the host name (virtual); auto: in the path if an endpoint is set.",
     )
     s3_conditional_writes: Mode = Field(
         "auto",
-        description="always, never, or auto: as far as S3 keeps conditions; else it looks first, and may race.",
+        description="Send conditions with writes and deletes: always, never, or auto, if S3 keeps them. "
+        "Without them imaging looks at a key before it writes, which may race.",
     )
-    s3_checksums: bool = Field(default=False, description="On sends boto3's CRC trailers, which some S3 refuse.")
-    read_timeout_s: Seconds = Field(30.0, description="Longest time for reading one original.")
+    s3_checksums: bool = Field(default=False, description="Send boto3's CRC trailers, which some S3 servers refuse.")
+    read_timeout_s: Seconds = Field(30.0, description="Longest time that reading one original may take.")

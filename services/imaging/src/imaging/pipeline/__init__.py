@@ -1,4 +1,4 @@
-"""From bytes to thumbs, colours and placeholder: limits first, then one decode, then steps over one picture."""
+"""From bytes to thumbs, colours and placeholder: check the limits, decode once, then work on that one picture."""
 
 from imaging.domain import Limits, Rendering
 from imaging.pipeline.colours import palette
@@ -7,15 +7,15 @@ from imaging.pipeline.opening import open_picture
 from imaging.pipeline.placeholder import placeholder
 from imaging.pipeline.thumbs import encode, scale
 
-# Raised whenever the same bytes give other thumbs, colours or placeholders than before.
+# Raise it with every change that gives other thumbs, colours or placeholders for the same bytes.
 RECIPE = 3
 
 
 def render(data: bytes, limits: Limits, squares: tuple[int, ...]) -> Rendering:
-    """Make thumbs for SQUARES, colours and placeholder of the picture in DATA.
+    """Return the thumbs for `squares`, the colours and the placeholder of the picture in `data`.
 
-    The same bytes and the same RECIPE give the same result. Raises UnsupportedFormatError, TooLargeError or
-    MalformedError; MemoryError where the machine has no memory left.
+    The result is the same for the same bytes and RECIPE. Raise `UnsupportedFormatError`, `TooLargeError` or
+    `MalformedError`; `MemoryError` if the machine has no memory left.
     """
     opened = open_picture(data, limits)
     picture = decode(opened, needed=max(squares))

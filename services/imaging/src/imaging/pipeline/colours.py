@@ -1,7 +1,7 @@
-"""Colours: the few that paint the picture best, most dominant first, found by clustering in OKLab.
+"""Colours: the few that represent a picture best, most dominant first, found by clustering in OKLab.
 
 Weighted k-means over the distinct colours of a small version (Celebi, "Improving the performance of k-means for color
-quantization", 2011), seeded by farthest points, so that nothing is random and the result is always the same.
+quantization", 2011). The seeds are farthest points, not random ones, so that the result is always the same.
 """
 
 import numpy as np
@@ -14,13 +14,13 @@ from imaging.pipeline.oklab import Floats
 MOST = 9
 _ROUNDS = 6
 _STILL = 1e-3
-# Closer than this in OKLab two colours are told apart only side by side; some 2 % of the way from black to white.
+# Colours closer than this in OKLab count as one: the eye tells them apart only side by side. Black to white is 1.
 _SAME = 0.04
 _VISIBLE_ALPHA = 32
 
 
 def palette(image: Image.Image) -> tuple[str, ...]:
-    """Give 1 to MOST colours of IMAGE (RGB or RGBA, small) as `#rrggbb`; never fails, white if nothing is visible."""
+    """Return 1 to MOST colours of `image` (RGB or RGBA, small) as `#rrggbb`: white if no pixel is visible."""
     pixels, weights = _distinct(image)
     if not len(pixels):
         return ("#ffffff",)
@@ -32,7 +32,7 @@ def palette(image: Image.Image) -> tuple[str, ...]:
 
 
 def _distinct(image: Image.Image) -> tuple[NDArray[np.uint8], Floats]:
-    """Give the distinct visible colours of IMAGE and how much of it each covers."""
+    """Return the distinct visible colours of `image`, and the number of pixels of each."""
     packed = np.frombuffer(image.convert("RGBA").tobytes(), ">u4").astype(np.uint32)
     values, counts = np.unique(packed[(packed & 255) >= _VISIBLE_ALPHA] >> 8, return_counts=True)
     rgb = np.stack([values >> 16 & 255, values >> 8 & 255, values & 255], axis=1).astype(np.uint8)
@@ -40,7 +40,7 @@ def _distinct(image: Image.Image) -> tuple[NDArray[np.uint8], Floats]:
 
 
 def _seed(points: Floats, weights: Floats) -> Floats:
-    """Choose up to MOST seeds: the mean's nearest point, then each time the one that is worst served so far."""
+    """Return up to MOST seeds: the point nearest to the mean, then again and again the one farthest from all seeds."""
     lengths = (points**2) @ np.ones(3)
 
     def distance_to(point: Floats) -> Floats:
@@ -75,7 +75,7 @@ def _assign_weights(points: Floats, weights: Floats, centres: Floats) -> tuple[F
 
 
 def _merge(centres: Floats, shares: Floats) -> tuple[Floats, Floats]:
-    """Merge colours that look the same, the nearest pair first."""
+    """Merge colours that are closer than _SAME, the nearest pair first."""
     while len(centres) > 1:
         distance = np.sqrt(((centres[:, None] - centres[None]) ** 2).sum(axis=2))
         np.fill_diagonal(distance, np.inf)
@@ -90,7 +90,7 @@ def _merge(centres: Floats, shares: Floats) -> tuple[Floats, Floats]:
 
 
 def _nearest(points: Floats, centres: Floats) -> NDArray[np.intp]:
-    # |p - c|² without the |p|² that all centres share: one product of matrices instead of all differences.
+    # |p - c|² less |p|², which is the same for all centres of a point: one matrix product instead of all differences.
     nearest: NDArray[np.intp] = np.argmin((centres**2).sum(axis=1) - 2.0 * (points @ centres.T), axis=1)
     return nearest
 

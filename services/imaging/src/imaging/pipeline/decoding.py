@@ -1,6 +1,6 @@
 """Decoding: the first frame at the size of the largest thumb, upright, in sRGB.
 
-The mode is RGBA where there is transparency, else RGB, or the YCbCr of the JPEG that it comes from and goes to.
+The mode is RGBA if the picture has transparency, else RGB; YCbCr if it comes from a JPEG, since it becomes one again.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from imaging.pipeline.opening import Opened
 from imaging.pipeline.profiles import to_srgb
 from imaging.pipeline.thumbs import fit, resize
 
-# Of the pixels a side that the largest thumb needs, so many times as many are left for a good filter to work on.
+# Reducing by whole blocks leaves at least this many times the side of the largest thumb, for a better filter.
 _HEADROOM = 2
-# What turns a picture upright, by its EXIF orientation. Done here and not by ImageOps.exif_transpose, which looks for
-# the orientation in the picture it is given: converted to other colours, that one has lost it.
+# What turns a picture upright, by its EXIF orientation. ImageOps.exif_transpose reads the orientation from the picture
+# that it is given, which has lost it once its colours are converted.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -32,14 +32,14 @@ _OPAQUE = 255
 
 @dataclass(frozen=True)
 class Picture:
-    """Decoded pixels, perhaps scaled down, and SIZE, the (width, height) of the upright original."""
+    """Decoded pixels, possibly scaled down, and `size`, the (width, height) of the upright original."""
 
     image: Image.Image
     size: tuple[int, int]
 
 
 def decode(opened: Opened, needed: int) -> Picture:
-    """Decode OPENED, scaled down to fit a square of NEEDED pixels; raises MalformedError."""
+    """Decode `opened`, scaled down to fit a square of `needed` pixels. Raise `MalformedError`."""
     image = opened.image
     try:
         size = image.size
@@ -50,15 +50,15 @@ def decode(opened: Opened, needed: int) -> Picture:
         image.draft(as_stored, (min(size[0], needed), min(size[1], needed)))
         scaled = image.size != size
         _load(image, opened.file_bytes)
-        if not scaled:  # some decoders turn the picture themselves
+        if not scaled:  # some decoders turn the picture upright themselves, and swap its sides
             size = image.size
         orientation = _orientation(image)
-        # Colours are converted and turned when there are few of them left.
+        # Shrink first: converting colours and turning are cheaper on few pixels.
         image = _shrink(samples.to_eight_bits(image, stored), size, needed)
         image = _drop_idle_alpha(to_srgb(image, profile, grey=grey))
         if orientation in _UPRIGHT:
             image = image.transpose(_UPRIGHT[orientation])
-        image.info.clear()  # metadata stays behind
+        image.info.clear()  # thumbs carry no metadata of the original
     except MemoryError:
         raise
     except Exception as fault:  # decoders raise OSError, SyntaxError, ValueError, struct.error, EOFError and others
@@ -67,7 +67,7 @@ def decode(opened: Opened, needed: int) -> Picture:
 
 
 def _is_ycbcr(image: Image.Image) -> bool:
-    """Tell whether IMAGE is a JPEG that libjpeg is sure to take for one of luma and chroma (jdapimin.c)."""
+    """Return whether `image` is a JPEG that libjpeg takes for YCbCr (by the rules of its jdapimin.c)."""
     if not isinstance(image, JpegImagePlugin.JpegImageFile):
         return False
     if "adobe" in image.info:
@@ -76,16 +76,16 @@ def _is_ycbcr(image: Image.Image) -> bool:
 
 
 def _load(image: Image.Image, file_bytes: int) -> None:
-    """Load IMAGE, a JPEG all at once: at the end of each block its decoder goes a step back and begins anew."""
+    """Load `image`; a JPEG in one block, since at the end of each block its decoder repeats some work."""
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         image.decodermaxblock = file_bytes
     image.load()
 
 
 def _shrink(image: Image.Image, size: tuple[int, int], needed: int) -> Image.Image:
-    """Scale IMAGE, whose original has SIZE pixels, down for a square of NEEDED pixels.
+    """Scale `image`, whose original has `size` pixels, down to fit a square of `needed` pixels.
 
-    Whole blocks of pixels are averaged away first, which leaves enough of them for a good filter.
+    Averaging whole blocks of pixels first is fast, and leaves enough pixels for a better filter.
     """
     factor = max(image.size) // (needed * _HEADROOM)
     if factor > 1:
@@ -94,16 +94,16 @@ def _shrink(image: Image.Image, size: tuple[int, int], needed: int) -> Image.Ima
 
 
 def _orientation(image: Image.Image) -> int:
-    """Tell how IMAGE has to be turned, as EXIF counts; metadata that makes no sense turns nothing."""
+    """Return the EXIF orientation of `image`; 1, upright, if its metadata is broken."""
     try:
         orientation: int = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # noqa: BLE001 - SyntaxError, struct.error and others; the pixels may be sound all the same
+    except Exception:  # noqa: BLE001 - SyntaxError, struct.error and others; the pixels may be fine
         return 1
     return orientation
 
 
 def _drop_idle_alpha(image: Image.Image) -> Image.Image:
-    """Give up an alpha channel that hides nothing: the picture is opaque, and so are its thumbs."""
+    """Drop an alpha channel that is opaque everywhere, so that the thumbs become JPEGs."""
     if image.mode == "RGBA" and image.getchannel("A").getextrema()[0] == _OPAQUE:
         return image.convert("RGB")
     return image

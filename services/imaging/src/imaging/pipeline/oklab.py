@@ -1,4 +1,4 @@
-"""OKLab, a colour space in which distances are as large as they look.
+"""OKLab, a colour space in which distances match perceived differences.
 
 Björn Ottosson, "A perceptual color space for image processing" (2020), with the sRGB transfer function of
 IEC 61966-2-1. Arrays have the channels last.
@@ -36,13 +36,13 @@ _LINEAR = _linear(np.arange(256) / 255.0)
 
 
 def from_srgb(rgb: NDArray[np.uint8]) -> Floats:
-    """Convert sRGB, 0…255, to OKLab."""
+    """Return sRGB colours, 0…255, in OKLab."""
     lab: Floats = np.cbrt(_LINEAR[rgb] @ _RGB_TO_LMS.T) @ _LMS_TO_LAB.T
     return lab
 
 
 def to_srgb(lab: Floats) -> NDArray[np.uint8]:
-    """Convert OKLab to sRGB, 0…255; what lies outside of sRGB is clipped."""
+    """Return OKLab colours in sRGB, 0…255; colours outside of sRGB are clipped."""
     linear = np.clip((lab @ _LAB_TO_LMS.T) ** 3 @ _LMS_TO_RGB.T, 0.0, 1.0)
     encoded = np.where(
         linear <= 0.0031308,  # noqa: PLR2004 - the standard's own number

@@ -1,4 +1,4 @@
-"""Opening: which format, told by content, and is it within the limits, told by the header; nothing is decoded."""
+"""Opening: the format, by content, and whether the picture is within the limits, by its header. Nothing is decoded."""
 
 import io
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from imaging.pipeline import png, webp
 from imaging.pipeline.cost import decoded_bytes
 
 register_heif_opener(thumbnails=False)
-# The limits here are stricter than Pillow's own, and an error rather than a warning.
+# Pillow's own limit only warns; the limits of `_check` are errors.
 Image.MAX_IMAGE_PIXELS = None
-# Pillow takes a PNG for broken whose colour profile or comment is longer than this; 1 MiB is less than some profiles
-# of printers and prompts of generators have. All of them together may have 64 MiB.
+# Pillow refuses a PNG with a longer colour profile or comment. Its default, 1 MiB, is less than some profiles of
+# printers and prompts of generators take. Together they may take 64 MiB.
 PngImagePlugin.MAX_TEXT_CHUNK = 16 * 1024 * 1024
 
-# Phones write JPEGs with a second picture inside; the first is an ordinary one.
+# Phones write JPEGs that hold a second picture (MPO); the first is an ordinary JPEG.
 _FAMILIES = {"MPO": "JPEG"}
 _HEADER = "The picture is broken or cut short: its header makes no sense."
 _MAGIC_BYTES = 16
@@ -27,7 +27,7 @@ _CONTENT_TYPES = {"BMP": "image/bmp", "HEIF": "image/heic", "MPO": "image/jpeg"}
 
 @dataclass(frozen=True)
 class Opened:
-    """A picture of which the header is read; SIZE is as stored, before the orientation is applied."""
+    """A picture whose header is read; the size is as stored, before the orientation is applied."""
 
     image: Image.Image
     content_type: str
@@ -35,7 +35,7 @@ class Opened:
 
 
 def open_picture(data: bytes, limits: Limits) -> Opened:
-    """Read the header of DATA. Raises UnsupportedFormatError, TooLargeError or MalformedError."""
+    """Read the header of `data`. Raise `UnsupportedFormatError`, `TooLargeError` or `MalformedError`."""
     if len(data) > limits.max_bytes:
         raise TooLargeError(f"The file has {len(data)} bytes; {limits.max_bytes} are allowed.")
     canvas = webp.canvas(data)
@@ -73,6 +73,6 @@ def _check(size: tuple[int, int], memory: int, limits: Limits) -> None:
 
 
 def _begins_like_a_picture(data: bytes, formats: tuple[str, ...]) -> bool:
-    """Tell whether DATA has the first bytes of one of FORMATS, whatever follows."""
+    """Return whether `data` begins like a file of one of `formats`."""
     tests = (Image.OPEN[name][1] for name in formats if name in Image.OPEN)
     return any(begins is not None and begins(data[:_MAGIC_BYTES]) is True for begins in tests)

@@ -1,15 +1,15 @@
-"""The parts of a PNG that its picture can do without: a damaged one is left out (PNG, third edition, 13.2)."""
+"""Ancillary chunks of a PNG, which decoding can do without: damaged ones are removed (PNG, third edition, 13.2)."""
 
 import struct
 import zlib
 
 _MAGIC = b"\x89PNG\r\n\x1a\n"
-_AROUND = 12  # length and type before the data of a chunk, checksum behind
-_ANCILLARY = 0x20  # the bit of the first letter that tells
+_AROUND = 12  # bytes around the data of a chunk: length, type and checksum
+_ANCILLARY = 0x20  # this bit of the first letter of the type says so
 
 
 def without_damage(data: bytes) -> bytes:
-    """Give the PNG in DATA without ancillary chunks of a wrong checksum before its pixels; anything else as it is."""
+    """Return a PNG without the ancillary chunks before its pixels that have a wrong checksum; other data as it is."""
     if not data.startswith(_MAGIC):
         return data
     view, at, kept_from = memoryview(data), len(_MAGIC), 0

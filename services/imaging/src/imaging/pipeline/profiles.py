@@ -1,4 +1,4 @@
-"""Profiles: from the colours that a picture's ICC profile speaks of, or its mode alone, to sRGB."""
+"""Profiles: from the colour space of a picture, as its ICC profile or else its mode defines it, to sRGB."""
 
 import io
 
@@ -10,10 +10,11 @@ _MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}
 
 
 def to_srgb(image: Image.Image, profile: bytes | None, *, grey: bool) -> Image.Image:
-    """Convert IMAGE (L, RGB, RGBA, CMYK, YCbCr or LAB) to sRGB: RGB, RGBA if it was, YCbCr if it was without PROFILE.
+    """Return `image` (L, RGB, RGBA, CMYK, YCbCr or LAB) in sRGB, as RGB.
 
-    A PROFILE that is broken, or made for other channels, counts as none. GREY tells that the picture was stored as
-    grey, whatever it is held as: its profile is one of grey then, or one of colours in which it has no colour.
+    RGBA stays RGBA; YCbCr without `profile` stays YCbCr. A `profile` that is broken, or made for other channels, is
+    ignored. `grey` says that the file stores grey samples, whatever mode Pillow holds them in: the profile may then be
+    one for grey or one for RGB.
     """
     if image.mode == "YCbCr" and not profile:
         return image

@@ -1,4 +1,4 @@
-"""Samples: deep, two-colour, palette and keyed pictures at eight bits a channel, with what they say of transparency."""
+"""Samples: pictures of other depths, of two colours or with a palette, brought to eight bits, with transparency."""
 
 from typing import Any
 
@@ -9,26 +9,26 @@ from PIL import Image, TiffImagePlugin
 _GREY = {"1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 _DEEP = _GREY - {"1", "L", "LA", "La"}
 _OPAQUE = 255
-# What a step of the stored samples is in eight bits, where Pillow spreads the samples but not the key.
+# Pillow spreads samples of two and four bits over 0…255, but not the colour key: it has to be multiplied by this.
 _SPREAD = {"L;2": 85, "L;4": 17}
-# What deep samples are divided by to fit into a byte.
+# Deep samples are divided by this to fit into a byte.
 _TWELVE_BITS, _SIXTEEN_BITS = 16, 256
 
 
 def stored_as(image: Image.Image) -> str:
-    """Tell how the file of IMAGE, not loaded yet, stores its samples, as Pillow names it: `L;4`, `RGB;16B`."""
+    """Return how the file of `image`, which must not be loaded yet, stores its samples: Pillow's `L;4`, `RGB;16B`."""
     tiles = getattr(image, "tile", None)
     arguments = tiles[0].args if tiles else None
     return arguments if isinstance(arguments, str) else str(arguments[0]) if arguments else ""
 
 
 def is_grey(image: Image.Image, stored: str) -> bool:
-    """Tell whether IMAGE, which STORED samples so, has no colours; sixteen bits with alpha are held as if it had."""
+    """Return whether the file of `image` has grey samples. Pillow holds sixteen-bit grey with alpha as if in colour."""
     return image.mode in _GREY or stored == "LA;16B"
 
 
 def to_eight_bits(image: Image.Image, stored: str) -> Image.Image:
-    """Bring IMAGE, loaded from samples STORED so, to L, RGB, RGBA, CMYK, YCbCr or LAB."""
+    """Return `image`, which is loaded from samples `stored` so, as L, RGB, RGBA, CMYK, YCbCr or LAB."""
     key = image.info.get("transparency")
     if image.mode in _DEEP:
         return _to_byte(image, key, stored)
@@ -45,10 +45,10 @@ def to_eight_bits(image: Image.Image, stored: str) -> Image.Image:
 
 
 def _in_eight_bits(key: int | tuple[int, ...], stored: str) -> int | tuple[int, ...]:
-    """Give KEY, the colour that stands for nothing, as it looks once Pillow has read its samples."""
+    """Return `key`, the colour that means transparent, in the samples that Pillow makes of the file's."""
     if isinstance(key, int):
         return key * _SPREAD.get(stored, 1)
-    # Pillow reads the upper halves of sixteen bits alone: what differs from the key in the lower ones goes with it.
+    # Pillow reads only the upper bytes of sixteen bits: colours that equal the key in those become transparent too.
     return tuple(sample // _SIXTEEN_BITS for sample in key) if ";16" in stored else key
 
 
@@ -64,8 +64,8 @@ def _to_byte(image: Image.Image, key: int | None, stored: str) -> Image.Image:
 
 
 def _scaled(values: NDArray[Any], step: int) -> NDArray[np.uint8]:
-    """Map whole numbers by STEP, and floating point from 0 to 1 (else from least to greatest), to 0…255."""
-    # In place: each copy would be as large as the picture.
+    """Map integers, divided by `step`, to 0…255; floating point from 0…1, or from its own wider range."""
+    # In place where it can be: each copy is as large as the picture.
     if np.issubdtype(values.dtype, np.floating):
         scaled = np.nan_to_num(values)
         low, high = min(0.0, float(scaled.min())), max(1.0, float(scaled.max()))
@@ -79,7 +79,7 @@ def _scaled(values: NDArray[Any], step: int) -> NDArray[np.uint8]:
 
 
 def _is_white_at_zero(image: Image.Image) -> bool:
-    """Tell whether a deep TIFF counts from white to black; Pillow turns those of eight bits only."""
+    """Return whether `image` is a TIFF in which 0 is white; Pillow inverts only those of up to eight bits."""
     return (
         isinstance(image, TiffImagePlugin.TiffImageFile)
         and image.tag_v2.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0

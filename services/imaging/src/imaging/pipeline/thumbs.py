@@ -1,4 +1,4 @@
-"""Thumbs: each from the next larger one, encoded as JPEG, or as WebP where there is transparency to keep."""
+"""Thumbs: each scaled from the next larger one, and encoded as JPEG, or as WebP to keep transparency."""
 
 import io
 
@@ -10,15 +10,16 @@ _QUALITY = 80
 
 
 def fit(size: tuple[int, int], square: int) -> tuple[int, int]:
-    """Give the size that SIZE has within SQUARE: same aspect ratio, never larger, no side below 1 pixel."""
+    """Return `size` scaled down to fit `square`: same aspect ratio, never larger, no side below 1 pixel."""
     scale = min(1.0, square / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def scale(image: Image.Image, size: tuple[int, int], squares: tuple[int, ...]) -> dict[int, Image.Image]:
-    """Scale IMAGE, whose original has SIZE pixels, for each of SQUARES: the largest first, each from the one before.
+    """Scale `image`, whose original has `size` pixels, to each of `squares`, each from the next larger one.
 
-    Between neighbours, half the size as a rule, a bicubic filter is as good as Lanczos, and costs two thirds of it.
+    From one to the next is usually half the size: for that a bicubic filter is as good as Lanczos, at two thirds of
+    the cost.
     """
     scaled: dict[int, Image.Image] = {}
     for square in sorted(squares, reverse=True):
@@ -29,7 +30,7 @@ def scale(image: Image.Image, size: tuple[int, int], squares: tuple[int, ...]) -
 
 
 def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Give IMAGE at SIZE; chroma, which the JPEG that it becomes will halve anyway, by a cheaper filter."""
+    """Return `image` at `size`. A cheaper filter does for chroma, which JPEG halves anyway."""
     if image.size == size:
         return image
     if image.mode != "YCbCr":
@@ -40,7 +41,7 @@ def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def _average(plane: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Scale PLANE by averages: of whole blocks, where it can be cut into such, and what is left by neighbours."""
+    """Scale `plane` by averaging: whole blocks if it divides into such, then between neighbours."""
     across, down = round(plane.width / size[0]), round(plane.height / size[1])
     if across * down < 2 or plane.width % across or plane.height % down:  # noqa: PLR2004 - one pixel is no block
         return plane.resize(size, Image.Resampling.HAMMING)
@@ -49,7 +50,7 @@ def _average(plane: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def encode(image: Image.Image, square: int) -> Thumb:
-    """Encode IMAGE, which carries no metadata, as the thumb for SQUARE."""
+    """Encode `image`, which carries no metadata, as the thumb for `square`."""
     out = io.BytesIO()
     if image.mode == "RGBA":
         image.save(out, "WEBP", quality=_QUALITY, method=4)

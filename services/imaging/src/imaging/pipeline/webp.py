@@ -1,10 +1,10 @@
-"""The sides of a WebP as its first bytes tell them (RFC 9649): opening the decoder takes memory for two canvases."""
+"""The size of a WebP from its first bytes (RFC 9649): opening the decoder already takes memory for two canvases."""
 
 _BYTES = 30
 
 
 def canvas(data: bytes) -> tuple[int, int]:
-    """Give (width, height) of the WebP in DATA, (0, 0) for anything else; nothing is promised of the rest of DATA."""
+    """Return (width, height) of the WebP in `data`, (0, 0) for anything else; the rest of `data` is not checked."""
     if len(data) < _BYTES or data[:4] != b"RIFF" or data[8:12] != b"WEBP":
         return 0, 0
     kind = data[12:16]

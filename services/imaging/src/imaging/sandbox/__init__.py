@@ -1,1 +1,1 @@
-"""The sandbox: pictures are decoded in child processes that hold no credentials and die of what they decode."""
+"""The sandbox: pictures are decoded in child processes, which hold no credentials and may crash."""

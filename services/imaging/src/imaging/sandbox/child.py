@@ -1,6 +1,6 @@
-"""The child: renders one picture after the other, as they come over its socket, until that is closed.
+"""The child: renders pictures that arrive on its socket, one after the other, until the socket is closed.
 
-Started by exec with a clean environment: a fork would inherit the credentials in the parent's memory.
+It is started by exec with a clean environment: a fork would inherit the credentials in the parent's memory.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from imaging.pipeline import render
 from imaging.sandbox import confinement, protocol
 from imaging.sandbox.confinement import Memory
 
-# A decode error this close to the memory limit is taken for want of memory, which decoders rarely say.
-_CLOSE = 0.8
+# A decode error above this share of the memory limit counts as a lack of memory: few decoders say so themselves.
+_NEARLY_ALL = 0.8
 
 
 def main() -> None:
@@ -34,10 +34,10 @@ def main() -> None:
     squares = tuple(arguments.squares)
 
     connection = socket.socket(fileno=sys.stdin.fileno())
-    # Threads of decoders would need processes, and make what a picture costs a matter of chance.
+    # Threads need the right to make processes, which `confine` takes away, and would make costs vary from run to run.
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     heif_options.DECODE_THREADS = 1
-    # Whatever is allowed to the pictures of users, these are small enough.
+    # The rehearsed pictures are small: these limits let them pass, whatever the limits for pictures of users.
     rehearse(replace(limits, max_bytes=2**20, max_pixels=2**10, max_side=2**10), squares)
     memory = Memory(limits.max_memory)
     confinement.confine()
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def rehearse(limits: Limits, squares: tuple[int, ...]) -> None:
-    """Render a small picture of each format, so that whatever loads at its first use is loaded."""
+    """Render a small picture of each format, so that all that loads lazily is loaded before files cannot be opened."""
     for mode, extra in (("RGB", {"icc_profile": _profile()}), ("RGBA", {})):
         for name in limits.formats:
             data = io.BytesIO()
@@ -66,25 +66,25 @@ def rehearse(limits: Limits, squares: tuple[int, ...]) -> None:
 
 
 def answer(connection: socket.socket, data: bytes, limits: Limits, squares: tuple[int, ...], memory: Memory) -> None:
-    """Render DATA and say what came of it."""
+    """Render `data` and send the result, or why there is none."""
     try:
         rendering = render(data, limits, squares)
     except MemoryError:
-        # It may have been a single allocation, far over the limit, that failed before anything was used.
-        protocol.say(
-            connection, _no_memory() if memory.is_left() else protocol.ExhaustedSaid(share=memory.peak_share())
+        # The peak does not tell: a single allocation far over the limit may have failed when little was in use.
+        protocol.send(
+            connection, _out_of_memory() if memory.is_left() else protocol.Exhausted(share=memory.peak_share())
         )
     except PictureError as fault:
-        refused = protocol.RefusedSaid.model_validate({"code": fault.code, "detail": str(fault)[:500]})
-        close = refused.code == "malformed" and memory.peak_share() > _CLOSE
-        protocol.say(connection, _no_memory() if close else refused)
+        refused = protocol.Refused.model_validate({"code": fault.code, "detail": str(fault)[:500]})
+        close = refused.code == "malformed" and memory.peak_share() > _NEARLY_ALL
+        protocol.send(connection, _out_of_memory() if close else refused)
     else:
         protocol.send_rendering(connection, rendering)
 
 
-def _no_memory() -> protocol.RefusedSaid:
+def _out_of_memory() -> protocol.Refused:
     detail = "The picture needs more memory to be decoded than is allowed."
-    return protocol.RefusedSaid(code="too-large", detail=detail)
+    return protocol.Refused(code="too-large", detail=detail)
 
 
 def _profile() -> bytes:

@@ -1,4 +1,4 @@
-"""Confinement: what a child gives up before it sees the first picture, and cannot get back."""
+"""Confinement: the rights that a child drops for good before it receives the first picture."""
 
 import ctypes
 import mmap
@@ -12,10 +12,10 @@ _SLACK = 4 * 1024 * 1024
 
 
 class Memory:
-    """The address space of this process, bounded to what it has now and ALLOWED_BYTES more."""
+    """The address space of this process, limited to its size at this moment plus `allowed_bytes`."""
 
     def __init__(self, allowed_bytes: int) -> None:
-        # Kept open: nothing can be opened later.
+        # Kept open, since `confine` forbids to open files.
         self._status = FileIO("/proc/self/status")
         self._allowed = allowed_bytes
         self._at_first = self._bytes("VmSize")
@@ -26,11 +26,11 @@ class Memory:
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
     def peak_share(self) -> float:
-        """Give the most that was ever used of what is allowed, as a share."""
+        """Return the peak of memory use as a share of what is allowed."""
         return (self._bytes("VmPeak") - self._at_first) / self._allowed
 
     def is_left(self) -> bool:
-        """Tell whether the host gives what is left of the limit: what it refused before was over the limit then."""
+        """Return whether the host has all the memory left up to the limit: if so, it was the limit that was hit."""
         left = self._at_first + self._allowed - self._bytes("VmSize")
         try:
             mmap.mmap(-1, max(left - _SLACK, mmap.PAGESIZE), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
@@ -40,20 +40,20 @@ class Memory:
 
     def _bytes(self, name: str) -> int:
         self._status.seek(0)
-        return bytes_told(self._status.readall(), name)
+        return status_bytes(self._status.readall(), name)
 
 
-def bytes_told(status: bytes, name: str) -> int:
-    """Read the size NAME from the text of /proc/PID/status, in bytes."""
+def status_bytes(status: bytes, name: str) -> int:
+    """Return the size `name`, in bytes, from the text of /proc/PID/status."""
     lines = dict(line.split(b":", 1) for line in status.splitlines())
     return int(lines[name.encode()].split()[0]) * 1024
 
 
 def confine() -> None:
-    """Give up files, sockets, processes, privileges and core dumps; call it after everything is imported.
+    """Drop the rights to files, sockets, processes, privileges and core dumps; call it after everything is imported.
 
-    A limit of no descriptors leaves those that are open; a process without rights cannot make namespaces, and a filter
-    of system calls would take a library.
+    The limit of no file descriptors leaves those that are open. A process without rights cannot make namespaces. A
+    filter of system calls would take another library.
     """
     prctl = ctypes.CDLL(None).prctl
     prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
@@ -63,11 +63,11 @@ def confine() -> None:
 
 
 def begin_cpu_time(seconds: float) -> None:
-    """Let this process be ended by SIGPROF after SECONDS more of CPU time; decoders hold up Python's own handlers."""
+    """Have SIGPROF kill this process after `seconds` more of CPU time; a Python handler would wait for the decoder."""
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def end_cpu_time() -> None:
-    """Stop counting."""
+    """Cancel the limit of CPU time."""
     signal.setitimer(signal.ITIMER_PROF, 0)

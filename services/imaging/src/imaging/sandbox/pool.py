@@ -1,4 +1,4 @@
-"""The pool: children that are ready before a picture comes, and replaced when they die of one."""
+"""The pool: children that are started before pictures arrive, and replaced when a picture kills them."""
 
 import json
 import math
@@ -28,32 +28,32 @@ from imaging.errors import (
     UnsupportedFormatError,
 )
 from imaging.sandbox import protocol
-from imaging.sandbox.confinement import bytes_told
+from imaging.sandbox.confinement import status_bytes
 
 log = structlog.get_logger(__name__)
 
 _START_S = 30.0
-# From the end of a child's socket to the end of the process: an interpreter that fails takes a moment in between.
+# Seconds from the end of a child's socket to the end of its process: an interpreter that fails takes a moment.
 _ENDING_S = 2.0
 _PROGRAM = (sys.executable, "-m", "imaging.sandbox.child")
 _REFUSALS: dict[str, type[PictureError]] = {
     kind.code: kind for kind in (UnsupportedFormatError, MalformedError, TooLargeError)
 }
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
-# A picture that had this share of its CPU time when the clock on the wall ended it was not held up by the host.
-_NEARLY = 0.8
-# A child that used this share of its memory is not used again: what it keeps, and its peak, would count for the next.
+# A picture that had used this share of its CPU time when its wall-clock time ran out was not held up by the host.
+_NEARLY_ALL = 0.8
+# A child that has used this share of its memory is not used again: its peak would count for the next picture too.
 _WORN = 0.5
-# What a picture of usual size gives back is kept for the next one: glibc would return it to the system, which would
-# have to make each page anew. What is larger goes back at once.
+# glibc keeps what a picture of usual size frees for the next one; by default it returns it to the system, and each page
+# has to be mapped again. Larger blocks are returned at once.
 ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": str(8 * 1024**2), "MALLOC_TRIM_THRESHOLD_": str(32 * 1024**2)}
-# What ends a process from inside; SIGKILL is the host's doing.
+# The signals of the child's own CPU limits. SIGKILL comes from the host, or from the pool itself.
 _OUT_OF_CPU_TIME = {signal.SIGPROF, signal.SIGXCPU}
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one picture may take: CPU seconds, seconds on the wall."""
+    """The seconds that one picture may take, by CPU time and by the clock."""
 
     cpu_s: float
     wall_s: float
@@ -87,7 +87,7 @@ class _Child:
             undo.pop_all()
 
     def cpu_s(self) -> float:
-        """Give the CPU time that the process has taken so far; infinite if it is gone."""
+        """Return the CPU time that the process has used so far; infinite if it is gone."""
         try:
             fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
@@ -95,7 +95,7 @@ class _Child:
         return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND  # utime and stime, proc_pid_stat(5)
 
     def is_usable(self) -> bool:
-        """Tell whether the process is there, and has not used so much memory that the next picture would suffer."""
+        """Return whether the process runs and has used so little memory that the next picture may have its share."""
         if self.process.poll() is not None:
             return False
         try:
@@ -104,24 +104,24 @@ class _Child:
             return False
 
     def wait(self) -> int | None:
-        """Give how the process ended by itself, negative for the signal that did it; None if it is still there."""
+        """Return the exit status of the process, negative for a signal; None if it does not end within a while."""
         try:
             return self.process.wait(_ENDING_S)
         except subprocess.TimeoutExpired:
             return None
 
     def end(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process."""
         self.connection.close()
         self.process.kill()
         self.process.wait()
 
     def _bytes(self, name: str) -> int:
-        return bytes_told(Path(f"/proc/{self.process.pid}/status").read_bytes(), name)
+        return status_bytes(Path(f"/proc/{self.process.pid}/status").read_bytes(), name)
 
 
 class Pool:
-    """SIZE children that run PROGRAM; whoever wants a picture rendered waits for an idle one."""
+    """`size` children that run `program`. Threads may share it: each waits for an idle child."""
 
     def __init__(
         self,
@@ -139,10 +139,10 @@ class Pool:
             self._idle.put(None)
 
     def render(self, data: bytes) -> Rendering:
-        """Render DATA as `pipeline.render` does, in a child.
+        """Return what `pipeline.render` makes of `data`, in a child, and raise what that raises.
 
-        Raises what that raises; DecodeTooCostlyError and DecoderCrashedError, which are the picture's fault;
-        DecodeTimeoutError, which may be the host's; HostExhaustedError, which is.
+        Raise `DecodeTooCostlyError` and `DecoderCrashedError`, which are the picture's fault; `DecodeTimeoutError`,
+        which may be the host's; `HostExhaustedError`, which is the host's.
         """
         if len(data) > self._limits.max_bytes:
             raise TooLargeError(f"The file has {len(data)} bytes; {self._limits.max_bytes} are allowed.")
@@ -150,13 +150,13 @@ class Pool:
             return self._ask(child, data)
 
     def warm_up(self) -> None:
-        """Start all children now rather than with the first pictures."""
+        """Start all children now, so that the first pictures need not wait for them."""
         children = [self._idle.get() or self._start() for _ in range(self._size)]
         for child in children:
             self._idle.put(child)
 
     def close(self) -> None:
-        """End all children."""
+        """Kill all children, once they are idle."""
         for _ in range(self._size):
             child = self._idle.get()
             if child is not None:
@@ -167,7 +167,7 @@ class Pool:
 
     @contextmanager
     def _child(self) -> Iterator[_Child]:
-        """Take an idle child, or start one; it comes back if it has answered and can be used again."""
+        """Lend an idle child, or a new one. It goes back into the pool if it has answered and can be used again."""
         child = self._idle.get()
         answered = False
         try:
@@ -181,14 +181,14 @@ class Pool:
             answered = True
             raise
         finally:
-            # One that was not heard to the end would give its answer to the next picture.
+            # The rest of an answer that was not received whole would pass for the answer to the next picture.
             if child is not None and not (answered and child.is_usable()):
                 child.end()
                 child = None
             self._idle.put(child)
 
     def _ask(self, child: _Child, data: bytes) -> Rendering:
-        child.connection.settimeout(None)  # the watchdog ends the child, and with it every wait
+        child.connection.settimeout(None)  # no timeout: the watchdog kills the child, which ends every wait
         spent_before = child.cpu_s()
         spent: list[float] = []
 
@@ -203,27 +203,27 @@ class Pool:
             raise HostExhaustedError(f"no decoder could be watched: {fault}") from fault
         try:
             protocol.send_bytes(child.connection, data)
-            said = protocol.hear(child.connection, self._squares, self._limits.max_side)
+            answer = protocol.receive_answer(child.connection, self._squares, self._limits.max_side)
         except (OSError, ValueError, protocol.EndedError) as fault:
             watchdog.cancel()
             watchdog.join()
             status = None if isinstance(fault, ValueError) else child.wait()
             child.end()
-            raise self._cause(status, spent, fault) from fault
+            raise self._error(status, spent, fault) from fault
         finally:
             watchdog.cancel()
             watchdog.join()
         if spent:
-            child.end()  # killed when it had just answered: the next picture must not meet it dying
-        if isinstance(said, Rendering):
-            return said
-        if isinstance(said, protocol.RefusedSaid):
-            raise _REFUSALS[said.code](said.detail)
-        raise HostExhaustedError(f"the host has no memory left; the decoder had {said.share:.0%} of what it may have")
+            child.end()  # it was killed just after it had answered; the next picture must not get a dying child
+        if isinstance(answer, Rendering):
+            return answer
+        if isinstance(answer, protocol.Refused):
+            raise _REFUSALS[answer.code](answer.detail)
+        raise HostExhaustedError(f"the host has no memory left; the decoder had {answer.share:.0%} of what it may have")
 
-    def _cause(self, status: int | None, spent: list[float], fault: Exception) -> Exception:
-        """Tell whose fault it is, by how the child ended, if it did, and the CPU time SPENT if the clock ended it."""
-        if -(status or 0) in _OUT_OF_CPU_TIME or (spent and spent[0] >= self._bounds.cpu_s * _NEARLY):
+    def _error(self, status: int | None, spent: list[float], fault: Exception) -> Exception:
+        """Return the error for a missing answer, by the child's exit `status` and, on timeout, the CPU time `spent`."""
+        if -(status or 0) in _OUT_OF_CPU_TIME or (spent and spent[0] >= self._bounds.cpu_s * _NEARLY_ALL):
             return DecodeTooCostlyError()
         if spent:
             return DecodeTimeoutError(f"not decoded within {self._bounds.wall_s:g} s; it had {spent[0]:.1f} s of CPU")

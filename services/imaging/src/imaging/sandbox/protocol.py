@@ -1,6 +1,6 @@
-"""What parent and child say to each other over their one socket: a length, then JSON or bytes.
+"""The messages of parent and child over their socket: each a length, then JSON or bytes.
 
-The child has decoded what strangers sent, so nothing that it says is believed before it is checked; nothing is pickled.
+A child decodes untrusted pictures and may be compromised: the parent validates all it sends, and nothing is pickled.
 """
 
 import json
@@ -14,19 +14,19 @@ from imaging.domain import Rendering, Thumb
 
 _LENGTH = struct.Struct("!Q")
 _READY = b"ready"
-_MOST_JSON = 64 * 1024
-# Of headers and tables that a thumb has besides its pixels.
-_MOST_EXTRA = 4096
+_MAX_JSON = 64 * 1024
+# The most that the headers and tables of a thumb may take, besides its pixels.
+_MAX_OVERHEAD = 4096
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 
 
-class _Said(BaseModel):
+class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ThumbSaid(_Said):
-    """A thumb whose SIZE bytes follow."""
+class ThumbHeader(_Message):
+    """A thumb, whose `size` bytes follow after the message."""
 
     square: PositiveInt
     width: PositiveInt
@@ -35,8 +35,8 @@ class ThumbSaid(_Said):
     size: PositiveInt
 
 
-class RenderedSaid(_Said):
-    """All that was made of a picture."""
+class Rendered(_Message):
+    """All that was made of a picture; the bytes of its thumbs follow."""
 
     kind: Literal["rendered"] = "rendered"
     width: PositiveInt
@@ -44,59 +44,59 @@ class RenderedSaid(_Said):
     content_type: Annotated[str, Field(pattern=r"^image/[a-z]+$", max_length=32)]
     colors: Annotated[tuple[Colour, ...], Field(min_length=1, max_length=9)]
     placeholder: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=64)]
-    thumbs: Annotated[tuple[ThumbSaid, ...], Field(max_length=32)]
+    thumbs: Annotated[tuple[ThumbHeader, ...], Field(max_length=32)]
 
 
-class RefusedSaid(_Said):
-    """Why nothing can be made of the picture: one of the codes of `PictureError`, and a sentence for its owner."""
+class Refused(_Message):
+    """Why the picture cannot be rendered: a code of `PictureError`, and a sentence for the picture's owner."""
 
     kind: Literal["refused"] = "refused"
     code: Literal["unsupported-format", "malformed", "too-large"]
     detail: Annotated[str, Field(max_length=500)]
 
 
-class ExhaustedSaid(_Said):
-    """The host has no memory left, though the child had used only SHARE of what it is allowed."""
+class Exhausted(_Message):
+    """The host has no memory left, though the child used only `share` of what it is allowed."""
 
     kind: Literal["exhausted"] = "exhausted"
     share: float
 
 
-Said = Annotated[RenderedSaid | RefusedSaid | ExhaustedSaid, Field(discriminator="kind")]
-_SAID: TypeAdapter[RenderedSaid | RefusedSaid | ExhaustedSaid] = TypeAdapter(Said)
+Answer = Annotated[Rendered | Refused | Exhausted, Field(discriminator="kind")]
+_ANSWER: TypeAdapter[Rendered | Refused | Exhausted] = TypeAdapter(Answer)
 
 
 class EndedError(Exception):
-    """The other side is gone."""
+    """The other side has closed the connection."""
 
 
 def send_bytes(connection: socket.socket, data: bytes) -> None:
-    """Send DATA behind its length."""
+    """Send the length of `data`, then `data`."""
     connection.sendall(_LENGTH.pack(len(data)))
     connection.sendall(data)
 
 
-def receive_bytes(connection: socket.socket, most: int) -> bytes:
-    """Receive up to MOST bytes with their length before them; raises EndedError, ValueError where it is longer."""
+def receive_bytes(connection: socket.socket, limit: int) -> bytes:
+    """Receive a length, then so many bytes. Raise `EndedError`; `ValueError` if the length is above `limit`."""
     (length,) = _LENGTH.unpack(_receive(connection, _LENGTH.size))
-    if length > most:
-        raise ValueError("more was announced than may come")
+    if length > limit:
+        raise ValueError(f"a message of {length} bytes is announced; {limit} are allowed")
     return bytes(_receive(connection, length))
 
 
 def send_ready(connection: socket.socket) -> None:
-    """Say that pictures may come."""
+    """Tell the parent that this child is ready for pictures."""
     send_bytes(connection, _READY)
 
 
 def receive_ready(connection: socket.socket) -> None:
-    """Wait until pictures may come; raises EndedError, ValueError for anything else."""
+    """Wait until the child is ready for pictures. Raise `EndedError`; `ValueError` if it sends something else."""
     if receive_bytes(connection, len(_READY)) != _READY:
-        raise ValueError("something else than that it is ready")
+        raise ValueError("the child sent something else than that it is ready")
 
 
 def send_rendering(connection: socket.socket, rendering: Rendering) -> None:
-    """Say what was made of the picture, thumbs and all."""
+    """Send a rendering with the bytes of its thumbs."""
     thumbs = [
         {
             "square": thumb.square,
@@ -107,7 +107,7 @@ def send_rendering(connection: socket.socket, rendering: Rendering) -> None:
         }
         for thumb in rendering.thumbs
     ]
-    said = RenderedSaid.model_validate(
+    rendered = Rendered.model_validate(
         {
             "width": rendering.width,
             "height": rendering.height,
@@ -117,38 +117,40 @@ def send_rendering(connection: socket.socket, rendering: Rendering) -> None:
             "thumbs": thumbs,
         }
     )
-    say(connection, said)
+    send(connection, rendered)
     for thumb in rendering.thumbs:
         connection.sendall(thumb.data)
 
 
-def say(connection: socket.socket, said: BaseModel) -> None:
-    """Say something that fits into JSON."""
-    send_bytes(connection, json.dumps(said.model_dump(mode="json")).encode())
+def send(connection: socket.socket, message: BaseModel) -> None:
+    """Send `message` as JSON."""
+    send_bytes(connection, json.dumps(message.model_dump(mode="json")).encode())
 
 
-def hear(connection: socket.socket, squares: tuple[int, ...], max_side: int) -> Rendering | RefusedSaid | ExhaustedSaid:
-    """Hear the answer to a picture of sides up to MAX_SIDE, of which thumbs for SQUARES were to be made.
+def receive_answer(
+    connection: socket.socket, squares: tuple[int, ...], max_side: int
+) -> Rendering | Refused | Exhausted:
+    """Receive the answer to a picture with sides up to `max_side`, which was to be rendered for `squares`.
 
-    Raises EndedError, ValueError for what a sane child would never say.
+    Raise `EndedError`; `ValueError` for an answer that no intact child would send.
     """
-    said = _SAID.validate_json(receive_bytes(connection, _MOST_JSON))
-    if not isinstance(said, RenderedSaid):
-        return said
-    if max(said.width, said.height) > max_side or [thumb.square for thumb in said.thumbs] != sorted(squares):
-        raise ValueError("another picture than the one that was to be rendered")
-    for thumb in said.thumbs:
-        if max(thumb.width, thumb.height) > thumb.square or thumb.size > 4 * thumb.width * thumb.height + _MOST_EXTRA:
-            raise ValueError("a thumb that is larger than its pixels")
+    answer = _ANSWER.validate_json(receive_bytes(connection, _MAX_JSON))
+    if not isinstance(answer, Rendered):
+        return answer
+    if max(answer.width, answer.height) > max_side or [thumb.square for thumb in answer.thumbs] != sorted(squares):
+        raise ValueError("the answer is about another picture than the one that was sent")
+    for thumb in answer.thumbs:
+        if max(thumb.width, thumb.height) > thumb.square or thumb.size > 4 * thumb.width * thumb.height + _MAX_OVERHEAD:
+            raise ValueError("a thumb has more bytes than its pixels can take")
     return Rendering(
-        said.width,
-        said.height,
-        said.content_type,
-        said.colors,
-        said.placeholder,
+        answer.width,
+        answer.height,
+        answer.content_type,
+        answer.colors,
+        answer.placeholder,
         tuple(
             Thumb(thumb.square, thumb.width, thumb.height, thumb.content_type, bytes(_receive(connection, thumb.size)))
-            for thumb in said.thumbs
+            for thumb in answer.thumbs
         ),
     )
 
