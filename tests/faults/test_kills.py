@@ -61,7 +61,7 @@ def test_relay_killed_after_confirm_before_marking(trial: Trial) -> None:
 
 
 def test_catalog_worker_killed_after_commit_before_ack(trial: Trial) -> None:
-    trial.survives(lambda: strike(trial, "catalog-worker", checkpoints.BROUGHT_ABOUT), hit={"catalog-worker"})
+    trial.survives(lambda: strike(trial, "catalog-worker", checkpoints.VERDICT_APPLIED), hit={"catalog-worker"})
 
 
 @pytest.mark.short
@@ -70,4 +70,4 @@ def test_imaging_killed_after_thumbs_before_result(trial: Trial) -> None:
 
 
 def test_imaging_killed_after_result_before_ack(trial: Trial) -> None:
-    trial.survives(lambda: strike(trial, "imaging", checkpoints.BROUGHT_ABOUT), hit={"imaging"})
+    trial.survives(lambda: strike(trial, "imaging", checkpoints.VERDICT_APPLIED), hit={"imaging"})

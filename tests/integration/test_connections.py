@@ -71,7 +71,7 @@ import sys
 from chassis import logs
 from chassis.envelope import Event
 from chassis.errors import DependencyDownError
-from chassis.publisher import Publisher
+from chassis.broker.publisher import Publisher
 url, kind = sys.argv[1:]
 logs.configure("test", "info", "json")
 publisher = Publisher(url, "test")

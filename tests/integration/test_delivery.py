@@ -22,15 +22,16 @@ import catalog.settings
 from catalog.adapters.store import Store
 from catalog.adapters.tables import outbox
 from chassis.broker import topology
-from chassis.broker.consumer import Consumer, TransientError
+from chassis.broker.consumer import Consumer
 from chassis.broker.drain import read
 from chassis.broker.publisher import NotPublishedError, Publisher
 from chassis.broker.relay import Relay
 from chassis.broker.topology import Queue
+from chassis.broker.verdicts import TransientError
 from chassis.clock import now
 from chassis.database import wakeup
 from chassis.database.database import Database
-from chassis.database.outbox import CHANNEL, KEPT, SWEPT, add, lease
+from chassis.database.outbox import CHANNEL, KEEP_PUBLISHED, SWEEP_BATCH, add, lease
 from chassis.envelope import Event
 from deadlines import until
 
@@ -135,9 +136,9 @@ def test_handled_message_is_gone(broker_url: str, publisher: Publisher, queue: Q
 # A worker that takes a message and dies of it, as one does that the kernel kills for its memory.
 DYING = """
 import os, sys
-from chassis.consumer import Consumer
-from chassis.publisher import Publisher
-from chassis.topology import Queue
+from chassis.broker.consumer import Consumer
+from chassis.broker.publisher import Publisher
+from chassis.broker.topology import Queue
 url, name = sys.argv[1:]
 def die(event, attempt):
     os._exit(9)
@@ -445,10 +446,12 @@ def test_what_was_published_long_ago_is_swept_and_nothing_else(
 ) -> None:
     moment = now()
     row = {"type": "something.happened", "body": b"{}", "date_created": moment}
-    published = {**row, "state": "published", "date_published": moment - 2 * KEPT}
+    published = {**row, "state": "published", "date_published": moment - 2 * KEEP_PUBLISHED}
     with catalog_database.engine.begin() as connection:
         # More than one batch.
-        connection.execute(outbox.insert(), [{**published, "id": f"old {number}"} for number in range(2 * SWEPT + 1)])
+        connection.execute(
+            outbox.insert(), [{**published, "id": f"old {number}"} for number in range(2 * SWEEP_BATCH + 1)]
+        )
         connection.execute(outbox.insert(), {**published, "id": "fresh", "date_published": moment})
         connection.execute(outbox.insert(), {**row, "id": "due", "state": "due"})
     Relay(catalog_database.engine, outbox, publisher).tidy()

@@ -15,10 +15,11 @@ from prometheus_client import REGISTRY
 
 from chassis import health
 from chassis.broker import topology
-from chassis.broker.consumer import Consumer, TransientError
+from chassis.broker.consumer import Consumer
 from chassis.broker.depths import Depths
 from chassis.broker.publisher import Publisher
 from chassis.broker.topology import Queue
+from chassis.broker.verdicts import TransientError
 from chassis.envelope import Event
 from chassis.health import CheckFailedError
 from deadlines import until
@@ -95,7 +96,7 @@ def test_jobs_of_a_refused_bucket_wait_unused_and_are_done_when_it_is_taken_agai
     stage.storage.delete_thumbs(Job("image-1", 0, BUCKET, "a.jpg"))  # conditions of the bucket are known
     stage.front.refuses = code
     fault = stage.delayed("a.jpg", kind=kind)
-    assert (fault.counts, fault.delay_s, fault.told) == (False, topology.LONGEST_DELAY_S, True)
+    assert (fault.counts, fault.delay_s, fault.logged) == (False, topology.LONGEST_DELAY_S, True)
     assert stage.told == []
     stage.front.refuses = None
 
@@ -160,7 +161,7 @@ def test_key_that_a_proxy_changes_is_no_refusal_of_its_bucket(stage: Stage) -> N
     """What was signed is then not what arrives, though the credential is good; the other keys must not wait for it."""
     stage.front.manner = "decodes-paths"
     fault = stage.delayed("a%2Fb.jpg")
-    assert (fault.counts, fault.told) == (True, False)
+    assert (fault.counts, fault.logged) == (True, False)
     stage.handle("a.jpg")
     assert [event.type for event in stage.told] == ["image.processed"]
     with pytest.raises(StorageError) as told:

@@ -14,7 +14,7 @@ from PIL import Image
 from prometheus_client import REGISTRY
 
 from chassis.broker import topology
-from chassis.broker.consumer import TransientError
+from chassis.broker.verdicts import TransientError
 from chassis.envelope import Event
 from chassis.s3.conditions import ALL, UNKNOWN, UNKNOWN_FOR_S, Conditions, Manners
 from imaging.adapters.storage import S3Storage, connect

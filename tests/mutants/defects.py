@@ -75,14 +75,14 @@ DEFECTS = (
     Defect(
         "requeue-for-ever",
         "A message that strikes a defect is tried again without end.",
-        (Edit(f"{CHASSIS}/broker/consumer.py", "if delivery.attempt < attempts else", "if attempts else"),),
+        (Edit(f"{CHASSIS}/broker/verdicts.py", "if delivery.attempt < attempts else", "if attempts else"),),
         (f"{DELIVERY}::test_defect_is_tried_again_and_then_given_up",),
     ),
     Defect(
         "outage-exhausts",
         "A dependency that is away uses up the attempts of a message.",
-        (Edit(f"{CHASSIS}/broker/consumer.py", "exhausts=fault.counts)", "exhausts=True)"),),
-        ("tests/unit/chassis/broker/test_consumer.py::test_fault_of_a_dependency_never_exhausts_the_attempts",),
+        (Edit(f"{CHASSIS}/broker/verdicts.py", "exhausts=fault.counts)", "exhausts=True)"),),
+        ("tests/unit/chassis/broker/test_verdicts.py::test_fault_of_a_dependency_never_exhausts_the_attempts",),
     ),
     Defect(
         "outbox-by-cursor",
@@ -90,8 +90,8 @@ DEFECTS = (
         (
             Edit(
                 f"{CHASSIS}/database/outbox.py",
-                "SWEPT = 1000\n",
-                "SWEPT = 1000\nlast = datetime.fromisoformat('2000-01-01T00:00:00+00:00')\n",
+                "SWEEP_BATCH = 1000\n",
+                "SWEEP_BATCH = 1000\nlast = datetime.fromisoformat('2000-01-01T00:00:00+00:00')\n",
             ),
             Edit(
                 f"{CHASSIS}/database/outbox.py",

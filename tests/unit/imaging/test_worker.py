@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chassis.broker.consumer import TransientError
+from chassis.broker.verdicts import TransientError
 from chassis.envelope import Event, MalformedMessageError
 from imaging.domain import Rendering
 from imaging.errors import DecodeTimeoutError, DecodeTooCostlyError, HostExhaustedError, StaleJobError, StorageError

@@ -1,27 +1,27 @@
-"""Checkpoints: named places, between two steps that must not be taken for one, at which the fault tests strike.
+"""Checkpoints: fault-injection points between two steps that are not atomic.
 
-In a process of ours nothing happens at any of them: no setting, variable or message can change that. Only code that is
-put into the process by whoever may change its image can, through `install`.
+The fault tests kill a process exactly there. In production nothing happens at a checkpoint, and no setting, environment
+variable or message can change that: it takes code in the process that calls `install`.
 """
 
 from collections.abc import Callable
 
-COMMITTED = "database.committed"  # a transaction that wrote is durable, and nobody knows yet
-CONFIRMED = "relay.confirmed"  # the broker has the events of a batch, the outbox still calls them due
-BROUGHT_ABOUT = "consumer.brought-about"  # the effects of a delivery and its verdict are durable, the ack is not sent
-WRITTEN = "imaging.written"  # the thumbs are in S3, the answer is not sent
+COMMITTED = "database.committed"  # a transaction that wrote is committed; its caller does not know yet
+CONFIRMED = "relay.confirmed"  # the broker has confirmed a batch of events; the outbox still marks them as due
+VERDICT_APPLIED = "consumer.verdict-applied"  # a message is handled and its verdict applied; the ack is not sent
+WRITTEN = "imaging.written"  # the thumbs are in S3; the result is not published
 
-Strike = Callable[[str, str], None]
+Hook = Callable[[str, str], None]
 
-_strikes: list[Strike] = []
+_hooks: list[Hook] = []
 
 
-def install(strike: Strike) -> None:
-    """Have STRIKE called with the name of every checkpoint from now on, and what is being worked on there."""
-    _strikes.append(strike)
+def install(hook: Hook) -> None:
+    """Have `hook` called at every checkpoint from now on, with its name and the subject of the work."""
+    _hooks.append(hook)
 
 
 def reached(name: str, subject: str = "") -> None:
-    """Tell that the checkpoint NAME is reached in the work on SUBJECT (a message id or an S3 key, if one is known)."""
-    for strike in _strikes:
-        strike(name, subject)
+    """Call the hooks for the checkpoint `name`; `subject` is the message id or the S3 key worked on, if known."""
+    for hook in _hooks:
+        hook(name, subject)

@@ -13,13 +13,13 @@ _Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
 class MalformedMessageError(Exception):
-    """A message that no later attempt could understand either."""
+    """The message cannot be read, now or later: retrying does not help."""
 
     code = "malformed-message"
 
 
 class _CloudEvent(BaseModel):
-    """The attributes as the specification spells them; `requestid` is an extension of ours."""
+    """The attributes as the specification spells them; `requestid` is our extension."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -36,9 +36,9 @@ class _CloudEvent(BaseModel):
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened: TYPE in the past participle, SUBJECT what it happened to, DATA as the sender's model.
+    """Something that happened: `type` names it by a past participle, `subject` is what it happened to.
 
-    `event_id` recognises duplicates; `request_id` is the work that it belongs to, from the client's request on.
+    Duplicates have the same `event_id`. `request_id` is that of the client's request which started the work.
     """
 
     type: str
@@ -50,7 +50,7 @@ class Event:
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def encode(self) -> bytes:
-        """Give the event as the bytes of a message."""
+        """Return the event as the body of a message."""
         document = _CloudEvent(
             specversion="1.0",
             id=self.event_id,
@@ -65,7 +65,7 @@ class Event:
 
     @classmethod
     def decode(cls, body: bytes) -> "Event":
-        """Read an event from the BODY of a message; raises MalformedMessageError."""
+        """Return the event in the body of a message. Raise `MalformedMessageError` if there is none."""
         try:
             document = _CloudEvent.model_validate_json(body)
         except ValidationError as fault:

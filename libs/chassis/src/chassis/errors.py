@@ -1,10 +1,10 @@
-"""Errors of every kind of process, with or without an HTTP interface: nothing of the web is imported here."""
+"""Errors that all kinds of processes have, with or without an HTTP interface: nothing of Flask is imported here."""
 
 
 class DependencyDownError(Exception):
-    """Something that this request needs does not answer; the same request may work in a moment.
+    """A dependency, such as the database, does not answer; the same request may work in a moment.
 
-    REASON is for operators. The text is for clients, who are not told it.
+    `reason` is for operators and logs. The text of the error is for clients, and does not contain it.
     """
 
     code = "service-unavailable"
@@ -16,19 +16,19 @@ class DependencyDownError(Exception):
 
     @property
     def for_operators(self) -> str:
-        """What happened, in one sentence."""
+        """One sentence that names the reason, if it is known."""
         return f"The {self.what} cannot be used: {self.reason}" if self.reason else str(self)
 
 
 class ClocksApartError(DependencyDownError):
-    """The clocks of auth and of this service are further apart than tokens bear."""
+    """The clocks of auth and of this service differ by more than tokens allow."""
 
     def __init__(self) -> None:
         Exception.__init__(self, "The service cannot tell who calls at the moment. Try again in a moment.")
 
 
 class TokenRefusedError(Exception):
-    """No token, or one that is forged, or meant for somebody else; the gateway never sends such a one."""
+    """There is no token, or it is forged, or signed for another service; the gateway never sends such a request."""
 
     code = "token-refused"
 

@@ -1,7 +1,8 @@
-"""Health: /healthz says that the process serves; /readyz that its start, settings and schema are as they must be.
+"""Health: /healthz says that the process serves; /readyz that it has started, and works with the schema it found.
 
-What is shared with other replicas never decides readiness: if it did, all of them would vanish together when it
-blinks. It is shown in the body, for people, and not waited for: a probe that takes long has failed too.
+A dependency that all replicas share, such as the database, never decides readiness: a short outage would take all of
+them out of service at once. Its state is in the body, for people. Its check is cut off after a while, because a probe
+that takes long counts as failed.
 """
 
 import threading
@@ -14,36 +15,36 @@ Checks = Mapping[str, Check]
 
 
 class CheckFailedError(Exception):
-    """The answer of a check is no, and its text says why, to people."""
+    """A check has failed, and the text says why, for people."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """The answer of a check, and why, if it is no and that is known."""
+    """Whether a check passed; if not, `reason` says why where that is known."""
 
     passed: bool
-    why: str = ""
+    reason: str = ""
 
 
-SHARED_PATIENCE_S = 0.5  # probes wait for a second
+SHARED_TIMEOUT_S = 0.5  # probes time out after a second
 
 
 def examine(own: Checks, shared: Checks) -> tuple[bool, dict[str, object]]:
-    """Run the checks; give the verdict, which OWN ones decide, and the document that shows all."""
-    own_results, shared_results = {name: _ask(check) for name, check in own.items()}, _run_in_time(shared)
+    """Run all checks. Return whether the process is ready, which the checks in `own` decide, and a document of all."""
+    own_results, shared_results = {name: _run(check) for name, check in own.items()}, _run_in_time(shared)
     ready = all(result.passed for result in own_results.values())
     document: dict[str, object] = {
         "status": "ready" if ready else "not-ready",
         "own": {name: result.passed for name, result in own_results.items()},
         "shared": {name: result.passed for name, result in shared_results.items()},
     }
-    if reasons := {name: result.why for name, result in {**own_results, **shared_results}.items() if result.why}:
+    if reasons := {name: result.reason for name, result in {**own_results, **shared_results}.items() if result.reason}:
         document["reasons"] = reasons
     return ready, document
 
 
 def once(check: Check) -> Check:
-    """Make a check that stays passed: of a start that is over, done with the help of what may blink later."""
+    """Return a check that, once passed, stays passed, even if a dependency that it needs goes away."""
     passed = threading.Event()
 
     def checked() -> bool:
@@ -55,14 +56,14 @@ def once(check: Check) -> Check:
 
 
 def _run_in_time(checks: Checks) -> dict[str, Result]:
-    """Run CHECKS side by side; the answer of one that takes longer than SHARED_PATIENCE_S is no."""
+    """Run `checks` at the same time; one that takes longer than `SHARED_TIMEOUT_S` has failed."""
     results = dict.fromkeys(checks, Result(passed=False))
 
-    def run(name: str, check: Check) -> None:
-        results[name] = _ask(check)
+    def keep_result(name: str, check: Check) -> None:
+        results[name] = _run(check)
 
-    threads = [threading.Thread(target=run, args=item, daemon=True) for item in checks.items()]
-    deadline = time.monotonic() + SHARED_PATIENCE_S
+    threads = [threading.Thread(target=keep_result, args=item, daemon=True) for item in checks.items()]
+    deadline = time.monotonic() + SHARED_TIMEOUT_S
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -70,10 +71,10 @@ def _run_in_time(checks: Checks) -> dict[str, Result]:
     return dict(results)
 
 
-def _ask(check: Check) -> Result:
+def _run(check: Check) -> Result:
     try:
         return Result(check())
     except CheckFailedError as fault:
-        return Result(passed=False, why=str(fault))
-    except Exception:  # noqa: BLE001 - whatever a check dies of, its answer is no
+        return Result(passed=False, reason=str(fault))
+    except Exception:  # noqa: BLE001 - a check that raises anything has failed
         return Result(passed=False)

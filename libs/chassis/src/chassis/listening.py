@@ -1,4 +1,4 @@
-"""Listening sockets: IPv4 and IPv6 alike, made here so that no default of the machine decides anything."""
+"""Listening sockets for IPv4 and IPv6, opened alike for HTTP and for the operations port on every system."""
 
 import os
 import socket
@@ -8,16 +8,16 @@ BACKLOG = 2048
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Listen on PORT of HOST: an address, of IPv6 with or without brackets, or a name.
+    """Return a socket that listens on `port` of `host`: an address (of IPv6 with or without brackets) or a name.
 
-    `::` takes IPv4 as well, whatever the system's default is. Where the address cannot be had, as on a host without
-    IPv6, one sentence says so and the process ends.
+    `::` accepts IPv4 as well, whatever the default of the system is. End the process with one sentence if the address
+    is not available, as on a host without IPv6.
     """
     try:
         found = socket.getaddrinfo(
             host.removeprefix("[").removesuffix("]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-        # A name may stand for both families, as localhost does: then IPv4, which whoever connects tries in any case.
+        # A name may have addresses of both families, as localhost does. IPv4 is chosen, since every client tries it.
         family, _, _, _, address = min(found, key=lambda each: each[0] != socket.AF_INET)
         both = address[0] == "::" and socket.has_dualstack_ipv6()
         return socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=both)

@@ -12,13 +12,13 @@ REDACTED = "[redacted]"
 
 
 def redactor(patterns: Sequence[re.Pattern[str]]) -> Processor:
-    """Make a processor that replaces what PATTERNS match in every text of an event, exceptions included."""
+    """Return a processor that redacts what `patterns` match in every text of a log event, tracebacks included."""
 
     def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         for name, value in event.items():
             if isinstance(value, str):
                 for pattern in patterns:
-                    value = pattern.sub(REDACTED, value)  # noqa: PLW2901 - each pattern works on what is left
+                    value = pattern.sub(REDACTED, value)  # noqa: PLW2901 - the patterns apply one after another
                 event[name] = value
         return event
 
@@ -26,7 +26,10 @@ def redactor(patterns: Sequence[re.Pattern[str]]) -> Processor:
 
 
 def configure(service: str, level: str, log_format: str, secrets: Sequence[re.Pattern[str]] = ()) -> None:
-    """Send the logs of structlog and of the standard library to stdout in LOG_FORMAT ("json" or "console")."""
+    """Send the logs of structlog and of the standard library to stdout in `log_format` ("json" or "console").
+
+    Texts that match one of `secrets` are redacted.
+    """
 
     def name_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["service"] = service
@@ -58,11 +61,11 @@ def configure(service: str, level: str, log_format: str, secrets: Sequence[re.Pa
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
-    handler.setLevel(level.upper())  # also of what a library logs whose logger has a level of its own
+    handler.setLevel(level.upper())  # also for libraries whose loggers have a level of their own
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for chatty in ("botocore", "boto3", "urllib3", "s3transfer", "PIL"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
-    # Of one lost connection pika tells in 50 lines, stacks included, and then raises what our own line tells of.
+    # For one lost connection pika logs 50 lines with stack traces, then raises an error, which we log in one line.
     logging.getLogger("pika").setLevel(logging.WARNING if root.level <= logging.DEBUG else logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""Metrics: every one declared here or in its service, before use; the codes of errors are their labels."""
+"""Metrics of all services. Those of one service are declared in its own module `metrics`."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -8,7 +8,7 @@ REQUESTS = Histogram(
     ["method", "route", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-DELIVERIES = Counter("deliveries_total", "Messages worked on, by queue and verdict.", ["queue", "verdict"])
+DELIVERIES = Counter("deliveries_total", "Messages handled, by queue and verdict.", ["queue", "verdict"])
 QUEUE_DEPTH = Gauge(
     "queue_messages", "Messages in the broker, by queue and state: ready, retrying, dead.", ["queue", "state"]
 )

@@ -1,4 +1,4 @@
-"""The operations port: /metrics, /healthz and /readyz of a process, never reachable through the public port."""
+"""The operations port: /metrics, /healthz and /readyz of a process, which its public port does not serve."""
 
 import json
 import os
@@ -25,7 +25,7 @@ MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """Serves on a socket that listens already; of either family."""
+    """A server on a socket that listens already, of IPv4 or IPv6."""
 
     daemon_threads = True
 
@@ -40,18 +40,21 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, *_args: object) -> None:
-        """Say nothing: scrapes and probes would drown the log."""
+        """Log nothing: scrapes and probes come every few seconds."""
 
 
 def share_metrics_between_processes() -> None:
-    """Make the metrics of web worker processes add up; call before anything imports prometheus_client's metrics."""
+    """Have prometheus_client keep metrics in files, so that /metrics shows the sum over all web processes.
+
+    Call it before anything imports the metrics of prometheus_client.
+    """
     os.environ.setdefault(MULTIPROCESS_DIR, mkdtemp(prefix="metrics-"))
     for leftover in Path(os.environ[MULTIPROCESS_DIR]).glob("*.db"):
         leftover.unlink()
 
 
 def registry() -> CollectorRegistry:
-    """Give the registry that covers all processes of this service."""
+    """Return the registry of this process, or of all web processes if they share their metrics."""
     if MULTIPROCESS_DIR not in os.environ:
         return REGISTRY
     shared = CollectorRegistry()
@@ -60,7 +63,7 @@ def registry() -> CollectorRegistry:
 
 
 def serve(host: str, port: int, own: Checks, shared: Checks) -> None:
-    """Serve the operations port on a thread of its own, until the process ends; PORT 0 switches it off."""
+    """Serve the operations port on a thread of its own until the process ends; with `port` 0 do nothing."""
     if not port:
         return
     metrics = make_wsgi_app(registry())

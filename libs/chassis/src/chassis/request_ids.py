@@ -1,4 +1,4 @@
-"""Request ids: one name for a piece of work, from the client's header through services, messages and logs."""
+"""Request ids: one id for a piece of work, from the client's header through services, messages and logs."""
 
 import re
 import uuid
@@ -10,7 +10,7 @@ _ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def adopt(candidate: str | None) -> str:
-    """Make CANDIDATE the id of the work in this context if it is an acceptable one, else a new id; return it."""
+    """Set the id of the current context to `candidate` if that is acceptable, else to a new id, and return it."""
     request_id = candidate if candidate and _ACCEPTED.fullmatch(candidate) else str(uuid.uuid4())
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -18,6 +18,6 @@ def adopt(candidate: str | None) -> str:
 
 
 def current() -> str:
-    """Give the id of the work in this context; outside any, a new one is made and kept."""
+    """Return the id of the current context; make and set a new one if there is none."""
     known = structlog.contextvars.get_contextvars().get("request_id")
     return str(known) if known else adopt(None)

@@ -1,4 +1,7 @@
-"""Settings: read once at start, frozen, complete, silent about secrets; every fault is named in one message."""
+"""Settings: read once from the environment at start, and validated; one message names everything that is wrong.
+
+No message and no log shows the value of a secret.
+"""
 
 import json
 import sys
@@ -14,7 +17,7 @@ from chassis.urls import DatabaseUrl
 
 EXIT_BAD_SETTINGS = 2
 
-# Ten years: what is longer, or infinite, is more than the clocks of some libraries hold.
+# Ten years: some libraries overflow on timeouts that are much longer, or infinite.
 _LONGEST_S = 315_360_000
 Seconds = Annotated[float, Field(gt=0, le=_LONGEST_S, allow_inf_nan=False)]
 WholeSeconds = Annotated[int, Field(gt=0, le=_LONGEST_S)]
@@ -22,10 +25,13 @@ Port = Annotated[int, Field(gt=0, le=65535)]
 
 
 class _Environment(EnvSettingsSource):
-    """The environment; a list or object that is not JSON is a fault like any other, named with all the others."""
+    """The environment, where a list or object that is not JSON is reported together with all other faults.
+
+    The base class would raise at once, and name this one fault only.
+    """
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        """Read VALUE as JSON; what is none stays the text that it is, which no list or object takes."""
+        """Return `value` parsed as JSON, or as it is if it is not JSON: validation then refuses the text."""
         try:
             return super().decode_complex_value(field_name, field, value)
         except (ValueError, RecursionError):
@@ -33,11 +39,11 @@ class _Environment(EnvSettingsSource):
 
 
 class ProcessSettings(BaseSettings):
-    """What every process reads from its environment."""
+    """The settings of every process."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged.")
     log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text for people.")
-    ops_host: str = Field("0.0.0.0", description="Address of the operations port.")  # noqa: S104 - a container's own
+    ops_host: str = Field("0.0.0.0", description="Address of the operations port.")  # noqa: S104 - all of a container
     ops_port: int = Field(9000, ge=0, le=65535, description="Serves /metrics, /healthz and /readyz; 0 switches it off.")
 
     @classmethod
@@ -45,24 +51,24 @@ class ProcessSettings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the one below takes its place
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - there is no such file
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - nor these
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced by _Environment
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - settings come from no file
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - settings come from no file
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read what the caller gives, then the environment."""
+        """Return the sources by priority: what the caller passes, then the environment."""
         return init_settings, _Environment(settings_cls)
 
 
 class WebSettings(ProcessSettings):
-    """What every process with an HTTP interface reads from its environment."""
+    """The settings of every process that serves HTTP."""
 
-    listen_host: str = Field("0.0.0.0", description="Address that HTTP is served on.")  # noqa: S104 - a container's own
+    listen_host: str = Field("0.0.0.0", description="Address that HTTP is served on.")  # noqa: S104 - all of a container
     listen_port: Port = Field(8000, description="Port that HTTP is served on.")
     web_processes: PositiveInt = Field(2, description="Web worker processes.")
 
 
 class DatabaseSettings(ProcessSettings):
-    """What every process with a database reads from its environment."""
+    """The settings of every process that uses a database."""
 
     database_url: DatabaseUrl = Field(description="SQLAlchemy URL; postgresql+psycopg://… or sqlite:///….")
     database_pool: int = Field(8, ge=2, description="Connections that one process keeps at most.")
@@ -72,7 +78,7 @@ class DatabaseSettings(ProcessSettings):
 
 
 class MigrateSettings(DatabaseSettings):
-    """What a command that migrates reads from its environment."""
+    """The settings of a command that migrates the schema."""
 
     database_direct_url: DatabaseUrl | None = Field(
         None, description="Past the pooler, for `migrate`; required with DATABASE_POOLER."
@@ -88,7 +94,7 @@ class MigrateSettings(DatabaseSettings):
         return self
 
     def direct(self) -> Self:
-        """Give the same settings for a connection past the pooler."""
+        """Return these settings changed to connect to the database itself, not through the pooler."""
         url = self.database_direct_url or self.database_url
         return self.model_copy(update={"database_url": url, "database_pooler": False})
 
@@ -97,12 +103,15 @@ Settings = TypeVar("Settings", bound=ProcessSettings)
 
 
 def variable(kind: type[ProcessSettings], field: str) -> str:
-    """Name the environment variable that FIELD of KIND is read from."""
+    """Return the name of the environment variable that the setting `field` of `kind` is read from."""
     return f"{kind.model_config.get('env_prefix', '')}{field.upper()}"
 
 
 def load(kind: type[Settings]) -> Settings:
-    """Read KIND from the environment; end the process with status 2 and one message that names every fault."""
+    """Return the settings `kind` read from the environment.
+
+    If anything is wrong with them, end the process with status 2 and one message that names every fault.
+    """
     try:
         return kind()
     except ValidationError as fault:
@@ -111,25 +120,25 @@ def load(kind: type[Settings]) -> Settings:
         sys.exit(EXIT_BAD_SETTINGS)
 
 
-# What pydantic says of a text where JSON should have given something else.
+# Pydantic's error types for a text that should have been JSON, and what it should have been.
 _NOT_JSON: Mapping[str, str] = {"dict_type": "an object", "tuple_type": "a list", "list_type": "a list"}
 
 
 def _line(kind: type[ProcessSettings], error: ErrorDetails) -> str:
-    """Say what ERROR is about; never what the value is, for it may be a secret."""
-    said = error["msg"].removeprefix("Value error, ")
+    """Return one line about `error`, without the value that is wrong, since it may be a secret."""
+    message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "missing":
-        said = "is required"
+        message = "is required"
     elif error["type"] in _NOT_JSON and isinstance(error["input"], str):
-        said = f"should be {_NOT_JSON[error['type']]} in JSON"
-    if not error["loc"]:  # of several settings together: it names them itself
-        return said
+        message = f"should be {_NOT_JSON[error['type']]} in JSON"
+    if not error["loc"]:  # the error concerns several settings, which its message names
+        return message
     field, *within = map(str, error["loc"])
-    return f"{'.'.join([variable(kind, field), *within])}: {said}"
+    return f"{'.'.join([variable(kind, field), *within])}: {message}"
 
 
 def effective(settings: ProcessSettings) -> dict[str, Any]:
-    """Give the settings as they are in force, for the log at start; secrets print as stars."""
+    """Return the settings in force, for the log at start; secrets are shown as asterisks."""
     return {
         name: str(value) if isinstance(value, SecretStr) else value
         for name, value in settings.model_dump(mode="python").items()
@@ -137,7 +146,7 @@ def effective(settings: ProcessSettings) -> dict[str, Any]:
 
 
 def rows(kind: type[ProcessSettings]) -> Iterator[tuple[str, str, str]]:
-    """Yield (variable, default, description) for each setting of KIND, for the README's tables."""
+    """Yield (variable, default, description) of each setting of `kind`, for the tables in the README."""
     for name, field in kind.model_fields.items():
         default = "required" if field.is_required() else field.default
         if default is None or default is PydanticUndefined:

@@ -1,8 +1,8 @@
 """Identity between services: a JWT signed with Ed25519 (RFC 8037), for one audience, valid for seconds.
 
-The clocks of the machines may be a minute apart, either way. That lengthens the life of a token that somebody has
-stolen: from LIFETIME_S to LIFETIME_S + LEEWAY_S where the clocks agree, and to LIFETIME_S + 2 * LEEWAY_S at the service
-whose clock is a minute behind auth's. It is of use only inside, where tokens are accepted, and at one service.
+The clocks of the machines may differ by `LEEWAY_S`, in either direction. This lets a stolen token live longer than
+`LIFETIME_S`: by `LEEWAY_S` where the clocks agree, and by twice as much at a service whose clock is that far behind
+auth's. Such a token works only inside the network of the services, and only at the one service it was signed for.
 """
 
 import sys
@@ -23,7 +23,7 @@ from chassis.errors import ClocksApartError, TokenRefusedError
 log = structlog.get_logger(__name__)
 
 ALGORITHM = "EdDSA"
-# The gateway asks for a token first, then waits for the request's body, then for a free thread of the service.
+# The gateway gets a token first, then waits for the body of the request, then for a free thread of the service.
 LIFETIME_S = 30
 LEEWAY_S = 60
 
@@ -32,7 +32,7 @@ Method = Literal["password", "key"]
 
 @dataclass(frozen=True)
 class Principal:
-    """Who a request speaks for: an immutable user id; the name is for show. METHOD says how they proved it."""
+    """Who a request acts for: an immutable user id; the name is for display. `method` says how they proved it."""
 
     user_id: str
     username: str
@@ -42,7 +42,7 @@ class Principal:
 def create_key_files(private: Path, public: Path) -> None:
     """Write a new key pair as PEM files, the private one readable by its owner only.
 
-    A private key that exists is kept, and so is its public half; if that is missing, it is made of it.
+    An existing private key is kept. The public key file is written if it is missing or does not match.
     """
     private.parent.mkdir(parents=True, exist_ok=True)
     public.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def create_key_files(private: Path, public: Path) -> None:
 
 
 def public_key_of(private_key: str) -> str:
-    """Give the public half of PRIVATE_KEY, both as PEM texts; raises ValueError or TypeError for anything else."""
+    """Return the public half of `private_key`, both as PEM texts. Raise `ValueError` or `TypeError` if it is no key."""
     key = serialization.load_pem_private_key(private_key.encode(), password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise TypeError("tokens are signed with an Ed25519 key")
@@ -91,7 +91,7 @@ def _require_key_file(file: Path, setting: str, read: Callable[[str], object], k
         read(file.read_text())
     except OSError as fault:
         reason = fault.strerror
-    except (ValueError, TypeError):  # its text may show a part of the key
+    except (ValueError, TypeError):  # the text of the error may show a part of the key
         reason = f"this is no {kind}"
     else:
         return
@@ -99,7 +99,7 @@ def _require_key_file(file: Path, setting: str, read: Callable[[str], object], k
 
 
 def sign(private_key: str, audience: str, principal: Principal) -> str:
-    """Sign a token that tells AUDIENCE who PRINCIPAL is for the next LIFETIME_S seconds."""
+    """Return a signed token that tells `audience` who `principal` is, for the next `LIFETIME_S` seconds."""
     now = int(time.time())
     claims = {
         "aud": audience,
@@ -113,10 +113,10 @@ def sign(private_key: str, audience: str, principal: Principal) -> str:
 
 
 def verify(public_key: str, audience: str, authorization: str | None) -> Principal:
-    """Read the principal from an `Authorization: Bearer …` header.
+    """Return the principal of an `Authorization: Bearer …` header.
 
-    Raises TokenRefusedError, or ClocksApartError for a token of auth's whose time this clock does not believe: it was
-    signed a moment ago, if nobody kept it, and whoever sent it has proved who they are.
+    Raise `TokenRefusedError` unless auth has signed the token for `audience`. Raise `ClocksApartError` if it has, but
+    the token is not valid at this machine's time: the gateway gets a new token for each request, so the clocks differ.
     """
     scheme, _, token = (authorization or "").partition(" ")
     if scheme != "Bearer":
@@ -129,7 +129,7 @@ def verify(public_key: str, audience: str, authorization: str | None) -> Princip
             audience=audience,
             options={
                 "require": ["iat", "exp", "aud", "sub", "name", "method"],
-                # Looked at below, where the signature is known to be auth's.
+                # Checked below, once the signature is known to be auth's.
                 "verify_iat": False,
                 "verify_exp": False,
             },
@@ -143,7 +143,7 @@ def verify(public_key: str, audience: str, authorization: str | None) -> Princip
 
 
 def _require_clocks(issued: int, expires: int) -> None:
-    """Raise ClocksApartError unless this machine's clock lies within a token's time, give or take LEEWAY_S."""
+    """Raise `ClocksApartError` unless a token is valid at this machine's time, give or take `LEEWAY_S`."""
     here = time.time()
     if not issued - LEEWAY_S <= here <= expires + LEEWAY_S:
         log.error(

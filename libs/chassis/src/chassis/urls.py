@@ -1,7 +1,7 @@
-"""URLs among the settings: each is looked at when the settings are read, and what is wrong is one sentence.
+"""URLs among the settings: each is checked when the settings are read, and what is wrong is one sentence.
 
-No sentence shows the URL or a part of it, since it may hold a password; and none that would be misread is let through,
-since libraries show the parts that they cannot use.
+No sentence shows the URL or a part of it, since that may be a password. A URL that a library would take apart wrongly,
+such as one whose password has an `@` in it, is refused here, because libraries show the parts that they cannot use.
 """
 
 import re
@@ -18,15 +18,15 @@ _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.%a-z]*")
 _DNS_HOST = re.compile(r"[A-Za-z0-9.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _ENCODE = "in a user name or password, characters other than letters and digits are written as %40 (that is @)"
-# What chassis.database.engines decides itself, or what is no option of the server's client library at all.
-_OURS = {
+# Options that chassis.database.engines sets itself.
+_RESERVED_OPTIONS = {
     "options": "options are set by the service itself",
     "prepare_threshold": "prepare_threshold is set by the service itself, see DATABASE_POOLER",
 }
 
 
 def _split(url: str, schemes: tuple[str, ...], example: str) -> SplitResult:
-    """Take URL apart; raises ValueError where it has none of SCHEMES, no host, or is misread."""
+    """Return the parts of `url`. Raise `ValueError` if it has none of `schemes` or no host, or would be misread."""
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError("holds spaces or characters that no URL has")
     try:
@@ -45,7 +45,7 @@ def _check_authority(parts: SplitResult) -> None:
     _check_host(parts.hostname)
     try:
         port = parts.port
-    except ValueError:  # its text has what stands where the port should: perhaps a piece of a password
+    except ValueError:  # its text shows what stands in place of the port, which may be a part of a password
         raise ValueError(f"has no port from 1 to {_MOST_PORTS} where it should; {_ENCODE}") from None
     if port == 0:
         raise ValueError(f"has no port from 1 to {_MOST_PORTS} where it should")
@@ -59,7 +59,7 @@ def _check_host(host: str | None) -> None:
 
 
 def check_http(url: str) -> str:
-    """Give URL if it is the address of an HTTP server, perhaps with a path; raises ValueError."""
+    """Return `url` if it is the address of an HTTP server, with or without a path; else raise `ValueError`."""
     parts = _split(url, ("http", "https"), "https://host:port")
     if parts.username is not None or parts.password is not None:
         raise ValueError("takes no user name and password")
@@ -69,14 +69,17 @@ def check_http(url: str) -> str:
 
 
 def check_server(url: str) -> str:
-    """Give URL without a slash at its end, if it is the address of an HTTP server and no more; raises ValueError."""
+    """Return `url`, without a final slash, if it is the address of an HTTP server without a path.
+
+    Else raise `ValueError`.
+    """
     if urlsplit(check_http(url)).path not in {"", "/"}:
         raise ValueError("takes no path")
     return url.removesuffix("/")
 
 
 def check_endpoint(url: str) -> str:
-    """Give URL if clients of S3 and the like, which take names of DNS only, take it; raises ValueError."""
+    """Return `url` if boto3 accepts it as an endpoint, whose host must be a DNS name; else raise `ValueError`."""
     host = urlsplit(check_http(url)).hostname or ""
     if not _DNS_HOST.fullmatch(host):
         raise ValueError("names a host with other characters than letters, digits, dots and hyphens")
@@ -84,21 +87,21 @@ def check_endpoint(url: str) -> str:
 
 
 def check_broker(secret: SecretStr) -> SecretStr:
-    """Give SECRET if it is an AMQP URL that the client library understands; raises ValueError."""
-    import pika  # noqa: PLC0415 - a service has the libraries of those settings only that it declares
+    """Return `secret` if it is an AMQP URL that pika understands; else raise `ValueError`."""
+    import pika  # noqa: PLC0415 - installed only in services with a broker
 
     url = secret.get_secret_value()
     _split(url, ("amqp", "amqps"), "amqp://user:password@host:5672/%2F")
     try:
         pika.URLParameters(url)
-    except Exception:  # noqa: BLE001 - it raises whatever its parts raise, with pieces of the URL in the text
+    except Exception:  # noqa: BLE001 - pika raises many kinds of errors here, with pieces of the URL in the text
         raise ValueError("has an option that the client library does not understand") from None
     return secret
 
 
 def check_database(secret: SecretStr) -> SecretStr:
-    """Give SECRET if it is SQLAlchemy's URL of a PostgreSQL or an SQLite that can be reached; raises ValueError."""
-    import sqlalchemy as sa  # noqa: PLC0415 - a service has the libraries of those settings only that it declares
+    """Return `secret` if it is SQLAlchemy's URL of a PostgreSQL server or an SQLite file; else raise `ValueError`."""
+    import sqlalchemy as sa  # noqa: PLC0415 - installed only in services with a database
 
     text = secret.get_secret_value()
     if not text.isprintable():
@@ -120,20 +123,20 @@ def check_database(secret: SecretStr) -> SecretStr:
 
 
 def _check_postgresql(url: "sa.URL") -> None:
-    import psycopg  # noqa: PLC0415 - as above
+    import psycopg  # noqa: PLC0415 - installed only in services with a database
 
     if "@" in (url.database or "") or "@" in (url.host or ""):
         raise ValueError(f"is misread: {_ENCODE}")
-    for name, told in _OURS.items():
+    for name, message in _RESERVED_OPTIONS.items():
         if name in url.query:
-            raise ValueError(told)
+            raise ValueError(message)
     if url.port is not None and not 0 < url.port <= _MOST_PORTS:
         raise ValueError(f"has no port from 1 to {_MOST_PORTS} where it should")
     hosts = [each for value in _values(url.query.get("host")) for each in value.split(",")]
     if url.host or not hosts:
         _check_host(url.host)
     for host in hosts:
-        # Several servers, `host=a:5432&host=b:5432`, or the folder of a socket.
+        # Several servers, as in `host=a:5432&host=b:5432`, or the folder of a Unix socket.
         if not host.startswith("/"):
             _check_host(host.partition(":")[0])
     try:
@@ -147,7 +150,7 @@ def _values(given: str | tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 def check_label(text: str) -> str:
-    """Give TEXT if it can be a part of a host's name, as regions of S3 have to; raises ValueError."""
+    """Return `text` if it can be one label of a host name, which boto3 makes of a region; else raise `ValueError`."""
     if not re.fullmatch(r"(?!-)(?![0-9]+$)[A-Za-z0-9-]{1,63}(?<!-)", text):
         raise ValueError("takes letters, digits and hyphens only, and a letter at least")
     return text

@@ -31,7 +31,7 @@ def serve() -> None:
     settings = load(ServeSettings)
     commands.start("auth", settings)
     tokens.require_private_key_file(settings.token_private_key_file, variable(ServeSettings, "token_private_key_file"))
-    make_database(settings).look()
+    make_database(settings).try_connection()
     server.serve("auth.web.app:from_settings", settings, threads=settings.web_threads)
 
 
@@ -49,7 +49,7 @@ def migrate() -> None:
     settings = load(MigrateSettings)
     logs.configure("auth", settings.log_level, settings.log_format)
     database = _database(settings.direct())
-    commands.tell_of_migration(database.migrate())
+    commands.report_migration(database.migrate())
     if said := _make_first_user(database, settings):
         click.echo(said)
 

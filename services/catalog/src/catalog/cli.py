@@ -27,7 +27,7 @@ def serve() -> None:
     settings = load(ServeSettings)
     commands.start("catalog", settings)
     tokens.require_public_key_file(settings.token_public_key_file, variable(ServeSettings, "token_public_key_file"))
-    make_database(settings).look()
+    make_database(settings).try_connection()
     server.serve("catalog.web.app:from_settings", settings, threads=settings.web_threads)
 
 
@@ -46,7 +46,7 @@ def migrate() -> None:
     logs.configure("catalog", settings.log_level, settings.log_format)
     database = make_database(settings.direct())
     click.get_current_context().call_on_close(database.engine.dispose)
-    commands.tell_of_migration(database.migrate())
+    commands.report_migration(database.migrate())
 
 
 main.add_command(dead_letters_command.group)

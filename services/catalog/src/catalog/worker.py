@@ -15,12 +15,13 @@ from catalog.jobs.watchdog import Watchdog
 from catalog.settings import WorkerSettings
 from catalog.upkeep.dead_letters import keep
 from catalog.users import forget_user
-from chassis.broker.consumer import Consumer, TransientError
+from chassis.broker.consumer import Consumer
 from chassis.broker.depths import Depths
 from chassis.broker.drain import Drain
 from chassis.broker.publisher import Publisher
 from chassis.broker.relay import TIDY_EVERY_S, Relay
 from chassis.broker.topology import Queue
+from chassis.broker.verdicts import TransientError
 from chassis.database.database import Database
 from chassis.envelope import Event
 from chassis.errors import DependencyDownError

@@ -6,9 +6,10 @@ from functools import partial
 
 import structlog
 
-from chassis.broker.consumer import Consumer, TransientError
+from chassis.broker.consumer import Consumer
 from chassis.broker.publisher import NotPublishedError, Publisher
 from chassis.broker.topology import LONGEST_DELAY_S, Queue
+from chassis.broker.verdicts import TransientError
 from chassis.envelope import Event
 from chassis.worker import Worker
 from imaging import messages, use_cases
@@ -76,7 +77,7 @@ def handle(imaging: Imaging, event: Event, attempt: int) -> None:
         log.info("a newer generation was here", image_id=job.image_id, generation=job.generation)
     except BucketRefusedError as fault:
         # Logged once for the bucket (`Refusals`); its jobs are retried seldom, and mostly without a request to S3.
-        raise TransientError(str(fault), delay_s=LONGEST_DELAY_S, told=True) from fault
+        raise TransientError(str(fault), delay_s=LONGEST_DELAY_S, logged=True) from fault
     except (StorageError, HostExhaustedError, NotPublishedError) as fault:
         raise TransientError(str(fault)) from fault
 

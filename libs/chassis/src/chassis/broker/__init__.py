@@ -1,1 +1,1 @@
-"""RabbitMQ: topology, publishing with confirms, consuming, relaying an outbox, draining dead letters."""
+"""RabbitMQ: queues, publishing with confirms, consuming, relaying an outbox, moving dead letters out."""

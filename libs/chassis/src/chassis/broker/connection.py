@@ -1,4 +1,4 @@
-"""A connection to the broker that lives while it is idle: made when it is needed, and again when it was lost."""
+"""A connection to the broker that stays open while idle: opened at the first use, and again after it was lost."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -12,15 +12,18 @@ from pika.exceptions import AMQPError
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_S = 30
-# How often an idle connection is looked at. It answers heartbeats only then, and the broker gives it up without.
+# How often an idle connection is serviced. It answers heartbeats only then, and without them the broker closes it.
 PUMP_S = 1.0
-# A broker under a memory or disk alarm blocks its publishers; without a limit they would wait for ever.
+# A broker under a memory or disk alarm blocks its publishers; without a timeout they would wait without end.
 BLOCKED_TIMEOUT_S = 10
 SOCKET_TIMEOUT_S = 10
 
 
 def parameters(url: str, client: str) -> pika.URLParameters:
-    """Give the connection parameters of URL with the limits that pika leaves open; CLIENT is shown to operators."""
+    """Return the connection parameters for `url`, with timeouts for all that pika would wait for without end.
+
+    `client` is the name of the connection that the broker shows to operators.
+    """
     given = pika.URLParameters(url)
     if given.heartbeat is None:
         given.heartbeat = HEARTBEAT_S
@@ -32,9 +35,9 @@ def parameters(url: str, client: str) -> pika.URLParameters:
 
 
 class KeptConnection:
-    """One connection with one channel, which PREPARE has seen first. Safe to share between threads; they take turns.
+    """One connection with one channel, each new one set up by `prepare`. Threads may share it; they take turns.
 
-    A thread keeps it alive while nobody works on it, from the first use until `close`.
+    From the first use until `close`, a thread of its own answers the broker's heartbeats while nobody uses it.
     """
 
     def __init__(self, url: str, client: str, prepare: Callable[[BlockingChannel], object]) -> None:
@@ -49,20 +52,20 @@ class KeptConnection:
 
     @contextmanager
     def channel(self) -> Iterator[BlockingChannel]:
-        """Hold the channel for a piece of work; raises AMQPError or OSError.
+        """Hold the channel for a piece of work. Raise `AMQPError` or `OSError` if the broker is not available.
 
-        Where the broker is lost meanwhile the connection is given up, and the next call makes another.
+        A connection that is lost meanwhile is dropped, and the next call opens another.
         """
         with self._lock:
             try:
                 yield self._open()
             except (AMQPError, OSError):
-                if self._channel is None or not self._channel.is_open:  # of a lost connection no channel is
+                if self._channel is None or not self._channel.is_open:  # a channel never outlives its connection
                     self._drop()
                 raise
 
     def close(self) -> None:
-        """End the connection and its thread; a later call would make new ones."""
+        """Close the connection and end its thread; a later use would make new ones."""
         with self._lock:
             self._drop()
             pump, self._pump = self._pump, None
@@ -71,7 +74,7 @@ class KeptConnection:
             pump.join()
 
     def _open(self) -> BlockingChannel:
-        self._look()
+        self._service()
         if self._channel is None or self._channel.is_closed:
             self._drop()
             self._connection = pika.BlockingConnection(self._parameters)
@@ -87,20 +90,20 @@ class KeptConnection:
 
     def _keep_alive(self, closed: threading.Event) -> None:
         while not closed.wait(PUMP_S):
-            # Whoever works on it keeps it alive, too, and must not wait.
+            # If the lock is taken, somebody uses the connection, which services it as well.
             if self._lock.acquire(blocking=False):
                 try:
-                    self._look()
+                    self._service()
                 finally:
                     self._lock.release()
 
-    def _look(self) -> None:
-        """Answer heartbeats; notice, and tell in one line, that the broker is gone."""
+    def _service(self) -> None:
+        """Answer heartbeats; if the broker is gone, log it in one line and drop the connection."""
         if self._connection is None:
             return
         try:
             self._connection.process_data_events(0)
-        except Exception as fault:  # noqa: BLE001 - whatever ends a connection must not end the thread that keeps it
+        except Exception as fault:  # noqa: BLE001 - no loss of a connection may end the thread that services it
             log.warning("broker connection lost", client=self._client, error=repr(fault))
             self._drop()
 

@@ -1,4 +1,4 @@
-"""Depths of queues, as the broker tells them: what lies ready, and what waits for its next attempt."""
+"""Depths of queues: how many messages the broker holds ready, waiting for a retry, and as dead letters."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,10 @@ from chassis.errors import DependencyDownError
 
 @dataclass(frozen=True)
 class Depth:
-    """Messages of a queue: READY for any consumer, RETRYING later, DEAD. What a worker has in hand is in none.
+    """The messages of a work queue: `ready` for a consumer, `retrying` later, and `dead`.
 
-    A broker that is itself in want of an answer tells of no messages and no CONSUMERS.
+    Messages that a worker holds are in none of them. A RabbitMQ node that gets no answer from the queue itself reports
+    0 messages and 0 `consumers`.
     """
 
     ready: int
@@ -24,18 +25,21 @@ class Depth:
 
     @property
     def is_idle(self) -> bool:
-        """Tell whether there are consumers for sure, and nothing but what they have in hand."""
+        """True if there are consumers, and no messages but those that they hold.
+
+        Without consumers the zeros may mean that the broker does not know.
+        """
         return self.consumers > 0 and not (self.ready or self.retrying or self.dead)
 
 
 class Depths:
-    """Looks at queues over one connection, which is kept. Safe to share between threads."""
+    """Measures queues over one connection, which stays open. Threads may share it."""
 
     def __init__(self, url: str) -> None:
         self._connection = KeptConnection(url, "depths", lambda _channel: None)
 
     def measure(self, queue: Queue) -> Depth:
-        """Ask the broker how deep QUEUE is, which is declared if need be; raises DependencyDownError."""
+        """Return the depth of `queue`, which is declared if missing. Raise `DependencyDownError` without a broker."""
         try:
             with self._connection.channel() as channel:
                 topology.declare(channel, queue)
@@ -50,5 +54,5 @@ class Depths:
             raise DependencyDownError("message broker") from fault
 
     def close(self) -> None:
-        """End the connection; a later look would make a new one."""
+        """Close the connection; a later measurement would open a new one."""
         self._connection.close()

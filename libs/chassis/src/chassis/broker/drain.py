@@ -1,7 +1,7 @@
-"""Dead letters: what was given up is moved from its queues to wherever people can work with it.
+"""Dead letters: messages that were given up are moved out of the broker, to where people can work with them.
 
-Looking into a queue delivers its messages again and counts; so nobody looks, a drain takes them out, and acks each when
-it is kept elsewhere for good.
+Looking at messages in a queue means having them delivered, which the broker counts. So a drain takes them out instead,
+and acks each once it is stored elsewhere.
 """
 
 import threading
@@ -28,7 +28,7 @@ _MAX_NAME = 255
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A message given up by the consumers of QUEUE, or by the broker, for REASON; BODY is as it came."""
+    """A message that the consumers of `queue`, or the broker, gave up for `reason`; `body` is unchanged."""
 
     queue: str
     message_id: str
@@ -37,9 +37,9 @@ class DeadLetter:
 
 
 def read(queue: Queue, properties: pika.BasicProperties, body: bytes) -> DeadLetter:
-    """Make a DeadLetter of what came over the wire; whoever sent it may have written anything into its headers.
+    """Return the dead letter in a message from the wire, whose headers may hold anything.
 
-    What has no message id gets one, so it counts as another each time that it is delivered.
+    A message without an id gets a new one, so it counts as another letter each time that it is delivered.
     """
     headers = properties.headers or {}
     return DeadLetter(queue.name, printable(properties.message_id) or str(uuid4()), printable(_reason(headers)), body)
@@ -47,9 +47,10 @@ def read(queue: Queue, properties: pika.BasicProperties, body: bytes) -> DeadLet
 
 @dataclass
 class Drain:
-    """Takes the dead letters of QUEUES out of the broker and hands each to KEEP, until `stop` is set.
+    """Takes the dead letters of `queues` out of the broker and passes each to `keep`, until `stop` is set.
 
-    KEEP returns once the letter is durable; a letter may come twice. Raises DependencyDownError where that has to wait.
+    `keep` returns once the letter is stored durably, and raises `DependencyDownError` if it cannot be stored now. The
+    same letter may come twice.
     """
 
     url: str
@@ -58,13 +59,13 @@ class Drain:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Drain until `stop` is set, through every loss of the broker and of what keeps the letters."""
+        """Drain until `stop` is set; retry whenever the broker, or the place where letters are stored, is lost."""
         while not self.stop.is_set():
             try:
                 self._drain()
             except (AMQPError, OSError) as fault:
                 log.warning("draining dead letters is delayed", error=repr(fault))
-            except Exception:  # of a letter that cannot be kept: it must not take the other loops along
+            except Exception:  # one letter that cannot be stored must not end the worker
                 log.exception("draining dead letters failed")
             self.stop.wait(POLL_S)
 
@@ -81,11 +82,11 @@ class Drain:
                     self.stop.wait(POLL_S)
         finally:
             if connection.is_open:
-                connection.close()  # what was not acked goes back
+                connection.close()  # returns what was not acked to its queue
 
     def _take(self, channel: BlockingChannel, queue: Queue) -> int:
         method, properties, body = channel.basic_get(queue.dead)
-        if method is None or properties is None or body is None:  # all three, if the queue is empty
+        if method is None or properties is None or body is None:  # all three are None if the queue is empty
             return 0
         letter = read(queue, properties, body)
         log.warning("dead letter", queue=queue.name, reason=letter.reason, message_id=letter.message_id)
@@ -94,14 +95,14 @@ class Drain:
             self.keep(letter)
         except DependencyDownError as fault:
             log.warning("draining dead letters is delayed", error=str(fault))
-            channel.basic_reject(tag, requeue=True)  # rather than a new connection each second
+            channel.basic_reject(tag, requeue=True)  # instead of opening a new connection each second
             return 0
         channel.basic_ack(tag)
         return 1
 
 
 def _reason(headers: Mapping[str, Any]) -> object:
-    """Give the reason that a consumer of ours wrote, else the broker's own for the last time it gave the message up."""
+    """Return the reason that our consumer wrote, else the broker's for the last time it dead-lettered the message."""
     if headers.get("x-reason"):
         return headers["x-reason"]
     deaths = headers.get("x-death")
@@ -110,5 +111,5 @@ def _reason(headers: Mapping[str, Any]) -> object:
 
 
 def printable(given: object) -> str:
-    """Give GIVEN as text that databases and terminals take, of the length of a name."""
+    """Return `given` as a text of limited length without control characters, for databases and terminals."""
     return "".join(character for character in str(given or "") if character.isprintable())[:_MAX_NAME]

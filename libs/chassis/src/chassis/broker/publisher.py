@@ -1,4 +1,4 @@
-"""Publishing: every message persistent, mandatory and confirmed; what returns without an error is in a queue."""
+"""Publishing: every message is persistent, mandatory and confirmed; once a call returns, a queue has the message."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ from chassis.envelope import Event
 
 
 class NotPublishedError(Exception):
-    """The broker has not confirmed the message: it may or may not have it, so the sender has to send it again."""
+    """The broker has not confirmed the message. It may have it or not, so the sender has to send it again."""
 
     code = "not-published"
 
@@ -23,20 +23,20 @@ class NotPublishedError(Exception):
 
 
 class Publisher:
-    """A connection for publishing only: alarms block publishers, and a blocked one must not hold up consuming.
+    """A connection for publishing only: alarms of the broker block publishers, and must not block consumers with them.
 
-    Safe to share between threads; they take turns. A connection lost meanwhile is made again by the next call.
+    Threads may share it; they take turns. After a loss of the connection the next call opens another.
     """
 
     def __init__(self, url: str, client: str) -> None:
         self._connection = KeptConnection(url, client, _prepare)
 
     def publish(self, event: Event) -> None:
-        """Publish EVENT to the exchange under its type; return once a queue has it. Raises NotPublishedError."""
+        """Publish `event` under its type; return once a queue has it, else raise `NotPublishedError`."""
         self.publish_encoded(event.type, event.encode(), event.event_id)
 
     def publish_encoded(self, event_type: str, body: bytes, event_id: str) -> None:
-        """Publish an event that is encoded already, as `publish` does. Raises NotPublishedError."""
+        """Publish an event that is encoded already, as `publish` does."""
         self.send(topology.EXCHANGE, event_type, body, event_id, headers={})
 
     def send(  # noqa: PLR0913 - the parts of one message
@@ -49,7 +49,7 @@ class Publisher:
         headers: Mapping[str, str | int],
         expiration_ms: int | None = None,
     ) -> None:
-        """Publish BODY as it is; return once a queue has it. Raises NotPublishedError."""
+        """Publish `body` as it is; return once a queue has it, else raise `NotPublishedError`."""
         properties = pika.BasicProperties(
             content_type=envelope.CONTENT_TYPE,
             delivery_mode=pika.DeliveryMode.Persistent.value,
@@ -61,7 +61,7 @@ class Publisher:
             with self._connection.channel() as channel:
                 channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)
         except UnroutableError:
-            # Confirmed all the same, but no queue took it: the consumer has not declared its queue yet.
+            # The broker confirms it all the same, but no queue took it: no consumer has declared its queue yet.
             raise NotPublishedError(f"no queue takes {routing_key}") from None
         except NackError:
             raise NotPublishedError("the broker refused the message") from None
@@ -69,7 +69,7 @@ class Publisher:
             raise NotPublishedError(f"the broker does not answer: {fault!r}", broker_is_away=True) from fault
 
     def close(self) -> None:
-        """End the connection; a later call would make a new one."""
+        """Close the connection; a later call would open a new one."""
         self._connection.close()
 
 

@@ -1,7 +1,7 @@
-"""The relay: moves what is due in an outbox to the broker.
+"""The relay: publishes the events that are due in an outbox.
 
-It publishes outside of any transaction and marks afterwards what the broker has confirmed. If it dies in between, the
-rows are sent again under the same message ids, by which consumers know them.
+It publishes outside of any transaction, and afterwards marks the events that the broker has confirmed. If it dies in
+between, they are sent again under the same message ids; consumers are idempotent.
 """
 
 import threading
@@ -23,7 +23,7 @@ from chassis.metrics import OUTBOX_AGE, PUBLISHED
 
 log = structlog.get_logger(__name__)
 
-# A relay that can be woken looks by itself seldom: a hint may be missed, and so may the end of somebody's lease.
+# A relay that is woken by notifications polls seldom: for a notification that was missed, or a lease that ran out.
 WAKEABLE_POLL_S = 1.0
 POLL_S = 0.2
 PAUSE_S = (0.2, 5.0)
@@ -32,9 +32,10 @@ TIDY_EVERY_S = 5.0
 
 @dataclass
 class Relay:
-    """Moves events from the outbox TABLE to the broker until `stop` is set; any number of relays may run at a time.
+    """Moves events from the outbox `table` to the broker until `stop` is set; any number of relays may run at a time.
 
-    `run` and `tidy` are for a loop each, the latter every TIDY_EVERY_S. What is due waits while MAY_RELAY says no.
+    `run` and `tidy` each need a loop; `tidy` is to be called every `TIDY_EVERY_S`. Events wait while `may_relay`
+    returns False.
     """
 
     engine: sa.Engine
@@ -45,7 +46,7 @@ class Relay:
     wakeable_poll_s: float = WAKEABLE_POLL_S
 
     def run(self) -> None:
-        """Relay until `stop` is set, through every loss of the database and the broker."""
+        """Relay until `stop` is set; retry whenever the database or the broker is lost."""
         pause_s = PAUSE_S[0]
         wakeup = Wakeup(self.engine, outbox.CHANNEL)
         while not self.stop.is_set():
@@ -64,20 +65,21 @@ class Relay:
     def relay_batch(self) -> int:
         """Publish one batch of due rows; return how many the broker confirmed.
 
-        Raises NotPublishedError or DependencyDownError; what was confirmed until then is marked if the database lets.
+        Raise `NotPublishedError` or `DependencyDownError`; rows that were confirmed by then are marked, if the database
+        is available.
         """
         rows = transact(self.engine, self._lease)
         confirmed: list[str] = []
         refused: NotPublishedError | None = None
         until = time.monotonic() + outbox.LEASE.total_seconds() / 2
         for row in rows:
-            if time.monotonic() > until:  # with a broker this slow another relay would soon take the rest for left
+            if time.monotonic() > until:  # the broker is slow: another relay could lease the rest before we send it
                 break
             try:
                 self.publisher.publish_encoded(row.type, row.body, row.id)
             except NotPublishedError as fault:
                 refused = fault
-                # The rest may go to other queues that do exist; only a broker that is away fails them all.
+                # The other rows may be for queues that exist. Only if the broker is away do all of them fail.
                 if fault.broker_is_away:
                     break
             else:
@@ -97,12 +99,12 @@ class Relay:
         return outbox.lease(connection, self.table) if self.may_relay(connection) else []
 
     def tidy(self) -> None:
-        """Tell how old the oldest due row is, and delete in small batches what was published long ago.
+        """Set the metric for the age of the oldest due row; delete rows published long ago, in small batches.
 
-        For a loop beside `run`, not within it: rows grow old while the broker keeps that one waiting. Raises
-        DependencyDownError.
+        It has a loop of its own, beside `run`, because rows age while the broker keeps that one waiting. Raise
+        `DependencyDownError` without a database.
         """
         oldest = attempt(self.engine, lambda connection: outbox.oldest_due(connection, self.table))
         OUTBOX_AGE.set((now() - oldest).total_seconds() if oldest else 0.0)
-        while transact(self.engine, outbox.sweep, self.table) == outbox.SWEPT and not self.stop.is_set():
+        while transact(self.engine, outbox.sweep, self.table) == outbox.SWEEP_BATCH and not self.stop.is_set():
             pass

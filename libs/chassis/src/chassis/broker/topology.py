@@ -1,7 +1,7 @@
-"""Exchanges and queues: what a queue of ours is like, declared by whoever uses it, in any order, any number of times.
+"""Exchanges and queues, declared by every process that uses them; declaring them again changes nothing.
 
-Works alike on RabbitMQ 3.10 to 4.x: the delivery limit is set, never left to the broker's default, and what a queue
-gives up travels on at least once, which needs publishers to be refused rather than messages dropped.
+It works alike on RabbitMQ 3.10 to 4.x: the delivery limit is set, not left to the broker's default. Dead-lettering is
+at least once, which the broker does only for queues that refuse publishers when full, rather than drop messages.
 """
 
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from typing import Any
 from pika.adapters.blocking_connection import BlockingChannel
 
 EXCHANGE = "imghost"
-# A delivery that comes back without an acknowledgement has killed its worker, or the worker was killed: it counts. The
-# consumers put what came back into a retry queue and go on counting; the broker's limit is for those that cannot.
+# The broker counts deliveries that return without an ack, because the worker died. Our consumers move such a message
+# into a retry queue and count on themselves; the broker's own limit is for consumers that die before they can.
 DELIVERY_LIMIT = 5
-# Nobody works in the other queues, and what looks into them must not use their messages up: the broker's default
-# limit of 20 would drop a dead letter that was looked at so often.
+# The other queues have no workers, and looking at a message must not use it up: with the broker's default limit of 20,
+# a dead letter would be dropped when it is looked at for the 21st time.
 NO_LIMIT = 2**31 - 1
 RETRY_DELAYS_S = (1, 2, 4, 8, 16, 30)
 LONGEST_DELAY_S = RETRY_DELAYS_S[-1]
@@ -22,18 +22,18 @@ LONGEST_DELAY_S = RETRY_DELAYS_S[-1]
 
 @dataclass(frozen=True)
 class Queue:
-    """A work queue, bound to the message types it takes, with a dead-letter queue and one queue a retry delay."""
+    """A work queue bound to the message types it takes, with a dead-letter queue and one retry queue for each delay."""
 
     name: str
     types: tuple[str, ...]
 
     @property
     def dead(self) -> str:
-        """The name of the queue of what was given up."""
+        """The name of its dead-letter queue."""
         return f"{self.name}.dead"
 
     def retry(self, delay_s: int) -> str:
-        """Name the queue in which a copy waits DELAY_S seconds at most before it returns to this queue."""
+        """Return the name of the queue where a copy waits for at most `delay_s` seconds before it comes back."""
         return f"{self.name}.retry.{delay_s}s"
 
 
@@ -43,12 +43,12 @@ def declare_exchange(channel: BlockingChannel) -> None:
 
 
 def declare_dead(channel: BlockingChannel, queue: Queue) -> None:
-    """Declare the queue of what was given up of QUEUE."""
+    """Declare the dead-letter queue of `queue`."""
     channel.queue_declare(queue.dead, durable=True, arguments=_quorum(NO_LIMIT))
 
 
 def declare(channel: BlockingChannel, queue: Queue) -> None:
-    """Declare QUEUE, its dead letters and its retries, and bind it to the types it takes."""
+    """Declare `queue`, its dead-letter queue and its retry queues, and bind it to the types it takes."""
     declare_exchange(channel)
     declare_dead(channel, queue)
     channel.queue_declare(queue.name, durable=True, arguments=_quorum(DELIVERY_LIMIT, to=queue.dead))

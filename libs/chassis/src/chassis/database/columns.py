@@ -1,4 +1,4 @@
-"""Types of columns that PostgreSQL and SQLite do not share."""
+"""Column types that behave alike on PostgreSQL and SQLite."""
 
 from datetime import UTC, datetime
 
@@ -7,13 +7,13 @@ from sqlalchemy.engine.interfaces import Dialect
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime]):
-    """Moments in UTC with microseconds; PostgreSQL keeps the zone, SQLite gets it back on the way out."""
+    """Times in UTC with microseconds. PostgreSQL stores the time zone; for SQLite it is added when a row is read."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse moments without a zone; hand SQLite a naive one, so that text sorts as time does."""
+        """Refuse times without a zone; store them without it in SQLite, whose texts then sort by time."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -22,5 +22,5 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Give every moment its zone."""
+        """Add the time zone where it is missing."""
         return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The database: short transactions, the same code on PostgreSQL and SQLite."""
+"""The database of a service: use cases in short transactions, the same code on PostgreSQL and SQLite."""
 
 import threading
 from collections.abc import Callable
@@ -27,7 +27,7 @@ Store = TypeVar("Store")
 
 @dataclass(frozen=True)
 class Database(Generic[Store]):
-    """The database of a service: its use cases run in transactions on what MAKE_STORE makes of a connection."""
+    """The database of a service. Use cases run in transactions, on what `make_store` makes of a connection."""
 
     engine: sa.Engine
     make_store: Callable[[sa.Connection], Store]
@@ -39,7 +39,7 @@ class Database(Generic[Store]):
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result:
-        """Run USE_CASE in a transaction that only reads; raises DependencyDownError."""
+        """Run `use_case` in a transaction that only reads. Raise `DependencyDownError` without a database."""
         return attempt(self.engine, lambda connection: use_case(self.make_store(connection), *args, **kwargs))
 
     def transact(
@@ -48,27 +48,28 @@ class Database(Generic[Store]):
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result:
-        """Run USE_CASE in one transaction, committed when it returns, rolled back when it raises.
+        """Run `use_case` in one transaction, committed when it returns, rolled back when it raises.
 
-        After a deadlock or a serialization failure the whole of it runs again, so USE_CASE does nothing that a
-        rollback cannot undo. Raises DependencyDownError where the database does not answer.
+        After a deadlock or a serialization failure it runs again as a whole, so it must not do anything that a rollback
+        cannot undo. Raise `DependencyDownError` if the database does not answer.
         """
         return attempt(
             self.engine, lambda connection: use_case(self.make_store(connection), *args, **kwargs), writes=True
         )
 
     def migrate(self) -> str | None:
-        """Bring the schema to the newest revision; give the revision of a later release if that was here before.
+        """Bring the schema to the newest revision. If a later release has migrated it already, return its revision.
 
-        Raises DependencyDownError.
+        Raise `DependencyDownError` if the database does not answer.
         """
         return migrate(self.engine, self.migrations)
 
-    def look(self) -> None:
-        """Connect once, so that what is wrong is said at start; raises SharedSessionsError.
+    def try_connection(self) -> None:
+        """Connect once, so that a problem is logged at start. Raise `SharedSessionsError` on a pooler.
 
-        A database that is away, or refuses, is one line in the log and no reason to end: it comes back, or somebody
-        mends it, and every replica would have to be started anew. Its connections are not for a child process.
+        A database that is away or refuses is one line in the log, and not an error: it comes back, or somebody repairs
+        it, and then no process has to be restarted. The connections are closed again, since the web processes, which
+        are forked from this one, must not share them.
         """
         try:
             attempt(self.engine, lambda connection: connection.scalar(sa.select(1)))
@@ -80,9 +81,9 @@ class Database(Generic[Store]):
             self.engine.dispose()
 
     def wait_for_schema(self, stop: threading.Event) -> None:
-        """Wait until the schema is one that this code works with, or STOP is set; raises SharedSessionsError.
+        """Wait until the schema is one that this code works with, or `stop` is set. Raise `SharedSessionsError`.
 
-        A worker that began before the migration would take each message for one that strikes a defect.
+        If a worker began before the migration, each message would fail, and end as a dead letter.
         """
         while not stop.is_set():
             try:
@@ -96,9 +97,9 @@ class Database(Generic[Store]):
             stop.wait(SCHEMA_POLL_S)
 
     def checks(self) -> tuple[Checks, Checks]:
-        """Give the checks for health: our own, and of what is shared."""
+        """Return the health checks of the database: those of this process, and those of what all replicas share."""
         return (
-            # Once: a schema only ever grows, and while the database is away nothing is known against it.
+            # Once is enough: a schema only grows. A check that failed while the database is away would end readiness.
             {"schema": health.once(lambda: schema_is_current(self.engine, self.migrations))},
             {"database": lambda: attempt(self.engine, lambda connection: connection.scalar(sa.select(1))) == 1},
         )

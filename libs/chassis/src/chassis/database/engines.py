@@ -1,7 +1,8 @@
-"""Engines: how a process reaches its database, and what holds for every transaction there.
+"""Engines: how a process connects to its database, and the timeouts of every transaction.
 
-On a server of its own sessions the limits are set when a session starts. Behind a pooler that shares sessions each
-transaction may meet another one, so that none relies on what was prepared, set, listened to or locked before it began.
+Where each connection has a session of its own, the timeouts are set when the session starts. Behind a pooler that
+shares sessions, each transaction may run in another session, so none relies on a prepared statement, setting, LISTEN or
+lock of an earlier one.
 """
 
 from functools import partial
@@ -18,16 +19,16 @@ from chassis.settings import DatabaseSettings, variable
 
 log = structlog.get_logger(__name__)
 
-# Bounds of a statement, of its wait for a lock, and of what a client that is stuck or gone may hold open.
+# The last one ends the transaction of a client that hangs or is gone, with the locks that it holds.
 LIMITS_MS = {"statement_timeout": 15_000, "lock_timeout": 5_000, "idle_in_transaction_session_timeout": 30_000}
-# Execution options: of a connection whose transaction writes, and of an engine behind a pooler.
+# Execution options: of a connection whose transaction writes, and of an engine behind a pooler that shares sessions.
 WRITES, _SHARED = "chassis_writes", "chassis_shared_sessions"
-# How poolers that share sessions refuse options for one: PgBouncer and Odyssey; RDS Proxy.
+# What poolers that share sessions answer to options for a session: PgBouncer and Odyssey; RDS Proxy.
 _REFUSALS_OF_POOLERS = ("unsupported startup parameter", "command-line options")
 
 
 class SharedSessionsError(DependencyDownError):
-    """Between this process and the database stands a pooler that does not keep its sessions for it."""
+    """A pooler between this process and the database shares sessions, and the settings do not say so."""
 
     def __init__(self, kind: type[DatabaseSettings]) -> None:
         pooler, direct = variable(kind, "database_pooler"), variable(kind, "database_direct_url")
@@ -39,9 +40,9 @@ class SharedSessionsError(DependencyDownError):
 
 
 def connect(settings: DatabaseSettings) -> sa.Engine:
-    """Make the engine of this process for the database that SETTINGS name.
+    """Return an engine for the database that `settings` name.
 
-    Its connecting raises SharedSessionsError where a pooler is noticed that SETTINGS do not tell of.
+    Connecting with it raises `SharedSessionsError` if a pooler is detected that `settings` do not mention.
     """
     url = sa.make_url(settings.database_url.get_secret_value())
     # Parameters of failed statements are hidden in logs: some are hashes of passwords.
@@ -49,8 +50,8 @@ def connect(settings: DatabaseSettings) -> sa.Engine:
     common |= {"pool_timeout": 10}
     if url.get_backend_name() == "sqlite":
         return _sqlite(url, common)
-    patience = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
-    arguments: dict[str, Any] = {name: value for name, value in patience.items() if name not in url.query}
+    timeouts = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
+    arguments: dict[str, Any] = {name: value for name, value in timeouts.items() if name not in url.query}
     common |= {"pool_pre_ping": True}
     if settings.database_pooler:
         return _shared_sessions(url, common, arguments)
@@ -58,7 +59,7 @@ def connect(settings: DatabaseSettings) -> sa.Engine:
 
 
 def keeps_sessions(engine: sa.Engine | sa.Connection) -> bool:
-    """Tell whether one connection is one session of a PostgreSQL server: what LISTEN needs, and is of use to NOTIFY."""
+    """Return True if each connection has a session of its own on a PostgreSQL server, as LISTEN needs."""
     return engine.dialect.name == "postgresql" and not engine.get_execution_options().get(_SHARED)
 
 
@@ -70,7 +71,7 @@ def _sqlite(url: sa.URL, common: dict[str, Any]) -> sa.Engine:
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # the driver's own BEGIN comes too late; _begin_sqlite does it
+    connection.isolation_level = None  # the driver begins too late; _begin_sqlite does it
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=10000", "synchronous=FULL"):
         cursor.execute(f"PRAGMA {pragma}")
@@ -78,14 +79,14 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    # A transaction that reads first and writes later fails at once when another wrote meanwhile: take the lock first.
+    # A transaction that reads first and writes later would fail if another wrote meanwhile. So it locks at the start.
     writes = connection.get_execution_options().get(WRITES)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _shared_sessions(url: sa.URL, common: dict[str, Any], arguments: dict[str, Any]) -> sa.Engine:
-    # A statement that one client prepared under a name would answer another client's query. And the BEGIN is not left
-    # to the driver, so that the limits come with it in one message.
+    # No prepared statements: the session may have a different one, of another client, under the same name. And no BEGIN
+    # by the driver, so that it can be sent in one message with the timeouts.
     arguments = {**arguments, "prepare_threshold": None, "autocommit": True}
     engine = sa.create_engine(url, **common, connect_args=arguments, execution_options={_SHARED: True})
     sa.event.listen(engine, "begin", _begin_in_shared_session)
@@ -93,10 +94,10 @@ def _shared_sessions(url: sa.URL, common: dict[str, Any], arguments: dict[str, A
 
 
 def _begin_in_shared_session(connection: sa.Connection) -> None:
-    """Begin a transaction with limits of its own.
+    """Begin a transaction with its timeouts.
 
-    Not by ALTER ROLE, which would need no statement here: that changes the role for everybody who uses it, needs the
-    right to, and does not reach the sessions that a pooler has open already.
+    ALTER ROLE would save this statement, but it changes the role for all its users, needs a privilege, and does not
+    reach the sessions that the pooler has already opened.
     """
     limits = (f"SET LOCAL {name} = {value_ms}" for name, value_ms in LIMITS_MS.items())
     connection.exec_driver_sql("; ".join(("BEGIN", *limits)))
@@ -118,7 +119,7 @@ def _connect_to_own_session(
     args: tuple[Any, ...],
     parameters: dict[str, Any],
 ) -> DBAPIConnection:
-    """Connect, and make sure that what was set for the session at its start holds; raises SharedSessionsError."""
+    """Connect, and verify that the session has the timeouts. Raise `SharedSessionsError` if not."""
     try:
         opened = dialect.connect(*args, **parameters)
     except psycopg.OperationalError as fault:
@@ -139,9 +140,9 @@ def _require_own_session(connection: psycopg.Connection, kind: type[DatabaseSett
     found = connection.execute("SELECT pg_backend_pid(), setting FROM pg_settings WHERE name = 'statement_timeout'")
     process, limit_ms = found.fetchone() or (0, "")
     connection.autocommit = False
-    if limit_ms != str(LIMITS_MS["statement_timeout"]):  # told to ignore options, it lets everybody in
+    if limit_ms != str(LIMITS_MS["statement_timeout"]):  # a pooler may be configured to drop the options
         raise SharedSessionsError(kind)
-    if process != connection.info.backend_pid:  # a pooler invents the one that it tells its clients
+    if process != connection.info.backend_pid:  # a pooler tells its clients an invented one
         log.warning(
             "a pooler stands before the database; unless it keeps sessions, set",
             setting=variable(kind, "database_pooler"),

@@ -1,6 +1,6 @@
-"""Fingerprints of databases: which database a connection leads to, whatever was copied into it.
+"""Fingerprints of databases: they differ between a database and another one that a dump of it is restored into.
 
-A dump that is restored elsewhere brings all rows along, ids included; where it lies now no row can tell.
+No row can show the difference, because a dump contains all rows, ids included.
 """
 
 from pathlib import Path
@@ -13,15 +13,15 @@ _KEPT = "chassis_fingerprint"
 
 
 def of(connection: sa.Connection) -> str:
-    """Give the fingerprint of the database behind CONNECTION.
+    """Return the fingerprint of the database of `connection`.
 
-    PostgreSQL: the identifier that its cluster was given by initdb, which standbys share and copies of rows do not, and
-    the object id of the database in it. SQLite: the inode of the file.
+    PostgreSQL: the system identifier of the cluster, which initdb makes and standbys share, and the object id of the
+    database. SQLite: the inode of the file.
     """
     kept = connection.info.get(_KEPT)
     if kept is None:
         kept = _ask(connection)
-        if keeps_sessions(connection):  # else a pooler may lead this connection to another server tomorrow
+        if keeps_sessions(connection):  # else a pooler may connect it to another server later
             connection.info[_KEPT] = kept
     return str(kept)
 
@@ -30,7 +30,7 @@ def _ask(connection: sa.Connection) -> str:
     if connection.dialect.name != "postgresql":
         path = connection.engine.url.database
         return f"sqlite/{Path(path).stat().st_ino if path and path != ':memory:' else 'memory'}"
-    # Some managed servers keep control data to themselves; there the object id has to do.
+    # Some managed servers do not show the system identifier; there the object id has to be enough.
     number = connection.scalar(sa.text("SELECT oid FROM pg_database WHERE datname = current_database()"))
     may_ask = connection.scalar(sa.text("SELECT has_function_privilege('pg_control_system()', 'EXECUTE')"))
     cluster = connection.scalar(sa.text("SELECT system_identifier FROM pg_control_system()")) if may_ask else "unknown"

@@ -1,8 +1,8 @@
-"""The outbox: events written in the transaction of what they tell of, and relayed to the broker afterwards.
+"""The outbox: events are written in the transaction that causes them, and relayed to the broker afterwards.
 
-A row is `due` until the broker has confirmed it, then `published`. There is no cursor: ids are given before the
-commit, so a later id may become visible first. Whoever takes rows holds them by a lease, in no transaction; if it dies,
-the lease runs out and another takes them.
+A row is `due` until the broker has confirmed it, then `published`. A relay keeps no cursor, because rows are not
+committed in the order of their ids or times: it would miss those that commit late. It takes rows by a lease, outside of
+any transaction; if it dies, the lease runs out and another relay takes them.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ from chassis.envelope import Event
 
 CHANNEL = "outbox"
 BATCH = 100
-SWEPT = 1000
+SWEEP_BATCH = 1000
 LEASE = timedelta(seconds=30)
-KEPT = timedelta(hours=1)
+KEEP_PUBLISHED = timedelta(hours=1)
 
 
 def table(metadata: sa.MetaData) -> sa.Table:
-    """Add the table of the outbox to METADATA."""
+    """Return the table of the outbox, added to `metadata`."""
     return sa.Table(
         "outbox",
         metadata,
@@ -41,7 +41,7 @@ def table(metadata: sa.MetaData) -> sa.Table:
 
 
 def add(connection: sa.Connection, outbox: sa.Table, event: Event) -> None:
-    """Write `event` into `outbox` as part of the transaction of `connection`; it is sent only if that commits."""
+    """Write `event` into `outbox` in the transaction of `connection`; it is published only if that commits."""
     connection.execute(entry(outbox, event))
     wake_relays(connection)
 
@@ -54,12 +54,12 @@ def entry(outbox: sa.Table, event: Event) -> sa.Insert:
 
 
 def wake_relays(connection: sa.Connection) -> None:
-    """Wake the relays when the transaction of `connection` commits; what they miss, they find when they poll."""
+    """Wake the relays when the transaction of `connection` commits; what they miss, they find by polling."""
     wakeup.notify(connection, CHANNEL)
 
 
 def lease(connection: sa.Connection, outbox: sa.Table) -> Sequence[sa.Row[str, str, bytes]]:
-    """Take up to BATCH due rows that no other relay holds, oldest first, and hold them for LEASE."""
+    """Return up to `BATCH` due rows that no other relay holds, oldest first, leased for the time `LEASE`."""
     moment = shared_now(connection)
     free = sa.or_(outbox.c.date_leased_until.is_(None), outbox.c.date_leased_until < moment)
     ids = connection.scalars(
@@ -80,25 +80,27 @@ def lease(connection: sa.Connection, outbox: sa.Table) -> Sequence[sa.Row[str, s
 
 
 def mark_published(connection: sa.Connection, outbox: sa.Table, ids: Sequence[str]) -> None:
-    """Note that the broker has confirmed the rows IDS."""
+    """Mark the rows `ids` as published, which the broker has confirmed."""
     connection.execute(outbox.update().where(outbox.c.id.in_(ids)).values(state="published", date_published=now()))
 
 
 def release(connection: sa.Connection, outbox: sa.Table, ids: Sequence[str]) -> None:
-    """Give up the lease of the rows IDS, so that any relay may take them at once."""
+    """End the lease of the rows `ids`, so that any relay may take them at once."""
     connection.execute(outbox.update().where(outbox.c.id.in_(ids)).values(date_leased_until=None))
 
 
 def sweep(connection: sa.Connection, outbox: sa.Table) -> int:
-    """Delete up to SWEPT rows that were published longer than KEPT ago; return how many."""
+    """Delete up to `SWEEP_BATCH` rows published more than `KEEP_PUBLISHED` ago; return how many."""
     old = (
-        sa.select(outbox.c.id).where(outbox.c.state == "published", outbox.c.date_published < now() - KEPT).limit(SWEPT)
+        sa.select(outbox.c.id)
+        .where(outbox.c.state == "published", outbox.c.date_published < now() - KEEP_PUBLISHED)
+        .limit(SWEEP_BATCH)
     )
     return connection.execute(outbox.delete().where(outbox.c.id.in_(old.scalar_subquery()))).rowcount
 
 
 def oldest_due(connection: sa.Connection, outbox: sa.Table) -> datetime | None:
-    """Give the moment that the oldest unpublished row was written, None if all are published."""
+    """Return when the oldest row that is due was written, None if there is none."""
     oldest: datetime | None = connection.scalar(
         sa.select(sa.func.min(outbox.c.date_created, type_=UtcDateTime)).where(outbox.c.state == "due")
     )

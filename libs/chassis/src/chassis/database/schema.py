@@ -1,4 +1,4 @@
-"""The schema of a service: brought up to date by Alembic, and compared with what the code was written for."""
+"""The schema of a service: migrated by Alembic, and compared with the revision that the code was written for."""
 
 import time
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ MIGRATION_POLL_S = 0.2
 
 
 def migrate(engine: sa.Engine, migrations: Path) -> str | None:
-    """Bring the schema to the newest revision in MIGRATIONS; replicas that start together take turns.
+    """Bring the schema to the newest revision in `migrations`; processes that migrate at the same time take turns.
 
-    A schema of a later release is left as it is, since releases run side by side; its revision is returned. Raises
-    DependencyDownError.
+    A schema of a later release is left unchanged, since two releases may run side by side, and its revision is
+    returned. Raise `DependencyDownError` if the database does not answer.
     """
     try:
         with _turn_to_migrate(engine), engine.connect().execution_options(**{WRITES: True}) as connection:
@@ -40,11 +40,11 @@ def _upgrade(connection: sa.Connection, migrations: Path) -> None:
     config = _config(migrations)
     config.attributes["connection"] = connection
     if connection.dialect.name == "postgresql":
-        # Alembic begins and ends the transactions: an index is built CONCURRENTLY in none.
+        # Alembic begins and ends the transactions, because CREATE INDEX CONCURRENTLY must run outside of one.
         connection.exec_driver_sql("SET statement_timeout = 0")
         connection.commit()
         command.upgrade(config, "head")
-        connection.invalidate()  # its timeout is off
+        connection.invalidate()  # not for others: it has no statement timeout now
     else:
         with connection.begin():
             command.upgrade(config, "head")
@@ -52,12 +52,13 @@ def _upgrade(connection: sa.Connection, migrations: Path) -> None:
 
 @contextmanager
 def _turn_to_migrate(engine: sa.Engine) -> Iterator[None]:
-    """Hold the lock of migrations; SQLite's own write lock does as well."""
+    """Hold an advisory lock of PostgreSQL. SQLite needs none: it locks the whole file for writing."""
     if engine.dialect.name != "postgresql":
         yield
         return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        # Asked for again and again: a statement that waits for it would hold up CREATE INDEX CONCURRENTLY, for ever.
+        # Polled: CREATE INDEX CONCURRENTLY waits for all running statements, also for one that waits for this lock, and
+        # so both would wait without end.
         while not connection.scalar(sa.text("SELECT pg_try_advisory_lock(7318349394477056)")):
             time.sleep(MIGRATION_POLL_S)
         try:
@@ -67,9 +68,9 @@ def _turn_to_migrate(engine: sa.Engine) -> Iterator[None]:
 
 
 def schema_is_current(engine: sa.Engine, migrations: Path) -> bool:
-    """Tell whether the schema is the one this code was written for, or a later one, which has only added to it.
+    """Return True if the schema is at this code's revision, or at a later one, which only adds to it.
 
-    Raises DependencyDownError.
+    Raise `DependencyDownError` if the database does not answer.
     """
     scripts = _scripts(migrations)
     found = attempt(engine, _revision)
@@ -77,8 +78,8 @@ def schema_is_current(engine: sa.Engine, migrations: Path) -> bool:
 
 
 def _revision(connection: sa.Connection) -> str | None:
-    """Give the revision that the schema is at, None if there is none yet."""
-    # Not through Alembic's MigrationContext: that one writes two lines into the log at every probe.
+    """Return the revision of the schema, None before the first migration."""
+    # Alembic's MigrationContext would write two lines into the log at every health probe.
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))

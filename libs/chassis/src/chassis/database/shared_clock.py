@@ -1,4 +1,4 @@
-"""The clock that all replicas share: the database's. Their own may be apart, by more than a lease or a delay lasts."""
+"""The database's clock, which all replicas share: their own may differ by more than a lease or a delay lasts."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from chassis.clock import now
 
 
 def shared_now(connection: sa.Connection) -> datetime:
-    """Give the present moment by the database's clock; SQLite has that of this machine, as has whoever shares it."""
+    """Return the time by the database's clock; for SQLite that is this machine's, where all its users run."""
     if connection.dialect.name != "postgresql":
         return now()
     moment: datetime = connection.execute(sa.text("SELECT clock_timestamp()")).scalar_one()

@@ -1,4 +1,4 @@
-"""Short transactions: repeated after a deadlock, and one kind of error for a database that does not answer."""
+"""Short transactions, repeated after a deadlock; any database that does not answer is a `DependencyDownError`."""
 
 import random
 import time
@@ -17,9 +17,9 @@ log = structlog.get_logger(__name__)
 ATTEMPTS = 5
 _SERIALIZATION_FAILURES = {"40001", "40P01"}  # serialization_failure, deadlock_detected
 _NOT_MIGRATED = {"3F000", "42P01", "42703"}  # invalid_schema_name, undefined_table, undefined_column
-# No statement of ours is to blame for: read_only_sql_transaction (this server is now a read-only replica),
-# insufficient_privilege, and tables that are not there yet.
-_OF_NO_USE = {"25006", "42501"} | _NOT_MIGRATED
+# These come from the state of the server, not from a defect in our statements: read_only_sql_transaction (this server
+# is now a read-only replica), insufficient_privilege, and tables that are not there yet.
+_UNUSABLE = {"25006", "42501"} | _NOT_MIGRATED
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -31,19 +31,19 @@ def transact(
     *args: Arguments.args,
     **kwargs: Arguments.kwargs,
 ) -> Result:
-    """Call FUNCTION with a connection in one transaction, as `Database.transact` does with a store."""
+    """Call `function` with a connection in one transaction, as `Database.transact` does with a store."""
     return attempt(engine, lambda connection: function(connection, *args, **kwargs), writes=True)
 
 
 def attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, writes: bool = False) -> Result:
-    """Run WORK in a transaction, again after a deadlock; WRITES takes SQLite's write lock at once."""
+    """Run `work` in a transaction, again after a deadlock; with `writes` SQLite takes its write lock at the start."""
     for number in range(1, ATTEMPTS + 1):
         try:
             with engine.connect().execution_options(**{WRITES: writes}) as connection, connection.begin():
                 result = work(connection)
         except sa.exc.DBAPIError as fault:
             if getattr(fault.orig, "sqlstate", None) in _SERIALIZATION_FAILURES and number < ATTEMPTS:
-                time.sleep(random.uniform(0, 0.02 * 2**number))  # noqa: S311 - spreads contenders
+                time.sleep(random.uniform(0, 0.02 * 2**number))  # noqa: S311 - jitter
                 continue
             if is_outage(fault):
                 error = outage(fault)
@@ -62,26 +62,26 @@ def attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, write
 
 
 def is_outage(fault: sa.exc.DBAPIError) -> bool:
-    """Tell whether the database, rather than the statement, is to blame: it is away, full, or not what it should be."""
+    """Return True if the database is to blame, not the statement: it is away, full, read-only or not migrated."""
     return (
         isinstance(fault, (sa.exc.OperationalError, sa.exc.InterfaceError))
         or fault.connection_invalidated
-        or getattr(fault.orig, "sqlstate", None) in _OF_NO_USE
+        or getattr(fault.orig, "sqlstate", None) in _UNUSABLE
     )
 
 
 def outage(fault: sa.exc.DBAPIError, *, migrating: bool = False) -> DependencyDownError:
-    """Say in one line what the database, or what is on the way to it, says in several."""
+    """Return the error for `fault`, with the message of the database, or of what lies before it, in one line."""
     diagnosis = getattr(fault.orig, "diag", None)
     said = getattr(diagnosis, "message_primary", None) or str(fault.orig)
     state = getattr(fault.orig, "sqlstate", None)
-    lacks_tables = state in _NOT_MIGRATED or said.startswith("no such ")  # the latter is SQLite's way to say it
+    lacks_tables = state in _NOT_MIGRATED or said.startswith("no such ")  # the latter is SQLite's message
     advice = "; run migrate first" if lacks_tables and not migrating else ""
     return DependencyDownError("database", " ".join(said.split()) + advice)
 
 
 def violated_constraint(fault: sa.exc.IntegrityError) -> str:
-    """Name the constraint or, on SQLite, the `table.column` list whose violation FAULT reports."""
+    """Return the name of the violated constraint or, on SQLite, the list of its columns as `table.column`."""
     diagnosis = getattr(fault.orig, "diag", None)
     if diagnosis is not None:
         return str(diagnosis.constraint_name)

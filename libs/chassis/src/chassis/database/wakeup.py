@@ -1,6 +1,6 @@
-"""Wake-ups: PostgreSQL's NOTIFY tells a waiting process that there is work. A hint, never the only way to learn it.
+"""Wake-ups: PostgreSQL's NOTIFY tells a waiting process that there is work. It may be missed, so there is polling too.
 
-SQLite has none, and a pooler that shares sessions delivers none: there who waits looks by itself, more often.
+SQLite has no such thing, and a pooler that shares sessions delivers none: there processes poll more often.
 """
 
 import threading
@@ -16,13 +16,13 @@ log = structlog.get_logger(__name__)
 
 
 def notify(connection: sa.Connection, channel: str) -> None:
-    """Wake whoever waits on CHANNEL when the transaction of CONNECTION commits, where somebody can wait."""
+    """Wake all who wait on `channel` once the transaction of `connection` commits; do nothing where none can wait."""
     if keeps_sessions(connection):
         connection.execute(sa.text("SELECT pg_notify(:channel, '')"), {"channel": channel})
 
 
 class Wakeup:
-    """Waits for `notify` on CHANNEL, on a connection of ENGINE that it holds. For one thread."""
+    """Waits for `notify` on `channel`, on a connection of `engine` that it keeps. For one thread."""
 
     def __init__(self, engine: sa.Engine, channel: str) -> None:
         self._engine = engine
@@ -30,7 +30,10 @@ class Wakeup:
         self._connection: sa.Connection | None = None
 
     def wait(self, timeout_s: float, poll_s: float, stop: threading.Event) -> None:
-        """Wait until notified, for TIMEOUT_S at most; where nobody can notify, or STOP is set, for POLL_S at most."""
+        """Wait until notified, for `timeout_s` at most, or for `poll_s` where there are no notifications.
+
+        `stop` ends the wait early only where there are none.
+        """
         if not keeps_sessions(self._engine):
             stop.wait(poll_s)
             return
@@ -43,10 +46,10 @@ class Wakeup:
             stop.wait(poll_s)
 
     def close(self) -> None:
-        """Give the connection up; a later `wait` would take another."""
+        """Release the connection; a later `wait` would take another."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.invalidate()  # it would go on listening in the pool
+            connection.invalidate()  # returned to the pool, it would go on listening
             connection.close()
 
     def _listening(self) -> psycopg.Connection:

@@ -3,8 +3,18 @@ from dataclasses import replace
 import pika
 import pytest
 
-from chassis.broker.consumer import Ack, DeadLetter, Delivery, RetryLater, TransientError, Verdict, judge, read_delivery
 from chassis.broker.topology import DELIVERY_LIMIT, RETRY_DELAYS_S
+from chassis.broker.verdicts import (
+    Ack,
+    DeadLetter,
+    Delivery,
+    RetryLater,
+    TransientError,
+    Verdict,
+    counts_after,
+    judge,
+    read_delivery,
+)
 from chassis.envelope import Event, MalformedMessageError
 
 BODY = Event("image.created", "/test", "subject", "request", {"a": 1}).encode()
@@ -33,8 +43,8 @@ def test_fault_of_a_dependency_never_exhausts_the_attempts(waits: int) -> None:
     assert judged(TransientError("S3"), attempt=3, waits=waits) == RetryLater(delay_s, exhausts=False)
 
 
-def test_handler_may_say_how_long_to_wait_and_what_was_told_already(capsys: pytest.CaptureFixture[str]) -> None:
-    assert judged(TransientError("S3", delay_s=30, told=True)) == RetryLater(30, exhausts=False)
+def test_handler_may_say_how_long_to_wait_and_that_the_cause_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    assert judged(TransientError("S3", delay_s=30, logged=True)) == RetryLater(30, exhausts=False)
     assert "warning" not in capsys.readouterr().out
     judged(TransientError("S3"))
     assert "warning" in capsys.readouterr().out
@@ -51,12 +61,21 @@ def test_lost_workers_are_counted_apart_from_failures() -> None:
     assert delivery == Delivery(b"", "id", attempt=2, waits=4, crashes=3, is_returned=True)
 
 
+def test_copy_of_a_message_carries_its_counts() -> None:
+    delivery = Delivery(BODY, "id", attempt=2, waits=4, crashes=3, is_returned=True)
+    for verdict, attempt in ((RetryLater(1, exhausts=True), 3), (RetryLater(1, exhausts=False), 2)):
+        headers = counts_after(delivery, verdict)
+        copy = read_delivery(pika.BasicProperties(message_id="id", headers=headers), BODY)
+        assert copy == Delivery(BODY, "id", attempt, waits=5, crashes=3)
+    assert counts_after(delivery, DeadLetter("why"))["x-reason"] == "why"
+
+
 def never(_event: Event, _attempt: int) -> None:
     raise AssertionError("never called")
 
 
 @pytest.mark.parametrize("crashes", [1, DELIVERY_LIMIT])
-def test_message_of_a_lost_worker_is_put_off_before_it_is_worked_on(crashes: int) -> None:
+def test_message_of_a_lost_worker_is_delayed_before_it_is_handled(crashes: int) -> None:
     returned = Delivery(BODY, "id", waits=crashes - 1, crashes=crashes, is_returned=True)
     assert judge(returned, never, attempts=3) == RetryLater(RETRY_DELAYS_S[crashes - 1], exhausts=False)
     assert judge(replace(returned, is_returned=False), lambda *_: None, attempts=3) == Ack()
@@ -67,7 +86,7 @@ def test_message_that_kills_every_worker_is_given_up() -> None:
     assert judge(killer, never, attempts=3) == DeadLetter("worker-crashes")
 
 
-def test_headers_of_somebody_elses_making_count_as_absent() -> None:
+def test_headers_that_are_not_ours_count_as_absent() -> None:
     headers: dict[str, str | int | None] = {"x-failures": "many", "x-delivery-count": -5, "x-waits": None}
     delivery = read_delivery(pika.BasicProperties(headers=headers), b"")
     assert (delivery.attempt, delivery.waits, delivery.message_id) == (1, 0, "")
