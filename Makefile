@@ -77,7 +77,7 @@ lock: $(VENV)/dev.stamp  ## resolve all locks anew; requirements-dev.lock decide
 
 .PHONY: rabbitmq
 rabbitmq: $(VENV)/run.stamp  ## install RabbitMQ from the distribution's packages where it is missing; it is not started
-	@PYTHONPATH=embedded/src $(BIN)/python -m embedded.install
+	@PYTHONPATH=embedded/src $(BIN)/python -m embedded.parts.install
 
 .PHONY: engine base-images compose-up compose-down
 engine:  ## make sure that a container engine and docker compose are there

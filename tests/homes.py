@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from embedded import leftovers
 from embedded.home import Home
+from embedded.processes import leftovers
 
 
 @pytest.fixture

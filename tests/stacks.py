@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from embedded import rabbitmq
+from embedded.parts import rabbitmq
 
 REPOSITORY = Path(__file__).parents[1]
 START_PATIENCE_S = 150.0

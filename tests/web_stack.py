@@ -20,7 +20,7 @@ import requests
 
 from clients import ValidatingClient
 from deadlines import until
-from embedded.ports import free_ports
+from embedded.parts.ports import free_ports
 
 ANNA = ("anna", "annas password")
 BUCKET = "imghost"

@@ -15,7 +15,7 @@ import requests
 
 from clients import ValidatingClient
 from deadlines import until
-from embedded.ports import free_ports
+from embedded.parts.ports import free_ports
 from web_stack import ANNA, BUCKET, WebStack
 
 NGINX = """

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 import catalog.cli
 import imaging.cli
-from embedded.s3 import everybody_may_read
+from embedded.parts.s3 import everybody_may_read
 from s3 import BUCKET
 from s3_front import REFUSALS, fronted
 

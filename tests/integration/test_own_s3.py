@@ -2,9 +2,9 @@ import re
 
 import pytest
 
-from embedded import own_s3
 from embedded.faults import RunFailed
-from embedded.s3 import Storage
+from embedded.parts import own_s3
+from embedded.parts.s3 import Storage
 from s3 import ACCESS_KEY_ID, SECRET_ACCESS_KEY, s3_client
 
 KEYS = {"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": "secret"}

@@ -1,1 +1,1 @@
-"""The whole service as plain processes on one machine: what `make run` starts."""
+"""Run all of imghost as plain processes on one machine: `make run`."""

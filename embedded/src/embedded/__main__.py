@@ -1,16 +1,16 @@
-"""`python -m embedded`: start everything, show that it works, stay until Ctrl-C."""
+"""The command line of `python -m embedded`: start everything, show that it works, stay until Ctrl-C."""
 
 import argparse
 import os
 import sys
 
 from embedded import run
-from embedded.disk import free_mib
 from embedded.faults import RunFailed, StopRequested, means_full_disk
 from embedded.home import find_home
-from embedded.parent import end_with
-from embedded.signals import stops_are_exceptions
-from embedded.terminal import complain, say
+from embedded.parts.disk import free_mib
+from embedded.processes.parent import end_with
+from embedded.processes.signals import stops_are_exceptions
+from embedded.processes.terminal import complain, say
 
 
 def parse(arguments: list[str]) -> run.Options:
@@ -33,7 +33,7 @@ def parse(arguments: list[str]) -> run.Options:
 
 
 def main() -> int:
-    """Run; return 0 after a wanted end, 1 after a fault, which is said in one line."""
+    """Run. Return 0 after Ctrl-C or another stop, 1 after a fault, which is reported in one line."""
     options, home = parse(sys.argv[1:]), find_home()
     with stops_are_exceptions():
         try:

@@ -1,11 +1,11 @@
-"""What can end a run, each in words for the person at the terminal."""
+"""The exceptions that end a run, with messages for the person at the terminal."""
 
 import errno
 import signal
 
 
 class RunFailed(Exception):  # noqa: N818 - it says what happened
-    """The run cannot start or go on; the message is one clear line, `details` are lines of a log worth showing."""
+    """The run cannot start or go on. The message is one line; `details` are lines of a log to show below it."""
 
     def __init__(self, message: str, details: list[str] | None = None) -> None:
         super().__init__(message)
@@ -17,7 +17,7 @@ class DiskFull(RunFailed):
 
 
 class StopRequested(BaseException):
-    """Somebody asked for the end: Ctrl-C, SIGTERM or a closed terminal. No error, so not an Exception."""
+    """Ctrl-C, SIGTERM or a closed terminal. Not an `Exception`, since it is no error."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signal.Signals(signum).name)
@@ -25,5 +25,5 @@ class StopRequested(BaseException):
 
 
 def means_full_disk(fault: BaseException) -> bool:
-    """Tell whether an error of the operating system says that there is no room left."""
+    """Return whether an error of the operating system says that the disk or the quota is full."""
     return isinstance(fault, OSError) and fault.errno in {errno.ENOSPC, errno.EDQUOT}

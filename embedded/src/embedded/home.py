@@ -1,4 +1,4 @@
-"""The state folder: `run/` holds everything of one run and is wiped at the next start, the rest belongs to us only."""
+"""The state folder `.imghost`; its subfolder `run/` has all files of one run and is emptied at the next start."""
 
 import fcntl
 import os
@@ -16,7 +16,7 @@ PRIVATE = 0o700
 
 @dataclass(frozen=True)
 class Home:
-    """Where a run keeps what; `root` is absolute."""
+    """The paths of the state folder. `root` is absolute."""
 
     root: Path
 
@@ -32,21 +32,21 @@ class Home:
 
     @property
     def temporary(self) -> Path:
-        """Return the folder for temporary files of all processes, so that they count and go with the rest."""
+        """Return the folder for temporary files of all processes, which is emptied like the rest."""
         return self.run / "tmp"
 
     @property
     def run_env(self) -> Path:
-        """Return the file that tells other programs how to reach a run that is ready."""
+        """Return the file from which other programs read how to reach a run that is ready."""
         return self.root / "run.env"
 
     @property
     def lock(self) -> Path:
-        """Return the file that is locked while a run lives."""
+        """Return the file that a run locks as long as it lives."""
         return self.root / "lock"
 
     def start_afresh(self) -> None:
-        """Remove what the last run left and make the folders of the next. The lock must be held."""
+        """Remove the files of the last run and create the folders of the next. The lock must be held."""
         self.run_env.unlink(missing_ok=True)
         if self.run.exists():
             shutil.rmtree(self.run)
@@ -55,15 +55,15 @@ class Home:
 
 
 def find_home() -> Home:
-    """Return the state folder: IMGHOST_HOME, or `.imghost` where the command was started."""
+    """Return the state folder: IMGHOST_HOME, or `.imghost` in the current folder."""
     return Home(Path(os.environ.get("IMGHOST_HOME") or ".imghost").absolute())
 
 
 @contextmanager
 def locked(home: Home) -> Iterator[None]:
-    """Hold the state folder for one run; raise RunFailed, with nothing changed, if another run has it.
+    """Lock the state folder for one run. Raise `RunFailed`, with nothing changed, if another run has it.
 
-    The kernel gives the lock back however this process ends.
+    The kernel releases the lock in whatever way this process ends.
     """
     with _open(home) as file:
         try:
@@ -72,7 +72,7 @@ def locked(home: Home) -> Iterator[None]:
             owner = file.read().decode().strip() or "unknown"
             raise RunFailed(f"already running here as process {owner} ({home.root}); nothing was changed") from None
         file.truncate(0)
-        with suppress(OSError):  # for people only; a full disk is told elsewhere
+        with suppress(OSError):  # the id is for people only; a full disk is reported elsewhere
             file.write(f"{os.getpid()}\n".encode())
         try:
             yield
@@ -92,5 +92,5 @@ def _open(home: Home) -> FileIO:
 
 
 def shown(path: Path) -> str:
-    """Return a path as a person at this place would type it."""
+    """Return a path relative to the current folder, if it lies below it."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -1,21 +1,21 @@
-"""What a run that is ready shows: the sample, the ways in, and where everything is."""
+"""Show how to use a run that is ready, and the sample picture."""
 
 import json
 from typing import Any
 
-from embedded.sample import public_path
-from embedded.services import Account
-from embedded.terminal import say
+from embedded.parts.services import Account
+from embedded.processes.terminal import say
+from embedded.sample.upload import public_path
 
 
 def show_image(image: dict[str, Any]) -> None:
-    """Show an image's public form as the API answers it."""
+    """Show an image as the public API returns it."""
     say()
     say(json.dumps(image, indent=2, ensure_ascii=False))
 
 
 def ways_in(gateway_url: str, account: Account, key: str | None) -> list[str]:
-    """Return the lines that say how to use the run; each curl line works as pasted."""
+    """Return the lines that say how to use the run. The curl lines can be pasted into a shell."""
     credentials = f"{account.username}:{account.password}"
     lines = [
         f"  user       {account.username}",

@@ -1,4 +1,4 @@
-"""`.imghost/run.env`: how other programs reach a run that is ready. There while it lives, and only then."""
+"""Write `.imghost/run.env`, which says how to reach a run that is ready, and remove it when the run ends."""
 
 import os
 import shlex
@@ -8,13 +8,13 @@ from pathlib import Path
 
 
 def render(values: Mapping[str, str]) -> str:
-    """Return the lines of a file that a shell can source."""
+    """Return `values` as lines that a shell can source."""
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
 @contextmanager
 def published(path: Path, values: Mapping[str, str]) -> Iterator[None]:
-    """Keep the file there, readable by its owner only; it appears whole."""
+    """Keep the file at `path` within this context, readable by its owner only. It never exists half written."""
     draft = path.with_suffix(".draft")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

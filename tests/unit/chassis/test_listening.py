@@ -13,7 +13,7 @@ import pytest
 
 from chassis import listening
 from deadlines import until
-from embedded.ports import free_ports
+from embedded.parts.ports import free_ports
 
 # The worker class of the services behind the gateway, and that of the gateway itself.
 WORKERS = ["chassis.web.gunicorn_worker.Worker", "gateway.web.door.DoorWorker"]

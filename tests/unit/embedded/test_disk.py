@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from embedded import disk, rabbitmq
 from embedded.faults import DiskFull, means_full_disk
+from embedded.parts import disk, rabbitmq
 
 
 def test_room_is_what_the_file_system_says(tmp_path: Path) -> None:

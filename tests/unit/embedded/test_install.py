@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from embedded import install
 from embedded.faults import RunFailed
+from embedded.parts import install
 
 ROOT = install.Root(())
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from embedded import leftovers
-from embedded.child import base_environment
 from embedded.home import Home
+from embedded.processes import leftovers
+from embedded.processes.child import base_environment
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import io
 
 from PIL import Image
 
-from embedded.picture import paint
+from embedded.sample.picture import paint
 
 
 def test_sample_is_a_jpeg_of_a_photos_size() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from embedded.faults import RunFailed
-from embedded.ports import LOOPBACK, Ports, free_ports, read_ports
+from embedded.parts.ports import LOOPBACK, Ports, free_ports, read_ports
 
 
 @pytest.fixture(params=[LOOPBACK, ""], ids=["loopback", "every-address"])
@@ -82,5 +82,5 @@ def test_outgoing_connections_never_get_a_port_that_was_chosen() -> None:
 def test_any_port_does_where_all_are_for_outgoing_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     everything = tmp_path / "ip_local_port_range"
     everything.write_text("1024\t65535\n")
-    monkeypatch.setattr("embedded.ports.RANGE_OF_OUTGOING_CONNECTIONS", everything)
+    monkeypatch.setattr("embedded.parts.ports.RANGE_OF_OUTGOING_CONNECTIONS", everything)
     assert len(set(free_ports(5))) == 5

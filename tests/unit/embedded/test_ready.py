@@ -1,8 +1,8 @@
 import pytest
 
 from embedded.faults import RunFailed
-from embedded.ports import free_ports
-from embedded.ready import answers_ok, wait_for
+from embedded.parts.ports import free_ports
+from embedded.processes.ready import answers_ok, wait_for
 
 
 def test_wait_ends_when_each_has_said_yes_once() -> None:

@@ -2,7 +2,7 @@ import io
 
 import pytest
 
-from embedded import terminal
+from embedded.processes import terminal
 
 
 class Screen(io.StringIO):

@@ -1,4 +1,4 @@
-"""Our own processes: which there are, in what environment, and where each says that it is ready."""
+"""The processes of our own services: commands, settings, and the URLs that say whether they are ready."""
 
 import json
 import os
@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded.child import Child, base_environment, program
 from embedded.home import Home
-from embedded.ports import LOOPBACK
-from embedded.s3 import Storage
-
-PREFIXES = ("AUTH_", "CATALOG_", "IMAGING_", "GATEWAY_")
+from embedded.parts.ports import LOOPBACK
+from embedded.parts.s3 import Storage
+from embedded.processes.child import Child, base_environment, program
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Account:
 
 @dataclass(frozen=True)
 class ServicePorts:
-    """The gateway's port, and those that nobody needs to know: two of web servers, three of workers' operations."""
+    """The gateway's port, and the internal ones: of two web servers, and of the operations servers of three workers."""
 
     gateway: int
     auth: int
@@ -77,13 +75,13 @@ class Services:
         )
 
     def _environment(self, prefix: str, **settings: str | Path) -> dict[str, str]:
-        """Return a service's whole environment: the caller's settings for it, and over them what this run decides."""
+        """Return a service's whole environment: the caller's settings for it, overridden by those of this run."""
         callers = {name: value for name, value in os.environ.items() if name.startswith(prefix)}
         ours = {f"{prefix}{name}": str(value) for name, value in settings.items()}
         return {f"{prefix}LOG_FORMAT": "console", **base_environment(self._home), **callers, **ours}
 
     def preparations(self) -> list[Child]:
-        """Return what runs to its end before anything is served: the key pair and the two databases."""
+        """Return the commands that prepare a run and then end: the key pair and the two databases."""
         keys = ("--private", str(self._private_key), "--public", str(self._public_key))
         return [
             Child("auth-create-token-key", (program("auth"), "create-token-key", *keys), self._auth),
@@ -92,7 +90,7 @@ class Services:
         ]
 
     def children(self) -> list[Child]:
-        """Return the processes that stay."""
+        """Return the processes that live until the end of the run."""
         ports = self._ports
         return [
             self._web("auth", self._auth, "AUTH_", ports.auth),
@@ -114,7 +112,7 @@ class Services:
         return Child(f"{service}-worker", (program(service), "worker"), _with(environment, prefix, settings))
 
     def ready_urls(self) -> dict[str, str]:
-        """Return for each process that stays the URL that answers 200 once it is ready."""
+        """Return for each of the `children` the URL that answers 200 once it is ready."""
         ports = self._ports
         numbers = {
             "auth": ports.auth,

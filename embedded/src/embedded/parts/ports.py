@@ -1,4 +1,4 @@
-"""Ports: the three that people know come from the environment, the internal ones are whatever is free."""
+"""Choose ports: people set three of them in the environment, the internal ones are any that are free."""
 
 import random
 import socket
@@ -12,7 +12,7 @@ LOOPBACK = "127.0.0.1"
 LOWEST_CHOICE, HIGHEST_PORT = 20_000, 65_535
 RANGE_OF_OUTGOING_CONNECTIONS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 DEFAULTS = {"PORT": 8080, "S3_PORT": 5000, "AMQP_PORT": 5673}
-"""5673, not 5672: a RabbitMQ that runs already keeps its port."""
+"""5673, not 5672: that may be the port of a RabbitMQ that runs already."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Ports:
 
 
 def read_ports(environ: Mapping[str, str], *, private_broker: bool, private_s3: bool = True) -> Ports:
-    """Read PORT, S3_PORT and AMQP_PORT; raise RunFailed if one is no port, two are the same or one is in use.
+    """Read PORT, S3_PORT and AMQP_PORT. Raise `RunFailed` if one is no port, two are the same, or one is in use.
 
-    0 stands for any that is free. S3_PORT and AMQP_PORT are not looked at where no server of our own needs them.
+    0 stands for any free port. S3_PORT and AMQP_PORT are ignored where this run starts no server for them.
     """
     unused = {name for name, private in (("AMQP_PORT", private_broker), ("S3_PORT", private_s3)) if not private}
     names = [name for name in DEFAULTS if name not in unused]
@@ -56,7 +56,7 @@ def _parse(name: str, text: str) -> int:
 
 def _fault_of(port: int) -> str | None:
     with socket.socket() as probe:
-        # Like every server here: an old connection in TIME_WAIT is no obstacle, somebody who listens is.
+        # As all servers here do: old connections in TIME_WAIT do not matter, only another listener does.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -68,18 +68,24 @@ def _fault_of(port: int) -> str | None:
     return None
 
 
+def is_listening(port: int) -> bool:
+    """Return whether a server accepts connections on a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
 def free_ports(count: int, besides: Container[int] = ()) -> list[int]:
     """Return `count` different ports on which nobody listens now, none of `besides`.
 
-    They lie outside the range from which the kernel takes ports for outgoing connections: one of those could be taken,
-    by a probe of our own even, between this choice and the start of the server.
+    They lie outside the range that the kernel takes ports for outgoing connections from: a connection, even one of our
+    own probes, could take such a port between this choice and the start of the server.
     """
     first, last = _range_of_outgoing_connections()
     candidates = [port for port in range(LOWEST_CHOICE, HIGHEST_PORT) if not first <= port <= last]
     random.shuffle(candidates)
     found: list[int] = []
     while len(found) < count:
-        # Where the whole range is for outgoing connections, any free port has to do.
+        # If the kernel may use all ports for outgoing connections, any free one has to do.
         port = candidates.pop() if candidates else _any_port()
         if port not in found and port not in besides and _fault_of(port) is None:
             found.append(port)
@@ -89,7 +95,7 @@ def free_ports(count: int, besides: Container[int] = ()) -> list[int]:
 def _range_of_outgoing_connections() -> tuple[int, int]:
     try:
         first, last = RANGE_OF_OUTGOING_CONNECTIONS.read_text(encoding="ascii").split()
-    except OSError:  # not Linux; IANA's range for such ports
+    except OSError:  # not Linux: assume IANA's range of ephemeral ports
         return 49152, HIGHEST_PORT
     return int(first), int(last)
 

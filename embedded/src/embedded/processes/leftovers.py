@@ -1,7 +1,7 @@
-"""The last broom: no process of a run outlives it, whatever its runner, its parent or itself did wrong.
+"""Find and end all processes of a run, also those that its launcher does not know or could not end.
 
-Every child carries a mark in its environment (`child.MARK`). A process without it, such as one that a child started
-with a clean environment, is known by the session that a child leads. Linux only: elsewhere there is no /proc.
+Every child has a mark in its environment (`child.MARK`), which its own children inherit. Those that were started with a
+clean environment are found by their session, which a child of the run leads. Linux only: elsewhere there is no /proc.
 """
 
 import os
@@ -10,15 +10,15 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
-from embedded import proc
-from embedded.child import MARK
 from embedded.home import Home
+from embedded.processes import proc
+from embedded.processes.child import MARK
 
 PATIENCE_S = 3.0
 
 
 def find(home: Home, sessions: Iterable[int] = ()) -> list[int]:
-    """Return the ids of all living processes of a run in `home`, or of one of the `sessions`."""
+    """Return the ids of all living processes of a run in `home`, and of all in one of the `sessions`."""
     mark, wanted = f"{MARK}={home.root}".encode(), set(sessions)
     found = []
     for pid in proc.all_processes():
@@ -31,7 +31,7 @@ def find(home: Home, sessions: Iterable[int] = ()) -> list[int]:
 
 
 def end(home: Home, sessions: Iterable[int] = ()) -> int:
-    """End all of them, SIGTERM first, SIGKILL after some seconds; return how many there were."""
+    """End what `find` finds: send SIGTERM, and SIGKILL after some seconds. Return how many processes there were."""
     wanted = set(sessions)
     first = remaining = find(home, wanted)
     for signum in (signal.SIGTERM, signal.SIGKILL):

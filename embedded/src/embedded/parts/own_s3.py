@@ -1,17 +1,17 @@
-"""An S3 of the caller's, named by the variables that clients of S3 know: whether it has the bucket and lets us in."""
+"""An S3 of the caller's own, named by the environment variables that S3 clients use."""
 
 from collections.abc import Mapping
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's
 
 from embedded.faults import RunFailed
-from embedded.s3 import REGION, Storage
+from embedded.parts.s3 import REGION, Storage
 
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 def read(environ: Mapping[str, str]) -> Storage | None:
-    """Return the S3 that the caller named; None if none is; raise RunFailed if something of it is missing.
+    """Return the S3 that the caller named, or None if none is. Raise `RunFailed` if a variable of it is missing.
 
     S3_BUCKET without S3_ENDPOINT_URL is a bucket at AWS.
     """
@@ -28,7 +28,7 @@ def read(environ: Mapping[str, str]) -> Storage | None:
 
 
 def require(storage: Storage) -> None:
-    """Raise RunFailed unless the bucket is there and its credential may list it; nothing is changed in it."""
+    """Raise `RunFailed` unless the bucket exists and the credential may list it. Nothing in it is changed."""
     try:
         storage.client().list_objects_v2(Bucket=storage.bucket, MaxKeys=1)
     except ClientError as refusal:
@@ -40,7 +40,7 @@ def require(storage: Storage) -> None:
             fault = f"{storage.shown} does not open the bucket {storage.bucket} for the credential: {code} ({names})"
     except (ConnectionError, HTTPClientError):
         fault = f"no S3 answers at {storage.shown} (S3_ENDPOINT_URL)"
-    except (BotoCoreError, ValueError) as refusal:  # what is no address, or no name of a bucket
+    except (BotoCoreError, ValueError) as refusal:  # a malformed address or name of a bucket
         reason = " ".join(str(refusal).splitlines()[:2])[:200]
         fault = f"no S3 can be asked at {storage.shown} for the bucket {storage.bucket}: {reason}"
     else:

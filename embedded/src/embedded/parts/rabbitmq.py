@@ -1,7 +1,7 @@
-"""A RabbitMQ of this run's own: its node, data, ports, cookie and name service touch no other on the machine.
+"""A RabbitMQ for this run alone: it shares no node, data, port, cookie or name service with another on the machine.
 
-Works with RabbitMQ 3.10 to 4.x. Everything listens on 127.0.0.1. Its name service, epmd, is a child in the foreground:
-left alone, Erlang would start one in the background that outlives the run.
+Works with RabbitMQ 3.10 to 4.x. Everything listens on 127.0.0.1. Its name service, epmd, is a child of the run, because
+Erlang would start one in the background that outlives the run.
 """
 
 import shutil
@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded.child import Child, base_environment
 from embedded.home import Home
-from embedded.ports import LOOPBACK
+from embedded.parts.ports import LOOPBACK
+from embedded.processes.child import Child, base_environment
 
 USER = VHOST = "imghost"
 DISK_FREE_LIMIT_MIB = 50
 MEMORY_LIMIT_MIB = 512
 LOG_SEGMENT_BYTES = 32 * 1024 * 1024
-"""Of the quorum queues' write-ahead log; the default of 512 MiB fills small disks."""
+"""Size of a file of the quorum queues' write-ahead log; the default of 512 MiB fills small disks."""
 
-# The script itself, not the packages' wrapper in /usr/sbin, which switches to a user of its own.
+# The script itself, not the wrapper of the packages in /usr/sbin, which switches to another user.
 SCRIPTS = (
     Path("/usr/lib/rabbitmq/bin/rabbitmq-server"),
     Path("/opt/rabbitmq/sbin/rabbitmq-server"),
@@ -29,19 +29,19 @@ SCRIPTS = (
 
 
 def find_script(candidates: Sequence[Path] = SCRIPTS) -> Path | None:
-    """Return the script that starts RabbitMQ, None if it, or Erlang, is not installed."""
+    """Return the script that starts RabbitMQ, or None if it or Erlang is not installed."""
     if not (shutil.which("epmd") and shutil.which("erl")):
         return None
     return next((path for path in candidates if path.is_file()), None)
 
 
 def amqp_url(port: int, password: str) -> str:
-    """Return how clients reach the private broker."""
+    """Return the URL by which clients reach the private broker."""
     return f"amqp://{USER}:{password}@{LOOPBACK}:{port}/{VHOST}"
 
 
 def configuration(port: int, password: str) -> str:
-    """Return rabbitmq.conf. The password makes the broker ours even on a machine with many users."""
+    """Return rabbitmq.conf. The password keeps other users of the machine out."""
     return "\n".join(
         (
             f"listeners.tcp.local = {LOOPBACK}:{port}",
@@ -61,15 +61,15 @@ def configuration(port: int, password: str) -> str:
 
 @dataclass(frozen=True)
 class BrokerPorts:
-    """Where a broker listens: for clients, for other Erlang nodes, and its name service."""
+    """The ports for clients, for other Erlang nodes, and of the name service."""
 
     amqp: int
     distribution: int
     name_service: int
 
 
-def children(home: Home, script: Path, ports: BrokerPorts, password: str) -> list[Child]:
-    """Write the broker's files under the state folder and return its two processes, the name service first."""
+def children(home: Home, script: Path, ports: BrokerPorts, password: str) -> tuple[Child, Child]:
+    """Write the broker's files under the state folder; return the name service, and the server, which needs that."""
     folder = home.run / "rabbitmq"
     for part in (folder, folder / "conf.d", folder / "data", folder / "schema", folder / "generated"):
         part.mkdir(mode=0o700)
@@ -106,7 +106,4 @@ def children(home: Home, script: Path, ports: BrokerPorts, password: str) -> lis
         "RABBITMQ_PID_FILE": str(folder / "pid"),
     }
     name_service = ("epmd", "-address", LOOPBACK, "-port", str(ports.name_service))
-    return [
-        Child("epmd", name_service, erlang),
-        Child("rabbitmq", (str(script),), broker, wait_for=("epmd", "-port", str(ports.name_service), "-names")),
-    ]
+    return Child("epmd", name_service, erlang), Child("rabbitmq", (str(script),), broker)

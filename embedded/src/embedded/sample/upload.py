@@ -1,4 +1,4 @@
-"""One picture the way a client puts it in: signed form, upload to S3, registration, and asking until it is ready."""
+"""Put a picture in as a client does: ask for a signed form, upload to S3, register, and wait until it is ready."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Self
@@ -7,9 +7,9 @@ from urllib.parse import quote, urlencode
 import requests
 
 from embedded.faults import RunFailed
-from embedded.ready import Probe
-from embedded.services import Account
-from embedded.terminal import Stopwatch
+from embedded.parts.services import Account
+from embedded.processes.ready import Probe
+from embedded.processes.terminal import Stopwatch
 
 NAME = "evening.jpg"
 TITLE = "Evening over the lake"
@@ -20,7 +20,7 @@ Wait = Callable[[Mapping[str, Probe], float], None]
 
 
 class Client:
-    """A client of the gateway with a user's credentials. Close it: a server waits for its connections when it ends."""
+    """A client of the gateway with a user's credentials. Close it: a server that ends waits for open connections."""
 
     def __init__(self, gateway_url: str, account: Account) -> None:
         self._gateway_url = gateway_url
@@ -48,9 +48,9 @@ class Client:
         return answer
 
     def upload(self, name: str, content: bytes, content_type: str) -> str:
-        """Put a file into S3 by the signed form; return its key."""
+        """Upload a file to S3 with a signed form; return its key."""
         form = self._json("GET", f"/api/signed-post?{urlencode({'filename': name, 'content_type': content_type})}")
-        # S3 needs no account of ours, and must not see it: the form carries all it wants. `file` comes last.
+        # A session of its own: S3 must not see the credentials of our gateway, and the form has all that it needs.
         try:
             with requests.Session() as session:
                 session.trust_env = False
@@ -69,7 +69,7 @@ class Client:
         return str(image["uri"])
 
     def image(self, path: str) -> dict[str, Any]:
-        """Return an image in private form."""
+        """Return an image as its owner sees it."""
         return self._json("GET", path)
 
     def public_image(self, key: str) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def public_path(key: str) -> str:
 
 
 def put_in(client: Client, content: bytes, wait: Wait, watch: Stopwatch) -> str:
-    """Upload and register the sample, wait until it is ready, and say how long that took; return its key."""
+    """Upload and register the sample, wait until it is ready, and show how long that took. Return its key."""
     key = client.upload(NAME, content, "image/jpeg")
     watch.say(f"sample picture uploaded to S3 as {key}")
     registered = watch.seconds

@@ -1,16 +1,16 @@
-"""The S3 of a run as clients see it, and one that lives in memory: moto's server as a process of its own."""
+"""The S3 that a run uses, and the embedded one: moto's server as a process of its own, which keeps all in memory."""
 
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import boto3
-import requests
 from botocore.config import Config
 
-from embedded.child import Child, base_environment, program
 from embedded.home import Home
-from embedded.ports import LOOPBACK
+from embedded.parts.ports import LOOPBACK
+from embedded.processes.child import Child, base_environment, program
+from embedded.processes.ready import answers_ok
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -21,7 +21,7 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class Storage:
-    """A bucket and the credential that opens it. AWS has no ENDPOINT of its own here."""
+    """A bucket and the credential for it. `endpoint` is empty for AWS."""
 
     endpoint: str
     access_key_id: str
@@ -31,7 +31,7 @@ class Storage:
 
     @property
     def shown(self) -> str:
-        """Return the server's name for people."""
+        """Return the server's name as people are shown it."""
         return self.endpoint or "AWS"
 
     @property
@@ -40,7 +40,7 @@ class Storage:
         return f"{self.endpoint or f'https://s3.{self.region}.amazonaws.com'}/{self.bucket}/"
 
     def client(self) -> "S3Client":
-        """Make a client that gives up soon."""
+        """Return a client with short timeouts."""
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint or None,
@@ -59,7 +59,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class EmbeddedS3:
-    """The server in memory. It checks no credentials; these have the usual shape all the same."""
+    """The embedded server. It checks no credentials, but clients need some, of the usual form."""
 
     port: int
     access_key_id: str
@@ -76,16 +76,11 @@ class EmbeddedS3:
         return Child("s3", command, base_environment(home))
 
     def answers(self) -> bool:
-        """Tell whether the server is up."""
-        with requests.Session() as session:
-            session.trust_env = False
-            try:
-                return session.get(f"{self.storage.endpoint}/moto-api/data.json", timeout=2).ok
-            except requests.RequestException:
-                return False
+        """Return whether the server is up."""
+        return answers_ok(f"{self.storage.endpoint}/moto-api/data.json")()
 
     def make_bucket(self) -> None:
-        """Make the bucket: everybody may read, browsers of every origin may upload and look; no ACLs."""
+        """Create the bucket: everybody may read objects, and pages of every origin may upload and read."""
         client = self.storage.client()
         client.create_bucket(Bucket=BUCKET)
         client.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(everybody_may_read(BUCKET)))
@@ -105,7 +100,7 @@ class EmbeddedS3:
 
 
 def everybody_may_read(bucket: str) -> dict[str, object]:
-    """Return the bucket policy that opens all objects, and the list of them to nobody."""
+    """Return the bucket policy that lets everybody read objects, but not list them."""
     return {
         "Version": "2012-10-17",
         "Statement": [

@@ -1,4 +1,4 @@
-"""The sample picture: an evening over a lake, painted in code, with the size and grain of a photo."""
+"""Paint the sample picture: an evening over a lake, with the size and the grain of a photo."""
 
 import io
 import random
@@ -73,7 +73,7 @@ def _water(dice: random.Random, shore: Image.Image) -> Image.Image:
     mirror = shore.transpose(Image.Transpose.FLIP_TOP_BOTTOM).crop((0, 0, WIDTH, height))
     mirror = Image.blend(mirror, Image.new("RGB", mirror.size, (28, 36, 74)), 0.35)
     water = mirror.copy()
-    for y in range(height):  # ripples: each line is shifted, nearer ones further
+    for y in range(height):  # ripples: each line is shifted at random, those nearer to the viewer by more
         shift = round(dice.gauss(0, 1 + y / 45))
         water.paste(mirror.crop((0, y, WIDTH, y + 1)), (shift, y))
     return water.filter(ImageFilter.GaussianBlur(1.2))

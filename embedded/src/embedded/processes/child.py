@@ -1,7 +1,6 @@
-"""One child process: what it runs, its whole environment, and the log that its output goes to."""
+"""The description of one child process: its command, its whole environment, and the log that its output goes to."""
 
 import os
-import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,33 +15,22 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True)
 class Child:
-    """A process of the run. `wait_for` is a shell command tried until it succeeds, before `command` is started."""
+    """A process of the run."""
 
     name: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
-    wait_for: tuple[str, ...] = ()
 
     def log(self, home: Home) -> Path:
         """Return the file with everything that the process writes."""
         return home.logs / f"{self.name}.log"
 
-    def shell_line(self, home: Home) -> str:
-        """Return the line for the runner's shell.
-
-        The output goes straight into the log, not through the runner: so a process is known to be dead when it is
-        dead, not when the last of its own children has closed the pipe. `exec` makes the process ours, not a shell's.
-        """
-        line = f"exec {shlex.join(self.command)}"
-        if self.wait_for:
-            line = f"until {shlex.join(self.wait_for)}; do sleep 0.1; done >/dev/null 2>&1; {line}"
-        return f"exec >>{shlex.quote(str(self.log(home)))} 2>&1 </dev/null; {line}"
-
 
 def base_environment(home: Home) -> dict[str, str]:
-    """Return what every child gets. Nothing else of the caller's environment is passed on: proxies, PYTHON*, RABBITMQ*.
+    """Return the variables that every child gets.
 
-    What a caller sets for one of our services (AUTH_LOG_LEVEL=debug) is passed to it by `services`.
+    Nothing else of the caller's environment is passed on: proxies, `PYTHON*` and `RABBITMQ*` would change the children.
+    What a caller sets for one of our services (`AUTH_LOG_LEVEL=debug`) is passed to it by `services`.
     """
     environment = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}:{SYSTEM_PATH}",
@@ -64,7 +52,7 @@ def program(name: str) -> str:
 
 
 def last_lines(log: Path, count: int = 12) -> list[str]:
-    """Return the last lines of a log, oldest first; nothing if there is no log."""
+    """Return the last lines of a log, oldest first; an empty list if there is no log."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 64 * 1024))

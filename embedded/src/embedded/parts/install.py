@@ -1,6 +1,6 @@
-"""RabbitMQ from the distribution's packages, where it is missing and the caller may install.
+"""Install RabbitMQ from the distribution's packages, if it is missing and the caller has root's rights.
 
-The package would start a broker for the whole machine; it is kept from that, now and at the next boot.
+The package would start a broker for the whole machine; this is prevented, now and at the next boot.
 """
 
 import os
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedded.faults import RunFailed, StopRequested
-from embedded.rabbitmq import find_script
-from embedded.terminal import say
+from embedded.parts.rabbitmq import find_script
+from embedded.processes.terminal import say
 
 ADVICE = "RabbitMQ is missing: install it (Debian, Ubuntu: apt install rabbitmq-server), or name one with AMQP_URL"
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -25,12 +25,12 @@ FORBIDDEN_BY_POLICY = 101
 
 @dataclass(frozen=True)
 class Root:
-    """How commands become root's: directly, or through sudo."""
+    """How to run commands as root: `prefix` is empty, or sudo."""
 
     prefix: tuple[str, ...]
 
     def run(self, *command: str, log: Path) -> int:
-        """Run a command as root with its output in `log`; return its exit code. Ctrl-C is passed on and waited for."""
+        """Run a command as root with its output in `log` and return its exit code. `StopRequested` ends it first."""
         with log.open("ab") as output:
             process = subprocess.Popen(
                 [*self.prefix, *command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
@@ -44,7 +44,7 @@ class Root:
 
 
 def become_root() -> Root | None:
-    """Return the way to root's rights that asks for no password; None if there is none."""
+    """Return how to run commands as root without a password, or None."""
     if os.geteuid() == 0:
         return Root(())
     sudo = shutil.which("sudo")
@@ -55,9 +55,9 @@ def become_root() -> Root | None:
 
 @contextmanager
 def services_kept_down(root: Root, log: Path, policy: Path = POLICY) -> Iterator[None]:
-    """Let no package start a service meanwhile (Debian policy: policy-rc.d with exit code 101).
+    """Let no package start a service within this context (Debian: `policy-rc.d` with exit code 101).
 
-    A policy that exists is left as it is; if it would let the broker start, RunFailed is raised.
+    A policy that exists already is left as it is. Raise `RunFailed` if it would let the broker start.
     """
     if policy.exists():
         if root.run(str(policy), "rabbitmq-server", "start", log=log) != FORBIDDEN_BY_POLICY:
@@ -74,14 +74,14 @@ def services_kept_down(root: Root, log: Path, policy: Path = POLICY) -> Iterator
 
 
 def install_rabbitmq(log: Path) -> None:
-    """Install the distribution's rabbitmq-server; raise RunFailed, saying what to do, if that is not possible."""
+    """Install the distribution's rabbitmq-server. Raise `RunFailed`, which says what to do, if that is not possible."""
     root = become_root()
     if shutil.which("apt-get") is None or root is None:
         raise RunFailed(f"{ADVICE}; nothing was started")
     say("RabbitMQ is missing: installing rabbitmq-server from the distribution's packages (its own service stays off)")
     apt: Sequence[str] = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--yes")
     with services_kept_down(root, log):
-        root.run(*apt, "update", log=log)  # stale lists are good enough if there are any
+        root.run(*apt, "update", log=log)  # if this fails, the lists that are there may still do
         if root.run(*apt, "install", "--no-install-recommends", "rabbitmq-server", log=log) != 0:
             raise RunFailed(f"installing rabbitmq-server failed, see {log}; {ADVICE}")
         if shutil.which("systemctl"):
@@ -89,7 +89,7 @@ def install_rabbitmq(log: Path) -> None:
 
 
 def main() -> None:
-    """Install RabbitMQ if it is missing: `python -m embedded.install`."""
+    """Install RabbitMQ if it is missing: `python -m embedded.parts.install`."""
     if find_script() is not None:
         return
     log = Path(tempfile.gettempdir()) / "imghost-rabbitmq-apt.log"

@@ -1,4 +1,4 @@
-"""Dying with the parent process, even where it is killed with SIGKILL and can tell nobody."""
+"""End together with the parent process, even if that is killed by SIGKILL."""
 
 import ctypes
 import os
@@ -10,7 +10,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def end_with(parent: int) -> None:
-    """Ask the kernel for SIGTERM when the parent dies (Linux only; elsewhere this does nothing); exit if it is dead."""
+    """Ask the kernel for SIGTERM when the parent ends, and exit if it has ended already. Does nothing outside Linux."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:

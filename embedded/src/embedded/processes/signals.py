@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal all mean the same: end everything."""
+"""Turn Ctrl-C, SIGTERM and a closed terminal into `StopRequested`."""
 
 import signal
 from collections.abc import Iterator
@@ -11,20 +11,20 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _stop(signum: int, _frame: FrameType | None) -> None:
-    ignore_further_stops()  # the end is on its way, and must not be ended half-way
+    ignore_further_stops()  # a second Ctrl-C must not interrupt the shutdown
     raise StopRequested(signum)
 
 
 def ignore_further_stops() -> None:
-    """Let the end run to its end."""
+    """Ignore these signals from now on, so that nothing interrupts the shutdown."""
     for signum in STOPS:
         signal.signal(signum, signal.SIG_IGN)
 
 
 @contextmanager
 def stops_are_exceptions() -> Iterator[None]:
-    """Raise StopRequested in the main thread for the first signal that asks for the end."""
-    # nohup means it: who has a closed terminal ignored goes on.
+    """Raise `StopRequested` in the main thread when the first of these signals arrives."""
+    # Under nohup SIGHUP is ignored, and stays so: the run is meant to outlive its terminal.
     wanted = [signum for signum in STOPS if signum != signal.SIGHUP or signal.getsignal(signum) != signal.SIG_IGN]
     before = {signum: signal.signal(signum, _stop) for signum in wanted}
     try:

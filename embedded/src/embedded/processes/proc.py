@@ -1,4 +1,4 @@
-"""What Linux tells about processes in /proc. Elsewhere nothing is known, and what builds on this does nothing."""
+"""Read what Linux tells about processes in /proc. On other systems every answer is empty."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +11,7 @@ class Status:
     """The part of /proc/PID/stat that matters here."""
 
     is_dead: bool
-    """A zombie: it has ended, and waits for its parent only."""
-    parent: int
+    """A zombie: it has ended, but its parent has not asked for its exit code yet."""
     session: int
 
 
@@ -22,12 +21,12 @@ def status(pid: int) -> Status | None:
         text = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    state, parent, _group, session = text.rpartition(")")[2].split()[:4]
-    return Status(state in {"Z", "X"}, int(parent), int(session))
+    state, _parent, _group, session = text.rpartition(")")[2].split()[:4]
+    return Status(state in {"Z", "X"}, int(session))
 
 
 def environment(pid: int) -> list[bytes]:
-    """Return what a process was started with, each as NAME=value; nothing if it is somebody else's or has ended."""
+    """Return the variables of a process as `NAME=value`; an empty list if it is another user's or has ended."""
     try:
         return (PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:

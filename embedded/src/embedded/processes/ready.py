@@ -1,4 +1,4 @@
-"""Waiting: for a condition, with a deadline, while the rest of the run is watched."""
+"""Wait for conditions, with a deadline, while the rest of the run is checked."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -12,9 +12,9 @@ PAUSE_S = 0.1
 
 
 def wait_for(probes: Mapping[str, Probe], *, check: Callable[[], None], within_s: float) -> None:
-    """Return once every probe has said yes once; raise RunFailed naming those that have not after `within_s`.
+    """Return when every probe has returned True once. Raise `RunFailed`, which names the others, after `within_s`.
 
-    `check` is called between the tries and ends the wait by what it raises.
+    `check` is called before each try; what it raises ends the wait.
     """
     deadline = time.monotonic() + within_s
     waiting = dict(probes)
@@ -29,7 +29,7 @@ def wait_for(probes: Mapping[str, Probe], *, check: Callable[[], None], within_s
 
 
 def answers_ok(url: str) -> Probe:
-    """Return the probe that asks a URL for a 200."""
+    """Return the probe that is True if a GET of `url` is answered with success."""
 
     def probe() -> bool:
         with requests.Session() as session:

@@ -1,0 +1,1 @@
+"""Child processes and the terminal: started, watched and ended here, whatever they are."""

@@ -1,0 +1,1 @@
+"""The sample picture, and how it gets into a run."""
