@@ -52,7 +52,7 @@ def test_first_password_that_no_longer_counts_is_told(
     monkeypatch.setenv("AUTH_FIRST_PASSWORD", password)
     told = run("migrate")
     assert told.exit_code == 0
-    assert told.output.startswith("AUTH_FIRST_PASSWORD no longer counts")
+    assert told.output.startswith("AUTH_FIRST_PASSWORD is ignored")
     assert len(told.output.splitlines()) == 1
     assert password not in told.output
     assert password_is(auth_database, "first", "first password")

@@ -1,4 +1,4 @@
-"""Where the parts of auth meet: settings become a database, an authenticator, a signing key."""
+"""Composition of auth: makes from settings what its processes and commands work with."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +25,12 @@ class App:
 
 
 def make_database(settings: DatabaseSettings) -> Database[Store]:
-    """Connect to the database of SETTINGS."""
+    """Return the database that `settings` describe; connections are made when they are needed."""
     return Database(engines.connect(settings), Store, MIGRATIONS)
 
 
 def make_app(settings: ServeSettings) -> App:
-    """Make what the views work with; raises OSError where the private key cannot be read."""
+    """Return what the views work with. Raise `OSError` if the private key cannot be read."""
     store = make_database(settings)
     verifier = Verifier(settings.hash_slots, settings.hash_wait_s, settings.password_memory_s)
     policy = Policy(settings.free_failures, settings.max_delay_s, settings.key_failures_a_minute)

@@ -1,4 +1,4 @@
-"""The commands of auth: serving, relaying, migrating, and what an operator does about users."""
+"""The commands of auth: its processes, the migration, and the operator's work on users."""
 
 import json
 import sys
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from auth import domain, use_cases
+from auth import domain, first_user, use_cases
 from auth.adapters.store import Store
 from auth.bootstrap import make_database
 from auth.errors import AuthError
-from auth.passwords import hash_password, is_password
+from auth.passwords import hash_password
 from auth.settings import DatabaseSettings, MigrateSettings, ServeSettings, WorkerSettings
 from auth.worker import make_worker
 from chassis import commands, logs, tokens, worker
@@ -27,7 +27,7 @@ def main() -> None:
 
 @main.command()
 def serve() -> None:
-    """Serve the HTTP interface to the gateway."""
+    """Serve HTTP to the gateway."""
     settings = load(ServeSettings)
     commands.start("auth", settings)
     tokens.require_private_key_file(settings.token_private_key_file, variable(ServeSettings, "token_private_key_file"))
@@ -37,7 +37,7 @@ def serve() -> None:
 
 @main.command("worker")
 def run_worker() -> None:
-    """Relay what happened to users to the message broker."""
+    """Relay events from the outbox to RabbitMQ, until SIGTERM or SIGINT; delete old login failures."""
     settings = load(WorkerSettings)
     commands.start("auth", settings)
     worker.run(make_worker(settings), settings)
@@ -45,25 +45,36 @@ def run_worker() -> None:
 
 @main.command()
 def migrate() -> None:
-    """Bring the database to this release's schema; make the first user of the settings if there is none at all."""
+    """Bring the database to this release's schema. If there is no user at all, make the one that the settings name."""
     settings = load(MigrateSettings)
     logs.configure("auth", settings.log_level, settings.log_format)
     database = _database(settings.direct())
     commands.report_migration(database.migrate())
-    if said := _make_first_user(database, settings):
+    password = settings.first_password.get_secret_value() if settings.first_password else None
+    if said := first_user.make(database, settings.first_username, password):
         click.echo(said)
 
 
 @main.command("create-token-key")
-@click.option("--private", type=click.Path(path_type=Path, dir_okay=False), required=True, help="For auth only.")
-@click.option("--public", type=click.Path(path_type=Path, dir_okay=False), required=True, help="For the others.")
+@click.option(
+    "--private",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="File of the private key, for auth only.",
+)
+@click.option(
+    "--public",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="File of the public key, for the other services.",
+)
 def create_token_key(private: Path, public: Path) -> None:
-    """Make the key pair for tokens between the services; files that exist are kept."""
+    """Make the key pair that signs and verifies tokens between the services. Keep files that exist."""
     try:
         tokens.create_key_files(private, public)
     except OSError as fault:
         raise click.ClickException(f"{fault.filename}: {fault.strerror}") from fault
-    except (ValueError, TypeError) as fault:  # the text of the fault may show the key's
+    except (ValueError, TypeError) as fault:  # its text may show the text of the key
         raise click.ClickException(f"{private} is there, and is no private key in PEM without a passphrase") from fault
 
 
@@ -81,7 +92,7 @@ def create_user(username: str, *, password_stdin: bool) -> None:
 @click.argument("username")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
 def set_password(username: str, *, password_stdin: bool) -> None:
-    """Replace a user's password; the old one is refused at once."""
+    """Replace a user's password. The old one is refused at once."""
     database = _database()
     database.read(use_cases.find_user, username)
     database.transact(use_cases.set_password, username, _new_password_hash(from_stdin=password_stdin))
@@ -119,36 +130,15 @@ def delete_user(username: str, *, yes: bool) -> None:
     click.echo(f"deleted {username}")
 
 
-def _make_first_user(database: Database[Store], settings: MigrateSettings) -> str:
-    """Make the user of SETTINGS if there is none at all; give a sentence if there is something to tell."""
-    username, secret = settings.first_username, settings.first_password
-    password = secret.get_secret_value() if secret else None
-    if (username or password) and not database.read(Store.users):
-        if username is None or password is None:
-            return "no first user is made: that takes AUTH_FIRST_USERNAME and AUTH_FIRST_PASSWORD"
-        domain.check_password(password)
-        if made := database.transact(use_cases.create_first_user, username, hash_password(password)):
-            return f"made the first user {made.username}, id {made.user_id}"
-    if password is None:
-        return ""
-    known = database.read(Store.user, username) if username else None
-    if known is not None and is_password(known.password_hash, password):
-        return ""
-    return (
-        "AUTH_FIRST_PASSWORD no longer counts, since there are users already; "
-        "auth set-password changes a password, auth create-user makes another user"
-    )
-
-
 def _database(settings: DatabaseSettings | None = None) -> Database[Store]:
-    """Connect to the database of SETTINGS, or of those in the environment, until the command ends."""
+    """Return the database of `settings`, by default of those in the environment; it is closed when the command ends."""
     database = make_database(settings or load(DatabaseSettings))
     click.get_current_context().call_on_close(database.engine.dispose)
     return database
 
 
 def _new_password_hash(*, from_stdin: bool) -> str:
-    """Get a new password, typed twice or from standard input, and hash it."""
+    """Return the hash of a new password, typed twice or read from standard input."""
     if from_stdin:
         password = sys.stdin.read().removesuffix("\n")
     else:

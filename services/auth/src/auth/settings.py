@@ -23,7 +23,7 @@ class MigrateSettings(DatabaseSettings, mechanics.MigrateSettings):
 
     model_config = _CONFIG
 
-    first_username: str | None = Field(None, description="Made by `auth migrate` if there is no user at all.")
+    first_username: str | None = Field(None, description="User that `auth migrate` makes if there is no user at all.")
     first_password: SecretStr | None = Field(None, description="Password of the first user.")
 
 
@@ -33,15 +33,19 @@ class ServeSettings(DatabaseSettings, WebSettings):
     model_config = _CONFIG
 
     web_threads: PositiveInt = Field(8, description="Requests that one web process works on at a time.")
-    token_private_key_file: Path = Field(description="PEM file that tokens for the other services are signed with.")
-    hash_slots: PositiveInt = Field(2, description="Passwords hashed at a time by one process; more wait.")
+    token_private_key_file: Path = Field(
+        description="PEM file of the private key that signs tokens for the other services."
+    )
+    hash_slots: PositiveInt = Field(2, description="Passwords that one process hashes at a time; others wait.")
     hash_wait_s: Seconds = Field(3.0, description="Longest wait for a hashing slot; then 503.")
     password_memory_s: Seconds = Field(
-        10.0, description="How long a verified password is recognised without hashing it again."
+        10.0, description="Time for which a verified password is accepted without hashing it again."
     )
     free_failures: PositiveInt = Field(5, description="Wrong passwords per account and source before delays begin.")
     max_delay_s: WholeSeconds = Field(300, description="Longest delay after wrong passwords.")
-    key_failures_a_minute: PositiveInt = Field(100, description="Unknown keys per source and minute; then 429.")
+    key_failures_a_minute: PositiveInt = Field(
+        100, description="Unknown API keys allowed per source and minute; then 429."
+    )
 
 
 class WorkerSettings(DatabaseSettings):

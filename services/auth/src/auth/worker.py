@@ -1,4 +1,4 @@
-"""The worker of auth: it relays what happened to users, and forgets old failures."""
+"""The worker of auth: relays events from the outbox, and deletes old failures."""
 
 import threading
 

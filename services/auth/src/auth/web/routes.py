@@ -1,4 +1,4 @@
-"""The views of auth: parse, call, present."""
+"""The views of auth: each parses a request, calls a use case, and presents the result."""
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
@@ -31,7 +31,7 @@ def _source() -> str:
 
 @routes.post("/tokens")
 def create_token() -> Response:
-    """Exchange a client's credentials for a token that one service will believe."""
+    """Exchange a client's credentials for a token that one service accepts."""
     asked = bodies.read(request, schemas.TokenRequest)
     principal = _app().authenticator.authenticate(asked.authorization, asked.source)
     return jsonify(token=tokens.sign(_app().token_private_key, asked.audience, principal))
@@ -52,12 +52,12 @@ def list_keys() -> Response:
 
 @routes.post("/api-keys")
 def create_key() -> Response:
-    """Make an API key; this answer is the only one that shows its secret."""
+    """Make an API key. Only this response shows the key itself."""
     caller = _caller()
     body = bodies.read(request, schemas.KeyBody)
-    key, secret = _app().database.transact(use_cases.create_key, caller, body.description)
+    key, text = _app().database.transact(use_cases.create_key, caller, body.description)
     document = schemas.present_key(key)
-    answer = jsonify({**document, "key": secret})
+    answer = jsonify({**document, "key": text})
     answer.status_code = 201
     answer.location = document["uri"]
     return answer
@@ -106,7 +106,7 @@ def change_password() -> Response:
 
 def _key_name() -> KeyName:
     name = KeyName(request.args["id"], request.args.get("digest"))
-    if not KEY_ID.fullmatch(name.key_id):  # such a key cannot be, and PostgreSQL would refuse NUL
+    if not KEY_ID.fullmatch(name.key_id):  # no key has such an id, and PostgreSQL refuses NUL
         raise ApiKeyNotFoundError
     return name
 
