@@ -1,4 +1,4 @@
-"""Users, keys and throttling, alike on both databases."""
+"""Users, API keys and throttling, on both databases."""
 
 import base64
 import json
@@ -188,7 +188,7 @@ def test_new_user_of_an_old_name_is_somebody_else(auth_database: Database[Store]
 
 
 def test_password_that_was_changed_meanwhile_is_not_changed_back(auth_database: Database[Store], anna: User) -> None:
-    """Two changes that both confirmed the old password: the second would undo the first, after it was answered."""
+    """Two concurrent changes have confirmed the old password: the later one must not undo the one already answered."""
     auth_database.transact(use_cases.change_password, anna, "hash of the first")
     with pytest.raises(WrongPasswordError):
         auth_database.transact(use_cases.change_password, anna, "hash of the second")

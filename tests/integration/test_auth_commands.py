@@ -1,4 +1,4 @@
-"""The operator's commands of auth, as an operator runs them, on both databases."""
+"""The commands of auth, as an operator runs them, on both databases."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(any_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command of auth on an empty, migrated database."""
+    """A function that runs a command of auth on an empty, migrated database."""
     monkeypatch.setenv("AUTH_DATABASE_URL", any_database_url)
     monkeypatch.setenv("AUTH_LOG_LEVEL", "error")
 

@@ -1,4 +1,4 @@
-"""The worst of the bad pictures through a real worker, RabbitMQ and S3: each fails once, good ones are not harmed."""
+"""The worst of the bad pictures through a real worker, RabbitMQ and S3: each fails once and harms no good picture."""
 
 import os
 import subprocess
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 BUCKET = "pics"
 OF_EACH_KIND = 8
 GOOD_EVERY = 5
-# How many pictures were asked for bounds the time; a crowded machine may need several attempts at the costly ones.
+# For all answers together. On a crowded machine the costly pictures may take several attempts.
 WITHIN_S = 200.0
 ANSWERS = ("image.processed", "image.failed")
 
 
 def worst() -> list[Case]:
-    """Choose some of each kind, and all that burn CPU time or come near the limits."""
+    """Return some cases of each kind, and all that use up CPU time or come near the limits."""
     taken: Counter[str] = Counter()
     chosen = []
     for case in library():
@@ -48,7 +48,7 @@ def worst() -> list[Case]:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the worker told of an image: RENDERED, or the code of its failure."""
+    """What the worker answered for an image: RENDERED, or the code of its failure."""
 
     image_id: str
     outcome: str
@@ -57,7 +57,7 @@ class Answer:
 
 @pytest.fixture
 def answers_queue(broker_url: str) -> Iterator[str]:
-    """A queue of the test's own that gets every answer of the worker."""
+    """A queue of the test that receives every answer of the worker."""
     name = f"test.answers.{uuid4().hex}"
     connection = pika.BlockingConnection(pika.URLParameters(broker_url))
     channel = connection.channel()
@@ -95,7 +95,7 @@ def s3(endpoint: str) -> "S3Client":
 
 @pytest.fixture
 def worker(broker_url: str, endpoint: str, answers_queue: str, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:  # noqa: ARG001
-    """A worker as an operator starts it, with the limits it has by default."""
+    """A worker as an operator starts it, with the default limits."""
     log = tmp_path / "worker.log"
     settings = {
         "IMAGING_BROKER_URL": broker_url,
@@ -132,7 +132,7 @@ def ask_for(publisher: Publisher, s3: "S3Client", image_id: str, data: bytes) ->
 
 
 def take(broker_url: str, queue: str, count: int, within_s: float) -> list[Answer]:
-    """Take COUNT answers from QUEUE, and whatever else comes at once."""
+    """Receive `count` answers from `queue`, and those that are there by then."""
     connection = pika.BlockingConnection(pika.URLParameters(broker_url))
     channel = connection.channel()
     answers: list[Answer] = []
@@ -163,7 +163,7 @@ def test_worker_outlives_the_worst_pictures_and_each_fails_once_with_its_code(
     order.sort(key=lambda image_id: int(image_id[-4:]) * (GOOD_EVERY if image_id in good else 1))
     for image_id in order:
         ask_for(publisher, s3, image_id, good.get(image_id) or cases[image_id].data)
-    # The last one is asked for when all others are answered: an answer that came twice would be there by then.
+    # The last job is sent once all others are answered: by its answer, any duplicate of theirs has arrived.
     answers = take(broker_url, answers_queue, len(order), WITHIN_S)
     ask_for(publisher, s3, "last", photo())
     answers += take(broker_url, answers_queue, 1, 30)

@@ -1,4 +1,4 @@
-"""`imaging check-storage` and `catalog check-storage`: what an S3 lacks is named, with what to change."""
+"""`imaging check-storage` and `catalog check-storage`: they name what an S3 lacks, and what to change."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Command = Callable[[str], Result]
 
 @pytest.fixture
 def open_bucket(s3: "S3Client") -> "S3Client":
-    """The S3, where everybody may read and pages of any origin may send forms."""
+    """The S3 with a bucket that anybody may read, and to which pages of any origin may send forms."""
     s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(everybody_may_read(BUCKET)))
     rule = {"AllowedOrigins": ["*"], "AllowedMethods": ["GET", "HEAD", "POST"], "AllowedHeaders": ["*"]}
     s3.put_bucket_cors(Bucket=BUCKET, CORSConfiguration={"CORSRules": [rule]})  # type: ignore[list-item]
@@ -56,7 +56,7 @@ def of_catalog(monkeypatch: pytest.MonkeyPatch) -> Command:
 
 
 def verdicts(done: Result) -> dict[str, str]:
-    """Give the verdict on each thing that is needed."""
+    """Return the verdict on each thing that is needed."""
     rows = {line[:42].strip(): line[44:53].strip() for line in done.output.splitlines()}
     return {needs: verdict for needs, verdict in rows.items() if verdict in {"yes", "limited", "no", "not tried"}}
 
@@ -132,7 +132,7 @@ def test_uploads_that_work_are_told_so_and_what_the_server_does_not_enforce(
     done = of_catalog(s3_endpoint)
     found = verdicts(done)
     assert (done.exit_code, found["upload by a signed form"], found["read by everybody"]) == (0, "yes", "yes")
-    # moto takes any form, and so may others.
+    # moto accepts any form, whatever its policy says, and so may others.
     assert found["refuse other types than the form's"] == "limited"
     assert found["form sent by pages of any origin (CORS)"] == "yes"
     [left] = open_bucket.list_objects_v2(Bucket=BUCKET)["Contents"]
@@ -157,7 +157,7 @@ def test_upload_that_is_denied_tells_what_may_be_the_cause(
     s3_endpoint: str,
     of_catalog: Command,
 ) -> None:
-    """Ceph says no more of a bad signature than that access is denied."""
+    """Ceph answers a bad signature with "access denied" only."""
     with fronted(s3_endpoint) as (url, front):
         front.refuses = "AccessDenied"
         done = of_catalog(url)

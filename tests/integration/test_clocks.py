@@ -1,4 +1,4 @@
-"""Machines whose clocks are apart: up to a minute nothing is to be seen of it, beyond it the log says so."""
+"""Machines whose clocks differ: up to a minute it has no effect, beyond that the log says so."""
 
 import os
 import re
@@ -42,13 +42,13 @@ def test_more_than_that_is_503_with_a_line_that_names_the_clocks(web_stack: WebS
     assert abs(line["ahead_s"] - clock_s) <= 5
     assert re.match(r"\d{4}-\d\d-\d\dT", line["auths_clock"])
     assert re.match(r"\d{4}-\d\d-\d\dT", line["own_clock"])
-    # What needs no other clock goes on working, and wrong credentials are still told from good ones.
+    # What needs one clock only still works: wrong credentials are told from right ones.
     assert web_stack.anna().get("/api/api-keys").status == 200
     assert ValidatingClient(web_stack.url(), (ANNA[0], "wrong")).get("/api/images").status == 401
 
 
 def test_good_credentials_are_never_401_where_a_service_has_another_key(web_stack: WebStack) -> None:
-    web_stack.start("catalog")  # reads the public half of a key that is gone by the time that auth starts
+    web_stack.start("catalog")  # reads the public half of a key that is replaced before auth starts
     (web_stack.folder / "private.pem").unlink()
     web_stack.make_keys()
     web_stack.start("auth")
@@ -59,7 +59,7 @@ def test_good_credentials_are_never_401_where_a_service_has_another_key(web_stac
     assert web_stack.lines("gateway", "service refuses the token that auth has just signed")
 
 
-# Another replica, whose clock is ahead.
+# What another replica sees, whose clock is ahead.
 LOOKING = """
 import sys
 from datetime import datetime, timezone

@@ -1,4 +1,4 @@
-"""A bucket that S3 refuses as a whole: told once, waited for, and in nobody's way; all heals when the cause is gone."""
+"""A bucket on which S3 refuses all requests: logged once, retried, no obstacle to others, and fine when S3 is."""
 
 import json
 import time
@@ -44,7 +44,7 @@ OF_A_BUCKET = sorted(REFUSALS.keys() - {"AccessDenied"})
 
 @dataclass
 class Stage:
-    """An imaging worker before an S3 whose FRONT can refuse; TOLD is what it has answered."""
+    """An imaging worker on an S3 whose `front` can refuse; `told` are the answers it has published."""
 
     front: type[Front]
     storage: S3Storage
@@ -73,7 +73,7 @@ def stage(s3_endpoint: str, s3: "S3Client", monkeypatch: pytest.MonkeyPatch) -> 
     s3.create_bucket(Bucket=OTHER)
     for bucket in (BUCKET, OTHER):
         s3.put_object(Bucket=bucket, Key="a.jpg", Body=photo(100, 80))
-    # Long enough for a test to see it, and to wait for it.
+    # Long enough for a test to observe the pause, short enough to wait for its end.
     monkeypatch.setattr(refusals, "ASK_AGAIN_S", 0.3)
     with fronted(s3_endpoint) as (url, front), ThreadPoolExecutor(4) as uploads:
         settings = ImagingSettings(
@@ -158,7 +158,7 @@ def test_denied_object_is_no_refusal_of_its_bucket(stage: Stage) -> None:
 
 
 def test_key_that_a_proxy_changes_is_no_refusal_of_its_bucket(stage: Stage) -> None:
-    """What was signed is then not what arrives, though the credential is good; the other keys must not wait for it."""
+    """A proxy changes the path of this key, so its signature is wrong although the credential is right."""
     stage.front.manner = "decodes-paths"
     fault = stage.delayed("a%2Fb.jpg")
     assert (fault.counts, fault.logged) == (True, False)

@@ -1,4 +1,4 @@
-"""Thumbs and originals on a real S3 API: conditional, bounded, and never somebody else's."""
+"""Originals and thumbs on a real S3 API: conditional, bounded in time, and never touching the objects of others."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -45,7 +45,7 @@ REQUESTS = ("create", "overwrite", "delete")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what needs a real server on all there are; moto also as each setting has it, and with each manner."""
+    """Run the tests with `storage` on every S3 server there is; on moto also with each setting and each S3 quirk."""
     if "storage" in metafunc.fixturenames:
         cases = [
             pytest.param(server, kind, id=f"{server.removesuffix('_s3')}-{kind}")
@@ -118,7 +118,7 @@ def test_original_in_a_bucket_that_is_gone_waits_for_the_bucket(storage: S3Stora
 
 
 def test_archived_original_is_told_so(moto_s3: str) -> None:
-    """Few servers have an archive."""
+    """On moto only: few other servers have an archive."""
     s3 = s3_client(moto_s3)
     s3.create_bucket(Bucket="archive")
     s3.put_object(Bucket="archive", Key=JOB.s3_key, Body=b"original", StorageClass="GLACIER")
@@ -220,7 +220,7 @@ def test_server_that_turns_out_to_refuse_conditions_is_written_to_without(
 
 
 class Dripping(BaseHTTPRequestHandler):
-    """An S3 whose object arrives a byte at a time: too slowly to be of use, too fast for a read to time out."""
+    """An S3 whose object arrives a byte at a time: too slowly overall, but never so slowly that a read times out."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -237,7 +237,7 @@ class Dripping(BaseHTTPRequestHandler):
 
 
 class Stopping(Dripping):
-    """An S3 that is lost in the middle of an object."""
+    """An S3 whose connection is lost in the middle of an object."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -261,7 +261,7 @@ def test_original_that_drips_in_is_given_up_at_the_deadline() -> None:
 
 
 def test_late_job_leaves_nothing_of_its_own_behind(storage: S3Storage, s3: "S3Client") -> None:
-    """A newer generation is being deleted: its smallest thumb is gone, and the late job has written it again."""
+    """While a newer generation is being deleted, its smallest thumb is gone first: the late job writes it again."""
     s3.put_object(Bucket=BUCKET, Key=JOB.s3_key, Body=encoded(Image.new("RGB", (70, 50)), "PNG"))
     storage.write_thumb(JOB, replace(THUMB, square=512), "e", 1)
     with ThreadPoolExecutor(4) as uploads:
@@ -288,7 +288,7 @@ def test_s3_that_refuses_to_list_its_buckets_answers_all_the_same() -> None:
 
 
 def refusing(status: int, code: str) -> type[BaseHTTPRequestHandler]:
-    """Make an S3 that answers every request with STATUS, and CODE where an answer has a body."""
+    """Return an S3 that answers every request with `status`, and with `code` where the response has a body."""
 
     class Answering(Refusing):
         def do_GET(self) -> None:
@@ -352,7 +352,7 @@ def test_denied_original_is_tried_again_a_number_of_times_then_fails_though_its_
 
 
 def test_denied_original_is_given_up_within_a_minute() -> None:
-    """The contract's bound for a missing one, which is what S3 may hide so."""
+    """S3 may answer so for a missing original, which the contract wants reported within a minute."""
     assert sum(topology.RETRY_DELAYS_S[: LAST_REFUSAL - 1]) < 45
 
 
@@ -365,7 +365,7 @@ def test_denied_thumb_is_a_fault_of_the_moment() -> None:
 
 @pytest.mark.parametrize("conditional", ["always", "never"])
 def test_object_under_a_key_of_encryption_that_only_its_owner_has_is_not_ours(conditional: str) -> None:
-    """S3 says 400 to every look at it, for ever; nor may it be overwritten."""
+    """S3 answers every look at it with 400; it must not be overwritten."""
 
     refusal = refusing(400, "InvalidRequest")
     refusal.do_PUT = lambda request: request.send_error(412)  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ def test_right_password_is_told_from_wrong() -> None:
 
 
 def test_remembered_password_is_forgotten_with_its_hash() -> None:
-    """Whoever changes the password ends what every process remembers of the old one."""
+    """A changed password makes useless what any process remembers of the old one."""
     verifier = Verifier(slots=1, wait_s=1, memory_s=60)
     assert verifier.is_right("id", "old one!", hash_password("old one!"))
     assert not verifier.is_right("id", "old one!", hash_password("new one!"))

@@ -1,4 +1,4 @@
-"""Every bad picture through children of one pool: each ends at once, as what it is, and harms no other."""
+"""Every bad picture through one pool of children: each fails at once, as what it is, and harms no other."""
 
 import time
 from collections.abc import Iterator
@@ -16,14 +16,14 @@ from pictures import photo
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF")
 LIMITS = Limits(64 * 1024 * 1024, 50_000_000, 30_000, 1024**3, FORMATS)
 SQUARES = (64, 128, 256, 512)
-# The CPU time is the service's own; the clock on the wall is not what this is about, and the machine may be crowded.
+# The CPU time is the default of the service. The wall-clock time is ample: the machine of the tests may be crowded.
 BOUNDS = Bounds(5, 60)
 GOOD_EVERY = 25
 Outcome = str | Rendering
 
 
 class Attempts:
-    """What came of each case, and of good pictures between them."""
+    """The outcomes of all cases, and of good pictures between them."""
 
     def __init__(self, pool: Pool) -> None:
         self.good = {name: photo(300, 200, name) for name in FORMATS}
@@ -45,7 +45,7 @@ class Attempts:
 
 @pytest.fixture(scope="module")
 def attempts() -> Iterator[Attempts]:
-    """One attempt at each case, two at a time; whatever is raised but PictureError fails them all."""
+    """Render each case once, two at a time; an error that is no `PictureError` fails all tests."""
     pool = Pool(2, LIMITS, SQUARES, BOUNDS)
     try:
         yield Attempts(pool)

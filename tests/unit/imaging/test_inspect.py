@@ -1,4 +1,4 @@
-"""`imaging inspect`: what the service would make of a local file."""
+"""`imaging inspect`: what the worker would make of a local file."""
 
 from pathlib import Path
 

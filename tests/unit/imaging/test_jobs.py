@@ -1,4 +1,4 @@
-"""What is a job for imaging, and what could never be done."""
+"""Which messages are jobs for imaging, and which are malformed."""
 
 import pytest
 

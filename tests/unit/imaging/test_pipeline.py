@@ -70,7 +70,7 @@ def test_every_square_has_its_thumb_and_none_is_enlarged(size: tuple[int, int]) 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_picture_is_turned_upright(orientation: int) -> None:
-    """The orange corner lies at the top left of the upright picture, whatever way it was stored."""
+    """The orange corner is at the top left of the upright picture, however it was stored."""
     upright = Image.new("RGB", (600, 300), (20, 60, 200))
     upright.paste((230, 120, 20), (0, 0, 150, 150))
     undo = {
@@ -191,7 +191,7 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
 
 
 def jpegs_of_an_orange() -> dict[str, bytes]:
-    """The ways in which a JPEG says, or leaves to be guessed, what its three components are."""
+    """A JPEG may say in several ways what its three components are, or leave it to be guessed."""
     orange = Image.new("RGB", (600, 400), (200, 100, 50))
     ycbcr, rgb = encoded(orange, "JPEG", quality=95), encoded(orange, "JPEG", quality=95, keep_rgb=True)
     bare = ycbcr[:2] + ycbcr[2 + 2 + int.from_bytes(ycbcr[4:6]) :]
@@ -229,7 +229,7 @@ def test_orange_stays_orange_however_a_jpeg_stores_it(kind: str) -> None:
 
 @pytest.mark.parametrize("size", [(1301, 877), (2048, 1024), (999, 3001), (530, 530), (4100, 400)])
 def test_colours_stay_where_they_are_when_a_jpeg_is_scaled(size: tuple[int, int]) -> None:
-    """Luma and chroma are scaled each in its own way: what they are of must not come apart."""
+    """Luma and chroma are scaled by different filters, and must stay aligned."""
     corner = (230, 120, 20)
     picture = Image.new("RGB", size, (20, 60, 200))
     picture.paste(corner, (size[0] // 2, size[1] // 2, *size))
@@ -238,20 +238,20 @@ def test_colours_stay_where_they_are_when_a_jpeg_is_scaled(size: tuple[int, int]
     assert made.image.mode == "YCbCr"
     for scaled in scale(made.image, made.size, SQUARES).values():
         reference = np.asarray(picture.resize(scaled.size, Image.Resampling.LANCZOS)).astype(int)
-        # Of a border that lies a fifth of a pixel elsewhere.
+        # As much as a border that is off by a fifth of a pixel.
         border = 200 / 5 * (1 / scaled.width + 1 / scaled.height)
         assert np.abs(np.asarray(scaled.convert("RGB")) - reference).mean() < 1 + border
 
 
 @pytest.mark.parametrize("sides", [(12, 6), (12, 5), (11, 5), (15, 5), (16, 5), (13, 12), (9, 4)])
 def test_a_ramp_of_chroma_stays_a_ramp_from_end_to_end(sides: tuple[int, int]) -> None:
-    """Sides that blocks of pixels cut up, and such that they do not: what is left over must not be spread."""
+    """Sides that divide into whole blocks of pixels, and sides that do not: the remainder must not be stretched."""
     before, after = sides
     step = 240 / before
     ramp = Image.fromarray(((np.arange(before) + 0.5) * step).astype(np.uint8)[None].repeat(before, axis=0))
     picture = Image.merge("YCbCr", (ramp, ramp, ramp.transpose(Image.Transpose.TRANSPOSE)))
     _, across, down = resize(picture, (after, after)).split()
-    # At the ends there is nothing beyond to reckon with.
+    # At the two ends the filter has no pixels beyond the border to average with.
     expected = ((np.arange(after) + 0.5) * 240 / after)[1:-1]
     assert np.asarray(across)[0, 1:-1] == pytest.approx(expected, abs=step / 4)
     assert np.asarray(down)[1:-1, 0] == pytest.approx(expected, abs=step / 4)

@@ -1,4 +1,4 @@
-"""Pictures that say what their numbers mean: each looks in sRGB as the definition of its colours has it."""
+"""Pictures with colour profiles: in sRGB each has the colours that the definition of its colour space gives."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from pictures import decoded, encoded
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF")
 LIMITS = Limits(64 * 1024 * 1024, 50_000_000, 30_000, 1024**3, FORMATS)
-# Without loss, or nearly so: what differs is the conversion. (AVIF's own rounding is a step, which is more in sRGB.)
+# Lossless, or nearly so, so that any difference is the conversion's. (AVIF rounds by a step, which is more in sRGB.)
 CARRIERS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "PNG": {},
@@ -36,7 +36,7 @@ SMALL, LARGE = (60, 40), (2300, 1200)
 
 
 def shown(picture: Image.Image, file_format: str, profile: bytes, **options: Any) -> Colour:
-    """Give the one colour that the thumbs of PICTURE show."""
+    """Return the one colour of the thumbs of `picture`."""
     return colour_of(render(encoded(picture, file_format, icc_profile=profile, **options), LIMITS, (64, 512)))
 
 
@@ -134,7 +134,7 @@ def test_inks_without_a_profile_take_away_their_share_of_light(carrier: str, ink
 
 
 def test_jpeg_counts_inks_downwards_as_adobe_does_and_browsers_expect() -> None:
-    """In the file 255 stands for no ink, with the Adobe segment and without."""
+    """In the file 255 means no ink, with the Adobe segment and without."""
     data = encoded(Image.new("CMYK", SMALL, (0, 255, 255, 0)), "JPEG", **CARRIERS["JPEG"])
     at = data.index(b"\xff\xee")
     bare = data[:at] + data[at + 2 + int.from_bytes(data[at + 2 : at + 4]) :]
@@ -143,7 +143,7 @@ def test_jpeg_counts_inks_downwards_as_adobe_does_and_browsers_expect() -> None:
 
 
 def broken_profiles() -> dict[str, bytes]:
-    """Profiles that say nothing, or something else."""
+    """Profiles that are broken, or made for other channels."""
     good = DISPLAY_P3.profile()
     return {
         "rubbish": b"no profile at all",
@@ -179,14 +179,14 @@ def test_profile_of_a_tiff_that_is_a_number_counts_as_none() -> None:
 
 
 def test_lab_needs_no_profile() -> None:
-    """A TIFF of CIELAB says in its header what its numbers mean."""
+    """A TIFF in CIELAB says so in its header and needs no profile."""
     picture = Image.merge("LAB", [Image.new("L", SMALL, value) for value in (153, 128 + 40, 128 - 20)])
     expected = lab_in_srgb((153 / 2.55, 40, -20))
     assert alike(colour_of(render(encoded(picture, "TIFF"), LIMITS, (64,))), expected)
 
 
 def test_the_maths_agree_with_published_values() -> None:
-    """Lindbloom's calculator: Adobe RGB's green is beyond sRGB, L = 50 is sRGB's 119 to the nearest."""
+    """The values of Lindbloom's calculator: Adobe RGB's green is outside of sRGB, L = 50 is nearest to 119 in sRGB."""
     assert ADOBE_RGB.in_srgb((0, 255, 0)) == (0, 255, 0)
     assert lab_in_srgb((50, 0, 0)) == (119, 119, 119)
     assert encoded_srgb(DISPLAY_P3.to_xyz() @ [0, 0, 0] + 0.2140) == (127, 127, 127)

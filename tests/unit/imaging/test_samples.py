@@ -1,4 +1,4 @@
-"""Samples of every depth and kind: their lightness, and the transparency that a key or a palette gives them."""
+"""Samples of every depth and kind: their lightness, and transparency by a colour key or a palette."""
 
 import struct
 import zlib
@@ -24,7 +24,7 @@ def rendered(data: bytes) -> Rendering:
 
 
 def halves(made: Rendering) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Give the pixels, RGBA, in the middle of the left half of the thumb and of its right half."""
+    """Return the RGBA pixels in the middle of the left and of the right half of the thumb."""
     thumb = decoded(made.thumbs[0].data).convert("RGBA")
     left, right = thumb.getpixel((SIDE // 4, SIDE // 2)), thumb.getpixel((3 * SIDE // 4, SIDE // 2))
     assert isinstance(left, tuple)
@@ -33,7 +33,7 @@ def halves(made: Rendering) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def halved(depth: int, colour: int, left: tuple[int, ...], right: tuple[int, ...], key: tuple[int, ...]) -> bytes:
-    """Make a PNG of two colours, by samples of DEPTH bits; KEY is the one that its tRNS names."""
+    """Return a PNG of two colours, with samples of `depth` bits; `key` is the colour that its tRNS chunk names."""
     bits = "".join(f"{sample:0{depth}b}" for half in (left, right) for sample in half * (SIDE // 2))
     row = b"\0" + int(bits, 2).to_bytes(len(bits) // 8)
     keyed = chunk(b"tRNS", b"".join(struct.pack(">H", sample) for sample in key))
@@ -67,7 +67,7 @@ def test_colour_that_stands_for_nothing_is_transparent(depth: int) -> None:
 
 
 def test_sixteen_bits_are_compared_with_sixteen_bits() -> None:
-    """40,000 is the key, 40,001 is not; and 0x9C40 ends in 0x40, which is another colour in eight bits."""
+    """40,000 is the key, 40,001 is not. 40,000 is 0x9C40: its lower byte alone is another colour in eight bits."""
     left, right = halves(rendered(halved(16, GREY, (40_000,), (40_001,), (40_000,))))
     assert (left[3], right[3]) == (0, 255)
     made = rendered(halved(16, RGB, (0x4000, 0x4000, 0x4000), (0x9C40, 0x9C40, 0x9C40), (0x9C40,) * 3))
@@ -128,7 +128,7 @@ def test_sixteen_bits_of_grey_are_as_light_as_eight(file_format: str) -> None:
 
 
 def tiff(bits: int, white_is_zero: bool, byte: int) -> bytes:
-    """Make a grey TIFF of 8 x 8 samples of BITS, all bytes of which are BYTE."""
+    """Return a grey TIFF of 8 x 8 samples of `bits` bits, every byte of which is `byte`."""
     size = 8 * 8 * bits // 8
     made = tiff_bmp.tiff(
         {

@@ -1,4 +1,4 @@
-"""The sandbox: what a child cannot do, and what becomes of a picture when its child ends, stops, hogs or lies."""
+"""The sandbox: what a child cannot do, and what happens to a picture whose child ends, hangs, uses too much or lies."""
 
 import os
 import signal
@@ -40,7 +40,7 @@ MEBIBYTE = 1024 * 1024
 # Costs minutes of CPU time.
 BURNER = jpeg.scans(7000, 7000, 50_000)
 
-# Stacks that other tests run against may be children of this process as well, and have threads in it.
+# Other tests may have started stacks whose processes are children of this process, and which have threads in it.
 STRANGERS: set[int] = set()
 
 Replaced = Callable[[str], tuple[str, ...]]
@@ -70,7 +70,7 @@ def pool_of(
 
 @pytest.fixture
 def speaking(tmp_path: Path) -> Replaced:
-    """Make a child that takes one picture like a sane one and then does what the given lines of Python say."""
+    """Return a program for a child that receives one picture as usual, then runs the given lines of Python."""
 
     def make(lines: str) -> tuple[str, ...]:
         script = tmp_path / "child.py"
@@ -93,7 +93,7 @@ def only_child() -> int:
     return pid
 
 
-# --- what a child has and can do ------------------------------------------------------------------------------------
+# --- what a child can do --------------------------------------------------------------------------------------------
 
 
 def test_child_knows_no_variable_of_its_parent_but_those_it_needs(
@@ -130,7 +130,7 @@ def test_child_knows_no_variable_of_its_parent_but_those_it_needs(
     ],
 )
 def test_confined_child_cannot(deed: str, speaking: Replaced) -> None:
-    """As a user without rights, which the service is in its container: root is above limits on processes."""
+    """Runs as a user without rights, as the service does in its container: limits on processes do not bind root."""
     program = speaking(
         f"""
         import subprocess, threading
@@ -253,7 +253,7 @@ def test_hundreds_of_replaced_children_leave_no_process_thread_or_descriptor() -
 
 
 def descriptors() -> set[str]:
-    """Tell what is open; the listing's own descriptor is gone again."""
+    """Return the open file descriptors, without that of the listing itself."""
     return {str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.exists()}
 
 
@@ -272,7 +272,7 @@ def test_answer_that_nobody_heard_is_not_given_to_the_next_picture() -> None:
         pool.warm_up()
         first = only_child()
         with pytest.raises(TypeError):
-            pool.render("x" * 20)  # type: ignore[arg-type] # ends the conversation in its middle, as a defect would
+            pool.render("x" * 20)  # type: ignore[arg-type] # fails in the middle of sending, as a defect would
         assert pool.render(photo(60, 40)).width == 60
         assert only_child() != first
 
@@ -301,7 +301,7 @@ def test_fifty_million_pixels_are_decoded_within_the_limits(kind: str) -> None:
 
 
 def many_scans(width: int, height: int) -> bytes:
-    """Make a JPEG that is not progressive and yet keeps all coefficients: each component has a scan of its own."""
+    """Return a baseline JPEG whose decoder keeps all coefficients: each component has a scan of its own."""
     tables = jpeg.segment(0xDB, b"\0" + b"\1" * 64)
     codes = b"".join(jpeg.segment(0xC4, bytes((kind,)) + b"\1" + bytes(15) + b"\0") for kind in (0x00, 0x10))
     scans = b"".join(jpeg.segment(0xDA, bytes((1, number, 0, 0, 63, 0))) for number in (1, 2, 3))
@@ -309,7 +309,7 @@ def many_scans(width: int, height: int) -> bytes:
 
 
 def test_decoder_that_lacks_memory_tells_of_a_picture_too_large_not_broken() -> None:
-    picture = many_scans(6400, 6250)  # 40 million pixels: 160 MB by its header, 240 MB in truth
+    picture = many_scans(6400, 6250)  # 40 million pixels: 160 MB by its header, really 240 MB
     with pool_of() as pool:
         assert pool.render(picture).width == 6400
     with pool_of(limits=replace(LIMITS, max_memory=190_000_000)) as pool, pytest.raises(TooLargeError, match="memory"):
@@ -329,7 +329,7 @@ def test_peak_of_one_picture_does_not_count_for_the_next() -> None:
 def test_limit_and_host_are_told_apart_however_little_was_in_use(
     hosts_share: int, has_it: bool, speaking: Replaced
 ) -> None:
-    """An allocation that the limit forbids is the picture's fault; one that the host lacks is tried again."""
+    """An allocation above the limit is the picture's fault; one that the host has no memory for is retried."""
     program = speaking(
         f"""
         import resource

@@ -1,4 +1,4 @@
-"""What the worker makes of a picture that is not decoded in time, and of faults that are not the picture's."""
+"""What the worker retries, and what it reports as failed."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
