@@ -1,1 +1,1 @@
-"""S3 as servers really speak it: clients, conditional requests, checks for operators."""
+"""S3: clients, conditional requests, checks for operators."""

@@ -1,4 +1,4 @@
-"""Checks of an S3 for operators: what the service needs, whether it is so, and what to change where it is not."""
+"""Checks of an S3 server for operators: what the service needs, whether it works, and what to change if not."""
 
 import functools
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ from urllib3.exceptions import HTTPError
 
 from chassis.s3 import client as s3
 
-# "limited" is what the service works without, at a price that the advice names.
+# "limited": the service works without it, with a drawback that the advice names.
 Verdict = Literal["yes", "limited", "no", "not tried"]
 
 EVERYBODY_READS = "let everybody read objects: a bucket policy that allows s3:GetObject to *"
@@ -22,7 +22,7 @@ _TIMEOUT = urllib3.Timeout(connect=5, read=15)
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that the service NEEDS, and what to do about it."""
+    """One thing that the service needs, whether it works, and what to do about it."""
 
     needs: str
     verdict: Verdict
@@ -30,7 +30,7 @@ class Check:
 
 
 class CannotGoOnError(Exception):
-    """After this nothing else can be tried; CHECK says why."""
+    """All further checks would fail as well; `check` says why."""
 
     def __init__(self, check: Check) -> None:
         super().__init__(check.needs)
@@ -38,9 +38,9 @@ class CannotGoOnError(Exception):
 
 
 def tried(needs: str, work: Callable[[], Check | None], advice: str) -> Check:
-    """Do WORK, which has what the service NEEDS; its answer, else yes.
+    """Return the check that `work` returns, or "yes" if it returns none.
 
-    Where S3 refuses it the answer is no, with ADVICE. Raises CannotGoOnError where all that follows would be refused.
+    If S3 refuses `work`, the check is "no", with `advice`. Raise `CannotGoOnError` if S3 would refuse everything else.
     """
     try:
         return work() or Check(needs, "yes")
@@ -54,12 +54,12 @@ def tried(needs: str, work: Callable[[], Check | None], advice: str) -> Check:
 
 
 def fetch(method: str, url: str, **options: object) -> urllib3.BaseHTTPResponse:
-    """Send a request without credentials, as a browser does; neither repeated nor redirected."""
+    """Send a request without credentials, as a browser does, with neither retries nor redirects."""
     return _pool().request(method, url, redirect=False, retries=False, timeout=_TIMEOUT, **options)  # type: ignore[arg-type]
 
 
 def read_by_everybody(url: str) -> Check:
-    """Check that what lies at URL can be read without credentials."""
+    """Check that the object at `url` can be read without credentials."""
     needs = "read by everybody"
     try:
         answer = fetch("GET", url)
@@ -69,13 +69,13 @@ def read_by_everybody(url: str) -> Check:
 
 
 def show(checks: Iterable[Check]) -> bool:
-    """Print CHECKS as a table, each as it is made; tell whether none is "no"."""
-    all_is_well = True
+    """Print each of `checks` as soon as it is made; return True if all are "yes" or "limited"."""
+    all_passed = True
     for check in checks:
-        all_is_well = all_is_well and check.verdict not in {"no", "not tried"}
+        all_passed = all_passed and check.verdict not in {"no", "not tried"}
         verdict = click.style(f"{check.verdict:<9}", fg=_COLOURS[check.verdict])
         click.echo(f"{check.needs:<42}  {verdict}  {check.advice}".rstrip())
-    return all_is_well
+    return all_passed
 
 
 @functools.cache

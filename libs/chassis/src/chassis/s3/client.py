@@ -1,7 +1,7 @@
-"""S3 as servers really speak it: one way to make a client, and to read what they answer.
+"""S3 clients, and how the answers of servers are read.
 
-Servers and the proxies before them differ in what the protocol leaves open: the case of header names, the form of
-entity tags, which codes they refuse with. Whoever reads an answer does it here.
+Servers, and the proxies before them, differ in what the protocol leaves open: the case of header names, the form of
+entity tags, the codes of refusals. The differences are known in this module only.
 """
 
 from collections.abc import Mapping
@@ -26,10 +26,10 @@ ATTEMPTS = 3
 
 MISSING = {"NoSuchKey", "404", "NotFound"}
 CONDITION_FAILED = {"PreconditionFailed", "412"}
-# A condition that failed, or that could not be decided because somebody else writes at the same time.
+# A condition failed, or the server could not decide it because of another write at the same time.
 RACED = CONDITION_FAILED | {"ConditionalRequestConflict", "409"}
 DENIED = {"AccessDenied", "AllAccessDisabled", "403"}
-# An object that nobody but its owner can even look at: under a key of encryption that is theirs, or out of use.
+# The object is encrypted with a key that only its owner has, or that is disabled: nobody else can read its metadata.
 UNREADABLE = {
     "InvalidRequest",
     "KMS.DisabledException",
@@ -37,8 +37,8 @@ UNREADABLE = {
     "KMS.KMSInvalidStateException",
     "KMS.NotFoundException",
 }
-# Refusals of the credential, the clock, the region or the bucket itself: asking again does not help before somebody
-# has put that right. What each of them means is for operators.
+# Refusals for which the credential, the clock, the region or the bucket itself is to blame: retrying does not help
+# until an operator changes that. The texts are for operators.
 REFUSALS: Mapping[str, str] = {
     "InvalidAccessKeyId": "S3 does not know the access key id",
     "SignatureDoesNotMatch": "the secret access key is wrong",
@@ -58,17 +58,17 @@ REFUSALS: Mapping[str, str] = {
     "NotSignedUp": "the account is not signed up for S3",
     "UserSuspended": "the account is suspended at S3",
 }
-# Where S3 is asked about itself rather than an object. No image may have a key of this shape (the folder is that of a
-# thumb), and no square is of 0 pixels, so nothing of a user's or of ours can lie there.
+# The folder of the objects that are written to test the server. No image may have such a key, since it has the form of
+# a thumb's folder, and no thumb has 0 pixels: there are no objects of users or thumbs in it.
 OWN_FOLDER = "imghost/t0/"
 
-# A refused HEAD tells its status only; the code is in the body of a GET.
-_UNTOLD = {"400", "403", "BadRequest", "Forbidden"}
+# A refused HEAD has no body, so its status is all that botocore can give as code.
+_NO_CODE = {"400", "403", "BadRequest", "Forbidden"}
 
 
 @dataclass(frozen=True)
 class Access:
-    """Where S3 is, and who asks; without an endpoint it is AWS."""
+    """The address of an S3 server, AWS if there is no endpoint, and a credential for it."""
 
     endpoint_url: str | None
     region: str
@@ -94,7 +94,7 @@ class Access:
 
 @dataclass(frozen=True)
 class Found:
-    """An object as it lies there: METADATA with names in lower case, ETAG bare, empty where the server sends none."""
+    """What is known of an object. Names of `metadata` are in lower case; `etag` has no quotes, and may be empty."""
 
     metadata: Mapping[str, str]
     etag: str
@@ -135,37 +135,38 @@ def connect(
 
 
 def code_of(fault: ClientError) -> str:
-    """Give the code that S3 refused with; of a refused HEAD it is the status."""
+    """Return the code of a refusal; for a HEAD request it is the status."""
     return str(fault.response.get("Error", {}).get("Code", ""))
 
 
 def bare(etag: str) -> str:
-    """Give an entity tag without quotes or sign of weakness: servers send `"x"`, `W/"x"` and `x` for the same."""
+    """Return an entity tag without quotes and `W/`: servers send `"x"`, `W/"x"` and `x` for the same."""
     return etag.strip().removeprefix("W/").strip('"')
 
 
 def quoted(etag: str) -> str:
-    """Give an entity tag in the one form in which it is kept and compared."""
+    """Return an entity tag in quotes, the form in which it is stored and compared."""
     return f'"{bare(etag)}"'
 
 
 def etag_of(answer: "HeadObjectOutputTypeDef | GetObjectOutputTypeDef") -> str:
-    """Give the bare entity tag of ANSWER, empty where the server sends none, as a gateway on a file system may."""
-    # The stubs promise an entity tag, servers do not.
+    """Return the entity tag of `answer` without quotes; empty if there is none, as with some servers."""
+    # The type stubs say that there always is one.
     return bare(answer.get("ETag", ""))
 
 
 def look(client: "S3Client", bucket: str, key: str) -> Found | None:
-    """Look at the object at KEY, None if there is none; raises what botocore does, a refusal with its code.
+    """Return what is known of the object at `key`, None if there is none. Errors of botocore pass through.
 
-    An object that nobody but its owner can look at has no metadata, and no entity tag.
+    A refusal has its code, for which a GET follows where a HEAD was refused. An object that only its owner can read is
+    returned without metadata and entity tag.
     """
     try:
         return _found(client.head_object(Bucket=bucket, Key=key))
     except ClientError as fault:
         if code_of(fault) in MISSING:
             return None
-        if code_of(fault) not in _UNTOLD:
+        if code_of(fault) not in _NO_CODE:
             raise
     try:
         answer = client.get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
@@ -182,6 +183,6 @@ def look(client: "S3Client", bucket: str, key: str) -> Found | None:
 def _found(answer: "HeadObjectOutputTypeDef | GetObjectOutputTypeDef") -> Found:
     # Header names have no case: every server and proxy written in Go sends them capitalised.
     metadata = {name.lower(): value for name, value in answer["Metadata"].items()}
-    # Not every server sends a date either, whatever the stubs say.
-    told: Mapping[str, Any] = {**answer}
-    return Found(metadata, etag_of(answer), told.get("LastModified") or datetime.now(UTC))
+    # Not every server sends a date, whatever the type stubs say.
+    members: Mapping[str, Any] = {**answer}
+    return Found(metadata, etag_of(answer), members.get("LastModified") or datetime.now(UTC))

@@ -1,7 +1,7 @@
-"""Conditions of PUT and DELETE: whether the server behind a bucket keeps them is found out, never taken for granted.
+"""Conditional PUT and DELETE: each process finds out once per bucket which conditions the server honours.
 
-S3 promises `If-None-Match: *` and `If-Match`. Some servers ignore them without a word, some refuse them, some want the
-entity tag of `If-Match` without its quotes. So each process asks once per bucket, on an object of the service's own.
+S3 specifies `If-None-Match: *` and `If-Match`. Some servers ignore them silently, some refuse them, and some want the
+entity tag of `If-Match` without quotes. The probe tries them on an object that it writes for this purpose.
 """
 
 import math
@@ -27,8 +27,8 @@ Mode = Literal["auto", "always", "never"]
 
 _BODY = b"imghost asks here whether conditions are kept"
 _NO_ETAG = "0" * 32
-_MOMENTARY = {"RequestTimeout", "OperationAborted", "SlowDown"}
-_MOMENTARY_STATUSES = {
+_TRANSIENT_CODES = {"RequestTimeout", "OperationAborted", "SlowDown"}
+_TRANSIENT_STATUSES = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.CONFLICT,
     HTTPStatus.TOO_MANY_REQUESTS,
@@ -40,10 +40,10 @@ _MOMENTARY_STATUSES = {
 
 @dataclass(frozen=True)
 class Manners:
-    """Which conditions are kept: of a PUT over nothing, of a PUT over a known object, of a DELETE of a known object.
+    """Which conditions a server honours: for a PUT of a new key, a PUT over a known object, a DELETE of a known object.
 
-    QUOTED tells whether If-Match takes the entity tag in quotes, as the standard has it. Where a probe was refused none
-    is known to be kept, but none is known not to be: then they are SENT all the same, which does no harm.
+    `quoted` says whether `If-Match` takes the entity tag in quotes, as the standard demands. If the probe was refused
+    nothing is known: then conditions are `sent` all the same, since they do no harm, but not relied on.
     """
 
     creations: bool
@@ -53,20 +53,20 @@ class Manners:
     sent: bool = False
 
     def unkept(self) -> list[str]:
-        """Name the requests whose conditions are not known to be kept."""
+        """Return the names of the requests whose conditions are not known to be honoured."""
         named = {"creating": self.creations, "overwriting": self.overwrites, "deleting": self.deletions}
         return [name for name, kept in named.items() if not kept]
 
     def if_absent(self) -> dict[str, str]:
-        """Give the condition of a PUT over nothing, none where it is not to be sent."""
+        """Return the condition for a PUT of a new key, empty if none is to be sent."""
         return {"IfNoneMatch": "*"} if self.creations or self.sent else {}
 
     def if_unchanged(self, etag: str) -> dict[str, str]:
-        """Give the condition of a PUT over the object of ETAG, none where it is not to be sent or there is no ETAG."""
+        """Return the condition for a PUT over the object with `etag`; empty if none is to be sent, or no `etag`."""
         return {"IfMatch": self._form(etag)} if (self.overwrites or self.sent) and etag else {}
 
     def if_undeleted(self, etag: str) -> dict[str, str]:
-        """Give the condition of a DELETE of the object of ETAG, none where it is not to be sent or there is no ETAG."""
+        """Return the condition for a DELETE of the object with `etag`; empty if none is to be sent, or no `etag`."""
         return {"IfMatch": self._form(etag)} if (self.deletions or self.sent) and etag else {}
 
     def _form(self, etag: str) -> str:
@@ -76,65 +76,68 @@ class Manners:
 ALL = Manners(creations=True, overwrites=True, deletions=True)
 NONE = Manners(creations=False, overwrites=False, deletions=False)
 UNKNOWN = replace(NONE, sent=True)
-# What could not be found out is tried again after so long: rights are granted, and servers recover.
-UNKNOWN_FOR_S = 600.0
+# A probe that was refused is repeated after this time: a permission may be granted, or a server repaired.
+PROBE_AGAIN_S = 600.0
 
 
 @dataclass
 class Conditions:
-    """What CLIENT's servers do with conditions, by bucket. Safe to share between threads.
+    """What the servers of `client` do with conditions, by bucket. Threads may share it.
 
-    MODE "auto" uses those that a probe found kept, "always" all of them, "never" none, without a probe. TELL is called
-    with what a probe found, once per bucket unless a later one finds something else.
+    The mode "auto" uses the conditions that a probe found honoured, "always" all of them, and "never" none, without a
+    probe. `report` is called with what a probe found, once per bucket unless a later one finds something else.
     """
 
     client: "S3Client"
     mode: Mode
-    tell: Callable[[str, Manners], None]
+    report: Callable[[str, Manners], None]
     clock: Callable[[], float] = time.monotonic
     _known: dict[str, tuple[Manners, float]] = field(default_factory=dict, init=False)
-    _told: dict[str, Manners] = field(default_factory=dict, init=False)
+    _reported: dict[str, Manners] = field(default_factory=dict, init=False)
     _locks: dict[str, threading.Lock] = field(default_factory=dict, init=False)
 
     def of(self, bucket: str) -> Manners:
-        """Give the manners of BUCKET, which is asked the first time; raises what botocore does, of the moment only."""
+        """Return what the server of `bucket` does, by a probe at the first call.
+
+        Errors of botocore pass through if a retry may help; else nothing is known of the bucket for a while.
+        """
         if self.mode == "never":
             return NONE
-        # One lock per bucket: a server that does not answer must not hold up the others.
+        # One lock per bucket: a server that does not answer must not delay work on other buckets.
         with self._locks.setdefault(bucket, threading.Lock()):
             found, until = self._known.get(bucket, (None, 0.0))
             if found is None or self.clock() > until:
                 found = probe(self.client, bucket)
-                self._keep(bucket, found, UNKNOWN_FOR_S if found.sent else math.inf)
+                self._keep(bucket, found, PROBE_AGAIN_S if found.sent else math.inf)
             return replace(ALL, quoted=found.quoted) if self.mode == "always" else found
 
     def refused(self, bucket: str) -> None:
-        """Note that the server of BUCKET refuses conditions as such, which no probe could find out."""
+        """Record that the server of `bucket` refuses requests with conditions, though the probe did not show it."""
         self._keep(bucket, NONE, math.inf)
 
     def forget(self, bucket: str) -> None:
-        """Have BUCKET asked again: the server is another than it was."""
+        """Have `bucket` probed again: its server does not behave as it did."""
         self._known.pop(bucket, None)
 
     def _keep(self, bucket: str, found: Manners, for_s: float) -> None:
         self._known[bucket] = (found, self.clock() + for_s)
-        if self._told.get(bucket) != found:
-            self._told[bucket] = found
-            self.tell(bucket, found)
+        if self._reported.get(bucket) != found:
+            self._reported[bucket] = found
+            self.report(bucket, found)
 
 
 def is_refusal_of_condition(fault: ClientError) -> bool:
-    """Tell whether a server answered a request that had a condition in the way of those that take none."""
+    """Return True if a request with a condition was refused as servers do that do not support conditions."""
     status = fault.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    is_other = s3.code_of(fault) in s3.REFUSALS.keys() | _MOMENTARY
+    is_other = s3.code_of(fault) in s3.REFUSALS.keys() | _TRANSIENT_CODES
     return status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_IMPLEMENTED} and not is_other
 
 
 def probe(client: "S3Client", bucket: str) -> Manners:
-    """Find out which conditions BUCKET keeps, on an object that is made for this and deleted at the end.
+    """Find out which conditions the server of `bucket` honours, with an object that is written and deleted for it.
 
-    Where that object cannot be made nothing is known. Raises ClientError for refusals of the credential or the bucket,
-    and for what may pass (5xx, throttling), and BotoCoreError where S3 does not answer.
+    If that object cannot be written, nothing is known. Raise `ClientError` for refusals of the credential or the bucket
+    and for errors that may be over soon (5xx, throttling), and `BotoCoreError` if S3 does not answer.
     """
     key = f"{s3.OWN_FOLDER}{uuid.uuid4().hex}"
     put = partial(client.put_object, Bucket=bucket, Key=key, Body=_BODY)
@@ -160,7 +163,7 @@ class _Answer(Enum):
 
 
 def _deletes_on_condition(client: "S3Client", bucket: str, key: str, form: Callable[[str], str]) -> bool:
-    """Tell whether a DELETE is refused where the entity tag is another, and done where it is the object's."""
+    """Return True if a DELETE fails with a wrong entity tag, and succeeds with that of the object."""
     delete = partial(client.delete_object, Bucket=bucket, Key=key)
     if _ask(delete, IfMatch=form(_NO_ETAG)) is not _Answer.CONDITION_FAILED:
         return False
@@ -169,17 +172,17 @@ def _deletes_on_condition(client: "S3Client", bucket: str, key: str, form: Calla
 
 
 def _ask(request: Callable[..., Any], **condition: str) -> _Answer:
-    """Send REQUEST under CONDITION; raises what may pass by itself, or be put right."""
+    """Send `request` with `condition`. Let errors pass that may be over soon, or that an operator can remove."""
     try:
         request(**condition)
     except ClientError as fault:
         code, status = s3.code_of(fault), fault.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         if code in s3.CONDITION_FAILED:
             return _Answer.CONDITION_FAILED
-        if code in s3.REFUSALS or code in _MOMENTARY or status in _MOMENTARY_STATUSES:
+        if code in s3.REFUSALS or code in _TRANSIENT_CODES or status in _TRANSIENT_STATUSES:
             raise
-        # botocore has asked three times by now. A server that fails at each condition, and at no request without one,
-        # would else be probed for ever.
+        # With a condition, an error 500 counts as a refusal: botocore has tried three times by now, and a server that
+        # fails at each condition, but at no other request, would be probed again and again.
         if status == HTTPStatus.INTERNAL_SERVER_ERROR and not condition:
             raise
         return _Answer.REFUSED
@@ -187,7 +190,7 @@ def _ask(request: Callable[..., Any], **condition: str) -> _Answer:
 
 
 def _etag(client: "S3Client", bucket: str, key: str) -> str:
-    """Give the entity tag of the probe's object; empty where that cannot be had, by which no condition holds."""
+    """Return the entity tag of the probe's object; empty, with which no condition holds, if it cannot be read."""
     try:
         found = s3.look(client, bucket, key)
     except ClientError as fault:

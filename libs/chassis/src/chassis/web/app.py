@@ -1,4 +1,4 @@
-"""Flask applications of ours: request ids, problem documents, health, one access line a request, no surprises."""
+"""What all Flask applications of ours have: request ids, problem documents, health checks, one log line per request."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ def base_flask(
     app = Flask(name, static_folder=None)
     app.extensions["shown_path"] = shown_path
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.json.sort_keys = False  # type: ignore[attr-defined] # members come in the contract's order
+    app.json.sort_keys = False  # type: ignore[attr-defined] # keep the order of members
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False
     problems.install(app, {**COMMON_STATUSES, **statuses})
@@ -51,7 +51,7 @@ def base_flask(
 
 
 def trace(app: Flask) -> None:
-    """Give every request of APP its id, one line in the log and its place in the metrics."""
+    """Give every request of `app` an id, a line in the log and a sample in the metrics."""
 
     @app.before_request
     def begin() -> None:
@@ -62,10 +62,10 @@ def trace(app: Flask) -> None:
     def end(answer: Response) -> Response:
         answer.headers[request_ids.HEADER] = g.request_id
         if answer.status_code == HTTPStatus.NO_CONTENT:
-            answer.headers.pop("Content-Type", None)  # of what is not there; Flask says HTML
+            answer.headers.pop("Content-Type", None)  # Flask sets it even if there is no body
         took_s = time.monotonic() - g.began
         route = request.url_rule.rule if request.url_rule else "none"
-        # Clients invent methods, and each label of a metric is kept for ever.
+        # Clients may invent methods, and each new label of a metric takes memory until the process ends.
         method = request.method if request.url_rule else "other"
         REQUESTS.labels(method, route, answer.status_code).observe(took_s)
         if route not in {"/healthz", "/readyz"}:
@@ -76,7 +76,7 @@ def trace(app: Flask) -> None:
 
 
 def show_health(app: Flask, own: Checks, shared: Checks) -> None:
-    """Add /healthz and /readyz to APP."""
+    """Add /healthz and /readyz to `app`."""
 
     @app.get("/healthz", provide_automatic_options=False)
     def healthz() -> Response:

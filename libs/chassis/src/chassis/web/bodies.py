@@ -1,4 +1,4 @@
-"""Request bodies: JSON or a form, bounded, parsed once, held against a model; refused with the reason otherwise."""
+"""Request bodies: JSON or a form, parsed and validated against a model, or refused with the reason."""
 
 import json
 from typing import Any, NoReturn, TypeVar
@@ -16,7 +16,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class BodyError(Exception):
-    """A request body that cannot be read at all."""
+    """A request body that cannot be parsed."""
 
     code = "malformed-body"
 
@@ -32,10 +32,10 @@ class UnsupportedMediaTypeError(BodyError):
 
 
 def read(request: Request, model: type[Model]) -> Model:
-    """Parse the body of REQUEST and hold it against MODEL; a missing body is an empty one.
+    """Return the body of `request` as a `model`; without a body, a model without fields.
 
-    In a form every value is text; a field of MODEL that is not text tells by the context which texts it accepts.
-    Raises MalformedBodyError, UnsupportedMediaTypeError, or InvalidFieldsError that names every fault.
+    The values of a form are texts; see `validate` for fields of other types. Raise `MalformedBodyError`,
+    `UnsupportedMediaTypeError`, or `InvalidFieldsError`, which names every fault.
     """
     body = request.get_data(cache=False)
     if not body and not request.content_type:
@@ -52,9 +52,10 @@ def read(request: Request, model: type[Model]) -> Model:
 
 
 def validate(model: type[Model], fields: dict[str, Any], *, form: bool = False) -> Model:
-    """Hold FIELDS against MODEL; raise InvalidFieldsError with a JSON pointer for every fault.
+    """Return `fields` as a `model`. Raise `InvalidFieldsError` with a JSON pointer for every fault.
 
-    FORM is passed on as the validation context `{"form": …}`, for fields that a form can only give as text.
+    A field that is not a text can learn from the validation context, `{"form": True}`, that it comes from a form, and
+    accept certain texts then.
     """
     faults = [
         fault for name, value in fields.items() if isinstance(value, str) for fault in _faults_of_text(name, value)
@@ -77,7 +78,7 @@ def validate(model: type[Model], fields: dict[str, Any], *, form: bool = False) 
 
 
 def _faults_of_text(name: str, text: str) -> list[FieldFault]:
-    """Find what JSON lets through and no database takes: NUL, and surrogates without their pair."""
+    """Return the faults of a text that is valid in JSON, but that databases refuse: NUL, and lone surrogates."""
     if "\0" in text:
         return [FieldFault(pointer=_pointer(name), code="nul", detail="Must not contain NUL")]
     if not _is_unicode(text):
@@ -94,7 +95,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _pointer(name: str) -> str:
-    """Point to a member of an object (RFC 6901)."""
+    """Return the JSON pointer to a member of an object (RFC 6901)."""
     return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
@@ -110,7 +111,10 @@ def _from_json(body: bytes) -> dict[str, Any]:
 
     try:
         document = json.loads(body.decode(), object_pairs_hook=members, parse_constant=refuse_constant)
-    except (ValueError, RecursionError) as fault:  # ValueError: also broken UTF-8 and numbers of thousands of digits
+    except (
+        ValueError,
+        RecursionError,
+    ) as fault:  # ValueError: also invalid UTF-8, and numbers with thousands of digits
         raise MalformedBodyError(f"The body is not JSON: {_reason(fault)}.") from None
     if not isinstance(document, dict) or not all(map(_is_unicode, document)):
         raise MalformedBodyError("The body is not a JSON object.")

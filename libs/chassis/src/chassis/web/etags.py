@@ -1,4 +1,4 @@
-"""Entity tags: strong, made from the representation itself (RFC 9110, section 8.8.3)."""
+"""Entity tags: strong ones, computed from the representation itself (RFC 9110, section 8.8.3)."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from flask import Request, Response
 
 
 class StaleError(Exception):
-    """The client's If-Match names another state of the resource than the present one."""
+    """The `If-Match` of the client does not name the current state of the resource."""
 
     code = "stale"
 
@@ -18,25 +18,25 @@ class StaleError(Exception):
 
 
 def of(document: Mapping[str, Any], without: tuple[str, ...] = ()) -> str:
-    """Give the entity tag (without quotes) of DOCUMENT; members named in WITHOUT do not count."""
+    """Return the entity tag of `document`, without quotes, computed from all members except those in `without`."""
     counted = {name: value for name, value in document.items() if name not in without}
     return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def require_match(request: Request, etag: str) -> None:
-    """Raise StaleError if REQUEST has an If-Match that does not name ETAG.
+    """Raise `StaleError` if `request` has an `If-Match` that does not name `etag`.
 
-    By the weak comparison, though RFC 9110 (13.1.1) asks for the strong one: proxies that compress an answer put W/
-    before its tag, and the client has no other. The strong one protects from tags that stand for several states; ours
-    are hashes of the representation, so a weakened one still names a single state.
+    The comparison is weak, though RFC 9110 (13.1.1) demands a strong one: a proxy that compresses an answer puts `W/`
+    before its tag, and that is the only tag the client gets. The strong comparison is for tags that may stand for
+    several states. Ours are hashes of the representation, so that a weakened one still names a single state.
     """
     if "If-Match" in request.headers and not request.if_match.contains_weak(etag):
         raise StaleError
 
 
 def conditional(request: Request, answer: Response, etag: str) -> Response:
-    """Give ANSWER its ETAG; where REQUEST is a GET whose If-None-Match names it, turn the answer into a 304."""
-    # Not by make_conditional: at an If-Match that names another state it makes a 412 with the representation as body.
+    """Set the `etag` of `answer`; if `request` is a GET or HEAD whose `If-None-Match` names it, answer with 304."""
+    # Werkzeug's make_conditional would turn a stale If-Match into a 412 with the representation as its body.
     answer.set_etag(etag)
     if request.method in {"GET", "HEAD"} and request.if_none_match.contains_weak(etag):
         answer.status_code = 304

@@ -1,4 +1,4 @@
-"""Keyset paging: a page is what comes after a cursor; a cursor is opaque and good for the list that gave it only."""
+"""Keyset paging: a page holds the items after a cursor, which is opaque, and valid only for the list it comes from."""
 
 import base64
 import json
@@ -25,14 +25,14 @@ _ID = re.compile(r"[a-z0-9-]{1,36}")
 
 @dataclass(frozen=True)
 class Page(Generic[Place]):
-    """What part of a list is asked for: at most LIMIT items, those AFTER a place (None: from the start)."""
+    """The part of a list that is requested: at most `limit` items, those after a place (None: from the start)."""
 
     limit: int
     after: Place | None
 
 
 def moment_and_id(position: Position) -> Moment:
-    """Read the place in a list ordered by moment and id; raises ValueError."""
+    """Return the place in a list ordered by time and id. Raise `ValueError` if `position` is none."""
     moment, item_id = position
     place = datetime.fromisoformat(moment)
     if place.tzinfo is None or not _ID.fullmatch(item_id):
@@ -41,18 +41,18 @@ def moment_and_id(position: Position) -> Moment:
 
 
 def serial(position: Position) -> int:
-    """Read the place in a list ordered by a serial number; raises ValueError."""
+    """Return the place in a list ordered by a serial number. Raise `ValueError` if `position` is none."""
     (number,) = position
-    if not (number.isascii() and number.isdecimal() and len(number) <= 18):  # noqa: PLR2004 - fits 64 bits
+    if not (number.isascii() and number.isdecimal() and len(number) <= 18):  # noqa: PLR2004 - fits into 64 bits
         raise ValueError("not a place in such a list")
     return int(number)
 
 
 def requested(request: Request, scope: str, read: Callable[[Position], Place]) -> Page[Place]:
-    """Read `limit` and `cursor` of REQUEST; READ makes a place of a position, raising ValueError.
+    """Return the page that `limit` and `cursor` of `request` ask for; `read` turns a position into a place.
 
-    SCOPE names the list, so that a cursor from elsewhere is refused. Raises InvalidFieldsError: an unacceptable
-    limit or cursor is refused, never clamped.
+    `scope` names the list, so that a cursor of another list is refused. Raise `InvalidFieldsError` for an unacceptable
+    limit or cursor; a limit is never clamped.
     """
     faults = [
         FieldFault(parameter=name, code="given-twice", detail="Give it once.")
@@ -82,11 +82,11 @@ def newest_first(
     place_of: Callable[[Item], Moment],
     present: Callable[[Item], dict[str, Any]],
 ) -> Response:
-    """Answer the current request with the page that it asks for of a list ordered by moment and id, newest first.
+    """Answer the current request with the requested page of a list that is ordered by time and id, newest first.
 
-    `fetch` returns at most so many items, those after a place (None: from the start), and `place_of` the place of one.
-    `path` is that of the list at the gateway, for the link to the next page. Raise `InvalidFieldsError` as `requested`
-    does.
+    `fetch` is called with a limit and a place (None: the start), and returns the items after it; `place_of` returns the
+    place of an item. `path` is that of the list at the gateway, for the link to the next page. Raise
+    `InvalidFieldsError` as `requested` does.
     """
     page = requested(request, scope, moment_and_id)
 
@@ -103,7 +103,10 @@ def newest_first(
 def cut(
     items: Sequence[Item], page: Page[Place], position_of: Callable[[Item], Position]
 ) -> tuple[Sequence[Item], Position | None]:
-    """Cut ITEMS, fetched with one more than the limit, to PAGE; also give the position to go on from, if any."""
+    """Return the items of `page`, and the position where the next page begins, None if there is none.
+
+    `items` are one more than the limit of the page, if there are so many.
+    """
     if len(items) <= page.limit:
         return items, None
     shown = items[: page.limit]
@@ -111,7 +114,7 @@ def cut(
 
 
 def link_next(answer: Response, path: str, page: Page[Place], scope: str, following: Position | None) -> None:
-    """Add `Link: <PATH?…>; rel="next"` (RFC 8288) to ANSWER if the list goes on at FOLLOWING."""
+    """Add `Link: <path?…>; rel="next"` (RFC 8288) to `answer` unless `following`, the next position, is None."""
     if following is not None:
         query = urlencode({"limit": page.limit, "cursor": _encode(following, scope)})
         answer.headers["Link"] = f'<{path}?{query}>; rel="next"'

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): the one shape of every refusal, with a stable code that clients may switch on."""
+"""Problem documents (RFC 9457): the form of every error answer, with a stable code for clients."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -17,11 +17,11 @@ RETRY_AFTER_S = 2
 
 
 class FieldFault(dict[str, str]):
-    """One fault of a request: `pointer` (JSON pointer into the body) or `parameter` (query), `code`, `detail`."""
+    """One fault of a request: its `code`, `detail`, and `pointer` (JSON pointer into the body) or `parameter` (query)."""
 
 
 class InvalidFieldsError(Exception):
-    """Fields or query parameters that are missing, unknown, of a wrong type or out of range."""
+    """Fields of the body or query parameters are missing, unknown, of a wrong type or out of range."""
 
     code = "invalid-fields"
 
@@ -31,7 +31,10 @@ class InvalidFieldsError(Exception):
 
 
 def response(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
-    """Build the problem document of STATUS with the stable CODE, a DETAIL for people and extension MEMBERS."""
+    """Return an answer whose body is a problem document: `code` is for programs, `detail` for people.
+
+    `members` are added to the document.
+    """
     document = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,

@@ -16,15 +16,15 @@ from chassis.settings import WebSettings
 
 log = structlog.get_logger(__name__)
 
-# The gateway's pool notices a connection that was closed while it lay idle, but not one that is closed at the moment
-# of sending: the longer they are kept, the rarer that moment.
+# The gateway notices an idle connection that was closed, but not one that is closed just when it sends a request. The
+# longer connections are kept, the more seldom that happens.
 KEEPALIVE_S = 75
 GRACE_S = 20
 STUCK_WORKER_S = 60
 
 
 class _Logger(GunicornLogger):
-    """Gunicorn's messages go the way of all logs; its own access log is off, the applications write a better one."""
+    """Passes gunicorn's messages to our logs. Its access log is off, since the applications log each request."""
 
     def setup(self, cfg: Any) -> None:
         super().setup(cfg)
@@ -68,19 +68,19 @@ def serve(factory: str, settings: WebSettings, **options: Any) -> None:
         multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
     defaults: dict[str, Any] = {
-        # Gunicorn's own sockets leave it to the system whether those of IPv6 take IPv4 too.
+        # With sockets that gunicorn opens, it depends on the system whether those of IPv6 accept IPv4 too.
         "bind": f"fd://{listen(settings.listen_host, settings.listen_port).detach()}",
         "workers": settings.web_processes,
         "worker_class": "chassis.web.gunicorn_worker.Worker",
         "keepalive": KEEPALIVE_S,
         "graceful_timeout": GRACE_S,
         "timeout": STUCK_WORKER_S,
-        # The door bounds what a client sends; on its way through, each byte of it may become three.
+        # No limits: the gateway has them, and a byte of a client's may become three here, percent-encoded.
         "limit_request_line": 0,
         "limit_request_field_size": 0,
-        # No header says how a request is to be read. By default those from this machine do (SCRIPT_NAME, schemes).
+        # By default gunicorn lets headers from this machine change how a request is read (SCRIPT_NAME, the scheme).
         "forwarded_allow_ips": "",
-        "worker_tmp_dir": "/dev/shm",  # noqa: S108 - heartbeats on a disk would stall with it
+        "worker_tmp_dir": "/dev/shm",  # noqa: S108 - heartbeats must not wait for a disk
         "control_socket_disable": True,
         "logger_class": _Logger,
         "loglevel": "warning",
