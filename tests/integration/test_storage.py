@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 from chassis.broker import topology
 from chassis.broker.verdicts import TransientError
 from chassis.envelope import Event
-from chassis.s3.conditions import ALL, UNKNOWN, UNKNOWN_FOR_S, Conditions, Manners
+from chassis.s3.conditions import ALL, PROBE_AGAIN_S, UNKNOWN, Conditions, Manners
 from imaging.adapters.storage import S3Storage, connect
 from imaging.domain import Limits
 from imaging.errors import (
@@ -187,9 +187,9 @@ def test_conditions_that_could_not_be_found_out_are_asked_for_again_after_a_whil
         assert [conditions.of(BUCKET), conditions.of(BUCKET)] == [UNKNOWN, UNKNOWN]
         front.manner = None
         assert conditions.of(BUCKET) == UNKNOWN
-        time_s[0] += UNKNOWN_FOR_S + 1
+        time_s[0] += PROBE_AGAIN_S + 1
         assert conditions.of(BUCKET) == ALL
-        time_s[0] += UNKNOWN_FOR_S + 1
+        time_s[0] += PROBE_AGAIN_S + 1
         front.manner = "ignores-conditions"
         assert (conditions.of(BUCKET), told) == (ALL, [UNKNOWN, ALL])
 

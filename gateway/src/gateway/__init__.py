@@ -1,1 +1,1 @@
-"""The public door of imghost."""
+"""The gateway: the only public service of imghost."""

@@ -1,16 +1,16 @@
-"""API keys in paths and logs: only the id is ever shown or passed on, never the secret."""
+"""API keys in paths and logs: only the id is shown or passed on, never the secret."""
 
 import hashlib
 import re
 from urllib.parse import quote, unquote
 
 _KEY = re.compile(r"imgh_(?P<id>[a-z2-7]{16})_[A-Za-z0-9]+")
-# The part of a key that is secret, for logs, wherever it may have slipped in.
+# The secret part of a key, to be redacted wherever it may get into the logs.
 SECRET = re.compile(r"(?<=imgh_[a-z2-7]{16}_)[A-Za-z0-9]+")
 
 
 def name(text: str) -> dict[str, str]:
-    """Name an API key to auth: by id, and where TEXT is a whole key by its digest too, which reveals nothing."""
+    """Return the parameters that identify an API key to auth: its id, and for a whole key the digest instead of it."""
     match = _KEY.fullmatch(text)
     if match is None:
         return {"id": text}
@@ -18,6 +18,6 @@ def name(text: str) -> dict[str, str]:
 
 
 def hide(path: str) -> str:
-    """Replace every whole key in PATH by its id, also where it is percent-encoded, wholly or in part."""
+    """Return `path` with the id in place of each whole key, even of one that is percent-encoded or partly so."""
     decoded = unquote(path)
     return quote(_KEY.sub(lambda match: match["id"], decoded)) if _KEY.search(decoded) else path

@@ -15,7 +15,7 @@ LONGEST_HEADER = 8190
 
 @click.group(cls=Commands)
 def main() -> None:
-    """Run the public door of imghost."""
+    """Run the gateway, the only public service of imghost."""
 
 
 @main.command()

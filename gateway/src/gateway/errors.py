@@ -1,14 +1,14 @@
-"""What the gateway itself refuses, and with which status."""
+"""The requests that the gateway itself refuses, and with which HTTP status."""
 
 
 class GatewayError(Exception):
-    """A request that the gateway refuses before any service sees it."""
+    """The gateway refuses the request; no other service sees it."""
 
     code: str
 
 
 class MalformedPathError(GatewayError):
-    """A path whose percent-encoding does not decode to UTF-8 without NUL."""
+    """The percent-encoding of the path does not decode to UTF-8 without NUL."""
 
     code = "malformed-path"
 
@@ -17,7 +17,7 @@ class MalformedPathError(GatewayError):
 
 
 class BodyCutShortError(GatewayError):
-    """A body that ended before its announced length, or broke its chunking."""
+    """The body ended before its announced length, or its chunked encoding is broken."""
 
     code = "malformed-body"
 
@@ -26,7 +26,7 @@ class BodyCutShortError(GatewayError):
 
 
 class BodyTooSlowError(GatewayError):
-    """A body that did not arrive in time."""
+    """The body did not arrive in time."""
 
     code = "request-timeout"
 
@@ -35,7 +35,7 @@ class BodyTooSlowError(GatewayError):
 
 
 class BodyTooLargeError(GatewayError):
-    """A body over the limit."""
+    """The body is larger than the limit."""
 
     code = "body-too-large"
 

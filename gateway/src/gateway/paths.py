@@ -1,7 +1,7 @@
-"""Paths as they were sent: routed while still percent-encoded, then each parameter decoded exactly once.
+"""Paths: routed as they were sent, still percent-encoded; then each parameter is decoded exactly once.
 
-A WSGI server decodes the path before routing, which makes `/api%2Fi/a` a route and `%252F` in a key a slash two
-services later. Here Werkzeug routes the raw text, so that only what was meant as a separator is one.
+A WSGI server decodes the path before routing. Then `/api%2Fi/a` would be a route, and `%252F` in a key would be a slash
+two services later. Here Werkzeug routes the raw text, so that only a slash that was sent as a slash separates segments.
 """
 
 import re
@@ -22,50 +22,54 @@ _PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F))
 
 
 class SegmentConverter(BaseConverter):
-    """One raw segment of a path."""
+    """One segment of a raw path."""
 
     regex = "[^/]+"
 
 
 class KeyConverter(BaseConverter):
-    """An S3 key at the end of a path: everything that is left, slashes included."""
+    """An S3 key at the end of a raw path: the rest of it, slashes included."""
 
     regex = ".+"
     part_isolating = False
 
 
 class RawPaths:
-    """WSGI middleware that hands on the path as the client sent it, in ASCII, instead of a decoded one.
+    """WSGI middleware that replaces the decoded path by the raw one that the client sent.
 
-    PREFIX is that of the settings, which the path is freed of; TOLD gives the one that a trusted proxy tells of.
+    `prefix` is the configured path prefix, which is removed from the path. Without one, `forwarded_prefix` returns the
+    prefix that a trusted proxy names in a header, and has removed itself.
     """
 
     def __init__(
-        self, app: "WSGIApplication", prefix: str = "", told: "Callable[[WSGIEnvironment], str]" = lambda _: ""
+        self,
+        app: "WSGIApplication",
+        prefix: str = "",
+        forwarded_prefix: "Callable[[WSGIEnvironment], str]" = lambda _: "",
     ) -> None:
         self._app = app
         self._prefix = prefix
-        self._told = told
+        self._forwarded_prefix = forwarded_prefix
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        """Replace PATH_INFO by the raw path; a proxy's absolute form loses its scheme and host."""
+        """Set PATH_INFO to the raw path; of a whole URL, as proxies may send it, scheme and host are dropped."""
         path = _ABSOLUTE_FORM.sub("", environ["RAW_URI"], count=1).partition("?")[0]
-        path = prefixes.take_off(self._prefix, path) if self._prefix else path
-        prefixes.keep(environ, self._prefix or self._told(environ))
+        path = prefixes.remove(self._prefix, path) if self._prefix else path
+        prefixes.set_current(environ, self._prefix or self._forwarded_prefix(environ))
         environ["SCRIPT_NAME"] = ""
-        environ["HTTP_HOST"] = "gateway"  # what a client calls this host decides nothing, and builds nothing
-        if path.startswith("//"):  # Werkzeug would take both slashes for one
+        environ["HTTP_HOST"] = "gateway"  # the client's Host header has no effect, on routes or on links
+        if path.startswith("//"):  # Werkzeug would merge the two slashes
             path = "/%2F" + path[2:]
         environ["PATH_INFO"] = quote_from_bytes(path.encode("latin-1"), safe=_PRINTABLE) or "/"
         return self._app(environ, start_response)
 
 
 def decode(raw: str) -> str:
-    """Decode the percent-encoding of a path's parameter, once; raises MalformedPathError, for NUL as well."""
+    """Return a parameter of a raw path, decoded once. Raise `MalformedPathError` if it is not UTF-8, or has NUL."""
     try:
         text = unquote_to_bytes(raw).decode()
     except UnicodeDecodeError:
         raise MalformedPathError from None
-    if "\0" in text:  # no name has one, and PostgreSQL would raise
+    if "\0" in text:  # no name contains it, and PostgreSQL would raise an error
         raise MalformedPathError
     return text

@@ -1,11 +1,11 @@
-"""The path that the gateway is served under, as `/pics` where it is `https://host/pics/api/…`.
+"""The path prefix under which a proxy serves the gateway, such as `/pics` in `https://host/pics/api/…`.
 
-A proxy before the gateway may take the prefix of the settings off a request's path or leave it on: it is taken off if
-it is there. A prefix that only a header tells of is not, since proxies that tell it have taken it off: a client that
-smuggled the header past one would have paths of its own choice routed.
+A configured prefix is removed from the path of a request if the proxy has left it there. A prefix from the header
+`X-Forwarded-Prefix` is never removed: proxies that send the header have removed it, and a client that smuggled the
+header in could otherwise choose which part of the path is routed.
 
-The services know nothing of it, so that an entity tag, which they make, is the same by whichever way it was read: the
-prefix is put before every `uri`, `Location`, `Link` and `instance` on the way out.
+The services do not know the prefix, so that the entity tags, which they compute, do not depend on it. The gateway puts
+it before every `uri`, `Location`, `Link` and `instance` of an answer.
 """
 
 import json
@@ -24,7 +24,7 @@ _LONGEST = 200
 
 
 def check(prefix: str) -> str:
-    """Give PREFIX back; raises ValueError unless it is an absolute path that could stand before ours."""
+    """Return `prefix` if it is an absolute path that can stand before our paths; else raise `ValueError`."""
     segments = prefix.split("/")[1:]
     if not _PREFIX.fullmatch(prefix) or len(prefix) > _LONGEST or {".", ".."} & set(segments):
         raise ValueError(
@@ -36,43 +36,43 @@ def check(prefix: str) -> str:
 
 
 def forwarded(header: str) -> str:
-    """Give the prefix that the nearest proxy names in X-Forwarded-Prefix; none if that is no prefix."""
+    """Return the prefix that the nearest proxy names in an X-Forwarded-Prefix header, empty if it is invalid."""
     try:
         return check(header.rpartition(",")[2].strip().rstrip("/"))
     except ValueError:
         return ""
 
 
-def keep(environ: "WSGIEnvironment", prefix: str) -> None:
-    """Keep PREFIX for what is answered to ENVIRON."""
+def set_current(environ: "WSGIEnvironment", prefix: str) -> None:
+    """Set the prefix for the answer to the request of `environ`."""
     environ[_ENVIRON] = prefix
 
 
-def take_off(prefix: str, path: str) -> str:
-    """Give PATH without PREFIX, which it may have lost already."""
+def remove(prefix: str, path: str) -> str:
+    """Return `path` without `prefix`, if it begins with it."""
     return path.removeprefix(prefix) if path.startswith(f"{prefix}/") else path
 
 
 def current() -> str:
-    """Give the prefix of the request that is being answered; empty where there is none."""
+    """Return the prefix of the current request, empty if there is none."""
     return str(request.environ.get(_ENVIRON, "")) if has_request_context() else ""
 
 
-def put_on_body(body: bytes) -> bytes:
-    """Put the current prefix before each `uri` in a JSON document of a service."""
+def add_to_body(body: bytes) -> bytes:
+    """Return the JSON document of a service with the current prefix before each `uri`."""
     prefix = current()
     if not prefix or not body:
         return body
 
-    def put_on(members: dict[str, Any]) -> dict[str, Any]:
+    def add_to_members(members: dict[str, Any]) -> dict[str, Any]:
         return {**members, "uri": prefix + members["uri"]} if "uri" in members else members
 
-    document = json.loads(body, object_hook=put_on)
+    document = json.loads(body, object_hook=add_to_members)
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def put_on_header(name: str, value: str) -> str:
-    """Put the current prefix before the path in a header of a service, where NAME is one that holds a path."""
+def add_to_header(name: str, value: str) -> str:
+    """Return the value of a service's header `name`, with the current prefix before the path that it may contain."""
     match name:
         case "Location":
             return current() + value

@@ -1,4 +1,4 @@
-"""Calls to the services behind: bounded in time, never redirected, repeated only where that is harmless."""
+"""Calls to auth and catalog: with timeouts, without redirects, retried only where that is harmless."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ _POOL = 200
 
 
 def _retry(methods: Collection[str] | None) -> Retry:
-    """Try once more: for every method where no connection was made, for METHODS (None: all) after that too.
+    """Return the policy: retry once if there was no connection; for `methods` (None: all) also if it was lost later.
 
-    An answer is an answer: urllib3 would repeat a 429 or 503 that has a Retry-After, and then raise.
+    An answer is never retried: urllib3 would repeat a 429 or 503 that has a Retry-After, and then raise an error.
     """
     return Retry(
         total=1, backoff_factor=0.1, status=0, redirect=0, respect_retry_after_header=False, allowed_methods=methods
@@ -30,7 +30,7 @@ def _retry(methods: Collection[str] | None) -> Retry:
 
 @dataclass(frozen=True)
 class Answer:
-    """A service's answer, read to its end."""
+    """The complete answer of a service."""
 
     status: int
     headers: Mapping[str, str]
@@ -38,20 +38,20 @@ class Answer:
 
 
 class Services:
-    """The services behind the gateway, over connections that are kept."""
+    """The services behind the gateway, called over persistent connections."""
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._bases: dict[Service, str] = {"auth": settings.auth_url, "catalog": settings.catalog_url}
         self._timeout_s = (settings.connect_timeout_s, settings.read_timeout_s)
         self._session = requests.Session()
-        # A .netrc or a proxy in the environment must not replace the caller's credentials or see them.
+        # Credentials from a .netrc must not replace those of the caller, nor may a proxy from the environment see them.
         self._session.trust_env = False
         self._session.headers.clear()
-        # Only what reads is repeated: a DELETE whose answer was lost would come back as a 404.
+        # Only reading is retried: a DELETE whose answer was lost would be answered with 404 the second time.
         adapter = HTTPAdapter(pool_maxsize=_POOL, max_retries=_retry({"GET"}))
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
-        # Asking for a token changes nothing, so it may always be repeated.
+        # Getting a token changes nothing, so it may always be retried.
         self._session.mount(f"{settings.auth_url}/tokens", HTTPAdapter(pool_maxsize=_POOL, max_retries=_retry(None)))
 
     def call(  # noqa: PLR0913 - the parts of one request
@@ -64,7 +64,7 @@ class Services:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Answer:
-        """Call TARGET of SERVICE; raises DependencyDownError where it does not answer, or not in JSON."""
+        """Return the answer of `service` at the path `target`. Raise `DependencyDownError` without one in JSON."""
         try:
             answer = self._session.request(
                 method,
@@ -84,5 +84,5 @@ class Services:
         return Answer(answer.status_code, answer.headers, answer.content)
 
     def answers(self, service: Service) -> bool:
-        """Tell whether SERVICE is there, for the body of /readyz."""
+        """Return True if `service` answers."""
         return self.call(service, "GET", "/healthz").status == HTTPStatus.OK

@@ -11,7 +11,7 @@ from gateway import prefixes
 
 
 class GatewaySettings(WebSettings):
-    """What `gateway serve` reads from the environment."""
+    """The settings of `gateway serve`."""
 
     model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True, env_ignore_empty=True)
 

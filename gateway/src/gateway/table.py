@@ -1,4 +1,4 @@
-"""The route table: every path of the contract, who answers it, and under which name there. There is no catch-all."""
+"""The route table: every public path, the service that answers it, and its path there. Nothing else is forwarded."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,10 +11,11 @@ Service = Literal["auth", "catalog"]
 
 @dataclass(frozen=True)
 class Route:
-    """A path at the gateway (RULE, parameters in Werkzeug's notation) and what it is at SERVICE (TARGET).
+    """A path at the gateway (`rule`, in Werkzeug's notation) and the path at `service` that answers it (`target`).
 
-    Parameters become query parameters there, so that nothing of a client's can change which route is called. NAME
-    makes them of the decoded ones. QUERY names those that the client's own query may have beside those of paging.
+    The parameters of the path become query parameters there, so that no client can choose which route of a service is
+    called; `name` makes the ones from the other. `query` lists the query parameters, beside those for paging, that are
+    forwarded.
     """
 
     rule: str

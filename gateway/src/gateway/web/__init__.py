@@ -1,1 +1,1 @@
-"""The public door."""
+"""The HTTP interface of the gateway."""

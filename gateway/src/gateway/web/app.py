@@ -1,4 +1,4 @@
-"""The Flask application of the gateway: the route table, and nothing that is not in it."""
+"""The Flask application of the gateway: the routes of the table, and the API's documentation."""
 
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def make_flask(settings: GatewaySettings) -> Flask:
-    """Make the public door that SETTINGS describe."""
+    """Return the gateway that `settings` describe."""
     services = Services(settings)
     shared = {"auth": lambda: services.answers("auth"), "catalog": lambda: services.answers("catalog")}
     flask = web.base_flask("gateway", STATUSES, {}, shared, shown_path=_shown_path)
@@ -32,13 +32,13 @@ def make_flask(settings: GatewaySettings) -> Flask:
         if route.public:
             flask.add_url_rule(route.rule, f"{route.rule} preflight", public.preflight, methods=["OPTIONS"])
     flask.register_blueprint(docs.documentation(settings.public_max_age_s))
-    is_told_prefix = settings.path_prefix is None and settings.trusted_proxies > 0
-    public.install(flask, settings.public_max_age_s, varies=[prefixes.HEADER] if is_told_prefix else [])
+    may_be_forwarded = settings.path_prefix is None and settings.trusted_proxies > 0
+    public.install(flask, settings.public_max_age_s, varies=[prefixes.HEADER] if may_be_forwarded else [])
 
-    def told(environ: "WSGIEnvironment") -> str:
-        return prefixes.forwarded(environ.get("HTTP_X_FORWARDED_PREFIX", "")) if is_told_prefix else ""
+    def forwarded_prefix(environ: "WSGIEnvironment") -> str:
+        return prefixes.forwarded(environ.get("HTTP_X_FORWARDED_PREFIX", "")) if may_be_forwarded else ""
 
-    flask.wsgi_app = RawPaths(flask.wsgi_app, settings.path_prefix or "", told)  # type: ignore[method-assign]
+    flask.wsgi_app = RawPaths(flask.wsgi_app, settings.path_prefix or "", forwarded_prefix)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         flask.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             flask.wsgi_app, x_for=settings.trusted_proxies, x_proto=0, x_host=0, x_port=0, x_prefix=0

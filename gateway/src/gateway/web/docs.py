@@ -1,4 +1,4 @@
-"""The OpenAPI document and a page that shows it: read once at start, served from memory, nothing from elsewhere."""
+"""The OpenAPI document and a page that shows it, read at start and served from memory; the page loads nothing else."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from chassis.web import etags
 from gateway import prefixes
 from gateway.web.public import preflight
 
-# data: is for the page's icons, which lie in its style sheet.
+# `data:` is for the icons in the style sheet of Swagger UI.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -30,20 +30,20 @@ OWN_ASSETS = {"docs.css": "text/css; charset=utf-8", "docs.js": "text/javascript
 
 @dataclass(frozen=True)
 class StaticAnswer:
-    """A body that never changes while the process lives."""
+    """An answer that does not change while the process runs."""
 
     body: bytes
     content_type: str
     headers: dict[str, str]
 
     def present(self) -> Response:
-        """Answer the current request with the body, or with 304 if the client has it."""
+        """Return it for the current request, or a 304 if the client has it."""
         response = Response(self.body, content_type=self.content_type, headers=self.headers)
         return etags.conditional(request, response, hashlib.sha256(self.body).hexdigest()[:32])
 
 
 def document() -> dict[str, Any]:
-    """Read the OpenAPI document; each operation gets the parameters of its path, which Swagger UI would not show."""
+    """Return the OpenAPI document. Parameters of a path are moved into its operations, where Swagger UI shows them."""
     text = files("gateway").joinpath("openapi.yaml").read_text(encoding="utf-8")
     parsed: dict[str, Any] = yaml.safe_load(text)
     for path in parsed["paths"].values():
@@ -54,7 +54,7 @@ def document() -> dict[str, Any]:
 
 
 def documentation(max_age_s: int) -> Blueprint:
-    """Make the routes of the document and its page; caches may keep what they serve for `max_age_s` seconds."""
+    """Return the routes of the document and its page, which caches may keep for `max_age_s` seconds."""
     routes = Blueprint("documentation", __name__)
     caching = {"Cache-Control": f"public, max-age={max_age_s}"}
     own, shipped = files("gateway").joinpath("page"), files("flask_swagger_ui").joinpath("dist")

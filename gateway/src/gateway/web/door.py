@@ -1,4 +1,7 @@
-"""The worker class of the public door: greenlets, so that slow clients hold nobody up; refusals as problems."""
+"""The gunicorn worker of the gateway: greenlets, so that slow clients do not block others, and problem documents.
+
+Gunicorn answers a request that it cannot parse with an HTML page; the documented API promises a problem document.
+"""
 
 import json
 import uuid
@@ -24,18 +27,18 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
     errors.ParseException: HTTPStatus.BAD_REQUEST,
 }
 
-
-# Of all headers together: the services behind get some of them joined, and are not asked to bear more.
+# Of all headers together; gunicorn limits each of them only. It bounds what the services get, too, some of it joined.
 LONGEST_HEADERS = 16 * 1024
 
 
 class DoorWorker(GeventWorker):
-    """Answers what is not HTTP, or too long to be read, with a problem document instead of a page."""
+    """Answers a request that is not HTTP, or whose headers are too long, with a problem document."""
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
-        """Answer a request, unless its headers are too long; read a little of a body that was not read.
+        """Answer a request, unless its headers are too long; then read a little of the body if nobody has read it.
 
-        So the client sees the answer; gunicorn itself would read all of it, whatever its length and however slowly.
+        A client that is still sending sees the answer only if somebody reads on. Gunicorn itself would read the whole
+        body, however long it is and however slowly it comes.
         """
         if sum(len(name) + len(value) for name, value in req.headers) > LONGEST_HEADERS:
             raise errors.LimitRequestHeaders("limit request headers size")
@@ -45,19 +48,19 @@ class DoorWorker(GeventWorker):
         return goes_on
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:  # noqa: ARG002 - gunicorn's
-        """Refuse a request that never reached the application, and end the connection."""
+        """Answer a request that never reached the application with a problem document, and end the connection."""
         kinds = (STATUSES[kind] for kind in type(exc).__mro__ if kind in STATUSES)
         status = next(kinds, HTTPStatus.INTERNAL_SERVER_ERROR)
         if status is HTTPStatus.INTERNAL_SERVER_ERROR:
             self.log.error("request failed outside of the application", exc_info=exc)
         code = status.phrase.lower().replace(" ", "-").replace("request-uri", "uri")
-        request_id = str(uuid.uuid4())  # the client's own was not read
+        request_id = str(uuid.uuid4())  # the client's id was not parsed
         document = {
             "type": "about:blank",
             "title": status.phrase,
             "status": status.value,
             "detail": status.description or "The request cannot be read.",
-            "instance": "/",  # nor was its path
+            "instance": "/",  # nor was the path
             "code": "malformed-request" if status is HTTPStatus.BAD_REQUEST else code,
             "request_id": request_id,
         }
@@ -74,7 +77,7 @@ class DoorWorker(GeventWorker):
 
 
 def _drained(body: Any) -> bool:
-    """Read what is left of BODY, within bounds; tell whether that was all."""
+    """Read the rest of `body`, up to a size and for a time; return True if that was all of it."""
     left = MAX_DRAINED_BYTES
     try:
         with gevent.Timeout(DRAIN_TIMEOUT_S, False):

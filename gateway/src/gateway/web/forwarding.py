@@ -1,4 +1,4 @@
-"""Forwarding: who is it, what is meant, ask the service, hand its answer on."""
+"""Forwarding: authenticate the client, read the request, call the service, and return its answer."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -16,10 +16,10 @@ from gateway.table import Route
 from gateway.web import request_bodies
 
 PAGING = ("limit", "cursor")
-SENT = ("Content-Type", "If-Match", "If-None-Match")
-RETURNED = ("Content-Type", "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate")
+SENT_HEADERS = ("Content-Type", "If-Match", "If-None-Match")
+RETURNED_HEADERS = ("Content-Type", "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate")
 
-# The code of a service's 401 for a user who was deleted since their token was signed: the one that is the client's.
+# A service's 401 for a user who was deleted after the token was signed: the only 401 of a service for the client.
 USER_IS_GONE = "unauthorized"
 
 log = structlog.get_logger(__name__)
@@ -28,11 +28,14 @@ View = Callable[..., Response]
 
 
 def view_of(route: Route, services: Services, settings: GatewaySettings) -> View:
-    """Make the view that forwards ROUTE. Credentials come first, then the body, then what only the service knows."""
+    """Return the view that forwards `route`.
+
+    Errors are reported in this order: credentials, body, parameters, and then whatever the service finds.
+    """
 
     def view(**raw: str) -> Response:
-        # Stripped, since requests refuses to send a value that begins with one of Unicode's spaces.
-        headers = {name: request.headers[name].strip() for name in SENT if name in request.headers}
+        # Stripped, since the library requests refuses to send a value that begins with a Unicode space.
+        headers = {name: request.headers[name].strip() for name in SENT_HEADERS if name in request.headers}
         headers[request_ids.HEADER] = request_ids.current()
         headers["X-Source"] = request.remote_addr or ""
         if not route.public:
@@ -47,7 +50,7 @@ def view_of(route: Route, services: Services, settings: GatewaySettings) -> View
         method = "GET" if request.method == "HEAD" else request.method
         answer = services.call(route.service, method, route.target, parameters=parameters, headers=headers, body=body)
         if answer.status == HTTPStatus.UNAUTHORIZED and json.loads(answer.body).get("code") != USER_IS_GONE:
-            # The client's credentials are good. The services disagree about the key of tokens, or about the time.
+            # The client's credentials are valid. The services have different token keys, or their clocks differ.
             log.error("service refuses the token that auth has just signed", called=route.service)
             raise DependencyDownError(f"{route.service} service")
         return _relay(answer)
@@ -56,7 +59,7 @@ def view_of(route: Route, services: Services, settings: GatewaySettings) -> View
 
 
 def _authenticate(route: Route, services: Services) -> str | Response:
-    """Exchange the client's credentials for a token for the route's service, or give auth's refusal."""
+    """Return a token for the route's service in exchange for the client's credentials, or auth's refusal."""
     asked = {
         "authorization": request.headers.get("Authorization"),
         "source": request.remote_addr or "",
@@ -78,14 +81,14 @@ def _authenticate(route: Route, services: Services) -> str | Response:
 def _relay(answer: Answer) -> Response:
     body = answer.body
     if answer.headers.get("Content-Type", "").startswith(problems.CONTENT_TYPE):
-        # The service saw its own path; the client asked for another.
+        # The service has put in its own path; the client needs that of its request.
         instance = prefixes.current() + api_keys.hide(request.path)
         body = json.dumps({**json.loads(body), "instance": instance}).encode()
     else:
-        body = prefixes.put_on_body(body)
+        body = prefixes.add_to_body(body)
     relayed = Response(body, answer.status)
     del relayed.headers["Content-Type"]
-    for name in RETURNED:
+    for name in RETURNED_HEADERS:
         if name in answer.headers:
-            relayed.headers[name] = prefixes.put_on_header(name, answer.headers[name])
+            relayed.headers[name] = prefixes.add_to_header(name, answer.headers[name])
     return relayed

@@ -1,4 +1,4 @@
-"""What browsers and caches are told: public answers may be read by any page and kept for a while, others by nobody."""
+"""CORS and caching: any web page may read public answers, and caches may keep them for a while; no others."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,13 @@ METHODS = "GET, HEAD, OPTIONS"
 
 
 def install(app: Flask, max_age_s: int, varies: Sequence[str] = ()) -> None:
-    """Add CORS and Cache-Control headers to every answer of APP, to refusals too.
+    """Add CORS and Cache-Control headers to every answer of `app`, to problem documents too.
 
-    VARIES names the headers of requests that answers depend on: no cache may take one's answer for another's.
+    `varies` names request headers that answers depend on, so that caches keep the answers apart.
     """
 
     @app.after_request
-    def tell(answer: Response) -> Response:
+    def add_headers(answer: Response) -> Response:
         public = request.path.startswith(PUBLIC_PREFIXES)
         if public:
             answer.headers["Access-Control-Allow-Origin"] = "*"
@@ -28,7 +28,7 @@ def install(app: Flask, max_age_s: int, varies: Sequence[str] = ()) -> None:
 
 
 def preflight(**_raw: str) -> Response:
-    """Answer OPTIONS of a public resource."""
+    """Answer an OPTIONS request for a public resource."""
     answer = Response(status=204)
     answer.headers["Allow"] = METHODS
     answer.headers["Access-Control-Allow-Methods"] = METHODS

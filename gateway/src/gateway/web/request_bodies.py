@@ -1,4 +1,4 @@
-"""Request bodies at the public door: counted while they are read, and not waited for longer than a while."""
+"""Request bodies: read by the gateway as a whole, up to a size and for a time, before a service is called."""
 
 import gevent
 from flask import Request
@@ -9,9 +9,9 @@ from gateway.errors import BodyCutShortError, BodyTooLargeError, BodyTooSlowErro
 
 
 def read(request: Request, timeout_s: float) -> bytes:
-    """Read the body of REQUEST; raises BodyTooLargeError, BodyTooSlowError or BodyCutShortError.
+    """Return the body of `request`. Raise `BodyTooLargeError`, `BodyTooSlowError` or `BodyCutShortError`.
 
-    The stream is read below Flask: with a limit set, Flask cuts a chunked body and goes on as if it were whole.
+    It is read from the WSGI server's stream: Flask, with its limit, would cut a chunked body and treat it as whole.
     """
     announced = request.content_length
     if announced is not None and announced > MAX_BODY_BYTES:

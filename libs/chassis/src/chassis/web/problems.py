@@ -17,7 +17,7 @@ RETRY_AFTER_S = 2
 
 
 class FieldFault(dict[str, str]):
-    """One fault of a request: its `code`, `detail`, and `pointer` (JSON pointer into the body) or `parameter` (query)."""
+    """One fault of a request: `code`, `detail`, and `pointer` (JSON pointer into the body) or `parameter` (query)."""
 
 
 class InvalidFieldsError(Exception):
