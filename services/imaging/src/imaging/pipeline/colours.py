@@ -49,7 +49,7 @@ def _seed(points: Floats, weights: Floats) -> Floats:
     chosen = [points[np.argmin(distance_to(np.average(points, axis=0, weights=weights)))]]
     distance = distance_to(chosen[0])
     spread = np.sqrt(weights)
-    while len(chosen) < MOST and distance.max() > _SAME**2:
+    while len(chosen) < MOST and np.max(distance) > _SAME**2:
         chosen.append(points[np.argmax(distance * spread)])
         distance = np.minimum(distance, distance_to(chosen[-1]))
     return np.array(chosen)
