@@ -3,6 +3,7 @@
 import http.client
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -32,6 +33,25 @@ settings = WebSettings(
 )
 serve("__main__:make", settings, worker_class=worker)
 """
+
+NEW_NETWORK = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
+
+
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+def can_make_networks() -> bool:
+    return subprocess.run([*NEW_NETWORK, "true"], check=False, capture_output=True).returncode == 0
+
+
+# Containers have neither by default.
+needs_ipv6 = pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback address")
+needs_networks = pytest.mark.skipif(not can_make_networks(), reason="no network namespace can be made here")
 
 
 def status(address: str, port: int) -> int:
@@ -63,10 +83,10 @@ def serving(host: str, worker: str, folder: Path) -> Iterator[tuple[int, int]]:
 @pytest.mark.parametrize(
     ("host", "reached"),
     [
-        ("::", ["127.0.0.1", "::1"]),
-        ("[::]", ["127.0.0.1", "::1"]),
-        ("::1", ["::1"]),
-        ("[::1]", ["::1"]),
+        pytest.param("::", ["127.0.0.1", "::1"], marks=needs_ipv6),
+        pytest.param("[::]", ["127.0.0.1", "::1"], marks=needs_ipv6),
+        pytest.param("::1", ["::1"], marks=needs_ipv6),
+        pytest.param("[::1]", ["::1"], marks=needs_ipv6),
         ("127.0.0.1", ["127.0.0.1"]),
         ("localhost", ["127.0.0.1"]),
     ],
@@ -82,6 +102,8 @@ def test_http_and_operations_port_answer_at_every_spelling_of_an_address(
             assert [status("127.0.0.1", port) for port in ports] == [0, 0]
 
 
+@needs_ipv6
+@needs_networks
 def test_all_addresses_are_of_both_families_whatever_the_systems_default_is() -> None:
     """In a network of its own, whose sockets of IPv6 take no IPv4 by default."""
     program = (
@@ -90,8 +112,7 @@ def test_all_addresses_are_of_both_families_whatever_the_systems_default_is() ->
         "listening = listen('::', 8000);"
         "print(listening.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY))"
     )
-    words = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"])]
-    done = subprocess.run([*words, sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    done = subprocess.run([*NEW_NETWORK, sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout == "0\n"
 
 
@@ -113,6 +134,7 @@ def test_address_that_cannot_be_had_is_one_sentence(host: str, sentence: str) ->
     assert "\n" not in str(ended.value.code)
 
 
+@needs_ipv6
 def test_port_in_use_is_one_sentence() -> None:
     with ExitStack() as open_until_the_end:
         taken = open_until_the_end.enter_context(listening.listen("::1", 0))

@@ -52,6 +52,7 @@ def failure_of(check: Callable[[], object]) -> RunFailed:
 
 
 def guard_of(home: Home, children: list[Process]) -> int:
+    wait_until(lambda: len(leftovers.find(home)) > len(children))
     (guard,) = [pid for pid in leftovers.find(home) if pid not in [child.pid for child in children]]
     return guard
 
@@ -59,7 +60,7 @@ def guard_of(home: Home, children: list[Process]) -> int:
 def test_children_run_until_the_stack_is_stopped(home: Home, stack: Stack) -> None:
     stack.start(toys(home, one=STEADY, two=STEADY))
     stack.check()
-    assert len(leftovers.find(home)) == 3
+    wait_until(lambda: len(leftovers.find(home)) == 3)
 
     stack.stop()
 
