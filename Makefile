@@ -1,4 +1,4 @@
-# Every way into this repository. `make` alone lists them.
+# The commands of this repository. `make` alone lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
@@ -11,7 +11,7 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
-run: $(VENV)/run.stamp  ## run everything here as plain processes; Ctrl-C ends it (PORT, S3_PORT, AMQP_PORT, AMQP_URL, S3_BUCKET)
+run: $(VENV)/run.stamp  ## run everything as plain processes; Ctrl-C ends it (PORT, S3_PORT, AMQP_PORT, AMQP_URL, S3_BUCKET)
 	@PYTHONPATH=embedded/src exec $(BIN)/python -m embedded --end-with-parent
 
 # --- what every change must pass -------------------------------------------------------------------------------------
@@ -19,17 +19,17 @@ run: $(VENV)/run.stamp  ## run everything here as plain processes; Ctrl-C ends i
 .PHONY: test lint format
 TYPED := libs/chassis/src services/auth/src services/catalog/src services/imaging/src gateway/src embedded/src \
 	tests tools containers benchmarks
-test: lint  ## everything: style, types, directions of imports, then all tests; needs a container engine for all of them
+test: lint  ## lint, then all tests, some of which need a container engine; PYTEST=tests/unit for the quick ones
 	$(BIN)/pytest $(PYTEST)
 
-lint: $(VENV)/dev.stamp  ## style, types, and which way imports run
+lint: $(VENV)/dev.stamp  ## check style, types, and the directions of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports
 	$(BIN)/python tools/settings_tables.py --check
 
-format: $(VENV)/dev.stamp  ## bring the code into the one style, and the README's tables of settings up to date
+format: $(VENV)/dev.stamp  ## format the code, and update the README's tables of settings
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/python tools/settings_tables.py
@@ -38,33 +38,45 @@ format: $(VENV)/dev.stamp  ## bring the code into the one style, and the README'
 migration: $(VENV)/dev.stamp  ## write the migration to a service's changed tables (SERVICE=catalog NAME=what_it_does)
 	@$(BIN)/python tools/migration.py $(SERVICE) $(NAME)
 
+.PHONY: hooks
+hooks: $(VENV)/dev.stamp  ## have git run lint at each commit, and check its subject
+	$(BIN)/pre-commit install
+
+.PHONY: try-fresh
+try-fresh: engine  ## try the README's commands in bare containers of Debian 12 and 13 (SUITES='bookworm trixie')
+	@tools/try-fresh.sh $(SUITES)
+
 .PHONY: faults
-faults: $(VENV)/dev.stamp  ## break the compose stack under load in every way, half an hour (FAULTS=name,…, SEED=)
+faults: $(VENV)/dev.stamp  ## break the compose stack under load in every way; half an hour (FAULTS=name,…, SEED=)
 	FAULTS=$${FAULTS:-all} IMGHOST_REQUIRE_ENGINE=1 $(BIN)/pytest tests/faults $(PYTEST)
 
 .PHONY: mutants
-mutants: $(VENV)/dev.stamp  ## put defects in on purpose, one at a time, and see the tests catch each (MUTANTS=name,…)
+mutants: $(VENV)/dev.stamp  ## put defects into the code, one at a time; the tests must catch each (MUTANTS=name,…)
 	@PYTHONPATH=tests $(BIN)/python -m mutants
 
 .PHONY: bench-imaging
-bench-imaging: $(VENV)/dev.stamp  ## the figures of imaging beside its peers', as a table and in benchmarks/results/
+bench-imaging: $(VENV)/dev.stamp  ## measure imaging beside its peers; results go to benchmarks/results/
 	$(BIN)/python -m benchmarks.imaging
 
-# --- environments: pip checks every file against the hashes of the locks -------------------------------------------
+# --- environments: pip checks every file against the hashes of the locks ---------------------------------------------
+
+environment = command -v $(PYTHON) >/dev/null || \
+	{ echo "$(PYTHON) is missing; on Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }; \
+	$(PYTHON) tools/environment.py $(VENV) $(1) $(PACKAGES)
 
 $(VENV)/run.stamp: requirements-run.lock $(PACKAGES:%=%/pyproject.toml)
-	@$(PYTHON) tools/environment.py $(VENV) requirements-run.lock $(PACKAGES)
+	@$(call environment,requirements-run.lock)
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.lock $(PACKAGES:%=%/pyproject.toml)
-	@$(PYTHON) tools/environment.py $(VENV) requirements-dev.lock $(PACKAGES)
+	@$(call environment,requirements-dev.lock)
 	@touch $@ $(VENV)/run.stamp
 
 .PHONY: lock
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --no-emit-package imghost-chassis
 CONSTRAINED = $(UV_COMPILE) --constraint requirements-dev.lock
-lock: $(VENV)/dev.stamp  ## resolve all locks anew; requirements-dev.lock decides, the others follow it
+lock: $(VENV)/dev.stamp  ## resolve all locks again; requirements-dev.lock decides the versions for the others
 	$(UV_COMPILE) $(PACKAGES:%=%/pyproject.toml) --all-extras \
 		--group run --group s3-setup --group test --group bench --group lint --group build -o requirements-dev.lock
 	$(CONSTRAINED) $(PACKAGES:%=%/pyproject.toml) --all-extras --group run --group backend -o requirements-run.lock
@@ -76,14 +88,14 @@ lock: $(VENV)/dev.stamp  ## resolve all locks anew; requirements-dev.lock decide
 # --- containers -----------------------------------------------------------------------------------------------------
 
 .PHONY: rabbitmq
-rabbitmq: $(VENV)/run.stamp  ## install RabbitMQ from the distribution's packages where it is missing; it is not started
+rabbitmq: $(VENV)/run.stamp  ## install the distribution's RabbitMQ if it is missing, without starting it
 	@PYTHONPATH=embedded/src $(BIN)/python -m embedded.parts.install
 
 .PHONY: engine base-images compose-up compose-down
-engine:  ## make sure that a container engine and docker compose are there
+engine:  ## start a container engine and install docker compose, if they are missing
 	@tools/engine.sh $(VENV)
 
-base-images: engine  ## build stand-ins for the public base images, where no registry can be reached
+base-images: engine  ## build stand-ins for the public base images, for machines that reach no registry
 	@tools/base-images.sh
 
 compose-up: engine  ## build and start the whole stack in containers (PORT, S3_PORT)
@@ -91,5 +103,5 @@ compose-up: engine  ## build and start the whole stack in containers (PORT, S3_P
 	@echo "imghost is on http://$$(docker compose port gateway 8000), user $${AUTH_FIRST_USERNAME:-demo}," \
 		"password $${AUTH_FIRST_PASSWORD:-demo-on-this-machine}"
 
-compose-down:  ## stop the stack in containers and forget its data
+compose-down:  ## stop the stack in containers and delete its data
 	docker compose down --volumes
