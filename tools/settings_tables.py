@@ -1,4 +1,4 @@
-"""Write the tables of settings into README.md, from the settings themselves; `--check` only tells whether they are."""
+"""Write the tables of settings in README.md from the code. With `--check`, only check whether they are up to date."""
 
 import re
 import sys
@@ -26,7 +26,7 @@ SERVICES: dict[str, tuple[type[ProcessSettings], ...]] = {
 
 
 def tables() -> str:
-    """Give the tables of all services as Markdown."""
+    """Return the tables of all services as Markdown."""
     parts = []
     for service, kinds in SERVICES.items():
         lines = {row[0]: row for kind in kinds for row in rows(kind)}
@@ -39,7 +39,7 @@ def tables() -> str:
 
 
 def main() -> None:
-    """Bring README.md up to date, or end with status 1 if it is not."""
+    """Update README.md; with `--check`, exit with code 1 if it is out of date."""
     text = README.read_text()
     pattern = re.compile(f"{re.escape(BEGIN)}.*{re.escape(END)}", re.DOTALL)
     fresh = pattern.sub(lambda _: f"{BEGIN}\n\n{tables()}\n\n{END}", text)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Makes the database cluster on the first start as the public image does, then becomes the given command.
+# Creates the database cluster on the first start, as the public image does, then runs the given command.
 #
-# While the scripts of /docker-entrypoint-initdb.d run, the server listens on its socket only: whoever asks over TCP
-# whether it is ready does not mistake this phase for the real one.
+# While the scripts of /docker-entrypoint-initdb.d run, the server listens on its Unix socket only, so that a health
+# check over TCP does not take it for ready.
 set -Eeuo pipefail
 
 run_script() {

@@ -1,4 +1,4 @@
-"""Accounts of an S3 server by the calls of its administrator, which every kind of server has of its own."""
+"""Create accounts on an S3 server. S3 has no standard for this: each kind of server has calls of its own."""
 
 import json
 import os
@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 
 class RefusedError(Exception):
-    """The server did not do what its administrator asked for."""
+    """The server refused a call of its administrator."""
 
 
 class Administrator:
-    """Calls of the account with all rights; each is signed as S3's own are."""
+    """Sends calls of the account with all rights, signed as requests of S3 are."""
 
     def __init__(self, endpoint: str, region: str, access_key_id: str, secret: str) -> None:
         self.secret = secret
@@ -30,7 +30,7 @@ class Administrator:
         self._session = URLLib3Session(timeout=10)
 
     def call(self, method: str, target: str, body: bytes = b"", *, instead: HTTPStatus = HTTPStatus.OK) -> int:
-        """Send a request; give its status, which is below 400 or INSTEAD, or raise RefusedError."""
+        """Send a request; return its status. Raise `RefusedError` if it is 400 or above, and not `instead`."""
         request = AWSRequest(method, self._endpoint + target, data=body)
         self._signature.add_auth(request)
         answer = self._session.send(request.prepare())
@@ -40,23 +40,23 @@ class Administrator:
 
 
 class Accounts(Protocol):
-    """What the set-up wants of a kind of server."""
+    """What `setup` needs from each kind of server."""
 
     def make(self, name: str, secret: str) -> None:
-        """Make an account without rights, or give it another secret."""
+        """Create an account without rights, or change its secret."""
 
     def grant(self, name: str, policy: dict[str, object]) -> None:
-        """Give an account the rights of a policy, in place of those it had."""
+        """Replace the rights of an account by those of a policy."""
 
 
 class Versitygw:
-    """versitygw's own calls. Its accounts have the rights that the policy of the bucket names, and no others."""
+    """The calls of versitygw. Its accounts have only the rights that the policy of the bucket gives them."""
 
     def __init__(self, administrator: Administrator) -> None:
         self._call = administrator.call
 
     def make(self, name: str, secret: str) -> None:
-        """Make an account without rights, or give it another secret."""
+        """Create an account without rights, or change its secret."""
         account = (
             f"<Account><Access>{escape(name)}</Access><Secret>{escape(secret)}</Secret><Role>user</Role></Account>"
         )
@@ -65,22 +65,22 @@ class Versitygw:
             self._call("PATCH", f"/update-user?access={quote(name, safe='')}", change.encode())
 
     def grant(self, name: str, policy: dict[str, object]) -> None:
-        """Do nothing: see the bucket's policy."""
+        """Do nothing: the policy of the bucket gives the rights."""
 
 
 class Minio:
-    """MinIO's calls, which JuiceFS and other descendants of MinIO know. Bodies with a secret are encrypted by DARE."""
+    """The calls of MinIO, also of JuiceFS and others that derive from it. Bodies with a secret are encrypted (DARE)."""
 
     def __init__(self, administrator: Administrator) -> None:
         self._administrator = administrator
 
     def make(self, name: str, secret: str) -> None:
-        """Make an account without rights, or give it another secret."""
+        """Create an account without rights, or change its secret."""
         account = json.dumps({"status": "enabled", "secretKey": secret}).encode()
         self._put("add-user", sealed(account, self._administrator.secret), accessKey=name)
 
     def grant(self, name: str, policy: dict[str, object]) -> None:
-        """Give an account the rights of a policy, in place of those it had."""
+        """Replace the rights of an account by those of a policy."""
         self._put("add-canned-policy", json.dumps(policy).encode(), name=f"imghost-{name}")
         self._put("set-user-or-group-policy", userOrGroup=name, isGroup="false", policyName=f"imghost-{name}")
 
@@ -90,14 +90,14 @@ class Minio:
 
 
 def sealed(text: bytes, secret: str) -> bytes:
-    """Encrypt at most 16 KiB as MinIO's administrators do: one package of DARE 2.0 under a key made by Argon2id."""
+    """Encrypt at most 16 KiB as MinIO expects: one package of DARE 2.0, with a key derived by Argon2id."""
     salt, nonce = os.urandom(32), os.urandom(8)
     cipher = AESGCM(hash_secret_raw(secret.encode(), salt, 1, 64 * 1024, 4, 32, Type.ID))
-    # The number of a package is the end of its nonce; number 0 seals nothing, and its tag goes into all others.
+    # A package's number is the end of its nonce. Number 0 encrypts nothing; its tag is part of all others' data.
     head = cipher.encrypt(nonce + bytes(4), b"", b"")
     last = b"\x80"
     return salt + b"\x00" + nonce + cipher.encrypt(nonce + (1).to_bytes(4, "little"), text, last + head)
 
 
 KINDS: dict[str, Callable[[Administrator], Accounts]] = {"versitygw": Versitygw, "minio": Minio}
-"""By what a server calls itself in the header `Server`, in small letters."""
+"""By the header `Server` of the answers, in lower case."""

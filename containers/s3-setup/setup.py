@@ -1,8 +1,7 @@
-"""`setup.py make`: makes the S3 server of the compose stack ready: bucket, accounts, rights. `setup.py check`: looks.
+"""Prepare the S3 server of the compose stack (`setup.py make`), or check one of the user's own (`setup.py check`).
 
-`make` can be repeated, and brings changed passwords to the server. `check` changes nothing: it lists the bucket of an
-S3 that somebody else looks after, with the credentials that may. What is wrong is said in one sentence, and ends it
-with status 1.
+`make` creates bucket, accounts and rights. It can be repeated, and updates changed passwords on the server.
+`check` changes nothing: it lists the bucket with each credential that may list. Faults are one sentence, exit code 1.
 
 Variables: S3_ENDPOINT_URL (AWS if empty), S3_REGION, S3_BUCKET; for `make` the administrator's S3_ACCESS_KEY_ID and
 S3_SECRET_ACCESS_KEY, and S3_PUBLIC_URL, under which browsers reach the server; the credentials of the services.
@@ -28,9 +27,9 @@ OBJECTS = {
     "CATALOG": ("s3:PutObject",),
     "CATALOG_RECONCILE": ("s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
 }
-"""What each credential may do with objects, by the beginning of its variables."""
+"""What each credential may do with objects, by the prefix of its variables."""
 LISTERS = ("IMAGING", "CATALOG_RECONCILE")
-"""Who may list the bucket: without that S3 does not tell what is missing from what is forbidden."""
+"""Who may list the bucket. Without this right S3 answers 403 instead of 404 for missing objects."""
 CORS = {
     "AllowedOrigins": ["*"],
     "AllowedMethods": ["GET", "HEAD", "POST"],
@@ -42,7 +41,7 @@ Statement = dict[str, object]
 
 
 def client(access_key_id: str, secret: str) -> "S3Client":
-    """Make a client of the server that gives up soon."""
+    """Return a client of the server with short timeouts."""
     endpoint = os.environ.get("S3_ENDPOINT_URL") or None
     return boto3.client(
         "s3",
@@ -60,13 +59,13 @@ def client(access_key_id: str, secret: str) -> "S3Client":
 
 
 def credentials() -> Iterator[tuple[str, str, str]]:
-    """Give who, access key id and secret of the services' credentials."""
+    """Yield the prefix, access key id and secret of each service's credential."""
     for who in OBJECTS:
         yield who, os.environ[f"{who}_S3_ACCESS_KEY_ID"], os.environ[f"{who}_S3_SECRET_ACCESS_KEY"]
 
 
 def rights(who: str, bucket: str) -> list[Statement]:
-    """Give the statements of a policy by which WHO may do what it has to."""
+    """Return the statements of a policy with the rights that `who` needs."""
     arn = f"arn:aws:s3:::{bucket}"
     found: list[Statement] = [{"Effect": "Allow", "Action": list(OBJECTS[who]), "Resource": [f"{arn}/*"]}]
     if who in LISTERS:
@@ -75,12 +74,12 @@ def rights(who: str, bucket: str) -> list[Statement]:
 
 
 def policy(statements: list[Statement]) -> Statement:
-    """Give a policy of STATEMENTS."""
+    """Return a policy of `statements`."""
     return {"Version": "2012-10-17", "Statement": statements}
 
 
 def make_accounts(kind: str, bucket: str) -> bool:
-    """Make the accounts of the services; tell whether the policy of the bucket has to name their rights."""
+    """Create the accounts of the services; return whether the policy of the bucket has to name their rights."""
     if kind not in KINDS:
         print(f"the server {kind or 'without a name'} makes no accounts here: make those of the services yourself")
         return False
@@ -100,7 +99,7 @@ def make_accounts(kind: str, bucket: str) -> bool:
 
 
 def make(bucket: str) -> None:
-    """Make bucket, accounts, and rights: everybody reads objects, browsers of every origin look and send forms."""
+    """Create bucket, accounts and rights: everybody may read objects, pages of every origin may read and send forms."""
     public = urlsplit(os.environ["S3_PUBLIC_URL"])
     if public.port == 0:
         sys.exit(
@@ -138,7 +137,7 @@ def make(bucket: str) -> None:
 
 
 def check(bucket: str) -> None:
-    """End with a sentence unless the bucket is there for the credential of each service that lists."""
+    """Exit with a sentence unless each credential that may list the bucket can do so."""
     for who, name, secret in credentials():
         if who in LISTERS:
             try:
@@ -149,7 +148,7 @@ def check(bucket: str) -> None:
 
 
 def main() -> None:
-    """Do what the argument says."""
+    """Run the command that the argument names."""
     work = {"make": make, "check": check}[sys.argv[1]]
     try:
         work(os.environ["S3_BUCKET"])

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the file system on the first start, then becomes the server. It reads the variables of versitygw:
+# Creates the file system on the first start, then runs the server. It reads the variables of versitygw:
 # ROOT_ACCESS_KEY_ID and ROOT_SECRET_ACCESS_KEY, VGW_PORT to listen on, VGW_BACKEND_ARG, the folder of the objects, and
 # VGW_IAM_DIR, the folder of the accounts, where the index of the objects lies as well.
 set -Eeuo pipefail
@@ -12,6 +12,6 @@ port=${VGW_PORT:-:7070}
 index=sqlite3://$VGW_IAM_DIR/index.db
 
 juicefs --quiet --no-color format --no-update --storage file --bucket "${VGW_BACKEND_ARG%/}/" --trash-days 0 "$index" imghost
-# Nothing lives beside the volume: an answer is given once the object is there, and no cache can be older than it.
+# Without caches and a staging area, an object is on the volume before the server answers, and no answer is stale.
 exec juicefs --quiet --no-color --no-agent gateway --multi-buckets --object-meta --keep-etag --no-banner --cache-size 0 \
     --cache-dir memory --backup-meta 0 --attr-cache 0 --entry-cache 0 --dir-entry-cache 0 "$index" "$port"
