@@ -27,7 +27,7 @@ from catalog.upkeep.reconciliation import Comparison
 from catalog_steps import ANNA, BERT, BUCKETS, Sent, Steps
 from chassis.clock import now
 from chassis.database.database import Database
-from chassis.s3.conditions import Manners
+from chassis.s3.conditions import KeptConditions
 from s3 import BUCKET, serving
 from s3_front import MANNERS, fronted
 
@@ -42,7 +42,7 @@ LONG_AGO, SOON = now() - timedelta(hours=1), now() + timedelta(hours=1)
 Reconcile = Callable[..., Result]
 
 
-def ignored(_bucket: str, _manners: Manners) -> None:
+def ignored(_bucket: str, _kept: KeptConditions) -> None:
     """Hear what S3 does with conditions."""
 
 

@@ -16,7 +16,7 @@ from prometheus_client import REGISTRY
 from chassis.broker import topology
 from chassis.broker.verdicts import TransientError
 from chassis.envelope import Event
-from chassis.s3.conditions import ALL, PROBE_AGAIN_S, UNKNOWN, Conditions, Manners
+from chassis.s3.conditions import ALL, PROBE_AGAIN_S, UNKNOWN, Conditions, KeptConditions
 from imaging.adapters.storage import S3Storage, connect
 from imaging.domain import Limits
 from imaging.errors import (
@@ -181,7 +181,7 @@ def test_conditions_that_could_not_be_found_out_are_asked_for_again_after_a_whil
 ) -> None:
     time_s = [0.0]
     with fronted(s3_endpoint, "probe-denied") as (url, front):
-        told: list[Manners] = []
+        told: list[KeptConditions] = []
         client = connect(storage_settings(url))
         conditions = Conditions(client, "auto", lambda _, found: told.append(found), clock=lambda: time_s[0])
         assert [conditions.of(BUCKET), conditions.of(BUCKET)] == [UNKNOWN, UNKNOWN]

@@ -2,7 +2,7 @@ import pytest
 from pydantic import SecretStr
 
 from chassis.s3 import client as s3
-from chassis.s3.conditions import ALL, NONE, UNKNOWN, Manners
+from chassis.s3.conditions import ALL, NONE, UNKNOWN, KeptConditions
 from chassis.settings import ProcessSettings
 
 
@@ -13,7 +13,7 @@ def test_entity_tag_is_the_same_however_a_server_writes_it(told: str) -> None:
 
 def test_condition_has_the_form_that_the_server_takes() -> None:
     assert ALL.if_unchanged("abc") == ALL.if_undeleted('"abc"') == {"IfMatch": '"abc"'}
-    bare = Manners(creations=True, overwrites=True, deletions=True, quoted=False)
+    bare = KeptConditions(creations=True, overwrites=True, deletions=True, quoted=False)
     assert bare.if_unchanged('W/"abc"') == {"IfMatch": "abc"}
 
 

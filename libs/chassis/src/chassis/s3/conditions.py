@@ -1,4 +1,4 @@
-"""Conditional PUT and DELETE: each process finds out once per bucket which conditions the server honours.
+"""Conditional PUT and DELETE: each process finds out once per bucket which conditions the server keeps.
 
 S3 specifies `If-None-Match: *` and `If-Match`. Some servers ignore them silently, some refuse them, and some want the
 entity tag of `If-Match` without quotes. The probe tries them on an object that it writes for this purpose.
@@ -39,8 +39,10 @@ _TRANSIENT_STATUSES = {
 
 
 @dataclass(frozen=True)
-class Manners:
-    """Which conditions a server honours: for a PUT of a new key, a PUT over a known object, a DELETE of a known object.
+class KeptConditions:
+    """Which conditions a server keeps, that is, obeys.
+
+    They are those of a PUT of a new key, of a PUT over a known object, and of a DELETE of a known object.
 
     `quoted` says whether `If-Match` takes the entity tag in quotes, as the standard demands. If the probe was refused
     nothing is known: then conditions are `sent` all the same, since they do no harm, but not relied on.
@@ -53,7 +55,7 @@ class Manners:
     sent: bool = False
 
     def unkept(self) -> list[str]:
-        """Return the names of the requests whose conditions are not known to be honoured."""
+        """Return the names of the requests whose conditions are not known to be kept."""
         named = {"creating": self.creations, "overwriting": self.overwrites, "deleting": self.deletions}
         return [name for name, kept in named.items() if not kept]
 
@@ -73,8 +75,8 @@ class Manners:
         return s3.quoted(etag) if self.quoted else s3.bare(etag)
 
 
-ALL = Manners(creations=True, overwrites=True, deletions=True)
-NONE = Manners(creations=False, overwrites=False, deletions=False)
+ALL = KeptConditions(creations=True, overwrites=True, deletions=True)
+NONE = KeptConditions(creations=False, overwrites=False, deletions=False)
 UNKNOWN = replace(NONE, sent=True)
 # A probe that was refused is repeated after this time: a permission may be granted, or a server repaired.
 PROBE_AGAIN_S = 600.0
@@ -84,19 +86,19 @@ PROBE_AGAIN_S = 600.0
 class Conditions:
     """What the servers of `client` do with conditions, by bucket. Threads may share it.
 
-    The mode "auto" uses the conditions that a probe found honoured, "always" all of them, and "never" none, without a
+    The mode "auto" uses the conditions that a probe found kept, "always" all of them, and "never" none, without a
     probe. `report` is called with what a probe found, once per bucket unless a later one finds something else.
     """
 
     client: "S3Client"
     mode: Mode
-    report: Callable[[str, Manners], None]
+    report: Callable[[str, KeptConditions], None]
     clock: Callable[[], float] = time.monotonic
-    _known: dict[str, tuple[Manners, float]] = field(default_factory=dict, init=False)
-    _reported: dict[str, Manners] = field(default_factory=dict, init=False)
+    _known: dict[str, tuple[KeptConditions, float]] = field(default_factory=dict, init=False)
+    _reported: dict[str, KeptConditions] = field(default_factory=dict, init=False)
     _locks: dict[str, threading.Lock] = field(default_factory=dict, init=False)
 
-    def of(self, bucket: str) -> Manners:
+    def of(self, bucket: str) -> KeptConditions:
         """Return what the server of `bucket` does, by a probe at the first call.
 
         Errors of botocore pass through if a retry may help; else nothing is known of the bucket for a while.
@@ -119,7 +121,7 @@ class Conditions:
         """Have `bucket` probed again: its server does not behave as it did."""
         self._known.pop(bucket, None)
 
-    def _keep(self, bucket: str, found: Manners, for_s: float) -> None:
+    def _keep(self, bucket: str, found: KeptConditions, for_s: float) -> None:
         self._known[bucket] = (found, self.clock() + for_s)
         if self._reported.get(bucket) != found:
             self._reported[bucket] = found
@@ -133,8 +135,8 @@ def is_refusal_of_condition(fault: ClientError) -> bool:
     return status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_IMPLEMENTED} and not is_other
 
 
-def probe(client: "S3Client", bucket: str) -> Manners:
-    """Find out which conditions the server of `bucket` honours, with an object that is written and deleted for it.
+def probe(client: "S3Client", bucket: str) -> KeptConditions:
+    """Find out which conditions the server of `bucket` keeps, with an object that is written and deleted for it.
 
     If that object cannot be written, nothing is known. Raise `ClientError` for refusals of the credential or the bucket
     and for errors that may be over soon (5xx, throttling), and `BotoCoreError` if S3 does not answer.
@@ -153,7 +155,7 @@ def probe(client: "S3Client", bucket: str) -> Manners:
     finally:
         with suppress(ClientError, BotoCoreError):
             client.delete_object(Bucket=bucket, Key=key)
-    return Manners(creations, overwrites, deletions, quoted=form is s3.quoted)
+    return KeptConditions(creations, overwrites, deletions, quoted=form is s3.quoted)
 
 
 class _Answer(Enum):

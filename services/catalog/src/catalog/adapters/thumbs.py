@@ -13,7 +13,7 @@ from catalog.domain import MAX_GENERATION
 from catalog.settings import ReconcileSettings
 from catalog.stored_thumbs import StorageError, StoredThumb
 from chassis.s3 import client as s3
-from chassis.s3.conditions import Conditions, Manners, is_refusal_of_condition
+from chassis.s3.conditions import Conditions, KeptConditions, is_refusal_of_condition
 
 # Metadata that imaging writes. An object without the first is somebody else's and is never touched.
 IMAGE_ID, GENERATION, SOURCE_ETAG, INSTALLATION = (
@@ -24,7 +24,7 @@ IMAGE_ID, GENERATION, SOURCE_ETAG, INSTALLATION = (
 )
 _LOOKS_AT_ONCE = 16
 
-Tell = Callable[[str, Manners], None]
+Tell = Callable[[str, KeptConditions], None]
 
 
 class Thumbs:
@@ -86,12 +86,12 @@ class Thumbs:
         If S3 keeps no conditions the object is deleted in any case: the caller has just looked at it.
         """
         with _faults():
-            manners = self._conditions.of(bucket)
-            condition: dict[str, Any] = manners.if_undeleted(etag)
+            kept = self._conditions.of(bucket)
+            condition: dict[str, Any] = kept.if_undeleted(etag)
             try:
                 self._client.delete_object(Bucket=bucket, Key=key, **condition)
             except ClientError as fault:
-                if manners.sent and is_refusal_of_condition(fault):
+                if kept.sent and is_refusal_of_condition(fault):
                     self._conditions.refused(bucket)
                 elif s3.code_of(fault) not in s3.RACED | s3.MISSING:
                     raise

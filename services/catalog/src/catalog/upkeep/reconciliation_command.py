@@ -21,7 +21,7 @@ from catalog.upkeep.reconciliation import Comparison
 from catalog.upkeep.report import KEYS_SHOWN, Report
 from chassis.clock import now
 from chassis.errors import DependencyDownError
-from chassis.s3.conditions import Manners
+from chassis.s3.conditions import KeptConditions
 from chassis.settings import load
 
 EXIT_FOUND = 1
@@ -98,8 +98,8 @@ def reconcile(  # noqa: PLR0913 - the options of one command
         sys.exit(EXIT_FOUND)
 
 
-def _warn(bucket: str, manners: Manners) -> None:
-    if not manners.deletions:
+def _warn(bucket: str, kept: KeptConditions) -> None:
+    if not kept.deletions:
         click.echo(
             f"S3 does not keep conditions of deletions in {bucket}: each thumb is looked at before it is deleted",
             err=True,

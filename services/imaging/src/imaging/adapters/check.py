@@ -118,7 +118,7 @@ def _all(trial: Trial, base_url: str | None) -> Iterator[Check]:
 
 
 def _conditions(trial: Trial) -> Iterator[Check]:
-    found: list[s3_conditions.Manners] = []
+    found: list[s3_conditions.KeptConditions] = []
     failed = s3_check.tried(
         "conditions", lambda: found.append(s3_conditions.probe(trial.client, trial.bucket)), "conditions are refused"
     )

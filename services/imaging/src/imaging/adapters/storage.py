@@ -11,7 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from chassis.health import CheckFailedError
 from chassis.s3 import client as s3
-from chassis.s3.conditions import Conditions, Manners, is_refusal_of_condition
+from chassis.s3.conditions import Conditions, KeptConditions, is_refusal_of_condition
 from imaging import metrics
 from imaging.adapters import thumb_metadata
 from imaging.adapters.refusals import Refusals
@@ -162,7 +162,7 @@ class S3Storage:
             self._conditions.forget(job.s3_bucket)
         raise StorageError("others keep writing the same thumb")
 
-    def _overwriting(self, job: Job, key: str, kept: Manners) -> dict[str, str]:
+    def _overwriting(self, job: Job, key: str, kept: KeptConditions) -> dict[str, str]:
         """Look at `key` and return the condition for writing there. Raise if what lies there must not be overwritten.
 
         Without s3:ListBucket S3 answers a look at a missing object with "denied": then the condition has to protect
@@ -187,7 +187,7 @@ class S3Storage:
         found = s3.look(self._client, job.s3_bucket, key)
         return None if found is None else thumb_metadata.read(found)
 
-    def _conditions_after(self, fault: ClientError, bucket: str, kept: Manners) -> Manners:
+    def _conditions_after(self, fault: ClientError, bucket: str, kept: KeptConditions) -> KeptConditions:
         """Return the conditions for another attempt if `fault` is about a condition; raise any other `fault`."""
         if kept.sent and is_refusal_of_condition(fault):
             self._conditions.refused(bucket)
@@ -253,7 +253,7 @@ def connect(settings: ImagingSettings) -> "S3Client":
     )
 
 
-def _report_conditions(bucket: str, kept: Manners) -> None:
+def _report_conditions(bucket: str, kept: KeptConditions) -> None:
     """Show in metrics, and in the log if any is not kept, which conditions the server of `bucket` keeps."""
     for request, is_kept in {"create": kept.creations, "overwrite": kept.overwrites, "delete": kept.deletions}.items():
         metrics.CONDITIONS.labels(bucket, request).set(is_kept)
