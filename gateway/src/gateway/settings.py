@@ -19,10 +19,10 @@ class GatewaySettings(WebSettings):
     catalog_url: ServerUrl = Field(description="Base URL of the catalog service.")
     public_max_age_s: NonNegativeInt = Field(10, description="How long caches may keep a public answer.")
     trusted_proxies: NonNegativeInt = Field(
-        0, description="Proxies in front, whose X-Forwarded-For and X-Forwarded-Prefix are believed."
+        0, description="Proxies in front whose X-Forwarded-For and X-Forwarded-Prefix are trusted."
     )
     path_prefix: Annotated[str, AfterValidator(prefixes.check)] | None = Field(
-        None, description="Path that a proxy serves the gateway under, as /pics; X-Forwarded-Prefix is ignored then."
+        None, description="Path prefix that a proxy adds, such as /pics; X-Forwarded-Prefix is then ignored."
     )
     connect_timeout_s: Seconds = Field(2.0, description="Longest wait for a connection to a service.")
     read_timeout_s: Seconds = Field(20.0, description="Longest wait for a service's answer.")

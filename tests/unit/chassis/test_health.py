@@ -11,19 +11,19 @@ def broken() -> bool:
 
 
 @pytest.mark.parametrize(("own", "shared"), [(True, True), (True, False), (False, True)])
-def test_own_checks_decide_and_shared_ones_are_shown(own: bool, shared: bool) -> None:
+def test_own_checks_decide_readiness_and_shared_ones_are_only_shown(own: bool, shared: bool) -> None:
     ready, document = health.examine({"start": lambda: own}, {"else": lambda: shared})
     assert ready is own
     assert (document["own"], document["shared"]) == ({"start": own}, {"else": shared})
 
 
-def test_check_that_dies_has_failed() -> None:
+def test_check_that_raises_has_failed() -> None:
     assert health.examine({}, {"else": broken}) == (True, {"status": "ready", "own": {}, "shared": {"else": False}})
     assert not health.examine({"start": broken}, {})[0]
 
 
-def test_probe_does_not_wait_for_something_shared_that_hangs() -> None:
-    """A probe that takes longer than a second counts as failed: every replica would be gone at once."""
+def test_probe_does_not_wait_for_a_shared_check_that_hangs() -> None:
+    """A probe that takes longer than a second counts as failed: all replicas would be unready at once."""
     end = threading.Event()
     began = time.monotonic()
     ready, document = health.examine({}, {"hanging": end.wait, "there": lambda: True})
@@ -34,13 +34,13 @@ def test_probe_does_not_wait_for_something_shared_that_hangs() -> None:
     assert took_s < 1
 
 
-def test_start_that_is_over_is_not_looked_at_again() -> None:
+def test_check_that_passed_once_stays_passed() -> None:
     answers = iter([False, True, False])
     check = health.once(lambda: next(answers))
     assert [check() for _ in range(4)] == [False, True, True, True]
 
 
-def test_why_a_check_fails_is_told_where_it_is_known() -> None:
+def test_reason_of_a_failed_check_is_shown_if_it_is_known() -> None:
     def refused() -> bool:
         raise health.CheckFailedError("pics: InvalidAccessKeyId")
 

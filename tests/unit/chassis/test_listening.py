@@ -1,4 +1,4 @@
-"""Addresses of both families, for HTTP and for the operations port."""
+"""IPv4 and IPv6 addresses, for HTTP and for the operations port."""
 
 import http.client
 import os
@@ -16,7 +16,7 @@ from chassis import listening
 from deadlines import until
 from embedded.parts.ports import free_ports
 
-# The worker class of the services behind the gateway, and that of the gateway itself.
+# The gunicorn workers of the services behind the gateway, and of the gateway itself.
 WORKERS = ["chassis.web.gunicorn_worker.Worker", "gateway.web.door.DoorWorker"]
 SERVING = """
 import sys
@@ -104,8 +104,8 @@ def test_http_and_operations_port_answer_at_every_spelling_of_an_address(
 
 @needs_ipv6
 @needs_networks
-def test_all_addresses_are_of_both_families_whatever_the_systems_default_is() -> None:
-    """In a network of its own, whose sockets of IPv6 take no IPv4 by default."""
+def test_double_colon_accepts_both_families_whatever_the_default_of_the_system_is() -> None:
+    """In a network namespace whose IPv6 sockets do not accept IPv4 by default."""
     program = (
         "import socket; from pathlib import Path; from chassis.listening import listen;"
         "Path('/proc/sys/net/ipv6/bindv6only').write_text('1');"
@@ -127,7 +127,7 @@ def test_all_addresses_are_of_both_families_whatever_the_systems_default_is() ->
         ("no.such.host.invalid", "cannot listen on no.such.host.invalid: "),
     ],
 )
-def test_address_that_cannot_be_had_is_one_sentence(host: str, sentence: str) -> None:
+def test_address_that_is_not_available_ends_with_one_sentence(host: str, sentence: str) -> None:
     with pytest.raises(SystemExit) as ended:
         listening.listen(host, 8000)
     assert str(ended.value.code).startswith(sentence)
@@ -135,7 +135,7 @@ def test_address_that_cannot_be_had_is_one_sentence(host: str, sentence: str) ->
 
 
 @needs_ipv6
-def test_port_in_use_is_one_sentence() -> None:
+def test_port_in_use_ends_with_one_sentence() -> None:
     with ExitStack() as open_until_the_end:
         taken = open_until_the_end.enter_context(listening.listen("::1", 0))
         with pytest.raises(SystemExit, match="Address already in use"):

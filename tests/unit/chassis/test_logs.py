@@ -35,7 +35,7 @@ def test_line_carries_service_and_request_id(capsys: pytest.CaptureFixture[str])
     assert (line["event"], line["service"], line["request_id"], line["status"]) == ("request", "gateway", "work-1", 200)
 
 
-def test_secret_of_an_api_key_is_redacted_wherever_it_slips_in(capsys: pytest.CaptureFixture[str]) -> None:
+def test_secret_of_an_api_key_is_redacted_wherever_it_occurs(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("gateway", "info", "json", [api_keys.SECRET])
     try:
         int(f"/api/api-keys/{KEY}")

@@ -28,7 +28,7 @@ ALL = [
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_every_setting_has_its_services_prefix_and_a_description(kind: type[ProcessSettings]) -> None:
+def test_every_setting_has_the_prefix_of_its_service_and_a_description(kind: type[ProcessSettings]) -> None:
     prefix = f"{kind.__module__.split('.')[0].upper()}_"
     for name, _, description in settings.rows(kind):
         assert name.startswith(prefix)
@@ -62,7 +62,7 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hidden" not in str(settings.effective(loaded)) + repr(loaded)
 
 
-def test_setting_that_is_not_json_is_named_beside_the_other_faults(
+def test_setting_that_is_not_json_is_named_with_the_other_faults(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CATALOG_BUCKETS", "{")
@@ -76,7 +76,7 @@ def test_setting_that_is_not_json_is_named_beside_the_other_faults(
 
 
 @pytest.mark.parametrize("kind", [AuthMigrateSettings, CatalogMigrateSettings])
-def test_migrating_past_a_pooler_takes_a_url_of_its_own(
+def test_migrating_behind_a_pooler_needs_a_direct_url(
     kind: type[MigrateSettings], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prefix = kind.model_config.get("env_prefix", "")
@@ -128,7 +128,7 @@ GARBAGE = [
 
 @pytest.mark.parametrize("kind", ALL)
 @pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
-def test_garbage_is_taken_or_told_in_a_sentence_that_names_the_setting(
+def test_garbage_is_accepted_or_refused_in_a_sentence_that_names_the_setting(
     kind: type[ProcessSettings], garbage: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     prefix = kind.model_config.get("env_prefix", "")
@@ -140,7 +140,7 @@ def test_garbage_is_taken_or_told_in_a_sentence_that_names_the_setting(
             changed.setenv(name, garbage)
             with suppress(SystemExit):
                 settings.load(kind)
-        # Nothing if it is taken.
+        # Nothing is printed if the value is accepted.
         heading, *faults = capsys.readouterr().err.splitlines() or ["bad settings:"]
         assert heading == "bad settings:"
         assert all(name in fault for fault in faults), faults
@@ -148,7 +148,7 @@ def test_garbage_is_taken_or_told_in_a_sentence_that_names_the_setting(
         assert "hidden" not in str(faults)
 
 
-def test_bad_urls_are_named_together_and_not_shown(
+def test_bad_urls_are_named_in_one_message_and_not_shown(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = {

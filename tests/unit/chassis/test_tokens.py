@@ -21,7 +21,7 @@ def keys(tmp_path: Path) -> tuple[str, str]:
     return private.read_text(), public.read_text()
 
 
-def test_token_tells_its_audience_who_calls(keys: tuple[str, str]) -> None:
+def test_token_names_the_caller_to_its_audience(keys: tuple[str, str]) -> None:
     token = tokens.sign(keys[0], "catalog", ANNA)
     assert tokens.verify(keys[1], "catalog", f"Bearer {token}") == ANNA
 
@@ -77,7 +77,7 @@ def test_forged_token_is_refused(keys: tuple[str, str], tmp_path: Path, forgery:
 
 
 def issued(keys: tuple[str, str], ago_s: int) -> str:
-    """A token as auth signs it, on a clock that is AGO_S seconds behind this one."""
+    """Return a token as auth signs it, on a clock that is `ago_s` seconds behind this one."""
     now = int(time.time()) - ago_s
     claims = {"aud": "catalog", "iat": now, "exp": now + tokens.LIFETIME_S, "sub": "x", "name": "x", "method": "key"}
     return f"Bearer {jwt.encode(claims, keys[0], algorithm='EdDSA')}"
@@ -89,7 +89,7 @@ def test_clocks_may_be_a_minute_apart(keys: tuple[str, str], ago_s: int) -> None
 
 
 @pytest.mark.parametrize("ago_s", [-62, 60 + 32, 100_000])
-def test_token_outside_of_its_time_is_refused_as_a_matter_of_clocks(keys: tuple[str, str], ago_s: int) -> None:
+def test_token_outside_of_its_time_is_refused_as_clocks_that_differ(keys: tuple[str, str], ago_s: int) -> None:
     with pytest.raises(ClocksApartError):
         tokens.verify(keys[1], "catalog", issued(keys, ago_s))
 
@@ -101,7 +101,7 @@ def test_existing_keys_are_kept(tmp_path: Path) -> None:
     assert (tmp_path / "private").read_bytes() == before
 
 
-def test_private_key_is_kept_where_its_public_half_was_lost(tmp_path: Path) -> None:
+def test_private_key_is_kept_if_its_public_half_is_lost(tmp_path: Path) -> None:
     private, public = tmp_path / "private", tmp_path / "public"
     tokens.create_key_files(private, public)
     before = (private.read_bytes(), public.read_bytes())
@@ -117,7 +117,7 @@ def test_private_key_is_kept_where_its_public_half_was_lost(tmp_path: Path) -> N
         (tokens.require_public_key_file, "public key in PEM"),
     ],
 )
-def test_file_without_the_key_ends_the_process_with_one_sentence_that_shows_nothing_of_it(
+def test_file_without_a_key_ends_the_process_with_one_sentence_that_does_not_show_its_text(
     require: Callable[[Path, str], None], kind: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "key.pem"
@@ -129,7 +129,7 @@ def test_file_without_the_key_ends_the_process_with_one_sentence_that_shows_noth
     assert ended.value.code == f"no key at A_SETTING={file}: this is no {kind}; see auth create-token-key"
 
 
-def test_key_files_are_taken_for_what_they_are(tmp_path: Path) -> None:
+def test_private_and_public_key_files_are_not_confused(tmp_path: Path) -> None:
     private, public = tmp_path / "private.pem", tmp_path / "public.pem"
     tokens.create_key_files(private, public)
     tokens.require_private_key_file(private, "A_SETTING")

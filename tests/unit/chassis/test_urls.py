@@ -1,4 +1,4 @@
-"""What is wrong with a URL is told at start, in a sentence that shows nothing of it."""
+"""A bad URL is refused at start, in a sentence that shows no part of it."""
 
 import pytest
 from pydantic import SecretStr, TypeAdapter, ValidationError
@@ -71,13 +71,13 @@ BAD = [
 
 
 @pytest.mark.parametrize(("kind", "url"), GOOD)
-def test_good_url_is_taken_as_it_is(kind: type[object], url: str) -> None:
+def test_good_url_is_returned_unchanged(kind: type[object], url: str) -> None:
     taken = TypeAdapter(kind).validate_python(url)
     assert (taken.get_secret_value() if isinstance(taken, SecretStr) else taken) == url
 
 
 @pytest.mark.parametrize(("kind", "url", "told"), BAD)
-def test_bad_url_is_refused_in_a_sentence_that_shows_nothing_of_it(kind: type[object], url: str, told: str) -> None:
+def test_bad_url_is_refused_in_a_sentence_that_shows_no_part_of_it(kind: type[object], url: str, told: str) -> None:
     with pytest.raises(ValidationError) as refused:
         TypeAdapter(kind).validate_python(url)
     (fault,) = refused.value.errors(include_url=False, include_input=False)
@@ -85,5 +85,5 @@ def test_bad_url_is_refused_in_a_sentence_that_shows_nothing_of_it(kind: type[ob
     assert SECRET not in fault["msg"]
 
 
-def test_slash_at_the_end_of_a_server_is_one_way_to_write_it() -> None:
+def test_slash_at_the_end_of_a_server_is_removed() -> None:
     assert TypeAdapter(ServerUrl).validate_python("http://auth:8000/") == "http://auth:8000"

@@ -2,7 +2,7 @@ from auth import keys
 from gateway import api_keys
 
 
-def test_whole_key_is_named_by_id_and_digest_as_auth_stores_it() -> None:
+def test_whole_key_is_identified_by_the_id_and_digest_that_auth_stores() -> None:
     key = keys.new_key()
     presented = keys.parse_key(key)
     assert presented is not None
@@ -19,13 +19,13 @@ def test_secret_of_a_key_in_a_path_is_hidden() -> None:
     assert api_keys.SECRET.sub("", f"GET /api/api-keys/{key}") == f"GET /api/api-keys/{key[:22]}"
 
 
-def test_secret_of_a_key_is_hidden_however_the_path_spells_it() -> None:
+def test_secret_of_a_key_is_hidden_however_the_path_encodes_it() -> None:
     key = keys.new_key()
     encoded = "".join(f"%{byte:02x}" for byte in key.encode())
     for spelled in (encoded, key.replace("_", "%5F"), key[:30] + encoded[90:], key[:-1] + encoded[-3:]):
         assert api_keys.hide(f"/api/api-keys/{spelled}") == f"/api/api-keys/{key[5:21]}"
 
 
-def test_other_paths_are_shown_as_they_were_sent() -> None:
+def test_other_paths_are_shown_unchanged() -> None:
     for path in ("/api/i/a%2Fb", "/api/i/imgh_%FF", "/api/i/%zz"):
         assert api_keys.hide(path) == path

@@ -19,7 +19,7 @@ MAP = Map(
 
 
 def routed(target: str) -> tuple[str, dict[str, Any]]:
-    """Route a raw request target as a server would hand it over."""
+    """Return the route and the parameters of a raw request target."""
     seen: dict[str, Any] = {}
 
     def app(environ: dict[str, Any], _start: Any) -> list[bytes]:
@@ -71,7 +71,7 @@ def test_target_is_decoded_once(target: str, key: str) -> None:
 
 
 @pytest.mark.parametrize("target", ["/api%2Fi/a", "/%61pi/i/a", "//api/i/a", "/api/i", "/api/i/", "/API/i/a", "*", ""])
-def test_only_paths_as_the_contract_spells_them_are_routed(target: str) -> None:
+def test_only_paths_exactly_as_documented_are_routed(target: str) -> None:
     from werkzeug.exceptions import NotFound  # noqa: PLC0415
 
     with pytest.raises(NotFound):
@@ -79,6 +79,6 @@ def test_only_paths_as_the_contract_spells_them_are_routed(target: str) -> None:
 
 
 @pytest.mark.parametrize("raw", ["%E9", "%ff%fe", "%C3", "%ED%A0%80", "%00"])
-def test_what_is_no_text_is_malformed(raw: str) -> None:
+def test_parameter_that_is_not_utf_8_or_has_nul_is_malformed(raw: str) -> None:
     with pytest.raises(MalformedPathError):
         paths.decode(raw)

@@ -14,10 +14,10 @@ def test_absolute_paths_are_prefixes(prefix: str) -> None:
 
 
 @pytest.mark.parametrize("prefix", NO_PREFIXES)
-def test_anything_else_is_refused_at_start_and_passed_over_in_the_header(prefix: str) -> None:
+def test_anything_else_is_refused_at_start_and_ignored_in_the_header(prefix: str) -> None:
     with pytest.raises(ValueError, match="must"):
         GatewaySettings.model_validate({**URLS, "path_prefix": prefix})
-    if prefix.strip() == prefix.rstrip("/"):  # else the header is read without what is too much
+    if prefix.strip() == prefix.rstrip("/"):  # else the header is stripped first, and then valid
         assert prefixes.forwarded(prefix) == ""
 
 

@@ -9,7 +9,7 @@ from gateway.settings import GatewaySettings
 
 
 class _Refusing(BaseHTTPRequestHandler):
-    """Answers every request with the status that its path names, and with Retry-After."""
+    """Answers every request with the status in its path, and with Retry-After."""
 
     asked: list[str]
 
@@ -20,10 +20,10 @@ class _Refusing(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    do_POST = do_GET  # noqa: N815 - the base class's own way to name methods
+    do_POST = do_GET  # noqa: N815 - a name of the base class
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def services(asked: list[str]) -> Iterator[Services]:
 
 @pytest.mark.parametrize("status", [413, 429, 503])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_refusal_with_retry_after_is_handed_on_at_once_and_not_repeated(
+def test_answer_with_retry_after_is_returned_at_once_and_not_retried(
     services: Services, asked: list[str], method: str, status: int
 ) -> None:
     answer = services.call("auth", method, f"/{status}")

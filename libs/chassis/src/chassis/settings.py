@@ -73,7 +73,7 @@ class DatabaseSettings(ProcessSettings):
     database_url: DatabaseUrl = Field(description="SQLAlchemy URL; postgresql+psycopg://… or sqlite:///….")
     database_pool: int = Field(8, ge=2, description="Connections that one process keeps at most.")
     database_pooler: bool = Field(
-        default=False, description="On behind a pooler that shares sessions, as PgBouncer does in transaction mode."
+        default=False, description="Set behind a pooler that shares sessions, such as PgBouncer in transaction mode."
     )
 
 
@@ -81,7 +81,7 @@ class MigrateSettings(DatabaseSettings):
     """The settings of a command that migrates the schema."""
 
     database_direct_url: DatabaseUrl | None = Field(
-        None, description="Past the pooler, for `migrate`; required with DATABASE_POOLER."
+        None, description="URL that bypasses the pooler, for `migrate`; required with DATABASE_POOLER."
     )
 
     @model_validator(mode="after")

@@ -7,11 +7,11 @@ from chassis.settings import ProcessSettings
 
 
 @pytest.mark.parametrize("told", ['"abc"', 'W/"abc"', "abc", ' "abc" ', "W/abc"])
-def test_entity_tag_is_the_same_however_a_server_writes_it(told: str) -> None:
+def test_entity_tag_is_the_same_in_whatever_form_a_server_sends_it(told: str) -> None:
     assert (s3.bare(told), s3.quoted(told)) == ("abc", '"abc"')
 
 
-def test_condition_has_the_form_that_the_server_takes() -> None:
+def test_condition_has_the_form_that_the_server_accepts() -> None:
     assert ALL.if_unchanged("abc") == ALL.if_undeleted('"abc"') == {"IfMatch": '"abc"'}
     bare = KeptConditions(creations=True, overwrites=True, deletions=True, quoted=False)
     assert bare.if_unchanged('W/"abc"') == {"IfMatch": "abc"}
@@ -23,7 +23,7 @@ def test_condition_that_is_not_kept_is_not_sent() -> None:
     assert ALL.unkept() == []
 
 
-def test_condition_of_which_nothing_is_known_is_sent_and_told_as_not_kept() -> None:
+def test_condition_of_which_nothing_is_known_is_sent_and_reported_as_not_kept() -> None:
     assert (UNKNOWN.if_absent(), UNKNOWN.if_unchanged("abc")) == ({"IfNoneMatch": "*"}, {"IfMatch": '"abc"'})
     assert UNKNOWN.unkept() == NONE.unkept()
 
@@ -37,7 +37,7 @@ def test_condition_of_which_nothing_is_known_is_sent_and_told_as_not_kept() -> N
         (None, "path", "https://s3.amazonaws.com/pics/a"),
     ],
 )
-def test_where_an_endpoint_is_set_buckets_are_addressed_by_path_unless_told_otherwise(
+def test_buckets_of_an_endpoint_are_addressed_by_path_unless_set_otherwise(
     endpoint: str | None, style: s3.AddressingStyle, address: str
 ) -> None:
     client = s3.connect(s3.Access(endpoint, "us-east-1", "key-id", "secret", style))

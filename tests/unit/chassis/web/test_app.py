@@ -33,7 +33,7 @@ def app() -> Flask:
     return app
 
 
-def test_methods_that_clients_invent_make_no_metrics(app: Flask) -> None:
+def test_invented_methods_create_no_metrics(app: Flask) -> None:
     for number in range(20):
         assert app.test_client().open("/thing", method=f"INVENTED{number}").status_code == 405
     methods = {
@@ -46,7 +46,7 @@ def test_methods_that_clients_invent_make_no_metrics(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_reading_with_a_stale_if_match_gives_no_412_with_the_representation_inside(app: Flask, method: str) -> None:
+def test_reading_with_a_stale_if_match_is_not_answered_with_412(app: Flask, method: str) -> None:
     answer = app.test_client().open("/thing", method=method, headers={"If-Match": '"stale"'})
     assert (answer.status_code, answer.headers["ETag"]) == (200, '"current"')
 
@@ -65,11 +65,11 @@ def test_known_representation_is_304(app: Flask, candidates: str) -> None:
         *((named, 412) for named in ('"other"', 'W/"other"', "current-not", "")),
     ],
 )
-def test_if_match_takes_a_tag_that_a_proxy_weakened_for_the_same(app: Flask, if_match: str, status: int) -> None:
+def test_if_match_accepts_a_tag_that_a_proxy_made_weak(app: Flask, if_match: str, status: int) -> None:
     assert app.test_client().delete("/thing", headers={"If-Match": if_match}).status_code == status
 
 
-def test_answer_without_a_body_does_not_say_that_it_is_html(app: Flask) -> None:
+def test_answer_without_a_body_has_no_content_type(app: Flask) -> None:
     assert "Content-Type" not in app.test_client().delete("/thing").headers
 
 

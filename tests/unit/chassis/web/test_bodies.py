@@ -70,7 +70,7 @@ def test_every_fault_is_named_with_its_pointer() -> None:
 
 
 @pytest.mark.parametrize("text", ["\\ud800", "\\udc00\\ud800", "a\\u0000b"])
-def test_text_that_no_database_takes_is_a_fault_of_its_field(text: str) -> None:
+def test_text_that_databases_refuse_is_a_fault_of_its_field(text: str) -> None:
     with pytest.raises(InvalidFieldsError) as refused:
         read(f'{{"name": "{text}"}}'.encode())
     assert [fault["pointer"] for fault in refused.value.faults] == ["/name"]

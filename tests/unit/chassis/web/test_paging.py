@@ -21,7 +21,7 @@ def next_cursor(scope: str, following: tuple[str, ...]) -> str:
     return target.partition("cursor=")[2].rstrip(">")
 
 
-def test_cursor_leads_on_from_where_the_page_ended() -> None:
+def test_cursor_continues_where_the_page_ended() -> None:
     shown, following = paging.cut([5, 6, 7], Page(2, None), lambda item: (str(item),))
     assert (shown, following) == ([5, 6], ("6",))
     assert asked({"limit": "2", "cursor": next_cursor("list", ("6",))}) == Page(2, 6)
@@ -44,7 +44,7 @@ def test_cursor_of_another_list_is_refused() -> None:
 
 
 @given(st.text(max_size=60) | st.binary(max_size=40).map(lambda data: data.hex()))
-def test_invented_cursor_is_refused_and_nothing_worse(cursor: str) -> None:
+def test_invented_cursor_is_refused_and_raises_no_other_error(cursor: str) -> None:
     with pytest.raises(InvalidFieldsError):
         asked({"cursor": cursor})
 

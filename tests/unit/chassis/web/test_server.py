@@ -1,4 +1,4 @@
-"""A web process that is told to end answers whoever was let in, and lets nobody else wait."""
+"""A web process that is to end answers the clients that are connected, and refuses others at once."""
 
 import http.client
 import signal
@@ -74,7 +74,7 @@ def test_connections_are_refused_while_the_last_request_is_answered(server: subp
         until(last.running, 5, "no request is sent")
         assert get(port, "/0.0") == 200
         server.send_signal(signal.SIGTERM)
-        until(lambda: is_refused(port), 1.0, "it takes connections though it is about to end")
+        until(lambda: is_refused(port), 1.0, "it accepts connections though it is about to end")
         assert not last.done()
         assert last.result() == 200
     assert server.wait(10) == 0

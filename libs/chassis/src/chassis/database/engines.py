@@ -34,8 +34,8 @@ class SharedSessionsError(DependencyDownError):
         pooler, direct = variable(kind, "database_pooler"), variable(kind, "database_direct_url")
         super().__init__(
             "database",
-            "a pooler before it does not keep sessions, as PgBouncer in transaction mode; "
-            f"set {pooler}=true, and for migrate {direct} past the pooler",
+            "a pooler before it shares sessions, such as PgBouncer in transaction mode; "
+            f"set {pooler}=true and, for migrate, {direct}, which bypasses the pooler",
         )
 
 
