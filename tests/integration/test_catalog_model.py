@@ -26,7 +26,7 @@ from catalog.upkeep import dead_letters
 from catalog.users import forget_user
 from catalog.worker import FORGET_S
 from catalog_steps import ANNA, BERT, Steps, picture
-from chassis.broker.drain import DeadLetter
+from chassis.broker.drain import DrainedMessage
 from chassis.clock import now
 from chassis.database.database import Database
 from chassis.envelope import Event
@@ -145,7 +145,7 @@ class HostileImaging:
 
     def give_up(self, job: Event) -> None:
         """Make a dead letter of a job, which may come twice."""
-        letter = DeadLetter("imaging.jobs", job.event_id, "delivery-limit", job.encode())
+        letter = DrainedMessage("imaging.jobs", job.event_id, "delivery-limit", job.encode())
         for _ in range(self.chance.randint(1, 2)):
             self.database.transact(dead_letters.keep, letter)
 

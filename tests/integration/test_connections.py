@@ -13,7 +13,7 @@ import pytest
 
 from chassis.broker import topology
 from chassis.broker.depths import Depths
-from chassis.broker.drain import DeadLetter, Drain
+from chassis.broker.drain import Drain, DrainedMessage
 from chassis.broker.publisher import Publisher
 from chassis.broker.topology import Queue
 from chassis.envelope import Event
@@ -132,9 +132,9 @@ def test_drain_keeps_its_connection_and_the_letter_while_the_database_is_away(
     publisher = Publisher(broker_url, "test")
     publisher.send("", queue.dead, b"{}", "m", headers={})
     publisher.close()
-    asked: list[DeadLetter] = []
+    asked: list[DrainedMessage] = []
 
-    def keep(letter: DeadLetter) -> None:
+    def keep(letter: DrainedMessage) -> None:
         asked.append(letter)
         if len(asked) < 3:
             raise DependencyDownError("database")

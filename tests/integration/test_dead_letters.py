@@ -24,7 +24,7 @@ from catalog.errors import DeadLetterNotFoundError, NotReplayableError
 from catalog.upkeep import dead_letters
 from catalog.upkeep.dead_letters import keep
 from catalog_steps import Sent, Steps
-from chassis.broker.drain import DeadLetter, Drain, read
+from chassis.broker.drain import Drain, DrainedMessage, read
 from chassis.broker.publisher import Publisher
 from chassis.broker.topology import Queue
 from chassis.clock import now
@@ -42,9 +42,9 @@ def database(catalog_database: Database[Store]) -> Database[OperatorsStore]:
     return Database(catalog_database.engine, OperatorsStore, catalog_database.migrations)
 
 
-def job_letter(image: Image, kind: JobKind = "image.created", message_id: str = "m-1") -> DeadLetter:
+def job_letter(image: Image, kind: JobKind = "image.created", message_id: str = "m-1") -> DrainedMessage:
     event = messages.job_event(Job(kind, image.registration, "r", now()), INSTALLATION)
-    return DeadLetter("imaging.jobs", message_id, "delivery-limit", event.encode())
+    return DrainedMessage("imaging.jobs", message_id, "delivery-limit", event.encode())
 
 
 def only_letter(database: Database[OperatorsStore]) -> int:
@@ -107,7 +107,7 @@ def test_answer_that_catalog_could_not_apply_fails_its_image_too(
     image = steps.register()
     data = {"image_id": image.image_id, "generation": 1, "s3_bucket": "pics", "s3_key": image.s3_key}
     answer = Event("image.processed", "/imaging", image.image_id, "r", data)
-    database.transact(keep, DeadLetter("catalog.results", "m-1", "malformed-message", answer.encode()))
+    database.transact(keep, DrainedMessage("catalog.results", "m-1", "malformed-message", answer.encode()))
     assert steps.image().status == "failed"
 
 
@@ -127,7 +127,7 @@ def poisons() -> list[bytes]:
 
 @pytest.mark.parametrize("body", poisons())
 def test_poison_is_kept_as_it_came_and_cannot_be_replayed(database: Database[OperatorsStore], body: bytes) -> None:
-    database.transact(keep, DeadLetter("imaging.jobs", "m-1", "malformed-message", body))
+    database.transact(keep, DrainedMessage("imaging.jobs", "m-1", "malformed-message", body))
     number = only_letter(database)
     letter = database.read(OperatorsStore.dead_letter, number)
     assert letter.body == body
@@ -166,7 +166,7 @@ def test_replayed_end_of_a_user_is_sent_again_under_a_new_message_id(
     database: Database[OperatorsStore], sent: Sent
 ) -> None:
     event = Event("user.deleted", "/auth", "u", "r", {"user_id": "u", "image_id": "-", "generation": 0})
-    database.transact(keep, DeadLetter("catalog.results", "m-1", "processing-exhausted", event.encode()))
+    database.transact(keep, DrainedMessage("catalog.results", "m-1", "processing-exhausted", event.encode()))
     database.transact(dead_letters.replay, only_letter(database))
     assert sent() == [("user.deleted", "-", 0)]
 
@@ -175,7 +175,7 @@ def test_replayed_end_of_a_user_is_sent_again_under_a_new_message_id(
 
 
 @contextmanager
-def draining(broker_url: str, queue: Queue, keep: Callable[[DeadLetter], None]) -> Iterator[None]:
+def draining(broker_url: str, queue: Queue, keep: Callable[[DrainedMessage], None]) -> Iterator[None]:
     drain = Drain(broker_url, (queue,), keep)
     thread = threading.Thread(target=drain.run)
     thread.start()
@@ -211,21 +211,21 @@ def dead_depth(broker_url: str, queue: Queue) -> int:
 
 
 def test_letters_are_drained_with_their_reasons(broker_url: str, queue: Queue) -> None:
-    kept: list[DeadLetter] = []
+    kept: list[DrainedMessage] = []
     with draining(broker_url, queue, kept.append):
         until(lambda: exists(broker_url, queue), 10, "the drain has declared its queue")
         give_up(broker_url, queue, "m-1")
         until(lambda: kept, 10, "the letter is kept")
-    assert kept == [DeadLetter(queue.name, "m-1", "because", b"body")]
+    assert kept == [DrainedMessage(queue.name, "m-1", "because", b"body")]
     assert dead_depth(broker_url, queue) == 0
 
 
 @pytest.mark.parametrize("fault", [DependencyDownError("database"), RuntimeError("a defect")])
 def test_letter_that_could_not_be_kept_stays_and_comes_again(broker_url: str, queue: Queue, fault: Exception) -> None:
-    kept: list[DeadLetter] = []
+    kept: list[DrainedMessage] = []
     faults = [fault, fault]
 
-    def keep_at_last(letter: DeadLetter) -> None:
+    def keep_at_last(letter: DrainedMessage) -> None:
         if faults:
             raise faults.pop()
         kept.append(letter)
@@ -274,7 +274,7 @@ def test_operator_lists_shows_replays_and_drops(
     assert command("list").stderr == "no dead letters\n"
     image = steps.register()
     database.transact(keep, job_letter(image))
-    database.transact(keep, DeadLetter("imaging.jobs", "m-2", "malformed-message", b"\x1b[31mnot JSON"))
+    database.transact(keep, DrainedMessage("imaging.jobs", "m-2", "malformed-message", b"\x1b[31mnot JSON"))
     table = command("list").stdout
     assert "1  imaging.jobs  delivery-limit" in table
     assert f"image.created       {image.s3_key}" in table
@@ -300,7 +300,7 @@ def test_operator_lists_shows_replays_and_drops(
 def test_body_may_be_anything_and_no_terminal_obeys_it(
     database: Database[OperatorsStore], command: Callable[..., subprocess.CompletedProcess[str]], body: bytes
 ) -> None:
-    database.transact(keep, DeadLetter("imaging.jobs", "m-1", "malformed-message", body))
+    database.transact(keep, DrainedMessage("imaging.jobs", "m-1", "malformed-message", body))
     number = str(only_letter(database))
     for words in (("show", number), ("show", number, "--json")):
         shown = command(*words)
@@ -309,7 +309,7 @@ def test_body_may_be_anything_and_no_terminal_obeys_it(
 
 
 def test_list_leaves_the_bodies_where_they_are(database: Database[OperatorsStore]) -> None:
-    database.transact(keep, DeadLetter("imaging.jobs", "m-1", "malformed-message", b"x" * 5_000_000))
+    database.transact(keep, DrainedMessage("imaging.jobs", "m-1", "malformed-message", b"x" * 5_000_000))
     statements: list[str] = []
     sa.event.listen(database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     [letter] = database.read(OperatorsStore.dead_letters, None, None, 10)

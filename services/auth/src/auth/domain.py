@@ -35,7 +35,7 @@ class ApiKey:
     date_last_used: datetime | None
 
     def use_is_worth_noting(self, moment: datetime) -> bool:
-        """Return whether a use at `moment` is later than `date_last_used` by at least LAST_USED_EXACT_TO."""
+        """Return whether a use at `moment` is later than `date_last_used` by at least `LAST_USED_EXACT_TO`."""
         return self.date_last_used is None or moment - self.date_last_used >= LAST_USED_EXACT_TO
 
 

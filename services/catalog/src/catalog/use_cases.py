@@ -31,7 +31,7 @@ def admit(store: Store, caller: Principal) -> None:
 
 
 def public_image(store: Store, s3_key: str) -> Image:
-    """Show an image to anybody; raises ImageNotFoundError."""
+    """Return the image at `s3_key`, whoever asks. Raise `ImageNotFoundError`."""
     image = store.image(s3_key)
     if image is None:
         raise ImageNotFoundError
@@ -39,7 +39,10 @@ def public_image(store: Store, s3_key: str) -> Image:
 
 
 def own_image(store: Store, caller: Principal, s3_key: str, *, locked: bool = False) -> Image:
-    """Show an image to its owner; anybody else gets ImageNotFoundError, as if it were not there."""
+    """Return an image of the caller. Raise `ImageNotFoundError`, also for another user's image.
+
+    `locked` locks its row until the transaction ends.
+    """
     image = store.image(s3_key, locked=locked)
     if image is None or image.user_id != caller.user_id:
         raise ImageNotFoundError
@@ -86,7 +89,7 @@ def register_image(  # noqa: PLR0913 - the fields of one form
 
 
 def list_images(store: Store, caller: Principal, limit: int, after: Position | None) -> Sequence[Image]:
-    """Give up to LIMIT of the caller's images, newest first, those after the position AFTER."""
+    """Return up to `limit` of the caller's images, newest first, those after the position `after`."""
     return store.images(caller.user_id, limit, after)
 
 
@@ -151,7 +154,7 @@ def hand_out_prefix(store: Store, caller: Principal) -> str:
 
 
 def public_collection(store: Store, name: str) -> Collection:
-    """Show a collection to anybody; raises CollectionNotFoundError."""
+    """Return the collection of this name, whoever asks. Raise `CollectionNotFoundError`."""
     collection = store.collection(name)
     if collection is None:
         raise CollectionNotFoundError
@@ -159,7 +162,7 @@ def public_collection(store: Store, name: str) -> Collection:
 
 
 def own_collection(store: Store, caller: Principal, name: str, *, locked: bool = False) -> Collection:
-    """Show a collection to its owner; anybody else gets CollectionNotFoundError."""
+    """Return a collection of the caller. Raise `CollectionNotFoundError`, also for another user's collection."""
     collection = store.collection(name, locked=locked)
     if collection is None or collection.user_id != caller.user_id:
         raise CollectionNotFoundError
@@ -167,7 +170,7 @@ def own_collection(store: Store, caller: Principal, name: str, *, locked: bool =
 
 
 def create_collection(store: Store, caller: Principal, name: str) -> Collection:
-    """Make an empty collection; raises CollectionNameTakenError or UserGoneError."""
+    """Create an empty collection. Raise `CollectionNameTakenError` or `UserGoneError`."""
     admit(store, caller)
     collection = Collection(str(uuid.uuid4()), caller.user_id, name, now())
     store.add_collection(collection)
@@ -175,7 +178,7 @@ def create_collection(store: Store, caller: Principal, name: str) -> Collection:
 
 
 def list_collections(store: Store, caller: Principal, limit: int, after: Position | None) -> Sequence[Collection]:
-    """Give up to LIMIT of the caller's collections, newest first, those after the position AFTER."""
+    """Return up to `limit` of the caller's collections, newest first, those after the position `after`."""
     return store.collections(caller.user_id, limit, after)
 
 
@@ -185,7 +188,7 @@ def delete_collection(
     name: str,
     check: Callable[[Store, Collection], None],
 ) -> None:
-    """Delete the caller's collection, if CHECK lets its present state pass; its images stay."""
+    """Delete the caller's collection; its images stay. `check` raises unless its present state is the expected one."""
     admit(store, caller)
     collection = own_collection(store, caller, name, locked=True)
     check(store, collection)
@@ -196,12 +199,12 @@ def delete_collection(
 
 
 def list_members(store: Store, collection: Collection, limit: int, after: int) -> Sequence[tuple[int, Image]]:
-    """Give up to LIMIT (position, image) of COLLECTION in the order they were added, those after AFTER."""
+    """Return up to `limit` (position, image) of `collection` in the order they were added, those after `after`."""
     return store.members(collection.collection_id, limit, after)
 
 
 def get_member(store: Store, caller: Principal, name: str, s3_key: str) -> Image:
-    """Show an image if it is in the caller's collection; raises CollectionNotFoundError or ImageNotFoundError."""
+    """Return an image in the caller's collection. Raise `CollectionNotFoundError` or `ImageNotFoundError`."""
     collection = own_collection(store, caller, name)
     image = own_image(store, caller, s3_key)
     if not store.is_member(collection.collection_id, image.image_id):
@@ -219,7 +222,7 @@ def add_member(store: Store, caller: Principal, name: str, s3_key: str) -> Image
 
 
 def remove_member(store: Store, caller: Principal, name: str, s3_key: str) -> None:
-    """Take an image of the caller out of a collection; one that was no member is out already."""
+    """Remove an image of the caller from a collection; an image that is no member is left alone."""
     admit(store, caller)
     collection = own_collection(store, caller, name, locked=True)
     image = own_image(store, caller, s3_key)

@@ -27,8 +27,8 @@ _MAX_NAME = 255
 
 
 @dataclass(frozen=True)
-class DeadLetter:
-    """A message that the consumers of `queue`, or the broker, gave up for `reason`; `body` is unchanged."""
+class DrainedMessage:
+    """A message that the consumers of `queue`, or the broker, gave up for `reason`; `body` is as it came."""
 
     queue: str
     message_id: str
@@ -36,13 +36,15 @@ class DeadLetter:
     body: bytes
 
 
-def read(queue: Queue, properties: pika.BasicProperties, body: bytes) -> DeadLetter:
+def read(queue: Queue, properties: pika.BasicProperties, body: bytes) -> DrainedMessage:
     """Return the dead letter in a message from the wire, whose headers may hold anything.
 
     A message without an id gets a new one, so it counts as another letter each time that it is delivered.
     """
     headers = properties.headers or {}
-    return DeadLetter(queue.name, printable(properties.message_id) or str(uuid4()), printable(_reason(headers)), body)
+    return DrainedMessage(
+        queue.name, printable(properties.message_id) or str(uuid4()), printable(_reason(headers)), body
+    )
 
 
 @dataclass
@@ -55,7 +57,7 @@ class Drain:
 
     url: str
     queues: tuple[Queue, ...]
-    keep: Callable[[DeadLetter], None]
+    keep: Callable[[DrainedMessage], None]
     stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:

@@ -90,7 +90,7 @@ class Store:
         self._connection.execute(api_keys.update().where(api_keys.c.key_id == key_id).values(description=description))
 
     def touch_key(self, key_id: str, moment: datetime) -> None:
-        """Note that an API key was used at `moment`, unless a use was noted less than LAST_USED_EXACT_TO before."""
+        """Note that an API key was used at `moment`, unless a use was noted less than `LAST_USED_EXACT_TO` before."""
         is_due = sa.or_(api_keys.c.date_last_used.is_(None), api_keys.c.date_last_used <= moment - LAST_USED_EXACT_TO)
         self._connection.execute(
             api_keys.update().where(api_keys.c.key_id == key_id, is_due).values(date_last_used=moment)

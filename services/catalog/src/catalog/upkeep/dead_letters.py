@@ -16,7 +16,7 @@ from chassis.envelope import Event, MalformedMessageError
 EXHAUSTED = Fault("processing-exhausted", "Processing failed again and again. The operator knows and can try again.")
 
 
-def keep(store: Store, letter: drain.DeadLetter) -> None:
+def keep(store: Store, letter: drain.DrainedMessage) -> None:
     """Keep `letter`, once. If it is a job or an answer, fail its image with `processing-exhausted`.
 
     A letter that comes again may be of another worker, which has written thumbs since: they are deleted as well.

@@ -20,7 +20,7 @@ _VISIBLE_ALPHA = 32
 
 
 def palette(image: Image.Image) -> tuple[str, ...]:
-    """Return 1 to MOST colours of `image` (RGB or RGBA, small) as `#rrggbb`: white if no pixel is visible."""
+    """Return 1 to `MOST` colours of `image` (RGB or RGBA, small) as `#rrggbb`: white if no pixel is visible."""
     pixels, weights = _distinct(image)
     if not len(pixels):
         return ("#ffffff",)
@@ -40,7 +40,7 @@ def _distinct(image: Image.Image) -> tuple[NDArray[np.uint8], Floats]:
 
 
 def _seed(points: Floats, weights: Floats) -> Floats:
-    """Return up to MOST seeds: the point nearest to the mean, then again and again the one farthest from all seeds."""
+    """Return up to `MOST` seeds: the point nearest to the mean, then each time the one farthest from all seeds."""
     lengths = (points**2) @ np.ones(3)
 
     def distance_to(point: Floats) -> Floats:
