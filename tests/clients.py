@@ -9,6 +9,8 @@ from email.message import Message
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from urllib3.util.wait import wait_for_read
+
 from deadlines import until
 from wire import Contract
 
@@ -153,6 +155,9 @@ class ValidatingClient:
         return composed, body
 
     def _exchange(self, method: str, target: str, headers: dict[str, str], body: bytes | None) -> Answer:
+        sock = self._connection.sock if self._connection is not None else None
+        if sock is not None and wait_for_read(sock, timeout=0.0):
+            self.close()  # the server has closed it while it was idle
         if self._connection is None:
             parts = urlsplit(self.base_url)
             self._connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=self.timeout_s)
