@@ -1,4 +1,4 @@
-"""Makes the fixtures of the modules beside this file known to all tests, and keeps the tests' logs apart."""
+"""Registers the fixtures of the modules beside this file for all tests, and keeps the logs of tests apart."""
 
 from collections.abc import Iterator
 
@@ -7,10 +7,11 @@ import structlog
 
 pytest.register_assert_rewrite("storage_contract")
 pytest_plugins = ["catalog_steps", "containers", "databases", "homes", "poolers", "s3", "stacks", "web_stack"]
+pytest_plugins += ["reconcile_steps"]  # after those that it imports: pytest rewrites their asserts first
 
 
 @pytest.fixture(autouse=True)
 def own_logs() -> Iterator[None]:
-    """Undo what a command that was called within a test has said about logs: the next test may look at its own."""
+    """Undo how a command that a test called has configured logs, so that the next test can look at its own."""
     yield
     structlog.reset_defaults()

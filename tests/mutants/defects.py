@@ -12,7 +12,8 @@ JOBS = "tests/integration/test_catalog_jobs.py"
 STORAGE = "tests/integration/test_storage.py::TestS3Storage"
 DEAD_LETTERS = "tests/integration/test_dead_letters.py"
 WATCHDOG = "tests/integration/test_watchdog.py"
-RECONCILE = "tests/integration/test_reconcile.py"
+ORPHANS = "tests/integration/test_reconcile_orphans.py"
+INSTALLATIONS = "tests/integration/test_reconcile_installations.py"
 MODEL = "tests/integration/test_catalog_model.py"
 REPROCESS = "tests/integration/test_reprocess.py"
 INSTALLATION = "tests/integration/test_installation.py"
@@ -310,7 +311,7 @@ DEFECTS = (
         "foreign-object-reconciled",
         "Reconcile deletes objects that are somebody else's.",
         (Edit(f"{CATALOG}/upkeep/findings.py", "if found.image_id is None or has_jobs", "if has_jobs"),),
-        (f"{RECONCILE}::test_orphan_is_found_and_deleted_and_nothing_else",),
+        (f"{ORPHANS}::test_orphan_is_found_and_deleted_and_nothing_else",),
     ),
     Defect(
         "deleted-by-what-was-listed",
@@ -322,7 +323,7 @@ DEFECTS = (
                 "orphans = [finding]",
             ),
         ),
-        (f"{RECONCILE}::test_thumb_that_is_no_orphan_any_more_when_it_would_be_deleted_is_kept",),
+        (f"{ORPHANS}::test_thumb_that_is_no_orphan_any_more_when_it_would_be_deleted_is_kept",),
     ),
     Defect(
         "metadata-names-have-case",
@@ -330,7 +331,7 @@ DEFECTS = (
         (Edit(f"{CHASSIS}/s3/client.py", "{name.lower(): value for", "{name: value for"),),
         (
             f"{STORAGE}::test_thumb_is_written_over_an_older_generation_and_over_another_image",
-            f"{RECONCILE}::test_orphans_are_found_and_deleted_whatever_the_manners_of_the_server",
+            f"{ORPHANS}::test_orphans_are_found_and_deleted_whatever_the_manners_of_the_server",
         ),
     ),
     Defect(
@@ -364,7 +365,7 @@ DEFECTS = (
                 "own = list(found)",
             ),
         ),
-        (f"{RECONCILE}::test_thumbs_of_another_installation_are_counted_and_left_alone",),
+        (f"{INSTALLATIONS}::test_thumbs_of_another_installation_are_counted_and_left_alone",),
     ),
     Defect(
         "refused-bucket-asked-by-every-job",
