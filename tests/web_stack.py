@@ -1,6 +1,6 @@
-"""auth, catalog and the gateway as plain processes on SQLite: all of HTTP, without a broker and S3.
+"""auth, catalog and the gateway as plain processes on SQLite: the whole HTTP side, without a broker or S3.
 
-For tests that change what these processes stand on: their clocks, their addresses, the proxy before them.
+For tests that change what surrounds these processes: their clocks, their addresses, the proxy before them.
 """
 
 import json
@@ -29,10 +29,7 @@ CLOCKS = Path(__file__).with_name("clocks")
 
 @dataclass
 class WebStack:
-    """The three web services, each with its log in FOLDER; HOST is the address that they listen on, as URLs spell it.
-
-    `start` starts one with SETTINGS, which are named without the service's prefix, on a clock that is some seconds off.
-    """
+    """The three web services, each with its log in `folder`; `host` is the address that they listen on, as in URLs."""
 
     folder: Path
     host: str = "127.0.0.1"
@@ -42,59 +39,63 @@ class WebStack:
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     def prepare(self) -> None:
-        """Make the key pair, the databases, and the user ANNA."""
+        """Create the key pair, the databases, and the user `ANNA`."""
         self.make_keys()
         self._run("auth", "migrate")
         self._run("catalog", "migrate")
 
     def make_keys(self) -> None:
-        """Make the key pair that tokens are signed and verified with."""
+        """Create the key pair for signing and verifying tokens."""
         keys = ("--private", str(self.folder / "private.pem"), "--public", str(self.folder / "public.pem"))
         self._run("auth", "create-token-key", *keys)
 
     def start_all(self, **settings_of_gateway: str) -> None:
-        """Start all three."""
+        """Start all three services."""
         self.start("auth")
         self.start("catalog")
         self.start("gateway", 0, **settings_of_gateway)
 
     def start(self, service: str, clock_s: int = 0, **settings: str) -> None:
-        """Start one and wait until it answers; one that ran already is ended first."""
+        """Start a service, ended first if it runs, and wait until it answers; `settings` are named without its prefix.
+
+        Its clock is `clock_s` seconds ahead.
+        """
         self.stop(service)
         environment = self._environment(service) | {f"{service.upper()}_{name}": v for name, v in settings.items()}
         if clock_s:
-            environment |= {"PYTHONPATH": str(CLOCKS), "CLOCK_AHEAD_S": str(clock_s)}
+            environment["PYTHONPATH"] = os.pathsep.join((str(CLOCKS), environment["PYTHONPATH"]))
+            environment["CLOCK_AHEAD_S"] = str(clock_s)
         with (self.folder / f"{service}.log").open("wb") as log:
             self.processes[service] = subprocess.Popen(
                 [self._program(service), "serve"],
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # its web processes are ended with it
+                start_new_session=True,  # so that its web processes can be killed with it
             )
         until(lambda: self._answers(service), 30, f"{service} does not answer:\n{self.said(service)}")
 
     def stop(self, service: str) -> None:
-        """End one, if it runs."""
+        """End a service, if it runs."""
         process = self.processes.pop(service, None)
         if process is not None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
     def url(self, service: str = "gateway") -> str:
-        """Where a service answers."""
+        """Return the address of a service."""
         return f"http://{self.host}:{self.ports[service]}"
 
     def anna(self, base_url: str = "") -> ValidatingClient:
-        """A client of the user ANNA, by default of the gateway itself."""
+        """Return a client of the user `ANNA`, by default at the gateway itself."""
         return ValidatingClient(base_url or self.url(), ANNA)
 
     def said(self, service: str) -> str:
-        """Everything that a service has logged."""
+        """Return everything that a service has logged."""
         return (self.folder / f"{service}.log").read_text()
 
     def lines(self, service: str, event: str) -> list[dict[str, Any]]:
-        """The lines of a service's log that tell of EVENT."""
+        """Return the lines of a service's log with the event `event`."""
         return [
             line
             for line in (json.loads(text) for text in self.said(service).splitlines() if text.startswith("{"))
@@ -137,7 +138,7 @@ class WebStack:
 
 @pytest.fixture(scope="session")
 def prepared_web_stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with keys and databases, for every test to copy."""
+    """A folder with keys and databases, which every test copies."""
     stack = WebStack(tmp_path_factory.mktemp("web-stack"))
     stack.prepare()
     return stack.folder

@@ -1,12 +1,19 @@
-"""Lists, membership and odd keys, alike on both databases."""
+"""Lists, membership, ownership and odd keys, alike on both databases."""
 
 import pytest
 
 from catalog import use_cases
 from catalog.adapters.store import Store
-from catalog.errors import CollectionNameTakenError, CollectionNotFoundError, ImageNotFoundError
+from catalog.domain import Image
+from catalog.errors import (
+    CollectionNameTakenError,
+    CollectionNotFoundError,
+    ImageNotFoundError,
+    KeyNotAllowedError,
+)
 from catalog_steps import ANNA, BERT, Steps
 from chassis.database.database import Database
+from chassis.web.etags import StaleError
 
 ODD_KEYS = ["a b", "a+b", "100%", "a%2Fb", "what?", "x#y", "back\\slash", "ä", "a\u0308", "🏔/é", "'; --", "A", "a"]
 
@@ -67,6 +74,46 @@ def test_images_of_another_user_stay_out_of_a_collection(steps: Steps, catalog_d
     steps.register("theirs", BERT)
     with pytest.raises(ImageNotFoundError):
         catalog_database.transact(use_cases.add_member, ANNA, "c", "theirs")
+
+
+def test_prefix_that_was_handed_out_for_uploads_is_of_one_user(steps: Steps, catalog_database: Database[Store]) -> None:
+    """Otherwise another user who learns of an upload could register it first, and decide about it from then on."""
+    prefix = catalog_database.transact(use_cases.hand_out_prefix, ANNA)
+    with pytest.raises(KeyNotAllowedError):
+        steps.register(f"{prefix}/a.jpg", BERT)
+    assert steps.register(f"{prefix}/a.jpg", ANNA).user_id == ANNA.user_id
+
+
+def test_image_of_another_user_answers_like_one_that_is_not_there(
+    steps: Steps, catalog_database: Database[Store]
+) -> None:
+    image = steps.register("theirs", BERT)
+    for key in ("theirs", "no such"):
+        with pytest.raises(ImageNotFoundError):
+            catalog_database.read(use_cases.own_image, ANNA, key)
+        with pytest.raises(ImageNotFoundError):
+            steps.reprocess(key, ANNA)
+        with pytest.raises(ImageNotFoundError):
+            steps.delete(key, ANNA)
+    assert steps.image("theirs") == image
+
+
+def stale(_image: Image) -> None:
+    """Raise `StaleError`, as for an image that is not in the state which the caller has read."""
+    raise StaleError
+
+
+def test_image_in_another_state_than_the_caller_has_read_is_neither_changed_nor_deleted(
+    steps: Steps, catalog_database: Database[Store]
+) -> None:
+    image = steps.register("a")
+    with pytest.raises(StaleError):
+        catalog_database.transact(
+            use_cases.change_image, ANNA, "a", stale, title="new", description=None, reprocess=True
+        )
+    with pytest.raises(StaleError):
+        catalog_database.transact(use_cases.delete_image, ANNA, "a", stale)
+    assert steps.image("a") == image
 
 
 def test_use_case_that_raises_leaves_nothing_behind(steps: Steps, catalog_database: Database[Store]) -> None:

@@ -49,7 +49,7 @@ def any_broker_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def queue(broker_url: str) -> Iterator[Queue]:
-    """A queue of this test's own, taking a type of its own."""
+    """A queue of the test's own, bound to a type of its own."""
     name = f"test.{uuid4().hex}"
     queue = Queue(name, (f"{name}.happened",))
     with channel(broker_url) as opened:
@@ -133,7 +133,7 @@ def test_handled_message_is_gone(broker_url: str, publisher: Publisher, queue: Q
     assert depth(broker_url, queue.name) == 0
 
 
-# A worker that takes a message and dies of it, as one does that the kernel kills for its memory.
+# A worker that a message kills, as when the kernel kills it for the memory that it takes.
 DYING = """
 import os, sys
 from chassis.broker.consumer import Consumer
@@ -157,7 +157,7 @@ def test_message_of_a_worker_that_died_comes_again_by_itself(
     began = time.monotonic()
     with consuming(broker_url, queue, lambda _event, _attempt: moments.append(time.monotonic())):
         wait_for(lambda: bool(moments))
-    # Twice put off: what else those workers had in hand has other company by now.
+    # Delayed twice, so that the other messages of those workers are not worked on together with this one again.
     assert moments[0] - began >= 0.75 * topology.RETRY_DELAYS_S[1]
 
 
@@ -168,7 +168,7 @@ def test_message_that_the_broker_gives_up_is_a_dead_letter_with_its_reason(
     for _ in range(topology.DELIVERY_LIMIT + 1):
         wait_for(lambda: depth(broker_url, queue.name) == 1)
         with channel(broker_url) as opened:
-            assert opened.basic_get(queue.name)[0] is not None  # and the connection is gone
+            assert opened.basic_get(queue.name)[0] is not None  # and the connection is lost before an ack
     wait_for(lambda: depth(broker_url, queue.dead) == 1)
     with channel(broker_url) as opened:
         _, properties, body = opened.basic_get(queue.dead, auto_ack=True)
@@ -196,7 +196,7 @@ def test_fault_of_a_dependency_brings_the_message_back_later(
 
 
 class BlockedPublisher(Publisher):
-    """A publisher on a broker under an alarm, until `alarm` is cleared."""
+    """A publisher on a broker with an alarm, until `alarm` is False."""
 
     alarm = True
     refused = 0
@@ -221,7 +221,7 @@ def test_alarm_of_the_broker_sends_nothing_to_the_dead_letters(
 
     with consuming(broker_url, queue, handle, retrying=blocked):
         publisher.publish(happened(queue))
-        # More often than the queue bears a message that is returned.
+        # More often than the queue's delivery limit allows for a message that is returned.
         wait_for(lambda: blocked.refused > topology.DELIVERY_LIMIT + 1)
         assert depth(broker_url, queue.dead) == 0
         blocked.alarm = False
@@ -445,10 +445,10 @@ def test_what_was_published_long_ago_is_swept_and_nothing_else(
     catalog_database: Database[Store], publisher: Publisher
 ) -> None:
     moment = now()
-    row = {"type": "something.happened", "body": b"{}", "date_created": moment}
+    row = {"type": "something.happened", "body": b"{}", "date_created": moment - 2 * KEEP_PUBLISHED}
     published = {**row, "state": "published", "date_published": moment - 2 * KEEP_PUBLISHED}
     with catalog_database.engine.begin() as connection:
-        # More than one batch.
+        # More than one batch of the sweep.
         connection.execute(
             outbox.insert(), [{**published, "id": f"old {number}"} for number in range(2 * SWEEP_BATCH + 1)]
         )
@@ -504,7 +504,7 @@ def test_relay_goes_on_when_its_connection_for_wake_ups_is_lost(
 
 
 def listener(database: Database[Store]) -> int | None:
-    """Give the process at the server whose connection waits for wake-ups, if there is one."""
+    """Return the PostgreSQL process whose connection waits for wake-ups, or None."""
     with database.engine.connect() as connection:
         found: int | None = connection.scalar(sa.text(LISTENERS))
         return found

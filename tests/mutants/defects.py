@@ -1,9 +1,11 @@
-"""The defects, of kinds that such systems have had: the edits that make each, and the tests that must catch it."""
+"""Defects of kinds that systems like this one have had: the edits that make each, and the tests that must catch it."""
 
 from dataclasses import dataclass
 
+AUTH = "services/auth/src/auth"
 CHASSIS = "libs/chassis/src/chassis"
 CATALOG = "services/catalog/src/catalog"
+GATEWAY = "gateway/src/gateway"
 IMAGING = "services/imaging/src/imaging"
 
 DELIVERY = "tests/integration/test_delivery.py"
@@ -18,11 +20,15 @@ MODEL = "tests/integration/test_catalog_model.py"
 REPROCESS = "tests/integration/test_reprocess.py"
 INSTALLATION = "tests/integration/test_installation.py"
 REFUSED = "tests/integration/test_refused_buckets.py"
+DOOR = "tests/integration/test_gateway.py"
+SIGN_IN = "tests/integration/test_auth.py"
+GUESSES = "tests/integration/test_password_guesses.py"
+CATALOG_STORE = "tests/integration/test_catalog_store.py"
 
 
 @dataclass(frozen=True)
 class Edit:
-    """Replace BEFORE, which FILE has once, by AFTER."""
+    """Replaces `before`, which `file` contains exactly once, by `after`."""
 
     file: str
     before: str
@@ -31,7 +37,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Defect:
-    """A defect with a NAME, what it is in a sentence, and the tests (pytest's node ids) of which one must fail."""
+    """A defect: its name, what goes wrong in a sentence, and the tests (pytest node ids) of which one must fail."""
 
     name: str
     sentence: str
@@ -63,7 +69,7 @@ DEFECTS = (
     ),
     Defect(
         "retry-acked-before-published",
-        "A message that is to come back later is acknowledged although its copy was not taken.",
+        "A message that is to be retried is acknowledged although the broker did not accept its copy.",
         (
             Edit(
                 f"{CHASSIS}/broker/consumer.py",
@@ -75,19 +81,19 @@ DEFECTS = (
     ),
     Defect(
         "requeue-for-ever",
-        "A message that strikes a defect is tried again without end.",
+        "A message whose handler has a defect is retried for ever.",
         (Edit(f"{CHASSIS}/broker/verdicts.py", "if delivery.attempt < attempts else", "if attempts else"),),
         (f"{DELIVERY}::test_defect_is_tried_again_and_then_given_up",),
     ),
     Defect(
         "outage-exhausts",
-        "A dependency that is away uses up the attempts of a message.",
+        "An unavailable dependency uses up the attempts of a message.",
         (Edit(f"{CHASSIS}/broker/verdicts.py", "exhausts=fault.counts)", "exhausts=True)"),),
         ("tests/unit/chassis/broker/test_verdicts.py::test_fault_of_a_dependency_never_exhausts_the_attempts",),
     ),
     Defect(
         "outbox-by-cursor",
-        "The relay reads the outbox behind the last moment it has seen, and passes over what commits late.",
+        "The relay reads the outbox from the last moment that it has seen, and misses what commits late.",
         (
             Edit(
                 f"{CHASSIS}/database/outbox.py",
@@ -122,7 +128,7 @@ DEFECTS = (
     ),
     Defect(
         "no-lease",
-        "Relays do not hold what they publish, and another publishes it too.",
+        "A relay takes no lease on what it publishes, and another relay publishes it too.",
         (
             Edit(
                 f"{CHASSIS}/database/outbox.py",
@@ -224,13 +230,13 @@ DEFECTS = (
     ),
     Defect(
         "foreign-object-overwritten",
-        "An object that is not ours is written over by a thumb.",
+        "A thumb overwrites an object that is not ours.",
         (Edit(f"{IMAGING}/adapters/storage.py", "if found.image_id is None or not", "if not"),),
         (f"{STORAGE}::test_object_that_is_not_ours_is_neither_overwritten_nor_deleted",),
     ),
     Defect(
         "late-worker-overwrites",
-        "A worker of an older generation writes its thumbs over those of a newer one.",
+        "A worker of an older generation overwrites thumbs of a newer one.",
         (
             Edit(
                 f"{IMAGING}/adapters/storage.py",
@@ -242,7 +248,7 @@ DEFECTS = (
     ),
     Defect(
         "late-worker-keeps-silent",
-        "A worker of an older generation that has written over thumbs of a newer one takes them away and tells nobody.",
+        "A worker of an older generation that has overwritten newer thumbs deletes them and does not report it.",
         (
             Edit(
                 f"{IMAGING}/use_cases.py",
@@ -254,7 +260,7 @@ DEFECTS = (
     ),
     Defect(
         "late-thumbs-kept",
-        "Late thumbs of an earlier registration stay when the present one fails and writes over nothing.",
+        "Late thumbs of an earlier registration stay when the present one fails and overwrites none of them.",
         (
             Edit(
                 f"{CATALOG}/key_queue.py",
@@ -266,19 +272,19 @@ DEFECTS = (
     ),
     Defect(
         "watched-once",
-        "The watchdog takes for lost what a worker has in hand at the moment that it looks.",
+        "The watchdog takes a job for lost that a worker is doing when it looks.",
         (Edit(f"{CATALOG}/jobs/watchdog.py", "[key for key in found if key in suspects]", "found"),),
         (f"{WATCHDOG}::test_what_is_answered_between_two_looks_was_in_hand",),
     ),
     Defect(
         "waiting-jobs-pile-up",
-        "Each registration and deletion of a key leaves another job, though none of them can leave.",
+        "Each registration and deletion of a key adds another job, even if no job can be sent.",
         (Edit(f"{CATALOG}/key_queue.py", "if not (dropped and image.generation == 1):", "if True:"),),
         (f"{JOBS}::test_key_that_is_registered_and_deleted_again_and_again_has_few_jobs",),
     ),
     Defect(
         "dead-letter-acked-before-kept",
-        "A dead letter leaves the broker before it is kept.",
+        "A dead letter is removed from the broker before it is in the database.",
         (
             Edit(
                 f"{CHASSIS}/broker/drain.py",
@@ -291,7 +297,7 @@ DEFECTS = (
     ),
     Defect(
         "exhausted-stays-pending",
-        "An image whose job was given up stays pending for ever, and holds up its key.",
+        "An image whose job was given up stays pending for ever, and blocks its key.",
         (
             Edit(
                 f"{CATALOG}/upkeep/dead_letters.py",
@@ -303,19 +309,19 @@ DEFECTS = (
     ),
     Defect(
         "backlog-feeds-itself",
-        "The watchdog asks again for what merely waits its turn.",
+        "The watchdog sends jobs again that merely wait their turn.",
         (Edit(f"{CATALOG}/jobs/watchdog.py", "not behind and all(depth.is_idle for depth in depths)", "not behind"),),
         (f"{WATCHDOG}::test_nothing_is_stuck_while_messages_wait_in_the_broker",),
     ),
     Defect(
         "foreign-object-reconciled",
-        "Reconcile deletes objects that are somebody else's.",
+        "Reconcile deletes objects that are not thumbs of ours.",
         (Edit(f"{CATALOG}/upkeep/findings.py", "if found.image_id is None or has_jobs", "if has_jobs"),),
         (f"{ORPHANS}::test_orphan_is_found_and_deleted_and_nothing_else",),
     ),
     Defect(
         "deleted-by-what-was-listed",
-        "Reconcile deletes what it found earlier, without another look at the database.",
+        "Reconcile deletes what it found earlier without looking at the database again.",
         (
             Edit(
                 f"{CATALOG}/upkeep/reconciliation.py",
@@ -327,7 +333,7 @@ DEFECTS = (
     ),
     Defect(
         "metadata-names-have-case",
-        "The names of a thumb's metadata count as they are sent, which is capitalised by servers written in Go.",
+        "Names of a thumb's metadata are case-sensitive, and servers written in Go capitalise them.",
         (Edit(f"{CHASSIS}/s3/client.py", "{name.lower(): value for", "{name: value for"),),
         (
             f"{STORAGE}::test_thumb_is_written_over_an_older_generation_and_over_another_image",
@@ -336,13 +342,13 @@ DEFECTS = (
     ),
     Defect(
         "conditions-taken-for-granted",
-        "S3 is believed to keep conditions, without a probe.",
+        "S3 is assumed to honour conditional requests, without a probe.",
         (Edit(f"{CHASSIS}/s3/conditions.py", "found = probe(self.client, bucket)\n", "found = ALL\n"),),
         (f"{STORAGE}::test_object_that_is_not_ours_is_neither_overwritten_nor_deleted",),
     ),
     Defect(
         "newer-thumbs-ignored",
-        "Thumbs that are newer than a restored catalog leave its jobs without an answer that fits.",
+        "Thumbs newer than a restored catalog are ignored, so its jobs never get an answer that fits.",
         (Edit(f"{CATALOG}/key_queue.py", "if _met_newer(answer) and self._catch_up", "if False and self._catch_up"),),
         (
             f"{JOBS}::test_image_whose_thumbs_are_newer_goes_on_above_them_at_once",
@@ -351,7 +357,7 @@ DEFECTS = (
     ),
     Defect(
         "copy-deletes",
-        "A database that was restored elsewhere has thumbs deleted, which may be those of the one that goes on.",
+        "A database that was restored elsewhere has thumbs deleted that may belong to the original, which goes on.",
         (Edit(f"{CATALOG}/worker.py", "return Store(connection).installation().is_settled", "return True"),),
         (f"{INSTALLATION}::test_no_job_of_a_copy_leaves_neither_a_new_one_nor_one_that_was_due_when_it_was_made",),
     ),
@@ -378,5 +384,186 @@ DEFECTS = (
         "Two commands go on with one run of reprocessing, and both queue the same images.",
         (Edit(f"{CATALOG}/upkeep/reprocessing.py", "store.run(run_id, locked=True)", "store.run(run_id)"),),
         (f"{REPROCESS}::test_two_commands_on_one_run_queue_no_image_twice",),
+    ),
+    # --- the gateway ---
+    Defect(
+        "client-names-its-source",
+        "The gateway believes a header about where a request comes from, so guesses at passwords are never throttled.",
+        (
+            Edit(
+                f"{GATEWAY}/web/forwarding.py",
+                '"source": request.remote_addr or "",',
+                '"source": request.headers.get("X-Forwarded-For", request.remote_addr or ""),',
+            ),
+        ),
+        (f"{DOOR}::test_source_of_a_request_is_where_its_connection_comes_from_whatever_its_headers_say",),
+    ),
+    Defect(
+        "path-decoded-twice",
+        "A path is decoded twice, so %252F in a key becomes a slash, and the key that of another image.",
+        (Edit(f"{GATEWAY}/paths.py", "unquote_to_bytes(raw)", "unquote_to_bytes(unquote_to_bytes(raw))"),),
+        ("tests/unit/gateway/test_paths.py::test_target_is_decoded_once",),
+    ),
+    Defect(
+        "secret-in-problem",
+        "A problem document shows the whole API key that a path contained, and logs of problems contain secrets.",
+        (Edit(f"{GATEWAY}/web/forwarding.py", "api_keys.hide(request.path)", "request.path"),),
+        (f"{DOOR}::test_problem_shows_the_id_where_the_path_had_the_whole_key",),
+    ),
+    Defect(
+        "change-sent-twice",
+        "A change whose answer was lost is sent again, and the client is told that what it has deleted was not there.",
+        (Edit(f"{GATEWAY}/services.py", '_retry({"GET"})', "_retry(None)"),),
+        (f"{DOOR}::test_change_whose_answer_was_lost_is_not_sent_again",),
+    ),
+    Defect(
+        "private-answer-cached",
+        "Caches may keep private answers, and show the images of one user to the next.",
+        (Edit(f"{GATEWAY}/web/public.py", "fresh = public and answer", "fresh = answer"),),
+        (f"{DOOR}::test_caches_keep_public_answers_only_and_no_refusals",),
+    ),
+    # --- who may ---
+    Defect(
+        "old-password-remembered",
+        "A password that was verified a moment ago still counts after it was changed.",
+        (Edit(f"{AUTH}/passwords.py", "\\0{stored}\\0", "\\0"),),
+        (
+            f"{SIGN_IN}::test_changed_password_is_refused_on_the_next_request_by_every_process",
+            "tests/unit/auth/test_passwords.py::test_remembered_password_is_forgotten_with_its_hash",
+        ),
+    ),
+    Defect(
+        "owner-locked-out",
+        "Failures count by account alone, so anybody can lock its owner out.",
+        (Edit(f"{AUTH}/throttle.py", "\\0{username}\\0{_network(source)}", "\\0{username}"),),
+        (f"{SIGN_IN}::test_wrong_passwords_delay_the_account_at_that_source_only",),
+    ),
+    Defect(
+        "unknown-name-refused-sooner",
+        "A name that no user has is refused without hashing, so the time of an answer tells which names exist.",
+        (
+            Edit(
+                f"{AUTH}/passwords.py",
+                "        with self._slot():\n            right =",
+                "        if not user_id:\n            return False\n        with self._slot():\n            right =",
+            ),
+        ),
+        (f"{GUESSES}::test_guess_at_a_name_that_does_not_exist_waits_for_a_slot_of_hashing_too",),
+    ),
+    Defect(
+        "guesses-at-once",
+        "Guesses that are sent all at once are checked against the throttle before any has failed, and never again.",
+        (
+            Edit(
+                f"{AUTH}/authentication.py",
+                "        self.database.read(throttle.refuse_blocked, subject)\n        if user is None",
+                "        if user is None",
+            ),
+        ),
+        (f"{GUESSES}::test_right_password_is_refused_if_its_account_was_blocked_while_it_was_hashed",),
+    ),
+    Defect(
+        "key-by-its-id",
+        "An API key is recognised by its id, which is shown everywhere, whatever its secret.",
+        (
+            Edit(
+                f"{AUTH}/use_cases.py",
+                "if key is not None and keys.same_digest(key.digest, presented.digest) else",
+                "if key is not None else",
+            ),
+        ),
+        (f"{SIGN_IN}::test_key_with_the_right_id_and_another_secret_is_refused",),
+    ),
+    Defect(
+        "token-for-anybody",
+        "A service accepts a token that was signed for another service.",
+        (Edit(f"{CHASSIS}/tokens.py", '"verify_iat": False,', '"verify_iat": False,\n"verify_aud": False,'),),
+        ("tests/unit/chassis/test_tokens.py::test_token_for_another_service_is_refused",),
+    ),
+    Defect(
+        "cursor-of-any-list",
+        "A cursor is accepted by a list that did not return it, and a page begins at a place that means nothing there.",
+        (Edit(f"{CHASSIS}/web/paging.py", "case [given, *position] if given == scope and", "case [_, *position] if"),),
+        ("tests/unit/chassis/web/test_paging.py::test_cursor_of_another_list_is_refused",),
+    ),
+    Defect(
+        "image-shown-to-another-user",
+        "Any user sees the private form of any image.",
+        (
+            Edit(
+                f"{CATALOG}/use_cases.py",
+                "store.image(s3_key, locked=locked)\n    if image is None or image.user_id != caller.user_id:",
+                "store.image(s3_key, locked=locked)\n    if image is None:",
+            ),
+        ),
+        (f"{CATALOG_STORE}::test_image_of_another_user_answers_like_one_that_is_not_there",),
+    ),
+    Defect(
+        "upload-prefix-of-anybody",
+        "Whoever learns of an upload can register it, although its prefix was handed out to another user.",
+        (Edit(f"{CATALOG}/use_cases.py", "if owner not in {None, caller.user_id}:", "if owner == caller.username:"),),
+        (f"{CATALOG_STORE}::test_prefix_that_was_handed_out_for_uploads_is_of_one_user",),
+    ),
+    Defect(
+        "stale-deletion",
+        "An image is deleted although it is not in the state that the caller's If-Match names.",
+        (Edit(f"{CATALOG}/use_cases.py", "    check(image)\n    queue.withdraw", "    queue.withdraw"),),
+        (f"{CATALOG_STORE}::test_image_in_another_state_than_the_caller_has_read_is_neither_changed_nor_deleted",),
+    ),
+    # --- pictures ---
+    Defect(
+        "bomb-decoded",
+        "The limits are checked after decoding, and a bomb of a few bytes takes all memory.",
+        (
+            Edit(
+                f"{IMAGING}/pipeline/opening.py",
+                "    _check(image.size, decoded",
+                "    image.load()\n    _check(image.size, decoded",
+            ),
+        ),
+        ("tests/unit/imaging/test_limits.py::test_picture_over_the_limits_is_refused_by_its_header_alone",),
+    ),
+    Defect(
+        "metadata-in-thumbs",
+        "Comments of an original get into its thumbs, which everybody may read.",
+        (Edit(f"{IMAGING}/pipeline/decoding.py", "        image.info.clear()", "        image.info.copy()"),),
+        ("tests/unit/imaging/test_metadata.py::test_comment_of_an_original_is_in_none_of_its_thumbs",),
+    ),
+    Defect(
+        "orientation-ignored",
+        "Pictures that a camera stored sideways are shown sideways.",
+        (Edit(f"{IMAGING}/pipeline/decoding.py", "orientation = _orientation(image)", "orientation = 1"),),
+        ("tests/unit/imaging/test_pipeline.py::test_picture_is_turned_upright",),
+    ),
+    Defect(
+        "one-thumb-missing",
+        "Imaging answers that an image is processed although one of its thumbs could not be written.",
+        (Edit(f"{IMAGING}/use_cases.py", "    if faults:\n", "    if len(faults) == len(written):\n"),),
+        (
+            "tests/integration/test_whole_thumbs.py::test_image_of_which_one_thumb_was_not_written_is_not_told_to_be_processed",
+        ),
+    ),
+    # --- operations ---
+    Defect(
+        "swept-before-published",
+        "The outbox is swept by the age of its rows, so events are deleted unsent if the broker was away for long.",
+        (
+            Edit(
+                f"{CHASSIS}/database/outbox.py",
+                'outbox.c.state == "published", outbox.c.date_published < now()',
+                "outbox.c.date_created < now()",
+            ),
+        ),
+        (f"{DELIVERY}::test_what_was_published_long_ago_is_swept_and_nothing_else",),
+    ),
+    Defect(
+        "always-ready",
+        "A process whose own checks fail is called ready, and gets requests that it cannot serve.",
+        (
+            Edit(
+                f"{CHASSIS}/health.py", "ready = all(result.passed for result in own_results.values())", "ready = True"
+            ),
+        ),
+        ("tests/unit/chassis/test_health.py::test_own_checks_decide_readiness_and_shared_ones_are_only_shown",),
     ),
 )

@@ -1,4 +1,4 @@
-"""The defects of `make mutants` still fit the code, so that they do not fall asleep between two runs of it."""
+"""The defects of `make mutants` still fit the code, so that a change of it cannot quietly put them out of use."""
 
 import ast
 from pathlib import Path
