@@ -1,4 +1,7 @@
 import io
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -29,3 +32,13 @@ def test_a_terminal_that_went_away_breaks_nothing(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("sys.stdout", Gone())
     terminal.say("nobody reads this")
+
+
+def test_output_that_nobody_reads_does_not_change_the_exit_code() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    program = "from embedded.processes.terminal import complain, say; say('nobody reads this'); complain('nor this')"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, "-c", program], stdout=writer, stderr=writer, env=environment, check=False)
+    os.close(writer)
+    assert ended.returncode == 0

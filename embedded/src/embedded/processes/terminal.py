@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import TextIO
 
 RED, YELLOW, BOLD = "31", "33", "1"
@@ -18,9 +19,13 @@ def coloured(text: str, code: str, stream: TextIO) -> str:
 
 
 def _write(text: str, stream: TextIO) -> None:
-    with suppress(OSError, ValueError):  # the terminal or the reader of the pipe is gone
+    try:
         stream.write(text + "\n")
         stream.flush()
+    except (OSError, ValueError):  # the terminal or the reader of the pipe is gone
+        # Python (3.13.5 does) may try again when it exits, fail again, and exit with code 120.
+        with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def say(text: str = "") -> None:
