@@ -1,1 +1,1 @@
-"""The figures of imghost, measured side by side with its peers."""
+"""Benchmarks of imghost, measured side by side with its peers."""

@@ -1,9 +1,10 @@
-"""The figures of the imaging service, side by side with its peers in one run: `make bench-imaging`.
+"""Benchmarks of the imaging service and its peers, in one run: `make bench-imaging`.
 
-Prints a table and writes benchmarks/results/imaging.json. Ratios are of medians over runs that take turns, and turns in
-going first, so that a machine whose speed drifts is unfair to nobody. Costs are CPU time, all threads included, unless
-the unit says other. All run in one process, whose memory is allocated as in the service's children: else it would be a
-matter of chance, and of what ran before, whether a run gets its pages from the system or from the one before.
+It prints a table and writes benchmarks/results/imaging.json. A ratio is one of medians. The works that it compares run
+in turns and take turns in going first, so that a machine whose speed drifts favours none of them. Costs are CPU time of
+all threads, unless the unit says otherwise. All run in one process that allocates memory as the service's children do;
+otherwise chance, and what ran before, would decide whether a run gets its pages from the system or reuses those of
+the run before.
 """
 
 import io
@@ -35,7 +36,7 @@ from imaging.pipeline.thumbs import scale
 from imaging.sandbox.pool import ALLOCATION, Bounds, Pool
 
 RUNS = 41
-SLOW_RUNS = 5  # of what takes seconds
+SLOW_RUNS = 5  # for works that take seconds
 RESULTS = Path(__file__).parent / "results" / "imaging.json"
 LIMITS = Limits(
     64 * 1024**2, 50_000_000, 30_000, 1024**3, ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF")
@@ -46,7 +47,7 @@ BOUNDS = Bounds(cpu_s=5, wall_s=30)
 
 @dataclass(frozen=True)
 class Figure:
-    """One row: OURS and what it is held AGAINST in UNIT, their RATIO, and what was TO_REACH."""
+    """A row of the table: our value and that of a peer, in `unit`, their ratio, and the target `to_reach`."""
 
     name: str
     ours: float
@@ -58,21 +59,21 @@ class Figure:
 
 
 def cpu_ms(work: Callable[[], Any]) -> float:
-    """Give the CPU time of WORK in milliseconds."""
+    """Return the CPU time that `work` takes, in milliseconds."""
     began = time.process_time()
     work()
     return (time.process_time() - began) * 1000
 
 
 def wall_ms(work: Callable[[], Any]) -> float:
-    """Give the time of WORK on the wall in milliseconds."""
+    """Return the wall-clock time that `work` takes, in milliseconds."""
     began = time.perf_counter()
     work()
     return (time.perf_counter() - began) * 1000
 
 
 def medians(measure: Callable[[Callable[[], Any]], float], *works: Callable[[], Any], runs: int = RUNS) -> list[float]:
-    """Give the median of each of WORKS over runs in turns, after one that does not count."""
+    """Return the median of each of `works` over runs in turns; the first run of each does not count."""
     for work in works:
         work()
     taken: list[list[float]] = [[] for _ in works]
@@ -86,7 +87,7 @@ def medians(measure: Callable[[Callable[[], Any]], float], *works: Callable[[], 
 def held_against(
     name: str, peer: Callable[[], Any], to_reach: float, ours: Callable[[], Any], runs: int = RUNS
 ) -> Figure:
-    """Measure OURS and PEER; their ratio is to be TO_REACH or less."""
+    """Measure `ours` and `peer`; the target is a ratio of `to_reach` or less."""
     mine, theirs = medians(cpu_ms, ours, peer, runs=runs)
     ratio = mine / theirs
     return Figure(
@@ -118,18 +119,18 @@ def speed() -> list[Figure]:
 
 
 def similarity(one: Image.Image, other: Image.Image) -> float:
-    """Give the SSIM of two pictures of one size."""
+    """Return the SSIM (structural similarity) of two pictures of the same size."""
     value = structural_similarity(np.asarray(one), np.asarray(other), channel_axis=2)  # type: ignore[no-untyped-call]
     return float(value)
 
 
 def as_jpeg(image: Image.Image) -> Image.Image:
-    """Give IMAGE as it comes back from a JPEG of the quality of our thumbs."""
+    """Return `image` encoded as a JPEG with the quality of our thumbs, and decoded again."""
     return Image.open(io.BytesIO(encoded(image, "JPEG", quality=80, optimize=True)))
 
 
 def thumb_quality() -> list[Figure]:
-    """Hold our thumbs against a full decode and Lanczos straight to size: the scaling, and what is served of it."""
+    """Compare our thumbs, before and after encoding, with a full decode that is scaled to size at once by Lanczos."""
     scaled: dict[str, float] = {}
     served: dict[str, float] = {}
     for name, image in varied().items():
@@ -147,18 +148,18 @@ def thumb_quality() -> list[Figure]:
 
 
 def worst_of(values: dict[str, float]) -> str:
-    """Name the least of VALUES."""
+    """Return the name of the lowest of `values`."""
     return min(values, key=lambda name: values[name])
 
 
 def at_least(name: str, values: dict[str, float], to_reach: float = 0.98) -> Figure:
-    """Make a figure of the least of VALUES, which is TO_REACH."""
+    """Return the figure of the lowest of `values`, which has the target `to_reach`."""
     least = min(values.values())
     return Figure(name, round(least, 4), None, "SSIM", None, f"≥ {to_reach}", least >= to_reach)
 
 
 def painting_error(image: Image.Image, colours: list[tuple[int, int, int]]) -> float:
-    """Give the mean distance in OKLab of the pixels of IMAGE to the nearest of COLOURS."""
+    """Return the mean distance in OKLab from the pixels of `image` to the nearest of `colours`."""
     small = image.convert("RGB").resize((160, 120), Image.Resampling.BOX)
     points = oklab.from_srgb(np.asarray(small).reshape(-1, 3))
     palette = oklab.from_srgb(np.array(colours, dtype=np.uint8))
@@ -166,7 +167,7 @@ def painting_error(image: Image.Image, colours: list[tuple[int, int, int]]) -> f
 
 
 def colour_quality() -> list[Figure]:
-    """Measure how well a picture can be painted with its palette, against ColorThief's; where that fails, alone."""
+    """Measure how well a picture can be painted with our palette and with ColorThief's, if that has one."""
     mine, theirs, failed = [], [], []
     hard = {"white": Image.new("RGB", (200, 200), "white"), "two colours": Image.new("RGB", (200, 200), "white")}
     hard["two colours"].paste("black", (0, 0, 100, 200))
@@ -175,7 +176,7 @@ def colour_quality() -> list[Figure]:
         colours = render(data, LIMITS, SQUARES).colors
         error = painting_error(image, [tuple(bytes.fromhex(colour[1:])) for colour in colours])  # type: ignore[misc]
         try:
-            # Ten asked for gives nine, as many as ours; better than the seed's own setting, every pixel counts.
+            # Asked for ten it returns nine, as many as ours. Every pixel counts, for better palettes than the seed's.
             theirs.append(painting_error(image, ColorThief(io.BytesIO(data)).get_palette(10, quality=1)[:9]))
         except Exception:  # noqa: BLE001 - it raises different things where it finds no colour
             failed.append(error)
@@ -205,7 +206,7 @@ def colour_quality() -> list[Figure]:
 
 
 def isolation() -> list[Figure]:
-    """Measure what the children cost, and what two of them give."""
+    """Measure what decoding in a child costs, and how much faster two children are than one."""
     jpeg = encoded(photo(4000, 3000), "JPEG", quality=90)
     pool = Pool(2, LIMITS, SQUARES, BOUNDS)
     pool.warm_up()
@@ -241,8 +242,8 @@ def isolation() -> list[Figure]:
     ]
 
 
-# The peak of an exec'd process: what getrusage tells counts the memory of whoever started it.
-# It is the worker's own process that is measured here, with all that it imports, and nothing of the benchmark.
+# The peak since exec: that of getrusage would include the memory of the process that started this one.
+# Measure the worker's own process with all that it imports, and nothing of the benchmark.
 LARGE = """
 import os, sys
 from pathlib import Path
@@ -260,7 +261,7 @@ pool.close()
 
 
 def large_picture() -> list[Figure]:
-    """Measure what parent and child need at most for a PNG of 50 million pixels with alpha."""
+    """Measure the peak memory of parent and child for a PNG of 50 million pixels with alpha."""
     rgb = photo(2500, 2000).resize((8060, 6200), Image.Resampling.BICUBIC)
     rgb.putalpha(Image.linear_gradient("L").resize(rgb.size))
     data = encoded(rgb, "PNG", compress_level=6)
@@ -275,17 +276,17 @@ def large_picture() -> list[Figure]:
 
 
 def whole_way() -> Figure:
-    """Measure the whole way of an image beside it, with everything on this machine."""
+    """Measure images per second from registration to ready, with every service on this machine."""
     rate = worker.pictures_a_second(encoded(photo(4000, 3000), "JPEG", quality=90), pictures=100)
     name = "12 MP JPEGs registered and ready, with broker, S3 and databases on the same machine"
     return Figure(name, round(rate, 1), None, "pictures/s", None, "reported", met=True)
 
 
 def main() -> None:
-    """Measure everything, print the table, write the file."""
-    if ALLOCATION.items() - os.environ.items():  # read by the C library when a process starts, never again
+    """Measure everything, print the table, and write the file."""
+    if ALLOCATION.items() - os.environ.items():  # the C library reads it only when a process starts
         os.execve(sys.executable, [sys.executable, "-m", "benchmarks.imaging"], os.environ | ALLOCATION)  # noqa: S606
-    for name in ALLOCATION:  # whatever is started from here is to be as the service starts it
+    for name in ALLOCATION:  # processes started from here get the environment that the service gives them
         del os.environ[name]
     figures = [*speed(), *thumb_quality(), *colour_quality(), *isolation(), whole_way(), *large_picture()]
     shown = [[f.name, f.ours, f.against, f.unit, f.ratio, f.to_reach, "yes" if f.met else "NO"] for f in figures]

@@ -1,4 +1,4 @@
-"""What imghost is held against: the algorithm of its seed, and libvips."""
+"""The peers that imghost is compared with: the algorithm of its seed, libvips, and Pillow."""
 
 import io
 
@@ -11,7 +11,7 @@ _VIPS_QUALITY = "[Q=80,optimize_coding,keep=none]"
 
 
 def seed(data: bytes) -> list[bytes]:
-    """ColorThief's palette of ten on the full picture, then four full decodes, `thumbnail()`, JPEG of quality 60."""
+    """ColorThief's palette of the full picture, then four times: decode, `thumbnail()`, JPEG of quality 60."""
     ColorThief(io.BytesIO(data)).get_palette(color_count=10)
     thumbs = []
     for square in SQUARES:
@@ -24,19 +24,19 @@ def seed(data: bytes) -> list[bytes]:
 
 
 def vips_four_calls(data: bytes) -> list[bytes]:
-    """libvips, each thumb from the file; no colours."""
+    """libvips: each thumb from the file, no colours."""
     return [_jpeg(pyvips.Image.thumbnail_buffer(data, square, height=square, size="down")) for square in SQUARES]
 
 
 def vips_chained(data: bytes) -> list[bytes]:
-    """libvips, the largest thumb from the file and the others from it; no colours."""
+    """libvips: the largest thumb from the file, the others from that one, no colours."""
     largest = pyvips.Image.thumbnail_buffer(data, SQUARES[-1], height=SQUARES[-1], size="down").copy_memory()
     others = [largest.thumbnail_image(square, height=square, size="down") for square in SQUARES[:-1]]
     return [_jpeg(image) for image in (*others, largest)]
 
 
 def pillow_decode_only(data: bytes) -> None:
-    """Pillow, decoding a JPEG at the scale that the largest thumb needs, and nothing else."""
+    """Pillow: only decode a JPEG, at the scale that the largest thumb needs."""
     image = Image.open(io.BytesIO(data))
     image.draft("RGB", (SQUARES[-1], SQUARES[-1]))
     image.load()

@@ -1,4 +1,4 @@
-"""Pictures for the benchmarks, made in code: photo-like, noise over gradients and shapes, and the same for everyone."""
+"""Pictures for the benchmarks, made in code and always the same: like photos, noise over gradients and shapes."""
 
 import io
 
@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 
 def photo(width: int, height: int, seed: int = 1) -> Image.Image:
-    """Give an RGB picture: a sky-like gradient, soft shapes of many colours, fine detail, sensor noise."""
+    """Return an RGB picture: a gradient like a sky, soft shapes of many colours, fine detail, sensor noise."""
     rng = np.random.default_rng(seed)
     small = Image.new("RGB", (400, 300))
     draw = ImageDraw.Draw(small)
@@ -25,14 +25,14 @@ def photo(width: int, height: int, seed: int = 1) -> Image.Image:
 
 
 def encoded(image: Image.Image, file_format: str, **options: int) -> bytes:
-    """Encode IMAGE."""
+    """Return `image` encoded."""
     out = io.BytesIO()
     image.save(out, file_format, **options)
     return out.getvalue()
 
 
 def varied() -> dict[str, Image.Image]:
-    """Give a varied set by name: photos, flat drawings, text-like detail, greys, extremes of light."""
+    """Return varied pictures by name: photos, flat drawings, detail like text, greys, dark and bright ones."""
     set_of = {f"photo {seed}": photo(1600, 1200, seed) for seed in range(2, 8)}
     drawing = Image.new("RGB", (1500, 1000), "white")
     draw = ImageDraw.Draw(drawing)

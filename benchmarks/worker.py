@@ -1,4 +1,4 @@
-"""The whole way of an image on one machine: S3, broker, both databases, catalog, and a worker with two children."""
+"""Images from registration to ready on one machine: S3, broker, both databases, catalog, a worker with two children."""
 
 import base64
 import os
@@ -21,7 +21,7 @@ START_S = 120
 
 
 def pictures_a_second(data: bytes, pictures: int) -> float:
-    """Register PICTURES images of DATA, which lie in S3 already, and give how many become ready a second."""
+    """Put `data` into S3 for `pictures` images, register them, and return how many become ready per second."""
     with _stack() as stack:
         s3 = boto3.client(
             "s3",
@@ -47,7 +47,7 @@ def pictures_a_second(data: bytes, pictures: int) -> float:
 
 @contextmanager
 def _stack() -> Iterator[Mapping[str, str]]:
-    """Run everything as plain processes; give what run.env says."""
+    """Run everything as plain processes; yield the settings in run.env."""
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, **PORTS, "IMGHOST_HOME": home, "PYTHONPATH": str(ROOT / "embedded" / "src")}
         command = [sys.executable, "-m", "embedded", "--no-sample"]

@@ -1,4 +1,4 @@
-"""Short ways to register images and to answer in place of imaging, for the tests of catalog."""
+"""Helpers for tests of catalog: what users ask for, and the answers of imaging."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ BUCKETS = Buckets({name: Bucket(f"https://{name}.test/", ("",), {}) for name in 
 
 
 def picture(etag: str = "etag", recipe: int = 1) -> Picture:
-    """Return what imaging might have found."""
+    """Return a picture as imaging might have found it."""
     thumbs = (Thumb(64, 64, 48), Thumb(128, 128, 96))
     return Picture(640, 480, ("#102030",), thumbs, "hash", "image/jpeg", 1234, etag, recipe)
 
 
 @dataclass(frozen=True)
 class Steps:
-    """What a user and imaging do, one transaction each."""
+    """What users and imaging do, each step in a transaction of its own."""
 
     database: Database[Store]
 
@@ -69,13 +69,13 @@ class Steps:
 
 @pytest.fixture
 def steps(catalog_database: Database[Store]) -> Steps:
-    """What a user and imaging do."""
+    """What users and imaging do, on the database of the test."""
     return Steps(catalog_database)
 
 
 @pytest.fixture
 def sent(catalog_database: Database[Store]) -> Sent:
-    """Give what was sent to imaging so far, in order: (type, image id, generation)."""
+    """A function that returns what was sent to imaging so far, in order: (type, image id, generation)."""
 
     def read() -> list[tuple[str, str, int]]:
         with catalog_database.engine.connect() as connection:
@@ -88,7 +88,7 @@ def sent(catalog_database: Database[Store]) -> Sent:
 
 @pytest.fixture
 def open_jobs(catalog_database: Database[Store]) -> Callable[[], int]:
-    """Count the jobs that imaging has not answered, or not even got yet."""
+    """A function that counts the jobs that imaging has not answered yet, those that were not sent included."""
 
     def count() -> int:
         with catalog_database.engine.connect() as connection:

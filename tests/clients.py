@@ -1,4 +1,4 @@
-"""An HTTP client for tests: it sends targets byte for byte, and holds every exchange against the OpenAPI document."""
+"""An HTTP client for tests: it sends targets byte for byte, and checks every exchange against the OpenAPI document."""
 
 import base64
 import http.client
@@ -16,30 +16,30 @@ from wire import Contract
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
-NOTHING = object()  # since null is JSON too
+NOTHING = object()  # None cannot stand for it: null is JSON too
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A response, read to its end."""
+    """A response whose body was read to its end."""
 
     status: int
     headers: Message
     body: bytes
 
     def json(self) -> Any:
-        """Parse the body."""
+        """Return the parsed body."""
         return json.loads(self.body)
 
     @property
     def code(self) -> str:
-        """The code of a problem document; empty if the answer is none."""
+        """The code of a problem document; empty if the answer is not one."""
         is_problem = self.headers.get_content_type() == "application/problem+json"
         return str(self.json().get("code", "")) if is_problem and self.body else ""
 
     @property
     def faulty_fields(self) -> set[str]:
-        """The pointers and parameters that a problem document names."""
+        """The pointers and query parameters that a problem document names."""
         return {fault.get("pointer", fault.get("parameter")) for fault in self.json().get("errors", [])}
 
     @property
@@ -51,9 +51,9 @@ class Answer:
 
 @dataclass
 class ValidatingClient:
-    """Talks to the gateway at BASE_URL; AUTH is (username, password), an API key to be sent as Bearer, or None.
+    """A client of the gateway at `base_url`; `auth` is (username, password), an API key to send as Bearer, or None.
 
-    Where BASE_URL has a path, the gateway is served below it: targets get it that lack it.
+    If `base_url` has a path, the gateway is served below it, and targets that lack the path get it.
     """
 
     base_url: str
@@ -71,7 +71,7 @@ class ValidatingClient:
 
     @property
     def username(self) -> str:
-        """The name in AUTH."""
+        """The username in `auth`; empty if there is none."""
         return self.auth[0] if isinstance(self.auth, tuple) else ""
 
     def get(self, target: str, **options: Any) -> Answer:
@@ -109,7 +109,7 @@ class ValidatingClient:
         headers: dict[str, str] | None = None,
         params: dict[str, str | int] | None = None,
     ) -> Answer:
-        """Send TARGET exactly as given and check the exchange: what the document refuses, the gateway must refuse."""
+        """Send `target` exactly as given and check the exchange: what the document refuses must be refused."""
         target = target.removeprefix(self._prefix)
         sent_headers, sent_body = self._compose(json, form, body, headers or {})
         if params:
@@ -121,7 +121,7 @@ class ValidatingClient:
         return answer
 
     def settled(self, s3_key: str, deadline_s: float = 20) -> dict[str, Any]:
-        """Wait until the image is ready or failed; give its private form."""
+        """Wait until the image is ready or failed; return its private form."""
 
         def look() -> dict[str, Any] | None:
             answer = self.get(path("images", s3_key))
@@ -178,14 +178,14 @@ class ValidatingClient:
 
 
 def authorization(credentials: tuple[str, str] | str) -> str:
-    """Compose the value of an Authorization header."""
+    """Return the value of an Authorization header for `credentials`."""
     if isinstance(credentials, str):
         return f"Bearer {credentials}"
     return "Basic " + base64.b64encode(":".join(credentials).encode()).decode()
 
 
 def path(*segments: str) -> str:
-    """Compose a path of literal segments below /api; in keys every byte but `A-Za-z0-9-._~/` is percent-encoded."""
+    """Return the path below /api with these segments; every byte but `A-Za-z0-9-._~/` is percent-encoded."""
     return "/api/" + "/".join(quote(segment) for segment in segments)
 
 

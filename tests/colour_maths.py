@@ -1,6 +1,6 @@
-"""Colour spaces by their published numbers, and ICC profiles (ICC.1:2001-04) of them made byte by byte.
+"""Colour spaces from their published numbers, and ICC profiles of them (ICC.1:2001-04), made byte by byte.
 
-What a picture should look like is computed here from the definitions, without a colour engine.
+Tests compute here what a picture should look like: from the definitions, without a colour engine.
 """
 
 import struct
@@ -18,29 +18,29 @@ _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0
 
 
 def xyz(x: float, y: float) -> Floats:
-    """Give XYZ of a chromaticity, with Y = 1."""
+    """Return XYZ of a chromaticity, with Y = 1."""
     return np.array([x / y, 1.0, (1 - x - y) / y])
 
 
 @dataclass(frozen=True)
 class Space:
-    """An RGB space of white D65: PRIMARIES as xy, and the exponent of its transfer curve."""
+    """An RGB space with white D65: its `primaries` as xy, and the exponent of its transfer curve."""
 
     primaries: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
     gamma: float
 
     def to_xyz(self) -> Floats:
-        """Give the matrix from linear RGB to XYZ (Lindbloom, "RGB/XYZ matrices")."""
+        """Return the matrix from linear RGB to XYZ (Lindbloom, "RGB/XYZ matrices")."""
         columns = np.stack([xyz(*primary) for primary in self.primaries], axis=1)
         return columns * np.linalg.solve(columns, xyz(*D65))
 
     def in_srgb(self, colour: Colour) -> Colour:
-        """Give COLOUR of this space as sRGB shows it, channels that it cannot show clipped."""
+        """Return `colour` of this space in sRGB; channels outside of sRGB are clipped."""
         linear: Floats = (np.array(colour, dtype=np.float64) / 255) ** self.gamma
         return encoded_srgb(np.linalg.inv(SRGB.to_xyz()) @ self.to_xyz() @ linear)
 
     def profile(self) -> bytes:
-        """Make the profile: three colorants adapted to D50 (Bradford), one curve."""
+        """Return the ICC profile of this space: three colorants adapted to D50 (Bradford), one curve."""
         cones = _BRADFORD @ D50 / (_BRADFORD @ xyz(*D65))
         colorants = np.linalg.inv(_BRADFORD) @ np.diag(cones) @ _BRADFORD @ self.to_xyz()
         tags = {name: _xyz_tag(column) for name, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), colorants.T, strict=True)}
@@ -55,7 +55,7 @@ ADOBE_RGB = Space(((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), 563 / 256)
 
 
 def encoded_srgb(linear: Floats) -> Colour:
-    """Encode linear light of sRGB's primaries by the curve of IEC 61966-2-1."""
+    """Return linear light of sRGB's primaries, encoded by the curve of IEC 61966-2-1."""
     light = np.clip(linear, 0, 1)
     values = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
     red, green, blue = (round(float(value) * 255) for value in values)
@@ -63,7 +63,7 @@ def encoded_srgb(linear: Floats) -> Colour:
 
 
 def lab_in_srgb(lab: tuple[float, float, float]) -> Colour:
-    """Give a colour of CIELAB under D50 as sRGB shows it."""
+    """Return a colour of CIELAB under D50 in sRGB."""
     lightness = (lab[0] + 16) / 116
     f = np.array([lightness + lab[1] / 500, lightness, lightness - lab[2] / 200])
     under_d50 = D50 * np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29))
@@ -73,23 +73,23 @@ def lab_in_srgb(lab: tuple[float, float, float]) -> Colour:
 
 
 def grey_in_srgb(value: int, gamma: float) -> Colour:
-    """Give a grey whose light is its value to the power of GAMMA as sRGB shows it."""
+    """Return a grey, whose light is its value to the power of `gamma`, in sRGB."""
     return encoded_srgb(np.full(3, (value / 255) ** gamma))
 
 
 def grey_profile(gamma: float) -> bytes:
-    """Make a profile of greys."""
+    """Return the ICC profile of such greys."""
     return _profile(b"mntr", b"GRAY", b"XYZ ", {b"kTRC": _curve(gamma)})
 
 
-# What four inks look like, each alone at its most and over the others, in bytes of CIELAB: L is 0…255 for 0…100, a and
-# b are 128 too high. Paper is white, as relative conversions make it; the inks are not like any press's, so that no
-# other conversion happens to give the same.
+# The colours of four inks at full strength, alone and printed over each other, as bytes of CIELAB: L is 0…255 for
+# 0…100, a and b are 128 too high. Paper is white, as relative conversions make it. No press has such inks, so that no
+# other conversion gives the same colours by chance.
 _PAPER, _INKS = (255, 128, 128), ((-90, -50, -60), (-70, 60, -20), (-20, -10, 80), (-130, 0, -4))
 
 
 def ink_lab(inks: tuple[float, float, float, float]) -> tuple[float, float, float]:
-    """Give the colour, in CIELAB, of INKS (0…1), all of which are 0 or 1, or one of which alone is between."""
+    """Return the colour in CIELAB of `inks` (0…1), of which at most one is neither 0 nor 1."""
     lightness, a, b = (float(value) for value in _node(inks))
     return lightness * 100 / 255, a - 128, b - 128
 
@@ -100,7 +100,7 @@ def _node(inks: tuple[float, ...]) -> Floats:
 
 
 def cmyk_profile() -> bytes:
-    """Make a printer's profile: a table of two points a channel, from inks to CIELAB."""
+    """Return the ICC profile of a printer: a table from inks to CIELAB, with two points per channel."""
     corners = [
         (float(c), float(m), float(y), float(k)) for c in range(2) for m in range(2) for y in range(2) for k in range(2)
     ]
@@ -123,7 +123,7 @@ def _curve(gamma: float) -> bytes:
 
 
 def _profile(kind: bytes, space: bytes, connection: bytes, tags: dict[bytes, bytes]) -> bytes:
-    """Put a profile of version 2 together: header, table of tags, tags."""
+    """Return a profile of version 2: header, table of tags, tags."""
     tags = {
         b"desc": b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + bytes(78),
         b"cprt": b"text\0\0\0\0none\0",

@@ -1,6 +1,6 @@
 """Fixtures that need a container engine: a PostgreSQL, a RabbitMQ, and the whole compose stack.
 
-Where no engine answers, the tests that ask for one are skipped, and one line at the end says so loudly; with
+Without a container engine the tests that need one are skipped, and one line at the end says so loudly; with
 IMGHOST_REQUIRE_ENGINE=1 they are errors. The images are those of `make base-images`, else the public ones.
 """
 
@@ -27,7 +27,7 @@ PORT, S3_PORT = "18080", "15000"
 
 
 def images() -> dict[str, str]:
-    """Give the names of the images, by the variables that docker-compose.yml knows them by."""
+    """Return the names of the images, by the variables of docker-compose.yml that name them."""
     written = ROOT / ".imghost" / "images.env"
     lines = written.read_text().splitlines() if written.exists() else []
     return PUBLIC_IMAGES | dict(line.split("=", 1) for line in lines if "=" in line)
@@ -51,7 +51,7 @@ def engine() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    # One place for all of them, so that pytest's summary tells them in one line as well.
+    # The same place for all of them, so that pytest's summary lists them in one line.
     if report.skipped and isinstance(report.longrepr, tuple) and NO_ENGINE in report.longrepr[2]:
         report.longrepr = (__file__, 1, report.longrepr[2])
 
@@ -63,23 +63,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Where everything has to be there, a test that was skipped for whatever reason fails the session."""
+    """Fail the session for any skipped test if IMGHOST_REQUIRE_ENGINE is set."""
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
     if os.environ.get("IMGHOST_REQUIRE_ENGINE") == "1" and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def testcontainers_configured() -> None:
-    """Set what testcontainers reads from the environment, once, at its first import."""
-    # Its reaper is one more image to pull; the fixtures below remove their containers themselves. And without the
-    # override it talks to the address of the engine's bridge, where nothing need be published.
+    """Set the variables that testcontainers reads once, when it is first imported."""
+    # Its reaper would be one more image to pull; the fixtures below remove their containers themselves. Without the
+    # override it connects to the address of the engine's bridge, at which ports are not always published.
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
     os.environ.setdefault("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")
 
 
 @pytest.fixture(scope="session")
 def postgres_url(engine: None) -> Iterator[str]:  # noqa: ARG001
-    """SQLAlchemy's URL of a PostgreSQL server's superuser; `database_url` gives each test a database of its own."""
+    """SQLAlchemy's URL of a PostgreSQL server, for its superuser; `database_url` is a database for one test."""
     testcontainers_configured()
     from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415
 
@@ -96,7 +96,7 @@ def database_url(postgres_url: str) -> Iterator[str]:
 
 @contextmanager
 def empty_database(postgres_url: str) -> Iterator[str]:
-    """Make an empty database in the server at POSTGRES_URL, for the time of the block; give SQLAlchemy's URL of it."""
+    """Create an empty database in the server at `postgres_url` for the block; yield SQLAlchemy's URL of it."""
     import sqlalchemy  # noqa: PLC0415
 
     name = f"test_{uuid4().hex}"
@@ -128,8 +128,8 @@ def broker_url(engine: None) -> Iterator[str]:  # noqa: ARG001
 
 
 def compose(*words: str, env: Mapping[str, str], check: bool = True) -> str:
-    """Run docker compose on the project of the tests; give what it printed, and fail the test with it if CHECK."""
-    # The file of this checkout and what is said here: a developer's .env may name another S3, whose pictures are real.
+    """Run docker compose on the project of the tests and return its output; with `check` a failure fails the test."""
+    # Only the variables given here count: a developer's .env may name another S3, whose pictures are real.
     options = ("--file", "docker-compose.yml", "--env-file", os.devnull, "--project-name", COMPOSE_PROJECT)
     command = ["docker", "compose", *options, *words]
     done = subprocess.run(
@@ -143,9 +143,9 @@ def compose(*words: str, env: Mapping[str, str], check: bool = True) -> str:
 
 @pytest.fixture(scope="session")
 def compose_stack(engine: None, request: pytest.FixtureRequest) -> Iterator[Mapping[str, str]]:  # noqa: ARG001
-    """Settings of a client of the compose stack, built from this checkout and started for this session alone.
+    """Settings of a client of the compose stack, which is built from this checkout and started for this session.
 
-    When a test of the session has failed, the containers' logs are kept in .imghost/compose-test.log.
+    If a test of the session fails, the containers' logs are kept in .imghost/compose-test.log.
     """
     client = {
         "GATEWAY_URL": f"http://127.0.0.1:{PORT}",
@@ -159,7 +159,7 @@ def compose_stack(engine: None, request: pytest.FixtureRequest) -> Iterator[Mapp
         "AUTH_COMMAND": f"docker exec -i {COMPOSE_PROJECT}-auth-1 auth",
     }
     env = compose_environment(client)
-    compose("down", "--volumes", env=env)  # what a session that was killed left behind
+    compose("down", "--volumes", env=env)  # left behind by a session that was killed
     COMPOSE_LOG.unlink(missing_ok=True)
     try:
         compose("up", "--build", "--wait", "--quiet-pull", env=env)
@@ -175,13 +175,13 @@ def compose_stack(engine: None, request: pytest.FixtureRequest) -> Iterator[Mapp
 
 
 def compose_environment(client: Mapping[str, str]) -> dict[str, str]:
-    """Give what docker compose has to be told so that CLIENT gets in."""
+    """Return the variables for docker compose with which the settings in `client` work."""
     first_user = {"AUTH_FIRST_USERNAME": client["IMGHOST_USERNAME"], "AUTH_FIRST_PASSWORD": client["IMGHOST_PASSWORD"]}
     administrator = {f"S3_{name}": client[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")}
     return images() | first_user | administrator | {"PORT": PORT, "S3_PORT": S3_PORT, "S3_BUCKET": "imghost"}
 
 
 def keep_logs(env: Mapping[str, str]) -> None:
-    """Write the logs of the containers to a file, for whoever looks at the failure."""
+    """Write the logs of the containers into a file, to find out why a test failed."""
     COMPOSE_LOG.parent.mkdir(exist_ok=True)
     COMPOSE_LOG.write_text(compose("logs", "--no-color", "--timestamps", env=env, check=False))

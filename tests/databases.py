@@ -1,4 +1,4 @@
-"""A migrated database for one test, on SQLite and on PostgreSQL: the same code has to do the same on both."""
+"""A migrated database for one test, on SQLite and on PostgreSQL: the code has to behave alike on both."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ Store = TypeVar("Store")
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def any_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of an empty database, once of each kind."""
+    """URL of an empty database; a test runs once with each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/test.db"
     return str(request.getfixturevalue("database_url"))
@@ -34,13 +34,13 @@ def migrated(make: Callable[[], Database[Store]]) -> Iterator[Database[Store]]:
 
 @pytest.fixture
 def auth_database(any_database_url: str) -> Iterator[Database[AuthStore]]:
-    """The database of auth, empty."""
+    """A migrated database of auth without rows."""
     settings = auth.settings.DatabaseSettings(database_url=any_database_url)
     yield from migrated(lambda: auth.bootstrap.make_database(settings))
 
 
 @pytest.fixture
 def catalog_database(any_database_url: str) -> Iterator[Database[CatalogStore]]:
-    """The database of catalog, empty."""
+    """A migrated database of catalog without images."""
     settings = catalog.settings.DatabaseSettings(database_url=any_database_url)
     yield from migrated(lambda: catalog.bootstrap.make_database(settings))

@@ -10,7 +10,7 @@ PAUSE_S = 0.05
 
 
 def until(condition: Callable[[], Found | None], deadline_s: float, otherwise: str) -> Found:
-    """Ask CONDITION again and again; return its first true value, or fail after DEADLINE_S seconds."""
+    """Call `condition` until it returns a true value, and return that; fail after `deadline_s` seconds."""
     ends = time.monotonic() + deadline_s
     while True:
         found = condition()

@@ -11,7 +11,7 @@ from embedded.processes import leftovers
 
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Home]:
-    """A state folder ready for a run; whatever a test starts in it is ended."""
+    """A state folder ready for a run; whatever a test has started in it is ended afterwards."""
     home = Home(tmp_path / "a home with spaces")
     home.root.mkdir()
     home.start_afresh()

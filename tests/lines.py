@@ -1,17 +1,17 @@
-"""Lines of TCP to servers, of which tests learn what goes through them, and which they cut."""
+"""TCP lines to servers, which show tests what passes through them, and which tests can cut."""
 
 import socket
 import threading
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-HEARTBEAT = b"\x08\x00\x00\x00\x00\x00\x00\xce"  # a whole frame of AMQP
+HEARTBEAT = b"\x08\x00\x00\x00\x00\x00\x00\xce"  # a complete AMQP frame
 
 
 class Line:
-    """A line to the server at URL, from a port of this machine's at HOST; QUERY goes behind the URL of the line.
+    """A line to the server at `url` from a port at `host` on this machine; `query` is added to the URL of the line.
 
-    It counts connections and the heartbeats of AMQP's clients, and can be cut.
+    It counts connections and the heartbeats of AMQP clients, and can be cut.
     """
 
     def __init__(self, url: str, host: str = "127.0.0.1", query: str = "") -> None:
@@ -27,13 +27,13 @@ class Line:
 
     @property
     def url(self) -> str:
-        """The server's URL by this line."""
+        """The server's URL through this line."""
         account, at, _ = self._parts.netloc.rpartition("@")
         netloc = f"{account}{at}{self._host}:{self._listening.getsockname()[1]}"
         return self._parts._replace(netloc=netloc, query=self._query).geturl()
 
     def cut(self) -> None:
-        """Cut every connection, as a broker that restarts; new ones are let through."""
+        """Cut every connection, as a restarting broker does; new connections pass."""
         ends, self._ends = self._ends, []
         for end in ends:
             with suppress(OSError):

@@ -11,14 +11,14 @@ BLUE = (20, 60, 200)
 
 
 def encoded(picture: Image.Image, file_format: str, **options: Any) -> bytes:
-    """Encode PICTURE."""
+    """Return `picture` encoded."""
     buffer = io.BytesIO()
     picture.save(buffer, file_format, **options)
     return buffer.getvalue()
 
 
 def decoded(content: bytes) -> Image.Image:
-    """Decode a whole picture."""
+    """Return a picture, decoded to its end."""
     picture = Image.open(io.BytesIO(content))
     picture.load()
     return picture
@@ -26,7 +26,7 @@ def decoded(content: bytes) -> Image.Image:
 
 @cache
 def photo(width: int = 1920, height: int = 1080, file_format: str = "JPEG") -> bytes:
-    """A blue picture with an orange quarter at the top left."""
+    """Return a blue picture with an orange quarter at the top left."""
     picture = Image.new("RGB", (width, height), BLUE)
     picture.paste(ORANGE, (0, 0, max(width // 2, 1), max(height // 2, 1)))
     return encoded(picture, file_format)

@@ -13,22 +13,22 @@ import sqlalchemy as sa
 
 from deadlines import until
 
-# So few that clients meet in each of them all the time.
+# So few that each of them serves several clients all the time.
 SERVER_CONNECTIONS = 4
 START_PATIENCE_S = 20.0
 
-# Starts a pooler, with these settings in its section [pgbouncer]; gives a database's URL as it is behind the pooler.
+# Starts a pooler with these settings in its section [pgbouncer]; returns a function from a URL to the one through it.
 Pooler = Callable[..., Callable[[str], str]]
 
 
 def program() -> str | None:
-    """Find PgBouncer; Debian keeps it where only root looks."""
+    """Return the path of PgBouncer; on Debian it is in a folder that only root has on the path."""
     return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
 @pytest.fixture
 def pooler(postgres_url: str, tmp_path: Path) -> Iterator[Pooler]:
-    """Start poolers before the PostgreSQL of the tests; they end with the test."""
+    """A function that starts poolers before the PostgreSQL of the tests; they end with the test."""
     with ExitStack() as running:
 
         def start(**settings: str) -> Callable[[str], str]:
@@ -40,7 +40,7 @@ def pooler(postgres_url: str, tmp_path: Path) -> Iterator[Pooler]:
 
 @contextmanager
 def _pgbouncer(folder: Path, server_url: str, settings: dict[str, str]) -> Iterator[int]:
-    """Run PgBouncer in transaction mode before the server at SERVER_URL; give its port."""
+    """Run PgBouncer in transaction mode before the server at `server_url`; yield its port."""
     found = program()
     if found is None:
         pytest.skip("PgBouncer is not installed on this machine (Debian, Ubuntu: apt install pgbouncer)")
@@ -51,7 +51,7 @@ def _pgbouncer(folder: Path, server_url: str, settings: dict[str, str]) -> Itera
         "listen_addr": "127.0.0.1",
         "listen_port": str(port),
         "unix_socket_dir": "",
-        "auth_type": "any",  # whoever comes is the user below: no passwords are kept in a file
+        "auth_type": "any",  # every client is the user named above, so that no file needs passwords
         "pool_mode": "transaction",
         "default_pool_size": str(SERVER_CONNECTIONS),
         "max_client_conn": "500",
@@ -63,7 +63,7 @@ def _pgbouncer(folder: Path, server_url: str, settings: dict[str, str]) -> Itera
     databases = f"* = host={server.host} port={server.port} user={server.username} password={server.password}"
     lines = ["[databases]", databases, "[pgbouncer]", *(f"{name} = {value}" for name, value in chosen.items())]
     config.write_text("\n".join(lines) + "\n")
-    # It refuses to be root, and reads its file before it becomes somebody else.
+    # It refuses to run as root, and reads its file before it changes its user.
     user = ["--user", "nobody"] if os.geteuid() == 0 else []
     with log.open("wb") as output:
         process = subprocess.Popen([found, *user, str(config)], stdout=output, stderr=subprocess.STDOUT)

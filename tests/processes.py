@@ -1,17 +1,17 @@
-"""What the system tells of processes."""
+"""Processes as /proc shows them."""
 
 import os
 from pathlib import Path
 
 
 def children(of: int | None = None) -> list[int]:
-    """Give the ids of all children of the process OF, by default of this one; those that nobody has waited for too."""
+    """Return the ids of all children of the process `of`, by default this one, zombies included."""
     parent = os.getpid() if of is None else of
     return [pid for pid in _running() if (found := stat(pid)) and int(found[1]) == parent]
 
 
 def stat(pid: int) -> list[str]:
-    """Give the fields of /proc/PID/stat behind the name, the state first; none if there is no such process."""
+    """Return the fields of /proc/PID/stat after the name, the state first; empty if there is no such process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -19,7 +19,7 @@ def stat(pid: int) -> list[str]:
 
 
 def cpu_s(pid: int) -> float:
-    """Give the CPU time that a process has taken."""
+    """Return the CPU time that a process has used."""
     fields = stat(pid)
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 

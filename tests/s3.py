@@ -1,8 +1,8 @@
-"""Real S3 servers, with an empty bucket for each test: moto in this process, and the one that the compose stack has.
+"""Real S3 servers with an empty bucket for each test: moto in this process, and the server of the compose stack.
 
-A test has moto, unless it wants all of SERVERS. With IMGHOST_TEST_S3_ENDPOINT_URL these are the one at that address, by
-the credential IMGHOST_TEST_S3_ACCESS_KEY_ID and IMGHOST_TEST_S3_SECRET_ACCESS_KEY. Its bucket IMGHOST_TEST_S3_BUCKET is
-made for the tests and removed, unless it is there: then it has to be empty, and stays.
+A test gets moto, unless it asks for all of `SERVERS`. IMGHOST_TEST_S3_ENDPOINT_URL replaces those by the server at that
+address, with the credential IMGHOST_TEST_S3_ACCESS_KEY_ID and IMGHOST_TEST_S3_SECRET_ACCESS_KEY. Its bucket
+IMGHOST_TEST_S3_BUCKET is created for the tests and removed afterwards; one that is there must be empty, and stays.
 """
 
 import os
@@ -29,16 +29,16 @@ BUCKET = os.environ.get("IMGHOST_TEST_S3_BUCKET", "pics")
 ACCESS_KEY_ID = os.environ.get("IMGHOST_TEST_S3_ACCESS_KEY_ID", "tests")
 SECRET_ACCESS_KEY = os.environ.get("IMGHOST_TEST_S3_SECRET_ACCESS_KEY", "of-the-tests")
 SERVERS = ("named_s3",) if ENDPOINT_URL else ("moto_s3", "kept_s3")
-"""The fixtures that start a server, for tests that want all of them: `s3_endpoint` takes them as its parameter."""
+"""The fixtures of all servers, for tests that ask for all of them by parameters of `s3_endpoint`."""
 
 
 @pytest.fixture(scope="module")
 def moto_s3() -> Iterator[str]:
-    """URL of moto, which is quick, and kinder than any other server."""
+    """URL of moto, which is fast, and more tolerant than any other server."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
-    # All servers of a process have one memory: what tests before this left in it must go.
+    # All moto servers of a process share their state: remove what earlier tests left in it.
     urllib.request.urlopen(f"http://{host}:{port}/moto-api/reset", data=b"", timeout=10).close()
     yield f"http://{host}:{port}"
     server.stop()
@@ -46,7 +46,7 @@ def moto_s3() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def kept_s3(engine: None) -> Iterator[str]:  # noqa: ARG001
-    """URL of the server that the compose stack keeps its pictures in."""
+    """URL of the S3 server of the compose stack."""
     testcontainers_configured()
     from testcontainers.core.container import DockerContainer  # noqa: PLC0415
 
@@ -75,19 +75,19 @@ def kept_s3(engine: None) -> Iterator[str]:  # noqa: ARG001
 
 @pytest.fixture(scope="session")
 def named_s3() -> str:
-    """URL of the server that the variables name."""
+    """URL of the server that IMGHOST_TEST_S3_ENDPOINT_URL names."""
     return ENDPOINT_URL
 
 
 @pytest.fixture(scope="module")
 def s3_endpoint(request: pytest.FixtureRequest) -> str:
-    """URL of an S3 server: of the one that the test names by its fixture, else of moto."""
+    """URL of an S3 server: the one whose fixture a parameter names, else moto."""
     url: str = request.getfixturevalue(getattr(request, "param", "moto_s3"))
     return url
 
 
 def s3_client(url: str) -> "S3Client":
-    """Make a client of the server at URL that may do everything."""
+    """Return a client of the server at `url` that may do everything."""
     return boto3.client(
         "s3",
         endpoint_url=url,
@@ -99,7 +99,7 @@ def s3_client(url: str) -> "S3Client":
 
 @pytest.fixture
 def s3(s3_endpoint: str) -> Iterator["S3Client"]:
-    """Give a client of the S3 server, where BUCKET is there and empty."""
+    """A client of the S3 server, on which `BUCKET` exists and is empty."""
     client = s3_client(s3_endpoint)
     found = {bucket["Name"] for bucket in client.list_buckets()["Buckets"]}
     if BUCKET in found:
@@ -116,10 +116,10 @@ def s3(s3_endpoint: str) -> Iterator["S3Client"]:
 
 @contextmanager
 def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Serve HTTP with HANDLER; give the address."""
+    """Serve HTTP with `handler`; yield the address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever).start()
         try:
             yield f"http://127.0.0.1:{server.server_port}"
         finally:
-            server.shutdown()  # else a test that fails leaves a thread, which the session waits for at its end
+            server.shutdown()  # otherwise a failed test leaves a thread, and the session never ends

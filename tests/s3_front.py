@@ -1,6 +1,6 @@
-"""A front before an S3 server that gives it the manners of others, so that the kindness of one hides nothing.
+"""A proxy before an S3 server that makes it behave like other servers, so that a tolerant one hides no defect.
 
-Each manner was seen at a server that somebody may run imghost on; MANNERS says which.
+Each of `MANNERS` is how some server behaves that imghost may run on.
 """
 
 import http.client
@@ -27,7 +27,7 @@ MANNERS: Mapping[str, str] = {
     "terse": "an object comes without Last-Modified",
 }
 HIDES_MISSING = "hides-missing"
-"""As "probe-denied", and what is missing is denied: a credential without s3:ListBucket."""
+"""Like "probe-denied", and a missing object is "access denied": a credential without s3:ListBucket."""
 REFUSALS: Mapping[str, tuple[int, str]] = {
     "InvalidAccessKeyId": (403, "The access key id does not exist."),
     "SignatureDoesNotMatch": (403, "The signature does not match."),
@@ -42,17 +42,17 @@ _LEFT_OUT = {"no-etags": {"etag"}, "terse": {"last-modified"}}
 
 
 class Front(BaseHTTPRequestHandler):
-    """Hands requests on to UPSTREAM, a host and port, with one of MANNERS, or all refused with a code of REFUSALS.
+    """Forwards requests to `upstream`, a host and port, in one of `MANNERS`, or refuses them with a code of `REFUSALS`.
 
-    Subclasses set these; a change of the class counts from the next request on. CALLS are the requests so far, each
-    "METHOD path".
+    Subclasses set the attributes; a change of the class counts from the next request on. `calls` are the requests so
+    far, each as "METHOD path".
     """
 
     protocol_version = "HTTP/1.1"
     upstream: str
     manner: str | None = None
     refuses: str | None = None
-    refused_bucket: str = ""  # all, if empty
+    refused_bucket: str = ""  # empty: all buckets
     calls: list[str]
 
     def forward(self) -> None:
@@ -94,7 +94,7 @@ class Front(BaseHTTPRequestHandler):
         for name, value in sent.items():
             if name == "connection" or (name in _CONDITIONS and self.ignores_condition()):
                 continue
-            # What takes a bare entity tag takes it for the one with quotes.
+            # A server that accepts a bare entity tag treats it like the quoted one.
             upstream.putheader(name, f'"{value.strip(chr(34))}"' if name == "if-match" else value)
         upstream.endheaders(body)
         answer = upstream.getresponse()
@@ -147,7 +147,7 @@ class Front(BaseHTTPRequestHandler):
 
 @contextmanager
 def fronted(url: str, manner: str | None = None) -> Iterator[tuple[str, type[Front]]]:
-    """Serve a front with MANNER before the S3 at URL; give its address, and its class, by which it is changed."""
+    """Serve a front with `manner` before the S3 at `url`; yield its address and its class, by which tests change it."""
 
     class Mannered(Front):
         upstream = urlsplit(url).netloc

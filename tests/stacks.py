@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parents[1]
 START_PATIENCE_S = 150.0
 STOP_PATIENCE_S = 30.0
 OUTSIDE = {"AMQP_URL", "S3_ENDPOINT_URL", "S3_BUCKET"}
-"""What names servers of the caller's, as run.env does for those of a run."""
+"""Variables that may name a developer's own servers; run.env sets them for those of a run."""
 
 
 @dataclass(frozen=True)

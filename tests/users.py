@@ -1,4 +1,4 @@
-"""Users for tests, made by the operator's command."""
+"""Users for tests, created by the operator's commands."""
 
 import secrets
 import shlex
@@ -10,7 +10,7 @@ from clients import Stack, ValidatingClient
 
 
 def create_user(stack: Stack) -> ValidatingClient:
-    """Make a user; give a client with their password."""
+    """Create a user; return a client with their password."""
     username, password = f"user-{secrets.token_hex(4)}", secrets.token_urlsafe(12)
     auth(stack, "create-user", username, "--password-stdin", answer=password)
     return ValidatingClient(stack["GATEWAY_URL"], (username, password))
@@ -22,7 +22,7 @@ def delete_user(stack: Stack, username: str) -> None:
 
 
 def auth(stack: Stack, *words: str, answer: str = "") -> None:
-    """Run a command of auth on the stack, with ANSWER on its standard input."""
+    """Run a command of auth on the stack, with `answer` on its standard input."""
     if "AUTH_COMMAND" not in stack:
         pytest.skip("the stack does not say how to run commands of auth (AUTH_COMMAND)")
     command = [*shlex.split(stack["AUTH_COMMAND"]), *words]

@@ -1,6 +1,6 @@
-"""Holds requests and responses against the OpenAPI document: a status, header or body that it does not name fails.
+"""Checks requests and responses against the OpenAPI document: an undocumented status, header or body is a failure.
 
-The general validators read `{s3_key}` as one segment of a path and let undocumented headers pass; this one does not.
+General validators take `{s3_key}` for one segment of a path and accept undocumented headers; this one does neither.
 """
 
 import json
@@ -19,16 +19,16 @@ from gateway.web.docs import document
 
 Schema = dict[str, Any]
 
-# Headers of the connection and the message itself, which no API document tells of.
+# Headers of the connection and of the message itself, which API documents do not list.
 TRANSPORT_HEADERS = {"connection", "content-length", "content-type", "date", "keep-alive", "server", "vary"}
 
 
 class ContractBreachError(AssertionError):
-    """The gateway, or a test, did something that the document does not say."""
+    """The gateway, or a test, did something that is not in the document."""
 
 
 class Contract:
-    """The OpenAPI document, ready to judge; answers have the PREFIX that the gateway is behind, targets lack it."""
+    """The OpenAPI document, and the checks against it. Paths in answers begin with `prefix`, targets do not."""
 
     def __init__(self, prefix: str = "") -> None:
         self._prefix = prefix
@@ -36,7 +36,7 @@ class Contract:
         self._patterns = [(_pattern(template), template) for template in self._document["paths"]]
 
     def check_response(self, method: str, target: str, status: int, headers: Message, body: bytes) -> None:
-        """Raise ContractBreachError unless the document names this status with these headers and this body."""
+        """Raise `ContractBreachError` unless the document has this status with these headers and this body."""
         where = f"{method} {target} -> {status}"
         template = self._template(target)
         if (headers["Connection"] or "").lower() == "close" and b'"instance": "/"' in body:
@@ -50,7 +50,7 @@ class Contract:
         media_type = headers.get_content_type()
         _demand(media_type in response["content"], where, f"undocumented content type {media_type}")
         if media_type.endswith("json"):
-            is_document = template == "/api/openapi.json"  # whose examples are of nobody's service
+            is_document = template == "/api/openapi.json"  # its examples are of no real service
             shown = json.loads(body, object_hook=None if is_document else lambda each: self._check_uri(each, where))
             self._check(response["content"][media_type]["schema"], shown, where)
         if status >= 400:
@@ -61,7 +61,7 @@ class Contract:
             _demand(problem["request_id"] == headers["X-Request-ID"], where, "the problem has another request id")
 
     def check_request(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> None:
-        """Raise ContractBreachError unless the document allows this request."""
+        """Raise `ContractBreachError` unless the document allows this request."""
         where = f"{method} {target}"
         template = self._template(target)
         operation = self._document["paths"].get(template, {}).get(method.lower())
@@ -134,7 +134,7 @@ class Contract:
             _demand(below, where, f"{address} is not below {self._prefix}/api/")
         tolerated = set(TRANSPORT_HEADERS)
         if template is None:
-            # Below a public resource web pages may read that there is no such route.
+            # Below a public resource, web pages may read the answer that there is no such route.
             tolerated |= {"access-control-allow-origin", "access-control-expose-headers"}
         if template is not None and "options" in self._document["paths"][template]:
             tolerated |= {"access-control-allow-origin", "access-control-expose-headers"}
@@ -157,7 +157,7 @@ class Contract:
 
 
 def validator_of(openapi: Schema, schema: Schema) -> Validator:
-    """Make a validator of SCHEMA, which refers to the components of OPENAPI."""
+    """Return a validator of `schema`, which may refer to the components of `openapi`."""
     return _validator_class()({"components": openapi["components"], **schema})
 
 
@@ -168,7 +168,7 @@ def _document() -> Schema:
 
 @cache
 def _pattern(template: str) -> re.Pattern[str]:
-    """A key may contain slashes, sent as they are or as %2F; nothing else may."""
+    """Return a pattern for paths of `template`: only a key may contain slashes, as they are or as %2F."""
     text = re.escape(template).replace(r"\{", "{").replace(r"\}", "}")
     text = text.replace("{s3_key}", "(?P<s3_key>.+)")
     return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", text))
@@ -186,7 +186,7 @@ def _demand(condition: bool, where: str, otherwise: str) -> None:
 @cache
 def _validator_class() -> type[Validator]:
     def pattern(_validator: Validator, expected: str, instance: Any, _schema: Schema) -> Iterator[Any]:
-        # JSON Schema means ECMA 262, where `$` is the very end; in Python a newline may follow it.
+        # In JSON Schema, as in ECMA 262, `$` matches only at the very end; in Python also before a last newline.
         if isinstance(instance, str) and not re.search(re.sub(r"(?<!\\)\$(?=\)|$)", r"\\Z", expected), instance):
             yield ValidationError(f"{instance!r} does not match {expected!r}")
 

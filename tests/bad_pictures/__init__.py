@@ -1,4 +1,4 @@
-"""Bad pictures, made in code, always the same: each with a name that tells what is wrong, and what may come of it."""
+"""Bad pictures, made in code and always the same: each has a name that says what is wrong, and its allowed outcomes."""
 
 from collections import Counter
 from functools import cache
@@ -9,7 +9,7 @@ from bad_pictures.case import Case
 
 @cache
 def library() -> tuple[Case, ...]:
-    """All cases; no two have one name."""
+    """Return all cases; their names are unique."""
     cases = tuple(
         case for module in (strangers, png, jpeg, webp, gif, boxes, tiff_bmp, mangled) for case in module.cases()
     )

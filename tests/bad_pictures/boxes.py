@@ -1,4 +1,4 @@
-"""AVIF and HEIC: boxes that lie, grids of thousands of tiles."""
+"""AVIF and HEIC: boxes with false contents, grids of thousands of tiles."""
 
 import struct
 from collections.abc import Iterator
@@ -11,18 +11,18 @@ _BEFORE_CHILDREN = {b"meta": 4, b"iinf": 6}
 
 
 def box(kind: bytes, *inside: bytes) -> bytes:
-    """A box."""
+    """Return a box."""
     data = b"".join(inside)
     return struct.pack(">I", 8 + len(data)) + kind + data
 
 
 def full(kind: bytes, *inside: bytes, version: int = 0, flags: int = 0) -> bytes:
-    """A box with a version and flags."""
+    """Return a box with a version and flags."""
     return box(kind, bytes((version,)), flags.to_bytes(3), *inside)
 
 
 def walk(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
-    """Give (kind, start, end) of all boxes, those within others too."""
+    """Yield (kind, start, end) of all boxes, nested ones included."""
     end = len(data) if end is None else end
     while start + 8 <= end:
         size, kind = struct.unpack_from(">I4s", data, start)
@@ -33,18 +33,18 @@ def walk(data: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[
 
 
 def find(data: bytes, kind: bytes) -> tuple[int, int]:
-    """Give start and end of the first box of KIND."""
+    """Return start and end of the first box of `kind`."""
     return next((start, end) for found, start, end in walk(data) if found == kind)
 
 
 @cache
 def base(name: str) -> bytes:
-    """A small picture of the format NAME."""
+    """Return a small picture in the format `name`."""
     return encoded(noise(64, 64), name)
 
 
 def grid(name: str, rows: int, columns: int, width: int, height: int, tiles: int | None = None) -> bytes:
-    """A picture of WIDTH x HEIGHT put together of tiles of 64 x 64, all of which are the same bytes."""
+    """Return a picture of `width` x `height` made of tiles of 64 x 64 pixels, all of which are the same bytes."""
     small = base(name)
     codec, (config, hint) = {"AVIF": (b"av01", (b"av1C", b"avif")), "HEIF": (b"hvc1", (b"hvcC", b"heic"))}[name]
     start, end = find(small, config)
@@ -86,13 +86,13 @@ def grid(name: str, rows: int, columns: int, width: int, height: int, tiles: int
 
 
 def _extent(small: bytes) -> bytes:
-    """The compressed pixels: all of mdat."""
+    """Return where the compressed pixels are: all of the box mdat."""
     start, end = find(small, b"mdat")
     return small[start + 8 : end]
 
 
 def cases() -> Iterator[Case]:
-    """Make them."""
+    """Yield the cases."""
     for name in ("AVIF", "HEIF"):
         yield from _sides(name)
         yield from _sizes(name)

@@ -1,4 +1,4 @@
-"""What a case is, and what may come of one."""
+"""What a case is, and the outcomes that it may have."""
 
 import io
 import zlib
@@ -17,16 +17,16 @@ MALFORMED = frozenset({"malformed"})
 TOO_LARGE = frozenset({"too-large"})
 TOO_COSTLY = frozenset({"decode-too-costly"})
 NO_PICTURE = frozenset({"unsupported-format"})
-# Whether a reader minds, or shows what it can: both are sane, a crash is not.
+# A decoder may refuse such a picture or show what it can: both are fine, a crash is not.
 HARMLESS = frozenset({RENDERED, "malformed"})
 REFUSED = frozenset({"malformed", "too-large"})
-# A flipped bit may hit anything.
+# A flipped bit may affect anything.
 ANY = frozenset({RENDERED, "malformed", "too-large", "unsupported-format"})
 
 
 @dataclass(frozen=True)
 class Case:
-    """A bad picture: KIND is one of a dozen, OUTCOMES are codes of failures, or RENDERED."""
+    """A bad picture: `kind` is one of a dozen, `outcomes` are the allowed codes of failures, or RENDERED."""
 
     name: str
     kind: str
@@ -36,7 +36,7 @@ class Case:
 
 @cache
 def noise(width: int = 48, height: int = 40, mode: str = "RGB") -> Image.Image:
-    """A picture that does not compress, over a gradient; the same each time."""
+    """Return noise over a gradient, which hardly compresses; the same each time."""
     random = np.random.default_rng(width * 1000 + height)
     channels = len(Image.new(mode, (1, 1)).getbands())
     ramp = np.linspace(0, 200, width * height * channels).reshape(height, width, channels)
@@ -45,7 +45,7 @@ def noise(width: int = 48, height: int = 40, mode: str = "RGB") -> Image.Image:
 
 
 def encoded(picture: Image.Image, file_format: str, **options: Any) -> bytes:
-    """Encode PICTURE."""
+    """Return `picture` encoded."""
     buffer = io.BytesIO()
     picture.save(buffer, file_format, **options)
     return buffer.getvalue()
@@ -53,7 +53,7 @@ def encoded(picture: Image.Image, file_format: str, **options: Any) -> bytes:
 
 @cache
 def zeros_deflated(size: int) -> bytes:
-    """SIZE zeros as zlib makes them small: a thousandth."""
+    """Return `size` zeros compressed by zlib, to a thousandth."""
     deflate = zlib.compressobj(9)
     block = bytes(1 << 20)
     return b"".join([*(deflate.compress(block) for _ in range(size >> 20)), deflate.flush()])

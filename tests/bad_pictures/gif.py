@@ -1,28 +1,28 @@
-"""GIF: thousands of frames, screens of gigabytes, codes that lie."""
+"""GIF: thousands of frames, screens of gigabytes, invalid codes."""
 
 import struct
 from collections.abc import Iterator
 
 from bad_pictures.case import HARMLESS, MALFORMED, RENDERED, TOO_LARGE, Case
 
-# Two pixels of LZW for a minimum code size of 2: clear, 0, 0, end.
+# Two pixels in LZW with a minimum code size of 2: clear, 0, 0, end.
 PIXELS = b"\x02\x02\x04\x05\x00"
 END = b";"
 
 
 def screen(width: int, height: int, flags: int = 0x80) -> bytes:
-    """The head of a GIF, with two colours if FLAGS says so."""
+    """Return the header of a GIF, with a table of two colours if `flags` says so."""
     head = b"GIF89a" + struct.pack("<HHBBB", width, height, flags, 0, 0)
     return head + (b"\x00\x00\x00\xff\xff\xff" if flags & 0x80 else b"")
 
 
 def frame(width: int, height: int, pixels: bytes = PIXELS, left: int = 0, top: int = 0, flags: int = 0) -> bytes:
-    """A picture within a GIF."""
+    """Return a frame of a GIF."""
     return b"," + struct.pack("<HHHHB", left, top, width, height, flags) + pixels
 
 
 def cases() -> Iterator[Case]:
-    """Make them."""
+    """Yield the cases."""
     for width, height in [(65_535, 65_535), (9400, 9400), (30_001, 1), (1, 30_001)]:
         yield Case(
             f"gif-screen-{width}x{height}", "bomb of pixels", screen(width, height) + frame(2, 1) + END, TOO_LARGE

@@ -1,4 +1,4 @@
-"""JPEG: sides that lie, tables that are missing, and scans without end."""
+"""JPEG: false sizes, missing tables, and scans without end."""
 
 import re
 import struct
@@ -10,27 +10,27 @@ END = b"\xff\xd9"
 
 
 def segment(marker: int, data: bytes = b"") -> bytes:
-    """A segment with its right length."""
+    """Return a segment with its correct length."""
     return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
 
 
 def frame(
     width: int, height: int, components: int = 1, marker: int = 0xC0, sampling: int = 0x11, bits: int = 8
 ) -> bytes:
-    """A frame header, SOF."""
+    """Return a frame header, SOF."""
     listed = b"".join(bytes((1 + number & 0xFF, sampling, 0)) for number in range(components))
     return segment(marker, struct.pack(">BHHB", bits, height, width, components & 0xFF) + listed)
 
 
 def resized(data: bytes, width: int, height: int) -> bytes:
-    """DATA, whose header now says other sides."""
+    """Return `data` with other sides in its header."""
     where = re.search(rb"\xff[\xc0-\xc2]\x00[\x08-\x14]\x08", data)
     assert where
     return data[: where.end()] + struct.pack(">HH", height, width) + data[where.end() + 4 :]
 
 
 def scans(width: int, height: int, count: int) -> bytes:
-    """COUNT progressive scans without any data: each makes the decoder walk over all blocks, for 10 bytes."""
+    """Return `count` progressive scans without data: each of 10 bytes makes the decoder go over all blocks."""
     tables = segment(0xDB, b"\0" + b"\1" * 64)
     codes = b"".join(segment(0xC4, bytes((kind,)) + b"\1" + bytes(15) + b"\0") for kind in (0x00, 0x10))
     first = segment(0xDA, b"\1\1\0\0\0\0")
@@ -39,7 +39,7 @@ def scans(width: int, height: int, count: int) -> bytes:
 
 
 def cases() -> Iterator[Case]:
-    """Make them."""
+    """Yield the cases."""
     plain, progressive = encoded(noise(), "JPEG"), encoded(noise(), "JPEG", progressive=True)
     for width, height in [(65_535, 65_535), (9400, 9400), (30_001, 1), (1, 30_001), (10_000, 5001), (65_500, 800)]:
         yield Case(f"jpeg-says-{width}x{height}", "bomb of pixels", resized(plain, width, height), TOO_LARGE)

@@ -1,4 +1,4 @@
-"""Good pictures of every format, cut at every border of their parts, or with bits that are flipped."""
+"""Good pictures of every format, cut at every border between their parts, or with flipped bits."""
 
 import re
 import struct
@@ -10,13 +10,13 @@ from bad_pictures import boxes
 from bad_pictures.case import ANY, RENDERED, Case, encoded, noise
 
 CUT = frozenset({"malformed"})
-# Too short to tell what it would have been.
+# Too short to recognise the format.
 STUB = frozenset({"malformed", "unsupported-format"})
 _FLIPS = 14
 
 
 def whole() -> dict[str, bytes]:
-    """A good picture of each format, and of some of its kinds."""
+    """Return good pictures of each format, by name; of some formats several kinds."""
     picture = noise()
     return {
         "jpeg": encoded(picture, "JPEG"),
@@ -36,7 +36,7 @@ def whole() -> dict[str, bytes]:
 
 
 def cases() -> Iterator[Case]:
-    """Make them."""
+    """Yield the cases."""
     for name, data in whole().items():
         borders, complete_from = _borders(name.partition("-")[0], data)
         for border in sorted({*borders, len(data) // 2, len(data) * 9 // 10, len(data) - 1}):
@@ -47,19 +47,19 @@ def cases() -> Iterator[Case]:
         random = np.random.default_rng(len(data))
         for number in range(_FLIPS):
             flipped = bytearray(data)
-            # The first ones hit the header, where a bit means more.
+            # The first ones hit the header, where a bit has more effect.
             for at in random.integers(0, len(data) if number > _FLIPS // 2 else min(len(data), 300), 1 + number % 4):
                 flipped[at] ^= 1 << int(random.integers(0, 8))
             yield Case(f"{name}-flipped-{number}", "flipped", bytes(flipped), ANY)
 
 
 def _borders(kind: str, data: bytes) -> tuple[list[int], int]:
-    """Give where the parts of a picture begin, and from where on all its pixels are there."""
+    """Return where the parts of a picture begin, and the length from which on all its pixels are there."""
     if kind in {"png", "gif"}:
         blocks = _png(data) if kind == "png" else _gif(data)
         return blocks, blocks[-1]
     if kind in {"avif", "heic"}:
-        # Of a cut in the last bytes of its data no decoder need take notice.
+        # A decoder need not notice that the last bytes of the data are cut off.
         return [start + more for _, start, _ in boxes.walk(data) for more in (0, 8)], len(data) * 9 // 10
     if kind == "tiff":
         return _tiff(data)
@@ -98,7 +98,7 @@ def _gif(data: bytes) -> list[int]:
 
 
 def _tiff(data: bytes) -> tuple[list[int], int]:
-    """The directory may lie before or behind the pixels."""
+    """Return the borders of a TIFF, whose directory may be before or after the pixels."""
     directory = struct.unpack_from("<I", data, 4)[0]
     complete_from = len(data) if directory > 8 else len(data) - 1
     return [4, 8, directory, directory + 2, *range(directory + 2, len(data), 12)], complete_from

@@ -1,4 +1,4 @@
-"""PNG: bombs in pixels, profiles and texts; chunks that lie."""
+"""PNG: bombs in pixels, profiles and texts; chunks with false contents."""
 
 import struct
 import zlib
@@ -19,17 +19,17 @@ MAGIC = b"\x89PNG\r\n\x1a\n"
 
 
 def chunk(kind: bytes, data: bytes = b"") -> bytes:
-    """A chunk with a right checksum."""
+    """Return a chunk with a correct checksum."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def header(width: int, height: int, depth: int = 8, colour: int = 2, interlace: int = 0, method: int = 0) -> bytes:
-    """An IHDR chunk, right or not."""
+    """Return an IHDR chunk, valid or not."""
     return chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, method, 0, interlace))
 
 
 def png(first: bytes, *others: bytes, pixels: bytes = b"") -> bytes:
-    """A PNG of 8 x 8 pixels, or whatever FIRST, the IHDR chunk, says."""
+    """Return a PNG of 8 x 8 pixels, or of what `first`, the IHDR chunk, says."""
     return MAGIC + first + b"".join(others) + chunk(b"IDAT", pixels or ROWS) + chunk(b"IEND")
 
 
@@ -37,7 +37,7 @@ ROWS = zlib.compress(bytes(8 * (1 + 24)))
 
 
 def cases() -> Iterator[Case]:
-    """Make them."""
+    """Yield the cases."""
     yield from _sides()
     yield from _bombs()
     yield from _lies()

@@ -1,4 +1,4 @@
-"""What is no picture at all, whatever its name says; and pictures that are something else besides."""
+"""Files that are no pictures, and pictures that are something else as well."""
 
 import io
 import zipfile
@@ -15,7 +15,7 @@ def _zip() -> bytes:
 
 
 def cases() -> Iterator[Case]:
-    """Make them."""
+    """Yield the cases."""
     jpeg, png, gif = (encoded(noise(), name) for name in ("JPEG", "PNG", "GIF"))
     no_pictures = {
         "nothing": b"",

@@ -1,4 +1,4 @@
-"""TIFF and BMP: counts and offsets that lie, directories that loop."""
+"""TIFF and BMP: false counts and offsets, directories in a loop."""
 
 import struct
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _FIRST = 8
 
 
 def tiff(changes: dict[int, tuple[int, int, int] | None] | None = None, following: int = 0, pixels: int = 64) -> bytes:
-    """A grey TIFF of 8 x 8 pixels in one strip; CHANGES are {tag: (type, count, value or offset), or None}."""
+    """Return a grey TIFF of 8 x 8 pixels in one strip; `changes` are {tag: (type, count, value or offset) or None}."""
     entries: dict[int, tuple[int, int, int] | None] = {
         WIDTH: (LONG, 1, 8),
         HEIGHT: (LONG, 1, 8),
@@ -48,7 +48,7 @@ def tiff(changes: dict[int, tuple[int, int, int] | None] | None = None, followin
 
 
 def cases() -> Iterator[Case]:
-    """Make them."""
+    """Yield the cases."""
     yield from _tiff_sides()
     yield from _tiff_lies()
     yield from _tiff_directories()
@@ -151,7 +151,7 @@ def _tiff_directories() -> Iterator[Case]:
 def bmp(
     width: int = 8, height: int = 8, bits: int = 24, compression: int = 0, colours: int = 0, offset: int = 54
 ) -> bytes:
-    """A BMP of 8 x 8 pixels, or whatever its header says."""
+    """Return a BMP of 8 x 8 pixels, or of what its header says."""
     head = struct.pack("<2sIHHI", b"BM", 54 + 192, 0, 0, offset)
     info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, compression, 0, 2835, 2835, colours, 0)
     return head + info + bytes(range(192))

@@ -1,4 +1,4 @@
-"""WebP: canvases that lie, frames without end."""
+"""WebP: false canvases, frames without end."""
 
 import struct
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ from bad_pictures.case import HARMLESS, MALFORMED, RENDERED, TOO_LARGE, Case, en
 
 
 def part(kind: bytes, data: bytes) -> bytes:
-    """A chunk of RIFF."""
+    """Return a RIFF chunk."""
     return kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
 
 
 def riff(*parts: bytes) -> bytes:
-    """A WebP file."""
+    """Return a WebP file of these chunks."""
     inside = b"WEBP" + b"".join(parts)
     return b"RIFF" + struct.pack("<I", len(inside)) + inside
 
 
 def one_colour(width: int, height: int) -> bytes:
-    """A lossless WebP of one colour: 34 bytes, whatever its sides, as all codes have the length 0."""
+    """Return a lossless WebP of one colour: 34 bytes for any size, since all codes have the length 0."""
     small = bytearray(encoded(Image.new("RGB", (16, 16), (200, 90, 10)), "WEBP", lossless=True))
     at = small.index(b"VP8L") + 9
     bits = int.from_bytes(small[at : at + 4], "little")
@@ -30,20 +30,20 @@ def one_colour(width: int, height: int) -> bytes:
 
 
 def canvas(width: int, height: int, flags: int = 0) -> bytes:
-    """A VP8X chunk."""
+    """Return a VP8X chunk."""
     return part(
         b"VP8X", bytes((flags, 0, 0, 0)) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     )
 
 
 def frame(picture: bytes, left: int = 0, width: int = 16, height: int = 16) -> bytes:
-    """An ANMF chunk around the pixels of PICTURE."""
+    """Return an ANMF chunk with the pixels of `picture`."""
     sides = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     return part(b"ANMF", (left // 2).to_bytes(3, "little") + bytes(3) + sides + b"\x0a\0\0\0" + picture)
 
 
 def cases() -> Iterator[Case]:
-    """Make them."""
+    """Yield the cases."""
     for width, height in [(9400, 9400), (16_383, 16_383), (16_383, 3100), (7072, 7071)]:
         data = one_colour(width, height)
         yield Case(f"webp-of-{len(data)}-bytes-says-{width}x{height}", "bomb of pixels", data, TOO_LARGE)

@@ -1,6 +1,6 @@
-"""Puts the clock of a process off: Python imports this module at start, where a test has it do so.
+"""Sets the clock of a process ahead: Python imports this module at start if a test puts its folder on the path.
 
-Not by a library under Python, as libfaketime is one: that breaks waiting on the monotonic clock.
+A library below Python, such as libfaketime, would not do: it breaks waiting on the monotonic clock.
 """
 
 import datetime as dt
@@ -19,7 +19,7 @@ class _Kind(type):
 class _ShiftedDatetime(dt.datetime, metaclass=_Kind):
     @classmethod
     def now(cls, tz: dt.tzinfo | None = None) -> "_ShiftedDatetime":
-        """Give the shifted present."""
+        """Return the shifted present."""
         return cls.fromtimestamp(_shifted_time(), tz)
 
 

@@ -40,6 +40,6 @@ def test_what_a_browser_has_is_not_sent_again(browser: FlaskClient, target: str)
 
 
 def test_parameters_of_a_path_are_given_with_each_operation(browser: FlaskClient) -> None:
-    """Swagger UI shows empty fields for references among the parameters of a path."""
+    """Swagger UI shows empty fields for references in the parameters of a path."""
     for target, item in browser.get("/api/openapi.json").get_json()["paths"].items():
         assert "parameters" not in item, target

@@ -19,7 +19,7 @@ IDS = [name for name, _ in OPERATIONS]
 
 
 def media_types() -> list[tuple[str, dict[str, Any]]]:
-    """Every media type object of the document that has a schema, with a name for it."""
+    """Return every media type object of the document that has a schema, with a name for it."""
     found = [
         (f"{where} {kind}", media)
         for where, operation in OPERATIONS
@@ -86,7 +86,7 @@ def test_bodies_may_be_json_or_forms_and_are_refused_alike(name: str, operation:
 
 
 def test_every_object_is_closed() -> None:
-    """Else an undocumented member would pass unseen."""
+    """Otherwise an undocumented member would pass unnoticed."""
     for name, schema in DOCUMENT["components"]["schemas"].items():
         if schema.get("type") == "object":
             assert schema["additionalProperties"] is False, name

@@ -1,4 +1,4 @@
-"""Recorded messages hold both ends together: what one service sends is what the other was written to read."""
+"""Recorded messages keep both ends compatible: what one service sends is what the other can read."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ USER_ID = "22222222-2222-2222-2222-222222222222"
 INSTALLATION = Installation("5f1d5e0a-8a53-4c8e-9f0b-3c2f6f8d7e21", owns_unmarked=True)
 REGISTRATION = Registration(IMAGE_ID, 3, "pics", "01V9PaTx/my image ä.jpg")
 JOB = Job(IMAGE_ID, 3, "pics", "01V9PaTx/my image ä.jpg", INSTALLATION.installation_id)
-# What an earlier release does not send yet.
+# Fields that an earlier release does not send yet.
 ADDED = {"installation_id", "owns_unmarked", "newest_generation"}
 
 
@@ -35,7 +35,7 @@ def recorded(name: str) -> Event:
 
 
 def like_recorded(sent: Event) -> Event:
-    """Give SENT with what differs from message to message as it is in the record."""
+    """Return `sent` with the recorded values of all fields that differ from message to message."""
     example = recorded(sent.type)
     return replace(sent, event_id=example.event_id, time=example.time, request_id=example.request_id)
 

@@ -1,4 +1,4 @@
-"""The gateway's routes and the document's operations are the same."""
+"""The gateway's routes are the document's operations."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Schemathesis over all operations of the document, with all checks; what is widened stands in schemathesis.toml."""
+"""Schemathesis with all checks over all operations of the document; exceptions are in schemathesis.toml."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def stack(request: pytest.FixtureRequest) -> Mapping[str, str]:
 
 
 def document_of_this_run(bucket: str) -> dict[str, Any]:
-    """The document, with what it leaves to the operator filled in."""
+    """Return the document with the values filled in that it leaves to the operator."""
     openapi = document()
     components, create = openapi["components"], openapi["paths"]["/api/images"]["post"]
     components["schemas"]["S3Bucket"]["enum"] = [bucket]
@@ -37,8 +37,8 @@ def document_of_this_run(bucket: str) -> dict[str, Any]:
         content["application/x-www-form-urlencoded"]["example"],
     ):
         example["s3_bucket"] = bucket
-    # The probe for ignored credentials sends one wrong password to every operation, which throttling rightly answers
-    # with 429 after the fifth; an unknown API key stays 401. Passwords are told of in the system tests.
+    # The probe for ignored credentials sends a wrong password to every operation, and is throttled with 429 after the
+    # fifth; with an unknown API key the answer stays 401. The system tests cover passwords.
     del components["securitySchemes"]["basic"]
     openapi["security"] = [{"bearer": []}]
     return openapi

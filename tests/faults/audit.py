@@ -1,8 +1,8 @@
-"""The audit: after a fault, everything that a service which loses nothing has to fulfil.
+"""The audit after a fault: what must be true of a service that loses nothing.
 
-First it waits for rest: no image pending, no job, no event due, no message waiting or unacknowledged. Then the ledgers
-are held against database, S3 and API, the thumbs against the originals, the containers against their earlier starts,
-and the logs against all secrets.
+First it waits until nothing is left to do: no image pending, no job, no event due, no message waiting or being worked
+on. Then it compares the ledgers with the database, S3 and the API, and the thumbs with their originals. It also finds
+containers that restarted without cause, and secrets in logs.
 """
 
 import base64
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 60.0
 SQUARES = (64, 128, 256, 512)
-COLOUR_TOLERANCE = 12  # of 256, each of red, green and blue: thumbs are JPEG
+COLOUR_TOLERANCE = 12  # of 256, in each of red, green and blue: JPEG is lossy
 _LEFT = """
     SELECT (SELECT count(*) FROM images WHERE status = 'pending') AS pending,
            (SELECT count(*) FROM jobs) AS jobs,
@@ -49,22 +49,22 @@ _IMAGES = """
 
 @dataclass
 class Findings:
-    """What an audit found wrong: what was acknowledged and is not there, what is there too often, and the rest."""
+    """The faults that an audit found: acknowledged and lost, there twice, and all others."""
 
     lost: list[str] = field(default_factory=list)
     duplicated: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
 
     def all(self) -> list[str]:
-        """Give all findings."""
+        """Return all findings."""
         return [*self.lost, *self.duplicated, *self.others]
 
 
-# --- rest ---
+# --- until nothing is left to do ---
 
 
 def wait_for_rest(stack: Stack, healed: float) -> float:
-    """Wait until nothing is left to do; give the seconds since HEALED, of time.monotonic, or fail after PATIENCE_S."""
+    """Wait until nothing is left to do; return the seconds since `healed` (time.monotonic); fail after `PATIENCE_S`."""
     while True:
         left = _left(stack)
         rest = time.monotonic() - healed
@@ -72,7 +72,7 @@ def wait_for_rest(stack: Stack, healed: float) -> float:
             break
         assert rest < PATIENCE_S, f"{PATIENCE_S:g} s after the fault there is still {left}"
         time.sleep(PAUSE_S)
-    while left := _unacknowledged(stack):  # the broker counts these every few seconds only
+    while left := _unacknowledged(stack):  # the broker updates these counts only every few seconds
         assert time.monotonic() - healed < PATIENCE_S, f"{PATIENCE_S:g} s after the fault there is still {left}"
     return rest
 
@@ -98,7 +98,7 @@ def _unacknowledged(stack: Stack) -> dict[str, int]:
 
 
 def dead_letters(stack: Stack) -> dict[str, int]:
-    """Count what was given up, by work queue: what lies in its queue of dead letters, and what catalog took from it."""
+    """Count dead letters by work queue: those in its dead-letter queue and those that catalog has taken from it."""
     depths = broker.depths(stack.amqp_url())
     rows = stack.query("catalog", "SELECT queue, count(*) AS count FROM dead_letters GROUP BY queue")
     taken = {row["queue"].removesuffix(".dead"): row["count"] for row in rows}
@@ -106,13 +106,13 @@ def dead_letters(stack: Stack) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-# --- what is there ---
+# --- what is in the database and in S3 ---
 
 
 def examine(
     stack: Stack, s3: "S3Client", clients: Sequence[Client], prefix: str, failed: Mapping[str, str]
 ) -> Findings:
-    """Hold all below PREFIX against the ledgers of CLIENTS; FAILED gives the codes of images that had to fail."""
+    """Compare all below `prefix` with the ledgers of `clients`; `failed` has the codes of images that had to fail."""
     findings = Findings()
     images = {row["s3_key"]: row for row in stack.query("catalog", _IMAGES, f"{prefix}/")}
     objects = set(objects_below(s3, prefix))
@@ -168,13 +168,13 @@ def _count_collections(client: Client, images: Mapping[str, dict[str, Any]], fin
 
 
 def objects_below(s3: "S3Client", prefix: str) -> Iterator[str]:
-    """Give the keys of all objects of a prefix."""
+    """Return the keys of all objects below a prefix."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{prefix}/"):
         yield from (each["Key"] for each in page.get("Contents", []))
 
 
 def _faults_of_thumbs(s3: "S3Client", image: Mapping[str, Any], objects: Collection[str]) -> Iterator[str]:
-    """Tell what is wrong with the thumbs of an image that is ready: each must be of this image and this original."""
+    """Return what is wrong with the thumbs of a ready image: each must be of this image and of this original."""
     key, etag = image["s3_key"], image["source_etag"].strip('"')
     original = s3.get_object(Bucket=BUCKET, Key=key)
     if original["ETag"].strip('"') != etag:
@@ -208,11 +208,11 @@ def _colour(picture: Image.Image) -> tuple[int, int, int]:
     return red, green, blue
 
 
-# --- what the containers did ---
+# --- the containers ---
 
 
 def restarted(before: Collection[Started], after: Collection[Started], hit: Collection[str]) -> list[str]:
-    """Tell which containers were started again that were not HIT."""
+    """Return the containers that were restarted although they were not `hit`."""
     known = {each.container for each in before}
     return [
         f"{each.container} was restarted"
@@ -222,7 +222,7 @@ def restarted(before: Collection[Started], after: Collection[Started], hit: Coll
 
 
 def leaks(stack: Stack, clients: Sequence[Client], since: datetime) -> list[str]:
-    """Tell which log shows a secret: a password or key of the clients, or one of the stack's own."""
+    """Return the logs that contain a secret: a password or key of the clients, or one of the stack's own."""
     secrets = set(stack.environment.values())
     for client in clients:
         if isinstance(client.api.auth, tuple):

@@ -1,4 +1,4 @@
-"""What the tests do at the broker themselves: count messages, send poison and copies, hold results back."""
+"""What the tests themselves do at the broker: count messages, send poison and copies, hold results back."""
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -20,7 +20,7 @@ IDLE_S = 0.1
 
 @dataclass(frozen=True)
 class Message:
-    """A message as it is, its type being the routing key."""
+    """A message with its body as it is; its type is the routing key."""
 
     type: str
     body: bytes
@@ -29,7 +29,7 @@ class Message:
 
 @contextmanager
 def channel(url: str) -> Iterator[BlockingChannel]:
-    """Open a channel whose messages are confirmed."""
+    """Open a channel with publisher confirms."""
     connection = pika.BlockingConnection(pika.URLParameters(url))
     try:
         opened = connection.channel()
@@ -41,7 +41,7 @@ def channel(url: str) -> Iterator[BlockingChannel]:
 
 
 def depths(url: str) -> Mapping[str, int]:
-    """Count the messages that are ready in each work queue, its retries and its dead letters."""
+    """Count the ready messages of each work queue, of its retry queues and of its dead-letter queue."""
     names = [
         name
         for queue in WORKED
@@ -52,14 +52,14 @@ def depths(url: str) -> Mapping[str, int]:
 
 
 def purge_dead_letters(url: str) -> None:
-    """Forget what was given up."""
+    """Delete all dead letters."""
     with channel(url) as opened:
         for queue in WORKED:
             opened.queue_purge(queue.dead)
 
 
 def send(url: str, queue: Queue, *messages: Message) -> None:
-    """Put messages straight into a work queue."""
+    """Put messages into a work queue, past the exchange."""
     with channel(url) as opened:
         for message in messages:
             deliver(opened, queue, message)
@@ -75,7 +75,7 @@ def deliver(opened: BlockingChannel, queue: Queue, message: Message) -> None:
 
 @contextmanager
 def copied(url: str, copies: int) -> Iterator[None]:
-    """Have every message arrive COPIES times more often meanwhile."""
+    """Deliver `copies` copies more of every message during the block."""
 
     def copy(opened: BlockingChannel, message: Message) -> None:
         queue = next(queue for queue in WORKED if message.type in queue.types)
@@ -88,7 +88,7 @@ def copied(url: str, copies: int) -> Iterator[None]:
 
 @contextmanager
 def results_held_back(url: str) -> Iterator[list[Message]]:
-    """Keep all results from catalog meanwhile, then release them in reverse order."""
+    """Hold all results back during the block, then release them in reverse order."""
     held: list[Message] = []
     with tapped(url, (RESULTS,), lambda _opened, message: held.append(message)):
         with channel(url) as opened:
@@ -97,7 +97,7 @@ def results_held_back(url: str) -> Iterator[list[Message]]:
         try:
             yield held
         finally:
-            # Bound again first: what comes in between is both held and delivered, which catalog bears.
+            # Bind again first: a result that comes in between is delivered twice, which is harmless to catalog.
             with channel(url) as opened:
                 for event_type in RESULTS.types:
                     opened.queue_bind(RESULTS.name, EXCHANGE, event_type)
@@ -106,7 +106,7 @@ def results_held_back(url: str) -> Iterator[list[Message]]:
 
 @contextmanager
 def tapped(url: str, queues: Collection[Queue], take: Callable[[BlockingChannel, Message], None]) -> Iterator[None]:
-    """Have TAKE called with every message that goes to QUEUES meanwhile, on a thread of its own."""
+    """Call `take` on a thread of its own with every message that goes to `queues` during the block."""
     stop = threading.Event()
     with channel(url) as opened:
         name = opened.queue_declare("", exclusive=True).method.queue

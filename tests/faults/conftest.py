@@ -1,6 +1,6 @@
-"""One stack for all fault tests of a session, the choice of the faults and of the seed, and the table at the end.
+"""The stack that all fault tests of a session share, the selection of faults and seed, and the table at the end.
 
-Without FAULTS only the short selection runs, which is part of `make test`; FAULTS=all runs all of them, and
+Without FAULTS only the tests marked `short` run, which are part of `make test`; FAULTS=all runs all of them, and
 FAULTS=name,… those named. SEED replays a run.
 """
 
@@ -19,7 +19,7 @@ ROWS = pytest.StashKey[list[Row]]()
 
 
 def fault_name(item: pytest.Item) -> str:
-    """Name the fault of a test: `test_kills.py::test_killed[postgres]` is `killed-postgres`."""
+    """Return the name of the fault of a test: `test_kills.py::test_killed[postgres]` is `killed-postgres`."""
     name = item.name.removeprefix("test_").replace("[", "-").removesuffix("]")
     return name.replace("_", "-")
 
@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def fault_stack(engine: None) -> Iterator[Stack]:  # noqa: ARG001
-    """The stack of the fault tests, which the first of them starts."""
+    """The stack of the fault tests; the first of them starts it."""
     stack = Stack()
     yield stack
     stack.down()
@@ -55,9 +55,9 @@ def fault_stack(engine: None) -> Iterator[Stack]:  # noqa: ARG001
 
 @pytest.fixture
 def trial(fault_stack: Stack, request: pytest.FixtureRequest) -> Iterator[Trial]:
-    """A stack that is whole and at rest, and a seed.
+    """A trial on a stack that works and has nothing left to do, with a seed.
 
-    A test that fails leaves the containers' logs and the ledger in .imghost/faults, and the next one gets a new stack.
+    After a failed test the containers' logs and the ledger are in .imghost/faults, and the next test gets a new stack.
     """
     seed = int(os.environ.get("SEED") or secrets.randbelow(10**9))
     name = fault_name(request.node)

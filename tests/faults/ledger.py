@@ -1,8 +1,8 @@
-"""The ledger of one client: every request with its answer, and what therefore has to be in the service.
+"""The ledger of one client: every request with its answer, and what must be in the service according to them.
 
-A request without an answer, or with a 5xx, may have been done, may not, and may be done later still; so the ledger
-then keeps both states as allowed, and the client leaves the key alone from there on. Whatever else is known is exact,
-because each client works on keys and collections of its own.
+A request that got no answer, or a 5xx, may or may not have been executed, and may still be; the ledger then allows both
+states, and the client does not use the key again. All else is exact, because no other client uses the same keys and
+collections.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ ANSWERED = range(200, 500)
 
 @dataclass(frozen=True)
 class Entry:
-    """A request and its answer: a status, or the name of what happened instead of one."""
+    """A request and its answer: a status, or the name of the error if there was no answer."""
 
     at_s: float
     took_s: float
@@ -23,15 +23,15 @@ class Entry:
 
     @property
     def acknowledged(self) -> bool:
-        """Tell whether the service has said what it did."""
+        """Return whether the service has answered what it did."""
         return self.answer in ANSWERED
 
 
 @dataclass
 class Record:
-    """What may be true of a key: whether it is registered, and of which collections the image is a member.
+    """What may be true of a key: whether it is registered, and which collections its image may be a member of.
 
-    REPROCESSED counts what was asked for since its registration, each of which raises the generation.
+    `reprocessed` counts the requests for reprocessing since the registration; each raises the generation by one.
     """
 
     registered: set[bool] = field(default_factory=lambda: {False})
@@ -42,13 +42,13 @@ class Record:
 
     @property
     def is_registered(self) -> bool:
-        """Tell whether the key is registered for certain."""
+        """Return whether the key is certainly registered."""
         return self.registered == {True}
 
 
 @dataclass
 class Ledger:
-    """What one client knows."""
+    """What one client knows about its keys."""
 
     records: dict[str, Record] = field(default_factory=dict)
     collections: list[str] = field(default_factory=list)
@@ -56,13 +56,13 @@ class Ledger:
     breaches: list[str] = field(default_factory=list)
 
     def keys(self, *, registered: bool) -> list[str]:
-        """Give the keys that are for certain registered, or for certain not."""
+        """Return the keys that are certainly registered, or certainly not."""
         return [
             key for key, record in self.records.items() if not record.uncertain and record.registered == {registered}
         ]
 
     def note(self, entry: Entry, expected: int, date_created: str = "") -> None:
-        """Enter a request; EXPECTED is the status that a service which has lost nothing answers with."""
+        """Enter a request; `expected` is the status of its answer if the service has lost nothing."""
         self.entries.append(entry)
         record = self.records.setdefault(entry.s3_key, Record())
         if not entry.acknowledged:

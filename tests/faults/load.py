@@ -1,7 +1,7 @@
-"""The load: a few clients that register, delete, register again, reprocess and collect, each with a ledger.
+"""The load: a few clients that register, delete, reprocess and collect images, each with a ledger.
 
-What a client does next is drawn from a generator of its own, seeded by the run's seed, so a seed replays a run as far
-as threads allow.
+What a client does next is drawn from a random generator of its own, seeded by the run's seed, so that a seed replays a
+run as far as threads allow.
 """
 
 import http.client
@@ -26,19 +26,19 @@ from wire import ContractBreachError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-LIVE_KEYS = 8  # of one client; it makes a new one when fewer are certain
-PACE_S = 0.08  # between two requests of one client
+LIVE_KEYS = 8  # of one client, which begins a new key when the state of fewer is certain
+PACE_S = 0.08  # between two requests of a client
 AWAY_S = 0.5  # after a request without an answer
-END_S = 45.0  # a request may take the gateway's whole patience with auth and with catalog
+END_S = 45.0  # the gateway may wait for auth and for catalog up to its timeout
 WEIGHTS = {"register": 3, "delete": 2, "reprocess": 2, "add": 3, "remove": 1, "look": 2}
 SIZE = (48, 36)
-# Names that every layer has to hand on byte for byte.
+# Names that every layer has to pass on byte for byte.
 SUFFIXES = (".png", " and blank.png", "ü.png", "%2F.png", "+?#.png", "🙂.png")
 
 
 @dataclass
 class Client:
-    """One user with keys and collections of their own, who sends one request after the other."""
+    """A user with keys and collections of their own, who sends one request after the other."""
 
     api: ValidatingClient
     s3: "S3Client"
@@ -49,31 +49,31 @@ class Client:
     ledger: Ledger = field(default_factory=Ledger)
 
     def make_collections(self, count: int = 2) -> None:
-        """Make the collections, before anything is broken."""
+        """Create the collections, before the fault begins."""
         for number in range(count):
             name = f"{self.prefix.replace('/', '-')}-{number}"
             assert self.api.post("/api/collections", json={"name": name}).status == 201
             self.ledger.collections.append(name)
 
     def connect_to(self, url: str) -> None:
-        """Talk to URL from now on, over a connection for each request."""
+        """Send requests to `url` from now on, each over a connection of its own."""
         self.api, self.keeps_connection = ValidatingClient(url, self.api.auth), False
 
     def work_until(self, stop: threading.Event) -> None:
-        """Send requests until STOP is set."""
+        """Send requests until `stop` is set."""
         while not stop.wait(self.pace_s):
             if not self.step():
                 stop.wait(AWAY_S)
 
     def step(self) -> bool:
-        """Send one request; tell whether it was answered."""
+        """Send one request; return whether it was answered."""
         operation, key = self._choose()
         if operation == "register" and not self.put_original(key):
             return False
         return self.send(operation, key, self.random.choice(self.ledger.collections))
 
     def put_original(self, key: str) -> bool:
-        """Put an original of a colour of its own, past the proxy; tell whether S3 took it."""
+        """Put an original with a colour of its own into S3, past the proxy; return whether S3 has it."""
         colour = self.random.randrange(256), self.random.randrange(256), self.random.randrange(256)
         picture = encoded(Image.new("RGB", SIZE, colour), "PNG")
         try:
@@ -83,7 +83,7 @@ class Client:
         return True
 
     def send(self, operation: str, key: str, name: str = "") -> bool:
-        """Send the request of OPERATION on KEY, of collection NAME where it is about one, and enter it."""
+        """Send the request of `operation` on `key`, and on the collection `name` if there is one, and enter it."""
         match operation:
             case "register":
                 return self._send(operation, key, "", 201, "POST", "/api/images", json={"s3_key": key})
@@ -144,7 +144,7 @@ class Load:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Send requests meanwhile; at the end every request in hand is waited for."""
+        """Send requests during the block; at its end wait for every request that is under way."""
         stop = threading.Event()
         threads = [threading.Thread(target=self._guarded, args=(client, stop)) for client in self.clients]
         for thread in threads:
@@ -160,12 +160,12 @@ class Load:
             raise self._faults[0]
 
     def wait_for_answers(self, count: int, within_s: float = 30.0) -> None:
-        """Wait until COUNT more requests are answered."""
+        """Wait until `count` more requests are answered."""
         due = self.acknowledged() + count
         until(lambda: self.acknowledged() >= due or self._faults, within_s, "the load gets no answers")
 
     def entries(self) -> list[Entry]:
-        """Give all requests in the order they were sent."""
+        """Return all requests in the order in which they were sent."""
         return sorted((entry for client in self.clients for entry in client.ledger.entries), key=lambda one: one.at_s)
 
     def acknowledged(self) -> int:

@@ -1,4 +1,4 @@
-"""What the fault tests have shown: a table at the end of the session, and the same in report.json."""
+"""The figures of the fault tests: a table at the end of the session, and the same in report.json."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ FILE = Path(__file__).with_name("report.json")
 
 @dataclass(frozen=True)
 class Row:
-    """The figures of one fault; HEAL_S are the seconds from its end until nothing was left to do."""
+    """The figures of one fault; `heal_s` are the seconds from its end until nothing was left to do."""
 
     fault: str
     seed: int
@@ -22,7 +22,7 @@ class Row:
 
 
 def table(rows: Iterable[Row]) -> Sequence[str]:
-    """Lay out the rows as lines of text, under the names of their figures."""
+    """Return the rows as lines of text, below the names of their figures."""
     cells = [[spec.name for spec in fields(Row)], *([str(value) for value in astuple(row)] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     aligned = (str.ljust, *(str.rjust for _ in widths[1:]))
@@ -33,7 +33,7 @@ def table(rows: Iterable[Row]) -> Sequence[str]:
 
 
 def keep(rows: Sequence[Row], file: Path = FILE) -> None:
-    """Write ROWS into FILE, each in place of an older one of the same fault."""
+    """Write `rows` into `file`; a row replaces an older one of the same fault."""
     written: list[Mapping[str, object]] = json.loads(file.read_text()) if file.exists() else []
     merged = {str(row["fault"]): row for row in written} | {row.fault: asdict(row) for row in rows}
     lines = ",\n".join(f"  {json.dumps(merged[fault])}" for fault in sorted(merged))

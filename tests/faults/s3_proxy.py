@@ -1,10 +1,10 @@
-"""An S3 that misbehaves as it is told: it stands between imaging and S3, in a container of its own.
+"""A proxy between imaging and S3, in a container of its own, that misbehaves on demand.
 
-What comes in on port 5000 goes on to `s3:5000`. A PUT of a JSON object to port 5001 says how, for all requests from
-now on; its fields are those of Behaviour. A request goes on with the host that it was signed for.
+Requests to port 5000 are forwarded to `s3:5000`, with the host that they were signed for. A PUT of a JSON object to
+port 5001 sets the behaviour for all requests from then on; its fields are those of `Behaviour`.
 
-The server behind may be one that ignores conditions. AWS keeps them, and so does this proxy, through which all thumbs
-are written: otherwise imaging would look before it writes, and what races with conditions would never be tried.
+The server behind may ignore conditional requests. AWS does not, and neither does this proxy, through which all thumbs
+are written: otherwise imaging would look before each write, and its conditional writes would never be tested in a race.
 """
 
 import base64
@@ -40,9 +40,9 @@ TICK_S = 0.05
 
 @dataclass(frozen=True)
 class Behaviour:
-    """KIND is one of pass, slow, drip, refuse, reset, replace; it befalls a SHARE of the requests.
+    """What happens to a `share` of the requests: `kind` is one of pass, slow, drip, refuse, reset, replace.
 
-    DELAY_S belongs to slow. REPLACEMENT, in Base64, is what an original is replaced with before it is read.
+    `delay_s` is for slow. `replacement`, in Base64, is for replace: it takes the place of an original before each read.
     """
 
     kind: str = "pass"
@@ -53,20 +53,20 @@ class Behaviour:
 
 
 class Switch:
-    """The behaviour in force, and how many requests it has befallen."""
+    """The present behaviour, and how many requests it has affected."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.set(Behaviour())
 
     def set(self, behaviour: Behaviour) -> None:
-        """Behave like this from now on."""
+        """Set the behaviour for all requests from now on."""
         with self._lock:
             self.behaviour, self.struck = behaviour, 0
             self._random = random.Random(behaviour.seed)
 
     def draw(self, applies: Callable[[str], bool]) -> Behaviour:
-        """Give the behaviour for one request to which the kinds that APPLIES tells of may happen."""
+        """Return the behaviour for one request, to which only the kinds may happen for which `applies` is true."""
         with self._lock:
             behaviour = self.behaviour
             if applies(behaviour.kind) and self._random.random() < behaviour.share:
@@ -75,7 +75,7 @@ class Switch:
         return Behaviour()
 
     def holds(self, behaviour: Behaviour) -> bool:
-        """Tell whether BEHAVIOUR is still in force."""
+        """Return whether `behaviour` is still the present one."""
         return self.behaviour is behaviour
 
 
@@ -83,7 +83,7 @@ switch = Switch()
 
 
 class Proxy(BaseHTTPRequestHandler):
-    """Hands a request on and its answer back, unless it is to misbehave."""
+    """Forwards requests and their answers, and misbehaves on demand."""
 
     protocol_version = "HTTP/1.1"
 
@@ -91,9 +91,9 @@ class Proxy(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def handle_any(self) -> None:
-        """Serve one request of whatever method."""
+        """Serve one request of any method."""
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        # Imaging fetches nothing but originals; its other GETs ask for buckets.
+        # Of imaging's GETs only those of originals name an object; the others are about buckets.
         is_own = "/imghost/t0/" in self.path
         reads_original = self.command == "GET" and "/" in urlsplit(self.path).path.strip("/") and not is_own
         kinds = {"slow", "refuse"} | ({"drip", "reset", "replace"} if reads_original else set())
@@ -116,7 +116,7 @@ class Proxy(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = handle_any  # noqa: N815 - the names are the library's
 
     def answer(self, status: int, headers: dict[str, str], content: bytes, behaviour: Behaviour | None = None) -> None:
-        """Send an answer, its body whole, in drips or cut off."""
+        """Send an answer; its body is whole, drips in, or is cut off."""
         self.send_response(status)
         length = headers.get("Content-Length") if self.command == "HEAD" else str(len(content))
         for name, value in headers.items():
@@ -129,7 +129,7 @@ class Proxy(BaseHTTPRequestHandler):
         kind = behaviour.kind if behaviour is not None and status == HTTPStatus.OK else "pass"
         if kind == "reset":
             self.wfile.write(content[: len(content) // 2])
-            # Closing without lingering sends RST in place of FIN.
+            # Closing without lingering sends RST instead of FIN.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
             self.close_connection = True
@@ -147,18 +147,18 @@ class Proxy(BaseHTTPRequestHandler):
 
 
 class Control(BaseHTTPRequestHandler):
-    """Takes a new behaviour, and tells how many requests the present one has befallen."""
+    """Sets the behaviour, and counts the requests that the present one has affected."""
 
     def log_message(self, *_args: object) -> None:
         """Say nothing."""
 
     def do_PUT(self) -> None:
-        """Behave as the body says from now on."""
+        """Set the behaviour that the body describes."""
         switch.set(Behaviour(**json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
         self._tell()
 
     def do_GET(self) -> None:
-        """Tell how many requests the present behaviour has befallen."""
+        """Return how many requests the present behaviour has affected."""
         self._tell()
 
     def _tell(self) -> None:
@@ -174,7 +174,7 @@ SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request ra
 
 
 class Server(ThreadingHTTPServer):
-    """One thread a connection; clients that give up are not worth a traceback."""
+    """A server with one thread per connection, which prints no traceback if a client gives up."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -184,7 +184,7 @@ class Server(ThreadingHTTPServer):
 
 
 def wait_while(behaviour: Behaviour, seconds: float) -> None:
-    """Wait SECONDS, or until another behaviour is in force."""
+    """Wait for `seconds`, or until the behaviour is changed."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends and switch.holds(behaviour):
         time.sleep(TICK_S)
@@ -192,7 +192,7 @@ def wait_while(behaviour: Behaviour, seconds: float) -> None:
 
 @contextmanager
 def condition_kept(method: str, path: str, headers: Mapping[str, str]) -> Iterator[bool]:
-    """Tell whether the condition of a request holds, if it has one; nothing changes that while the block lasts."""
+    """Yield whether the condition of a request holds, if it has one; no other request changes that during the block."""
     sent = {name.lower(): value.strip('"') for name, value in headers.items()}
     expected, creates = sent.get("if-match"), sent.get("if-none-match") == "*"
     if method not in {"PUT", "DELETE"} or (expected is None and not creates):
@@ -207,7 +207,7 @@ _locks = [threading.Lock() for _ in range(64)]
 
 
 def etag_at(path: str) -> str | None:
-    """Give the bare entity tag of the object at PATH, None if there is none."""
+    """Return the entity tag of the object at `path`, without quotes; None if there is no object."""
     bucket, key = place(path)
     try:
         return client().head_object(Bucket=bucket, Key=key)["ETag"].strip('"')
@@ -216,20 +216,20 @@ def etag_at(path: str) -> str | None:
 
 
 def replace(path: str, body: bytes) -> None:
-    """Put another object in place of the one at PATH."""
+    """Replace the object at `path`."""
     bucket, key = place(path)
     client().put_object(Bucket=bucket, Key=key, Body=body, ContentType="image/png")
 
 
 def place(path: str) -> tuple[str, str]:
-    """Give the bucket and the key that PATH names."""
+    """Return the bucket and the key that `path` names."""
     bucket, _, key = unquote(urlsplit(path).path).strip("/").partition("/")
     return bucket, key
 
 
 @cache
 def client() -> "S3Client":
-    """Make a client of the real S3, by a credential of the tests."""
+    """Return a client of the real S3 with the credential of the tests."""
     return boto3.client(
         "s3",
         endpoint_url=f"http://{UPSTREAM}",
@@ -239,7 +239,7 @@ def client() -> "S3Client":
 
 
 def send(method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
-    """Send a request to the real S3 and read its answer."""
+    """Send a request to the real S3; return its answer."""
     connection = http.client.HTTPConnection(UPSTREAM, timeout=30)
     try:
         connection.request(method, path, body or None, headers | {"Content-Length": str(len(body))})

@@ -1,7 +1,6 @@
-"""The compose stack of the fault tests: started once a session, and struck from outside as an operator's bad day would.
+"""The compose stack of the fault tests, started once per session, and the ways in which tests break it from outside.
 
-It has its own project, ports and secrets, which are made anew for each session, so that a secret that is found in a log
-is one that was leaked there.
+It has a project and ports of its own, and new secrets in each session: one that is found in a log has leaked.
 """
 
 import json
@@ -60,7 +59,7 @@ USERS = 3
 
 @dataclass(frozen=True)
 class Started:
-    """A start of a container; another one of the same container means that it was restarted."""
+    """A start of a container; a container with two starts was restarted."""
 
     service: str
     container: str
@@ -70,25 +69,25 @@ class Started:
 
 @dataclass
 class Stack:
-    """The running stack, named by its services, with users; it is SOUND until a fault test has failed."""
+    """The running stack with its users; `sound` until a fault test has failed on it."""
 
     environment: dict[str, str] = field(default_factory=lambda: {name: secrets.token_urlsafe(16) for name in SECRETS})
     users: list[ValidatingClient] = field(default_factory=list)
     sound: bool = False
 
-    # --- its life ---
+    # --- up and down ---
 
     def up(self) -> None:
-        """Build and start everything anew; what was there before goes first."""
+        """Remove what was there before, then build and start everything."""
         self.down()
         shutil.rmtree(HOME / "armed", ignore_errors=True)
         for service in HOOKED:
             armed = HOME / "armed" / service
             armed.mkdir(parents=True)
-            armed.chmod(0o777)  # the containers' user takes its files away
+            armed.chmod(0o777)  # remove the files that belong to the containers' user
         self.compose("up", "--build", "--wait", "--quiet-pull")
         self.users = [create_user(self.settings()) for _ in range(USERS)]
-        # One of them shows an API key in place of a password.
+        # One client uses an API key in place of the password.
         self.users[-1].auth = self.users[-1].post("/api/api-keys", json={"description": "load"}).json()["key"]
         self.sound = True
 
@@ -99,7 +98,7 @@ class Stack:
         self.compose("down", "--volumes", "--remove-orphans")
 
     def compose(self, *words: str) -> str:
-        """Run docker compose on the project; give what it printed, or fail with its last lines."""
+        """Run docker compose on the project; return its output, or fail with its last lines."""
         files = ("--file", "docker-compose.yml", "--file", "tests/faults/compose.yml", "--env-file", os.devnull)
         ports = {name: str(port) for name, port in PORTS.items()}
         return run(
@@ -114,18 +113,18 @@ class Stack:
             },
         )
 
-    # --- ways in ---
+    # --- clients ---
 
     def settings(self) -> Mapping[str, str]:
-        """Give the settings of a client, as `users` and `clients` want them."""
+        """Return the settings of a client, in the form that `users` and `clients` take."""
         return {"GATEWAY_URL": gateway_url(), "AUTH_COMMAND": f"docker exec -i {container('auth')} auth"}
 
     def new_user(self) -> ValidatingClient:
-        """Make a user; their client."""
+        """Create a user; return their client."""
         return create_user(self.settings())
 
     def s3(self) -> "S3Client":
-        """Make a client of the S3 itself, past the proxy."""
+        """Return a client of S3 itself, past the proxy."""
         return boto3.client(
             "s3",
             endpoint_url=f"http://127.0.0.1:{PORTS['S3_PORT']}",
@@ -136,7 +135,7 @@ class Stack:
         )
 
     def query(self, database: str, statement: str, *parameters: Any) -> list[dict[str, Any]]:
-        """Ask a database of the stack as its superuser; raises psycopg.Error while it does not answer."""
+        """Query a database of the stack as its superuser. Raise `psycopg.Error` if it does not answer."""
         with psycopg.connect(
             host="127.0.0.1",
             port=PORTS["POSTGRES_PORT"],
@@ -150,13 +149,13 @@ class Stack:
             return connection.execute(statement, parameters or None).fetchall()
 
     def amqp_url(self) -> str:
-        """Give the URL of the broker as seen from here."""
+        """Return the URL of the broker as seen from this machine."""
         return f"amqp://imghost:{self.environment['RABBITMQ_PASSWORD']}@127.0.0.1:{PORTS['AMQP_PORT']}/%2F"
 
     # --- faults ---
 
     def kill(self, service: str) -> None:
-        """End all processes of a service by SIGKILL."""
+        """Kill all processes of a service with SIGKILL."""
         run("docker", "kill", container(service))
 
     def start(self, service: str) -> None:
@@ -164,11 +163,11 @@ class Stack:
         run("docker", "start", container(service))
 
     def restart(self, service: str) -> None:
-        """End a service and start it, as an operator does."""
+        """Stop a service and start it, as an operator does."""
         self.compose("restart", service)
 
     def wait_until_healthy(self, service: str) -> None:
-        """Wait until a service says that it is ready."""
+        """Wait until a service is ready."""
 
         def is_healthy() -> bool:
             return run("docker", "inspect", "--format", "{{.State.Health.Status}}", container(service)) == "healthy\n"
@@ -176,13 +175,13 @@ class Stack:
         until(is_healthy, READY_S, f"{service} is not ready")
 
     def end(self, service: str) -> int:
-        """Send SIGTERM to a service and wait for its end, which SIGKILL brings after its grace; give its status."""
+        """Send SIGTERM to a service, and SIGKILL after its grace period; return the status that it ends with."""
         run("docker", "stop", "--time", "25", container(service))
         return int(run("docker", "inspect", "--format", "{{.State.ExitCode}}", container(service)))
 
     @contextmanager
     def replicas(self, service: str, count: int) -> Iterator[None]:
-        """Have COUNT containers of a service meanwhile."""
+        """Run `count` containers of a service during the block."""
         scale = ("up", "--detach", "--no-deps", "--no-recreate", "--wait", "--scale")
         self.compose(*scale, f"{service}={count}", service)
         try:
@@ -192,7 +191,7 @@ class Stack:
 
     @contextmanager
     def paused(self, service: str) -> Iterator[None]:
-        """Freeze all processes of a service meanwhile."""
+        """Freeze all processes of a service during the block."""
         run("docker", "pause", container(service))
         try:
             yield
@@ -201,7 +200,7 @@ class Stack:
 
     @contextmanager
     def cut_off(self, network: str, *services: str) -> Iterator[None]:
-        """Take services off a network meanwhile; they come back under the same name, perhaps at another address."""
+        """Disconnect services from a network during the block; their addresses may be others afterwards."""
         for service in services:
             run("docker", "network", "disconnect", f"{PROJECT}_{network}", container(service))
         try:
@@ -214,12 +213,12 @@ class Stack:
                 )
 
     def execute(self, service: str, *command: str) -> str:
-        """Run a command in a container; give what it printed."""
+        """Run a command in a container; return its output."""
         return run("docker", "exec", container(service), *command)
 
     @contextmanager
     def armed(self, service: str, checkpoint: str, action: str, subject: str = "") -> Iterator[Path]:
-        """Have ACTION (die, die-always) happen at a checkpoint; the file is gone once a `die` has happened."""
+        """Arm a checkpoint with `action` (die, die-always); yield the file, which is gone once a `die` has happened."""
         file = HOME / "armed" / service / f"{checkpoint}.{action}"
         unseen = file.with_name(f".{file.name}")
         unseen.write_text(subject)
@@ -231,7 +230,7 @@ class Stack:
 
     @contextmanager
     def s3_behaving(self, kind: str, **fields: Any) -> Iterator[None]:
-        """Have the S3 proxy misbehave meanwhile, see s3_proxy.Behaviour; fail if nothing was befallen by it."""
+        """Let the S3 proxy misbehave during the block (see `s3_proxy.Behaviour`); fail if that affected no request."""
         steer({"kind": kind, **fields})
         try:
             yield
@@ -239,10 +238,10 @@ class Stack:
         finally:
             steer({"kind": "pass"})
 
-    # --- looking at it ---
+    # --- what it shows ---
 
     def starts(self) -> set[Started]:
-        """Give the last start of every container."""
+        """Return the last start of every container."""
         names = run("docker", "ps", "--all", "--quiet", "--filter", f"label=com.docker.compose.project={PROJECT}")
         found = json.loads(run("docker", "inspect", *names.split()))
         return {
@@ -256,7 +255,7 @@ class Stack:
         }
 
     def logs(self, since: str) -> Mapping[str, str]:
-        """Give what every container has said since a moment, by its name."""
+        """Return the logs of every container since a moment, by its name."""
         names = run("docker", "ps", "--all", "--filter", f"name=^{PROJECT}-", "--format", "{{.Names}}").split()
         return {name: run("docker", "logs", "--since", since, name) for name in names}
 
@@ -275,12 +274,12 @@ class Stack:
 
 
 def gateway_url() -> str:
-    """Give the address of the gateway."""
+    """Return the address of the gateway."""
     return f"http://127.0.0.1:{PORTS['PORT']}"
 
 
 def address(service: str) -> str:
-    """Give the address of a service's container itself, past the engine's proxy."""
+    """Return the address of a service's container itself, past the engine's proxy."""
     networks = json.loads(
         run("docker", "inspect", "--format", "{{json .NetworkSettings.Networks}}", container(service))
     )
@@ -288,12 +287,12 @@ def address(service: str) -> str:
 
 
 def container(service: str) -> str:
-    """Name the container of a service."""
+    """Return the container of a service."""
     return f"{PROJECT}-{service}-1"
 
 
 def steer(behaviour: Mapping[str, Any] | None = None) -> dict[str, int]:
-    """Tell the S3 proxy how to behave, or only ask how many requests its behaviour has befallen."""
+    """Set the behaviour of the S3 proxy, if one is given; return how many requests its behaviour has affected."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{PORTS['S3_PROXY_PORT']}/",
         data=None if behaviour is None else json.dumps(behaviour).encode(),
@@ -305,7 +304,7 @@ def steer(behaviour: Mapping[str, Any] | None = None) -> dict[str, int]:
 
 
 def run(*command: str, environment: Mapping[str, str] | None = None) -> str:
-    """Run a command; give all that it printed, or fail with its last lines."""
+    """Run a command; return its output, or fail with its last lines."""
     done = subprocess.run(
         command, cwd=ROOT, env=environment, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -315,6 +314,6 @@ def run(*command: str, environment: Mapping[str, str] | None = None) -> str:
 
 
 def last_lines(text: str, count: int = 30) -> str:
-    """Give the end of a long text."""
+    """Return the last lines of a text."""
     lines: Sequence[str] = text.splitlines()
     return "\n".join(lines[-count:])

@@ -1,4 +1,4 @@
-"""A broker that takes nothing, delivers too often, or in another order."""
+"""A broker that accepts nothing, delivers more than once, or delivers in another order."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from faults import broker
 from faults.stack import Stack
 from faults.trial import Trial, lasts
 
-ALARM_S = 20.0  # publishers give up a blocked connection after half of it
+ALARM_S = 20.0  # twice as long as a publisher waits on a blocked connection
 TWICE_MORE = 2
 HELD = 15
 

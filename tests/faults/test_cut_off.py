@@ -1,4 +1,4 @@
-"""What is there, and does not answer: frozen processes, ended connections, networks cut in two."""
+"""Services that run but do not answer: frozen processes, ended connections, networks cut in two."""
 
 import pytest
 

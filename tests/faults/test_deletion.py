@@ -1,4 +1,4 @@
-"""Deletion: thumbs are those of the last registration, however often a key changed hands; a user leaves nothing."""
+"""Deletion: thumbs are those of a key's last registration, and a deleted user leaves nothing behind."""
 
 import threading
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ STRIKES = 8
 
 @dataclass
 class TightLoop(Client):
-    """Registers and deletes a few keys by turns, hardly waiting for the workers; in the end all are registered."""
+    """A client that registers and deletes a few keys faster than the workers can; in the end all are registered."""
 
     keys: int = 3
 
     def work_until(self, stop: threading.Event) -> None:
-        """Register and delete until STOP is set."""
+        """Register and delete until `stop` is set."""
         names = [f"{self.prefix}/{number}.png" for number in range(self.keys)]
         while not stop.wait(self.pace_s):
             self.turn(self.random.choice(names))
@@ -33,7 +33,7 @@ class TightLoop(Client):
                 self.turn(name)
 
     def turn(self, key: str) -> None:
-        """Delete what is registered, register what is not."""
+        """Delete the keys that are registered, and register the others."""
         if key in self.ledger.keys(registered=True):
             self.send("delete", key)
         else:
@@ -42,7 +42,7 @@ class TightLoop(Client):
 
 
 def strike_workers(stack: Stack, random: Random) -> None:
-    """Pause and kill the workers by turns, as RANDOM has it."""
+    """Pause and kill the workers in turns, at times that `random` draws."""
     for _ in range(STRIKES):
         service = random.choice(WORKERS)
         if random.random() < 0.5:

@@ -1,4 +1,4 @@
-"""Disks without a free byte."""
+"""Full disks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +12,9 @@ SCRATCH = ("/tmp", "/dev/shm")  # noqa: S108 - of the container
 
 @contextmanager
 def full(stack: Stack, service: str, *folders: str) -> Iterator[None]:
-    """Leave no byte free in folders of a container meanwhile."""
+    """Fill folders of a container to the last byte during the block."""
     for folder in folders:
-        # In large steps, then to the last byte; each ends with the failure that it is for.
+        # In large steps first, then to the last byte; each step ends because the disk is full.
         steps = (f"dd if=/dev/zero of={folder}/filling-{size} bs={size} 2>&1" for size in ("1M", "1"))
         stack.execute(service, "sh", "-c", "; ".join((*steps, "true")))
     try:
@@ -29,7 +29,7 @@ def test_disk_full_under_postgres(trial: Trial) -> None:
         with full(trial.stack, "disk", "/disk"):
             lasts(FULL_S)
 
-    # Where it cannot write its log it ends, and is started until it can.
+    # RabbitMQ ends if it cannot write its log, and is restarted until it can.
     trial.survives(fault, hit={"postgres"})
 
 

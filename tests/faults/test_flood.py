@@ -1,6 +1,6 @@
-"""A flood: many images registered in one go while workers are killed at random; every one gets ready, with its thumbs.
+"""A flood: many images are registered while workers are killed at random; every one becomes ready, with its thumbs.
 
-FLOOD says how many.
+The variable FLOOD says how many.
 """
 
 import os
@@ -18,13 +18,13 @@ from faults.trial import Trial, lasts
 
 COUNT = int(os.environ.get("FLOOD", "300"))
 WORKERS = ("imaging", "catalog-worker", "auth-worker")
-SECONDS_EACH = 0.5  # far more than an image needs
-PAUSE_S = (2.0, 10.0)  # between two kills: each costs the images in hand an attempt
+SECONDS_EACH = 0.5  # many times what an image needs
+PAUSE_S = (2.0, 10.0)  # between two kills, each of which costs the images being processed an attempt
 THUMBS = 4
 
 
 def register_all(client: Client, keys: list[str]) -> None:
-    """Put and register KEYS, one after the other; one without an answer is sent again."""
+    """Put and register `keys`, one after the other; send a request again if it got no answer."""
     for key in keys:
         client.put_original(key)
         while not client.send("register", key):
@@ -32,7 +32,7 @@ def register_all(client: Client, keys: list[str]) -> None:
 
 
 def kill_until(stop: threading.Event, trial: Trial) -> int:
-    """Kill a worker at random again and again until STOP is set; give how often."""
+    """Kill a random worker again and again until `stop` is set; return how often."""
     random, kills = Random(trial.seed), 0
     while not stop.wait(random.uniform(*PAUSE_S)):
         service = random.choice(WORKERS)
@@ -66,7 +66,7 @@ def test_flood(trial: Trial) -> None:
         kills = killing.result()
     ready_s = time.monotonic() - began
     for client in clients:
-        client.api.close()  # idle for longer than the gateway keeps a connection
+        client.api.close()  # idle for longer than the gateway keeps connections open
     trial.conclude(time.monotonic(), hit=WORKERS)
     total = sum(len(each) for each in keys)
     thumbs = sum("/t" in key.removeprefix(trial.prefix) for key in objects_below(trial.s3, trial.prefix))

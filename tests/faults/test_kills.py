@@ -1,4 +1,4 @@
-"""SIGKILL: from outside at any moment, and at the checkpoints of the code, where it hurts most."""
+"""SIGKILL: from outside at any moment, and at the fault-injection points of the code, between two non-atomic steps."""
 
 import secrets
 
@@ -32,7 +32,7 @@ def test_killed(trial: Trial, service: str) -> None:
 
 
 def strike(trial: Trial, service: str, checkpoint: str) -> None:
-    """End the next process of a service that reaches a checkpoint; the engine or gunicorn starts another."""
+    """Kill the next process of a service to reach a checkpoint; the engine or gunicorn starts another."""
     with trial.stack.armed(service, checkpoint, "die") as file:
         until(lambda: not file.exists(), STRIKE_S, f"no process of {service} reaches {checkpoint}")
 

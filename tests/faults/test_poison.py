@@ -1,4 +1,4 @@
-"""Poison: messages that no service of ours sends end among the dead letters, at once, and hold nobody up."""
+"""Poison: messages that no service of ours sends become dead letters at once, and delay no other message."""
 
 import json
 from uuid import uuid4
@@ -13,18 +13,18 @@ from faults.broker import WORKED, Message
 from faults.stack import BUCKET
 from faults.trial import Trial
 
-GIVEN_UP_S = 120.0  # what kills its worker is put off for longer each time
+GIVEN_UP_S = 120.0  # a message that kills its worker is delayed longer each time
 HUGE = 5_000_000
 
 
 def event(event_type: str, **data: object) -> bytes:
-    """Encode an event of a job or a result that is complete but for what DATA changes."""
+    """Return an encoded event of a job or a result, complete except for what `data` changes."""
     known = {"image_id": str(uuid4()), "generation": 1, "s3_bucket": BUCKET, "s3_key": "poison.png"}
     return Event(event_type, "/poison", "", "poison", {**known, **data}).encode()
 
 
 def poison(kind: str, event_type: str) -> Message:
-    """Make poison of a kind for a queue that takes EVENT_TYPE."""
+    """Return a poison message of a kind, for a queue that takes `event_type`."""
     match kind:
         case "not-json":
             return Message(event_type, b"\x00\xff not JSON")

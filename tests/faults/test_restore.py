@@ -1,6 +1,6 @@
-"""A backup of catalog's database is restored: it is older than the bucket then, and perhaps in another database.
+"""A restored backup of catalog's database: it is older than the bucket, and may lie in another database than before.
 
-No trial: what was answered after the backup is lost with the database, so no ledger could be held against it.
+These tests are no trials: what was answered after the backup is lost with the database, so ledgers would not match.
 """
 
 import json
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 DUMP = "/tmp/catalog.dump"  # noqa: S108 - in the container of PostgreSQL, whose own it is
-READY_S = 10.0  # it was 5 to 21 minutes
+READY_S = 10.0  # only the watchdog, after minutes, would help a job that does not go on above newer thumbs at once
 GONE_S = 20.0
 
 
 @pytest.fixture
 def stack(fault_stack: Stack) -> Iterator[Stack]:
-    """A stack that is whole; a test that fails leaves it to be made anew."""
+    """A stack that works; after a failed test it is made anew."""
     if not fault_stack.sound:
         fault_stack.up()
     fault_stack.wait_until_serving()
@@ -42,7 +42,7 @@ def dump(stack: Stack) -> None:
 
 
 def restore(stack: Stack, *, elsewhere: bool) -> None:
-    """Put the dump in place of the database, or into another of the same name, as on another server."""
+    """Restore the dump over the database, or into a new one of the same name, as on another server."""
     for service in ("catalog-worker", "catalog"):
         stack.end(service)
     if elsewhere:
@@ -56,20 +56,20 @@ def restore(stack: Stack, *, elsewhere: bool) -> None:
 
 
 def reconcile(stack: Stack, *words: str) -> list[dict[str, Any]]:
-    """Run `catalog reconcile` on the bucket; give what it tells, line by line."""
-    # Status 1: something was found, and left.
+    """Run `catalog reconcile` on the bucket; return the lines of its report."""
+    # Status 1: something was found and not repaired.
     command = " ".join(("catalog reconcile --json --bucket", BUCKET, *words, "|| test $? = 1"))
     said = stack.compose("run", "--rm", "--no-deps", "--entrypoint", "sh", "reconcile", "-c", command)
     return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
 
 
 def found(stack: Stack, prefix: str) -> dict[str, str]:
-    """Give what reconcile finds wrong below PREFIX, by key."""
+    """Return what reconcile finds below `prefix`, by key."""
     return {row["s3_key"]: row["kind"] for row in reconcile(stack) if row.get("s3_key", "").startswith(prefix)}
 
 
 def thumbs(s3: "S3Client", key: str) -> set[str]:
-    """Give the thumbs of KEY that are there."""
+    """Return the thumbs of `key` that are in the bucket."""
     expected = {thumb_key(key, square) for square in SQUARES}
     listed = s3.list_objects_v2(Bucket=BUCKET, Prefix=key.partition("/")[0]).get("Contents", [])
     return expected & {each["Key"] for each in listed}

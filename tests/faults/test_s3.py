@@ -1,4 +1,4 @@
-"""An S3 that is slow, drips, refuses, breaks off, ends, or has another original by the time it is read."""
+"""An S3 that is slow, drips, refuses, breaks off, restarts, or has another original by the time it is read."""
 
 import base64
 from typing import Any
@@ -11,7 +11,7 @@ from faults.trial import Trial, lasts
 from pictures import encoded
 
 BAD_S = 15.0
-# Longer than imaging waits for an original, so that a reading is given up.
+# Longer than imaging waits for an original, so that it gives up reading.
 DRIPPING_S = 35.0
 
 
@@ -45,7 +45,7 @@ def test_s3_object_replaced_between_message_and_read(trial: Trial) -> None:
 
 @pytest.mark.short
 def test_s3_restarted(trial: Trial) -> None:
-    """What imaging was told is written, and what clients were told is there, is there when the server is back."""
+    """Thumbs and originals that the server has acknowledged are there when it is back."""
 
     def fault() -> None:
         trial.stack.restart("s3")

@@ -1,11 +1,11 @@
-"""SIGTERM under load: no request fails, and every process ends by itself within its grace.
+"""SIGTERM under load: no request fails, and every process ends by itself within its grace period.
 
-A request has failed if it was sent and its answer is a 5xx or none at all. A connection that is refused, while the only
-gateway starts again, carries no request. For the same reason the clients make a connection for each request, and make
-it to the container itself: an engine's own proxy takes connections for a container that is gone, and a connection that
-lies idle may be closed by either side at any moment, as HTTP has it.
+A request has failed if it was sent and got a 5xx or no answer. A connection that is refused while the only gateway
+restarts carries no request. So that nothing else counts as a failure, clients connect anew for each request, and to the
+container itself: HTTP lets either side close an idle connection at any moment, and the engine's proxy accepts
+connections for a container that is gone.
 
-Of auth and catalog two replicas run, of which one is ended: with none at all the gateway can only answer 503.
+auth and catalog run with two replicas, of which one is ended: without any the gateway could only answer 503.
 """
 
 from contextlib import nullcontext

@@ -1,4 +1,4 @@
-"""One trial: load, fault, healing, rest, audit."""
+"""One trial: load, fault, healing, the wait until nothing is left to do, audit."""
 
 import random
 import time
@@ -25,17 +25,17 @@ Fault = Callable[[], None]
 
 
 def lasts(seconds: float) -> None:
-    """Let a fault last: no condition ends it but time."""
+    """Let a fault last for a while: only time ends it."""
     time.sleep(seconds)
 
 
 @dataclass
 class Trial:
-    """The service under one fault, with a seed; ROWS gets what it shows.
+    """The service under one fault, with a seed; its figures are added to `rows`.
 
-    FAILED names the keys whose images have to fail, with their codes, and DEAD the dead letters that are due, by queue;
-    a fault that brings about either enters them. PACE_S lies between two requests of a client: what they ask for during
-    a long fault has to be done in the time to heal, by two processors. ANSWERS_ALL is set where no request may fail.
+    A fault that makes images fail enters their keys and codes in `failed`, and one that causes dead letters enters how
+    many, by queue, in `dead`. A client pauses for `pace_s` between two requests: the work of a long fault must be done
+    within the time to heal, on two processors. `answers_all` is set if no request may fail.
     """
 
     name: str
@@ -52,37 +52,37 @@ class Trial:
 
     @cached_property
     def s3(self) -> "S3Client":
-        """A client of S3 itself."""
+        """A client of S3 itself, past the proxy."""
         return self.stack.s3()
 
     @cached_property
     def prefix(self) -> str:
-        """What all keys of this trial begin with; a run with the same seed in the same stack has another one."""
+        """The beginning of all keys of this trial; another run with the same seed on the same stack has another one."""
         return f"{self.name}-{time.time_ns() // 1_000_000}"
 
     @cached_property
     def load(self) -> Load:
-        """The clients, which have made their collections."""
+        """The clients of the load, with their collections created."""
         clients = [
             self.client(api, self.s3, f"{self.prefix}/{number}", random.Random(f"{self.seed}/{number}"), self.pace_s)
             for number, api in enumerate(self.stack.users)
         ]
         for client in clients:
-            client.api.close()  # an earlier fault may have cut it
+            client.api.close()  # an earlier fault may have cut the connection
             client.make_collections()
         return Load(clients)
 
     def bystander(self) -> Client:
-        """Make a client that takes no part in the load; its ledger is audited with the others."""
+        """Return a client that takes no part in the load; its ledger is audited with the others."""
         number = len(self.load.clients) + len(self.bystanders)
         client = Client(self.stack.new_user(), self.s3, f"{self.prefix}/{number}", random.Random(self.seed))
         self.bystanders.append(client)
         return client
 
     def survives(self, fault: Fault, hit: Collection[str] = ()) -> None:
-        """Bring FAULT about under load, and audit everything when it is over.
+        """Run `fault` under load, and audit everything when it is over.
 
-        FAULT returns when it is healed. Of the services only those HIT may be restarted by it.
+        `fault` returns when it is healed. Only the services in `hit` may be restarted by it.
         """
         self.begin()
         with self.load.running():
@@ -93,7 +93,7 @@ class Trial:
         self.conclude(healed, hit)
 
     def begin(self) -> None:
-        """Note how things are before the fault."""
+        """Note the state before the fault."""
         broker.purge_dead_letters(self.stack.amqp_url())
         self.stack.query("catalog", "DELETE FROM dead_letters RETURNING queue")
         self._since = datetime.now(UTC)
@@ -101,7 +101,7 @@ class Trial:
         assert self.load.clients
 
     def conclude(self, healed: float, hit: Collection[str] = ()) -> None:
-        """Wait for rest and audit everything; fail with all that is wrong."""
+        """Wait until nothing is left to do, then audit everything; fail with all findings."""
         heal_s = audit.wait_for_rest(self.stack, healed)
         self.stack.wait_until_serving()
         clients = [*self.load.clients, *self.bystanders]
@@ -118,7 +118,7 @@ class Trial:
         self.passed = True
 
     def keep_ledger(self, file: Path) -> None:
-        """Write every request with its answer into FILE, for whoever looks at a failure."""
+        """Write every request with its answer into `file`, to find out why a trial failed."""
         file.write_text("".join(f"{entry}\n" for entry in self.load.entries()))
 
     def _row(self, findings: Findings, heal_s: float) -> Row:

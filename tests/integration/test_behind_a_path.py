@@ -1,4 +1,4 @@
-"""The gateway behind a path of a host, and behind a real nginx that compresses."""
+"""The gateway served below a path of a host, and behind a real nginx that compresses answers."""
 
 import gzip
 import json
@@ -53,13 +53,13 @@ http {{
 
 @pytest.fixture
 def nginx(web_stack: WebStack, tmp_path: Path) -> Iterator[str]:
-    """A running nginx; the gateway lies behind its /pics/, and without the path behind its /stripped/."""
+    """A running nginx: the gateway is behind its /pics/, and behind its /stripped/ with that path taken off."""
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
         pytest.skip("nginx is not installed (apt install nginx-light)")
     (port,) = free_ports(1)
     configuration = tmp_path / "nginx.conf"
-    user = "user root;" if os.geteuid() == 0 else ""  # else it would become one who may not enter the folder
+    user = "user root;" if os.geteuid() == 0 else ""  # otherwise it would change to a user who may not enter the folder
     configuration.write_text(NGINX.format(folder=tmp_path, port=port, gateway=web_stack.url(), user=user))
     with subprocess.Popen([program, "-c", str(configuration), "-p", str(tmp_path), "-e", "stderr"]) as process:
         url = f"http://127.0.0.1:{port}"
@@ -77,7 +77,7 @@ def answers(url: str) -> bool:
 
 
 def walk(anna: ValidatingClient, prefix: str) -> None:
-    """Create, list, show, change and delete; the client holds every answer's addresses against the prefix."""
+    """Create, list, show, change and delete; the client checks that all addresses in answers begin with the prefix."""
     for s3_key in ("dir/ä b%2F.jpg", "second.jpg"):
         registered = anna.post("/api/images", json={"s3_key": s3_key, "s3_bucket": BUCKET})
         assert registered.status == 201
@@ -116,7 +116,7 @@ def test_setting_shows_in_every_address_whether_the_proxy_takes_the_prefix_off_o
     assert taken_off.json()["uri"] == "/pics/api/collections/holidays"
     left_on = requests.get(f"{web_stack.url()}/pics/api/collections/holidays", auth=ANNA, timeout=10)
     assert left_on.content == taken_off.content
-    # What somebody sends in a header counts for nothing where the operator has named the prefix.
+    # Where the operator has set the prefix, that of a header is ignored.
     forged = requests.get(
         f"{web_stack.url()}/api/images",
         auth=ANNA,

@@ -1,4 +1,4 @@
-"""One job a key at a time, and results applied only where they fit."""
+"""One job per key at a time, and results are applied only to the registration and generation that they are about."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -61,7 +61,7 @@ def test_reprocessing_waits_for_the_job_before_and_shows_the_old_picture(steps: 
     assert [generation for _, _, generation in sent()] == [1, 2]
     steps.processed(second)
     assert steps.image().status == "pending"  # the result is of a generation before the present one
-    assert [generation for _, _, generation in sent()] == [1, 2, 4]  # nobody waits for the third any more
+    assert [generation for _, _, generation in sent()] == [1, 2, 4]  # no answer to the third is awaited any more
     steps.processed(fourth)
     assert steps.image().status == "ready"
     assert third.generation == 3
@@ -145,7 +145,7 @@ def test_image_that_is_deleted_while_its_second_job_waits_leaves_no_thumbs(
 
 
 def test_late_worker_that_took_its_thumbs_away_has_the_image_processed_again(steps: Steps, sent: Sent) -> None:
-    """It may have written them over those of the generation that is shown."""
+    """It may have overwritten thumbs of the generation that is shown."""
     late = steps.register()
     steps.processed(late)
     steps.processed(steps.reprocess())
@@ -177,7 +177,7 @@ def test_late_result_of_a_deleted_image_removes_its_thumbs(
     steps.processed(image)
     steps.delete()
     steps.thumbs_deleted(image)
-    steps.processed(image)  # a worker that was thought dead
+    steps.processed(image)  # by a worker that was taken for dead
     assert sent()[-1] == ("image.deleted", image.image_id, 1)
     steps.thumbs_deleted(image)
     assert open_jobs() == 0
@@ -190,9 +190,9 @@ def test_late_result_of_an_earlier_registration_has_the_present_one_processed_ag
     steps.thumbs_deleted(first)
     second = steps.register()
     steps.processed(second)
-    steps.processed(first)  # its worker may have written over the thumbs of the second
+    steps.processed(first)  # its worker may have overwritten thumbs of the second
     assert (steps.image().status, steps.image().generation) == ("pending", 2)
-    assert sent()[-1] == ("image.deleted", first.image_id, 1)  # should the second fail, nothing would write over them
+    assert sent()[-1] == ("image.deleted", first.image_id, 1)  # if the second fails, nothing will overwrite them
     steps.thumbs_deleted(first)
     assert sent()[-1] == ("image.reprocess", second.image_id, 2)
 
@@ -230,7 +230,7 @@ def test_two_registrations_of_one_key_at_once_make_one_image(steps: Steps, sent:
 def test_registering_while_a_result_is_applied_never_leaves_a_job_waiting_for_ever(
     steps: Steps, sent: Sent, open_jobs: Callable[[], int]
 ) -> None:
-    """Whichever commits first, the new registration's job is on its way afterwards."""
+    """Whichever commits first, the job of the new registration is sent."""
     for number in range(20):
         key = f"race/{number}.jpg"
         image = steps.register(key)
@@ -280,7 +280,7 @@ def test_forgetting_a_user_can_be_left_off_and_gone_on_with(steps: Steps, catalo
 def test_image_healed_while_its_user_is_forgotten_leaves_no_thumbs(
     steps: Steps, catalog_database: Database[Store], sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The deletion has to name the last generation: imaging takes away the thumbs of that and earlier ones only."""
+    """The deletion has to name the last generation: imaging deletes the thumbs of that and of earlier ones only."""
     image = steps.register()
     steps.processed(image, etag="first")
     lock_key = Store.lock_key
@@ -311,7 +311,7 @@ def test_image_in_place_of_another_users_deleted_one_is_not_touched_by_its_resul
     assert steps.image("shared").status == "ready"
 
 
-# --- a database that is older than the bucket: a backup that was restored ---
+# --- a database that is older than the bucket: a restored backup ---
 
 
 def met_newer(image: Image, newest: int, *, error: Fault | None = None) -> Answer:

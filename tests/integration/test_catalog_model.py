@@ -1,9 +1,8 @@
-"""A walk at random over all that users and a hostile imaging can do, and what has to hold when all is quiet again.
+"""Random walks over everything that users and a hostile imaging can do, and what must be true when all work is done.
 
-Imaging here answers late, twice, in reverse or not before the end, stops half-way between two thumbs while others go
-on, gives jobs up half done and loses some without a trace. It keeps what it would have written to S3: thumbs of an
-image and generation at a key, written and taken away under the conditions that the real one has. The seed is in the
-test's name.
+The imaging of these tests answers late, twice, in reverse or only at the end, pauses between two thumbs while others go
+on, gives jobs up half done and loses some without a trace. It records what the real one would have in S3: the image and
+generation of the thumb at each key, written and deleted under the same conditions. The seed is in the test's name.
 """
 
 import random
@@ -33,12 +32,12 @@ from chassis.envelope import Event
 
 KEYS = ("a/1.jpg", "a/2.jpg", "b.jpg")
 SQUARES = (64, 128)
-LOST, GIVEN_UP, BROKEN = 0.03, 0.08, 0.15  # chances of a job
+LOST, GIVEN_UP, BROKEN = 0.03, 0.08, 0.15  # what can happen to a job
 
 
 @dataclass(frozen=True)
 class StoredThumb:
-    """What S3 has of a thumb. ETAG is of its bytes, which are those of its original: not of what it says of itself."""
+    """A thumb in S3. Its `etag` is of its bytes, so all thumbs of an original have the same, whoever wrote them."""
 
     image_id: str
     generation: int
@@ -47,7 +46,7 @@ class StoredThumb:
 
 @dataclass
 class Worker:
-    """A worker with a JOB in hand: SEEN is what it has looked at where the thumb for the first of LEFT should go."""
+    """A worker with a `job`: it has still to write thumbs for `left`; `seen` is what it found where the next goes."""
 
     job: Event
     etag: str
@@ -65,7 +64,7 @@ class Worker:
 
 @dataclass
 class HostileImaging:
-    """Takes jobs from the outbox, works on any of them in any order and as often as it likes."""
+    """Takes jobs from the outbox and works on them in any order, any number of times."""
 
     database: Database[Store]
     chance: random.Random
@@ -83,7 +82,7 @@ class HostileImaging:
         self.taken.update(row.id for row in rows)
 
     def begin(self, *, again: bool) -> None:
-        """Take a job in hand; AGAIN leaves it there for another delivery, as if the worker were thought dead."""
+        """Begin a job; with `again` it will be delivered to another worker too, as if this one were taken for dead."""
         if not self.jobs:
             return
         job = self.chance.choice(self.jobs)
@@ -102,7 +101,7 @@ class HostileImaging:
             self.workers.append(worker)
 
     def work(self) -> None:
-        """Let one of those that have a job in hand do one thing more."""
+        """Let one of the workers take its next step."""
         if not self.workers:
             return
         worker = self.chance.choice(self.workers)
@@ -116,7 +115,7 @@ class HostileImaging:
             self.write(worker)
 
     def write(self, worker: Worker) -> None:
-        """Write the next thumb under a condition, else look at what is there, which tells whether the job is late."""
+        """Write the next thumb under a condition; if that fails, look at what is there: is the job late?"""
         place, mine = (worker.key, worker.left[0]), worker.registration
         there = self.thumbs.get(place)
         if there is None or (worker.seen is not None and worker.seen.etag == there.etag):
@@ -130,7 +129,7 @@ class HostileImaging:
             worker.seen = there
 
     def take_away(self, worker: Worker) -> int:
-        """Delete the thumbs of the image of a job, up to its generation; give the newest of those that are left."""
+        """Delete the thumbs of a job's image up to its generation; return the newest of the generations left."""
         mine = worker.registration
         newest = 0
         for square in SQUARES:
@@ -144,7 +143,7 @@ class HostileImaging:
         return newest
 
     def give_up(self, job: Event) -> None:
-        """Make a dead letter of a job, which may come twice."""
+        """Make a dead letter of a job; it may come twice."""
         letter = DrainedMessage("imaging.jobs", job.event_id, "delivery-limit", job.encode())
         for _ in range(self.chance.randint(1, 2)):
             self.database.transact(dead_letters.keep, letter)
@@ -157,7 +156,7 @@ class HostileImaging:
             self.database.transact(results.apply, answer)
 
     def watch(self) -> int:
-        """Do what the watchdog does when the queues are empty, and the operator about deletions that were given up."""
+        """Do what the watchdog does when the queues are empty, and an operator about deletions that were given up."""
         operators = Database(self.database.engine, OperatorsStore, self.database.migrations)
         moment = now()
         stuck = self.database.read(Store.stuck_keys, moment, 1000)
@@ -169,7 +168,7 @@ class HostileImaging:
         return restarted + len(deletions)
 
     def settle(self) -> None:
-        """Work and answer until there is nothing left to do; what is lost is noticed when nothing moves any more."""
+        """Work and answer until nothing is left to do; lost jobs are noticed when nothing happens any more."""
         for _ in range(4000):
             self.fetch()
             if not self.jobs and not self.workers and not self.answers and not self.watch():
@@ -181,7 +180,7 @@ class HostileImaging:
 
 
 def walk(steps: Steps, imaging: HostileImaging, chance: random.Random, length: int) -> None:
-    """Let users and imaging do LENGTH things."""
+    """Let users and imaging take `length` steps."""
     for number in range(length):
         key, caller = chance.choice(KEYS), chance.choice((ANNA, BERT))
         with suppress(CatalogError):
@@ -203,7 +202,7 @@ def walk(steps: Steps, imaging: HostileImaging, chance: random.Random, length: i
                     imaging.answer(again=chance.random() < 0.3)
 
 
-# The later ones are of walks that have shown defects.
+# The last ones are seeds of walks that have found defects.
 @pytest.mark.parametrize("seed", [*range(12), 18, 40, 99, 114, 164, 448])
 def test_after_any_history_nothing_is_pending_and_no_thumb_is_of_nobody(
     seed: int, steps: Steps, catalog_database: Database[Store], open_jobs: Callable[[], int]
@@ -227,7 +226,7 @@ def test_after_any_history_nothing_is_pending_and_no_thumb_is_of_nobody(
 def test_after_any_history_a_restored_backup_and_any_history_all_is_well_but_for_images_it_does_not_know(
     seed: int, steps: Steps, catalog_database: Database[Store], open_jobs: Callable[[], int]
 ) -> None:
-    """The bucket, the messages on their way and the workers are of the time after the backup."""
+    """The bucket, the messages under way and the workers are those of the time after the backup."""
     chance = random.Random(seed)
     imaging = HostileImaging(catalog_database, chance)
     walk(steps, imaging, chance, 100)
@@ -275,19 +274,19 @@ def restore(database: Database[Store], backup: Backup) -> None:
 
 
 def all_images(database: Database[Store]) -> list[Image]:
-    """Give all images, none of which is pending any more."""
+    """Return all images, none of which is pending any more."""
     with database.engine.connect() as connection:
         keys = connection.scalars(sa.select(images.c.s3_key)).all()
     return [database.read(use_cases.public_image, key) for key in keys]
 
 
 def shown(registered: list[Image]) -> dict[tuple[str, int], tuple[str, int]]:
-    """Give whose thumbs have to be there, by place."""
+    """Return the image and generation whose thumb must be at each key."""
     assert {image.status for image in registered} <= {"ready", "failed"}
     ready = [image for image in registered if image.status == "ready"]
     return {(image.s3_key, square): (image.image_id, image.generation) for image in ready for square in SQUARES}
 
 
 def written(imaging: HostileImaging) -> dict[tuple[str, int], tuple[str, int]]:
-    """Give whose thumbs are there, by place."""
+    """Return the image and generation whose thumb is at each key."""
     return {place: (thumb.image_id, thumb.generation) for place, thumb in imaging.thumbs.items()}

@@ -1,4 +1,4 @@
-"""How many statements a result costs: each is a round trip, made while the key is locked."""
+"""How many statements a result takes: each is a round trip to the database while the key is locked."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ Count = Callable[[Callable[[], object]], int]
 
 @pytest.fixture
 def count(catalog_database: Database[Store]) -> Count:
-    """Count the statements that a call executes, but for those that begin and end its transaction."""
+    """A function that counts the statements of a call, except those that begin and end its transaction."""
     statements: list[str] = []
 
     def note(*arguments: object) -> None:
@@ -33,7 +33,7 @@ def count(catalog_database: Database[Store]) -> Count:
 
 
 def test_result_is_applied_in_three_statements(steps: Steps, count: Count) -> None:
-    """PostgreSQL: the lock, what it guards, and all changes at once. SQLite has no lock, and two changes."""
+    """On PostgreSQL: the lock, a query, and all changes together. On SQLite there is no lock, but two changes."""
     image = steps.register()
     assert count(lambda: steps.processed(image)) == 3
     assert steps.image().status == "ready"

@@ -132,7 +132,7 @@ def test_uploads_that_work_are_told_so_and_what_the_server_does_not_enforce(
     done = of_catalog(s3_endpoint)
     found = verdicts(done)
     assert (done.exit_code, found["upload by a signed form"], found["read by everybody"]) == (0, "yes", "yes")
-    # moto accepts any form, whatever its policy says, and so may others.
+    # moto accepts any form, whatever its policy says, as other servers may.
     assert found["refuse other types than the form's"] == "limited"
     assert found["form sent by pages of any origin (CORS)"] == "yes"
     [left] = open_bucket.list_objects_v2(Bucket=BUCKET)["Contents"]

@@ -1,4 +1,4 @@
-"""What docker compose makes of the variables that an operator says, without an edit of a file; nothing is started."""
+"""What docker compose makes of the variables that an operator sets, without editing a file; nothing is started."""
 
 import json
 import os

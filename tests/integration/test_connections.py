@@ -1,4 +1,4 @@
-"""Connections to the broker: they live while they are idle, and one that is lost is one line and one new connection."""
+"""Connections to the broker: idle ones stay alive, and a lost one costs one log line and one new connection."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ def happened(queue: Queue) -> Event:
 def test_idle_publisher_answers_heartbeats_and_keeps_its_connection(line: Line, queue: Queue) -> None:
     publisher = Publisher(line.url, "test")
     publisher.publish(happened(queue))
-    # The broker gives a connection up after two that are missing.
+    # The broker closes a connection after two missing heartbeats.
     until(lambda: line.heartbeats >= 6, 30, "the idle connection sends no heartbeats")
     publisher.publish(happened(queue))
     assert line.connections == 1

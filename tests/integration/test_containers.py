@@ -1,4 +1,4 @@
-"""The fixtures give real servers: what the other tests believe about them is claimed here once."""
+"""The servers of the fixtures are real: here it is tested once what other tests rely on."""
 
 import pika
 import sqlalchemy

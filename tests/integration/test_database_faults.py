@@ -1,4 +1,4 @@
-"""What an operator is told where the database is not what the settings say: one sentence, and no traceback."""
+"""What an operator reads if the database is not what the settings say: one sentence, and no traceback."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command of a service against the database at a URL."""
+    """A function that runs a command of a service against the database at a URL."""
 
     def invoke(url: str, service: str, *words: str, **variables: str) -> Result:
         for name, value in {"DATABASE_URL": url, "LOG_LEVEL": "error", **variables}.items():
@@ -50,7 +50,7 @@ def changed(url: str, **parts: str | int) -> str:
 
 
 def told_in_one_line(ended: Result) -> str:
-    """Give the only line that was printed by a command that failed as commands do."""
+    """Return the one line that a failed command has printed."""
     assert ended.exit_code == 1, ended.output
     (line,) = ended.output.splitlines()
     assert line.startswith("Error: ")
@@ -116,11 +116,11 @@ def test_schema_of_a_later_release_is_left_as_it_is(run: Run, service: str, any_
     engine.dispose()
 
 
-# --- processes that stay ---
+# --- processes that keep running ---
 
 
 def environment(folder: Path, service: str, url: str, **variables: str) -> dict[str, str]:
-    """Give the environment of a process of SERVICE, on ports that nobody uses."""
+    """Return the environment of a process of `service`, with free ports."""
     private, public = folder / "private.pem", folder / "public.pem"
     tokens.create_key_files(private, public)
     settings = {

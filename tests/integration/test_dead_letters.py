@@ -1,4 +1,4 @@
-"""What was given up: drained out of a real RabbitMQ, kept, shown to the operator, replayed or dropped."""
+"""Dead letters: drained from a real RabbitMQ, kept in the database, shown to the operator, replayed or dropped."""
 
 import json
 import os
@@ -61,7 +61,7 @@ def test_job_that_was_given_up_fails_its_image_and_frees_its_key(
     assert failed.status == "failed"
     assert failed.error is not None
     assert failed.error.code == "processing-exhausted"
-    assert sent()[-1] == ("image.deleted", image.image_id, 1)  # of the thumbs that attempts may have left
+    assert sent()[-1] == ("image.deleted", image.image_id, 1)  # the deletion of the thumbs that attempts may have left
     steps.thumbs_deleted(image)
     assert open_jobs() == 0
 
@@ -69,7 +69,7 @@ def test_job_that_was_given_up_fails_its_image_and_frees_its_key(
 def test_letter_that_comes_again_is_kept_once_and_has_the_image_processed_again(
     database: Database[OperatorsStore], steps: Steps
 ) -> None:
-    """It may be another worker's that had the same message, and has written thumbs since."""
+    """It may come from another worker that had the same message, and has written thumbs since."""
     image = steps.register()
     database.transact(keep, job_letter(image))
     steps.thumbs_deleted(image)
@@ -87,7 +87,7 @@ def test_letter_of_an_older_generation_does_not_fail_the_present_one(
     steps.processed(image)
     steps.processed(steps.reprocess())
     database.transact(keep, job_letter(image))
-    assert steps.image().status == "pending"  # what the late attempt may have left in S3 is written over
+    assert steps.image().status == "pending"  # this overwrites what the late attempt may have left in S3
 
 
 def test_deletion_that_was_given_up_does_not_hold_up_the_next_registration(
@@ -171,7 +171,7 @@ def test_replayed_end_of_a_user_is_sent_again_under_a_new_message_id(
     assert sent() == [("user.deleted", "-", 0)]
 
 
-# --- out of the broker ---
+# --- from the broker into the database ---
 
 
 @contextmanager
@@ -262,7 +262,7 @@ def test_headers_may_say_anything(headers: dict[str, object] | None) -> None:
 
 @pytest.fixture
 def command(any_database_url: str) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run `catalog dead-letters` on the database of this test."""
+    """A function that runs `catalog dead-letters` on the database of the test."""
     env = {**os.environ, "CATALOG_DATABASE_URL": any_database_url}
     run = partial(subprocess.run, env=env, capture_output=True, text=True, timeout=60, check=False)
     return lambda *words: run([CATALOG, "dead-letters", *words])
@@ -291,7 +291,7 @@ def test_operator_lists_shows_replays_and_drops(
     assert (replayed.returncode, replayed.stdout) == (1, "replayed 1, 1 could not be\n")
     assert "no message of ours" in replayed.stderr
     assert steps.image().generation == 2
-    dropped = command("drop", job, poison, "--yes")  # the first is gone, which must not keep the second
+    dropped = command("drop", job, poison, "--yes")  # the first no longer exists, which must not stop the second
     assert (dropped.returncode, dropped.stdout) == (1, "dropped 1, 1 could not be\n")
     assert json.loads(command("list", "--json").stdout) == {"counts": [], "dead_letters": []}
 

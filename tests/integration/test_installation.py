@@ -1,4 +1,4 @@
-"""A database that was copied into another one: by its word nothing is deleted before an operator has decided."""
+"""A copy of the database: nothing is deleted on its account until an operator has decided which installation it is."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ Command = Callable[..., Result]
 
 @pytest.fixture
 def copied(catalog_database: Database[Store], steps: Steps, tmp_path: Path) -> Iterator[Database[Store]]:
-    """A copy of the database of `steps`, which has two ready images: as a dump that was restored beside it."""
+    """A copy of the database of `steps` with two ready images, as if a dump had been restored beside the original."""
     for key in ("kept.jpg", "a/b.jpg"):
         steps.processed(steps.register(key))
     url = catalog_database.engine.url
@@ -62,14 +62,14 @@ def opened(url: sa.URL) -> Iterator[Database[Store]]:
 
 @pytest.fixture
 def command(copied: Database[Store], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Run `catalog installation …` on the copy."""
+    """A function that runs `catalog installation …` on the copy."""
     monkeypatch.setenv("CATALOG_DATABASE_URL", copied.engine.url.render_as_string(hide_password=False))
     return lambda *words: CliRunner().invoke(main, ["installation", *words])
 
 
 @contextmanager
 def bound_queue(broker_url: str, *types: str) -> Iterator[None]:
-    """Have a queue that takes messages of TYPES meanwhile."""
+    """Bind a queue to messages of `types` during the block."""
     connection = pika.BlockingConnection(pika.URLParameters(broker_url))
     channel = connection.channel()
     topology.declare_exchange(channel)
@@ -124,7 +124,7 @@ def test_no_job_of_a_copy_leaves_neither_a_new_one_nor_one_that_was_due_when_it_
 def test_what_was_due_when_the_copy_was_made_leaves_under_the_id_that_was_decided(
     copied: Database[Store], command: Command
 ) -> None:
-    """The original's id on a thumb of the copy would have the original delete it, and the copy never."""
+    """A thumb of the copy with the original's id would be deleted by the original, and never by the copy."""
     copy = Steps(copied)
     copy.delete()
     copy.register("new.jpg")

@@ -1,4 +1,4 @@
-"""The services on a network of IPv6: each finds the others, and what it stands on, by addresses in brackets."""
+"""The services on an IPv6 network: each finds the others, its database, broker and S3 by addresses in brackets."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,7 +22,7 @@ ByIpv6 = Callable[[str], str]
 
 @pytest.fixture
 def by_ipv6() -> Iterator[ByIpv6]:
-    """Give a URL with an address of IPv6 for a server's own."""
+    """A function from a server's URL to one with an IPv6 address, through a line to that server."""
     lines: list[Line] = []
 
     def lead_there(url: str) -> str:

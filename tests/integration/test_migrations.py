@@ -1,4 +1,4 @@
-"""The migrations and the tables that the code works with are one schema, on both databases."""
+"""Migrations lead to the tables that the code uses, on both databases."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

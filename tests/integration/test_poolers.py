@@ -1,4 +1,4 @@
-"""Both services behind a pooler that shares few sessions between many clients: PgBouncer in transaction mode."""
+"""Both services behind PgBouncer in transaction mode, a pooler that shares few sessions between many clients."""
 
 import base64
 import os
@@ -49,7 +49,7 @@ from deadlines import until
 from poolers import Pooler
 
 CLIENTS = 16
-PROCESSES = 4  # of each service; none knows of the statements that the others prepare
+PROCESSES = 4  # of each service; each process would prepare its statements in sessions that others use too
 ROUNDS = 8
 PASSWORD = "correct horse"
 
@@ -64,14 +64,14 @@ class Urls:
 
 @pytest.fixture
 def direct(postgres_url: str) -> Iterator[Urls]:
-    """URLs of two empty databases at the server itself."""
+    """URLs of two empty databases, past the pooler."""
     with empty_database(postgres_url) as first, empty_database(postgres_url) as second:
         yield Urls(first, second)
 
 
 @dataclass
 class Client:
-    """One client of both services, that knows what they should answer."""
+    """A client of both services that knows what they must answer."""
 
     number: int
     auth: FlaskClient
@@ -90,7 +90,7 @@ class Client:
         return {"Authorization": f"Bearer {told['token']}"}
 
     def work(self) -> None:
-        """Register, show, list, change and delete, time and again, and hold each answer against what was done."""
+        """Register, show, list, change and delete repeatedly, and check each answer."""
         name = f"collection-{self.number}"
         self.send("catalog", "POST", "/collections", 201, json={"name": name}, headers=self.token("catalog"))
         for number in range(ROUNDS):
@@ -120,7 +120,7 @@ def basic(username: str, password: str) -> str:
 
 @contextmanager
 def taking(broker_url: str, types: tuple[str, ...]) -> Iterator[Queue]:
-    """Make a queue of a test's own that takes events of TYPES, so that the relay finds a taker."""
+    """Create a queue bound to events of `types` during the block, so that the relay can publish them."""
     queue = Queue(f"test.{uuid4().hex}", types)
     connection = pika.BlockingConnection(pika.URLParameters(broker_url))
     topology.declare(connection.channel(), queue)
@@ -135,21 +135,21 @@ def taking(broker_url: str, types: tuple[str, ...]) -> Iterator[Queue]:
 
 @pytest.fixture
 def jobs_queue(broker_url: str) -> Iterator[Queue]:
-    """A queue that takes all jobs."""
+    """A queue bound to all jobs."""
     with taking(broker_url, messages.JOBS) as queue:
         yield queue
 
 
 @pytest.fixture
 def deletions_queue(broker_url: str) -> Iterator[Queue]:
-    """A queue that takes the ends of users."""
+    """A queue bound to the deletions of users."""
     with taking(broker_url, (messages.USER_DELETED,)) as queue:
         yield queue
 
 
 @dataclass
 class Replicas:
-    """Several processes' worth of both services on the same two databases, with an engine each."""
+    """Both services as several processes would run them: on the same two databases, with an engine each."""
 
     auth: list[Database[AuthStore]]
     catalog: list[Database[CatalogStore]]
@@ -176,7 +176,7 @@ class Replicas:
 
 
 def replicas(urls: Urls, ends: ExitStack) -> Replicas:
-    """Make PROCESSES of each service that reach their databases through a pooler at URLS, until ENDS ends."""
+    """Make `processes` of each service with databases at `urls`, which go through a pooler, until `ends` ends."""
     of_auth = auth.settings.DatabaseSettings(database_url=urls.auth, database_pooler=True)
     of_catalog = catalog.settings.DatabaseSettings(database_url=urls.catalog, database_pooler=True)
     made = Replicas(
@@ -189,7 +189,7 @@ def replicas(urls: Urls, ends: ExitStack) -> Replicas:
 
 
 def migrate(urls: Urls) -> list[str]:
-    """Bring both databases up to date and make a user for each client; give the credentials of each."""
+    """Migrate both databases and create a user for each client; return the credentials of all."""
     users = auth.bootstrap.make_database(auth.settings.DatabaseSettings(database_url=urls.auth))
     users.migrate()
     hashed = hash_password(PASSWORD)
@@ -256,7 +256,7 @@ def test_every_transaction_has_its_limits_and_leaves_none_behind(
         transact(engine, stumble)
     assert attempt(engine, limits) == ["15s", "5s", "30s"]
     engine.dispose()
-    if pooler_mode:  # somebody else's transaction in the only session that there is
+    if pooler_mode:  # another transaction occupies the only session
         other = sa.create_engine(url, poolclass=sa.NullPool)
         with other.connect() as connection:
             assert limits(connection) == ["0", "0", "0"]
@@ -279,7 +279,7 @@ def test_statement_that_takes_too_long_is_ended_behind_a_pooler(
 
 
 def test_pooler_that_keeps_the_limits_is_warned_of(database_url: str, pooler: Pooler) -> None:
-    """Whether it keeps sessions as well cannot be told from here, so that this is no reason not to start."""
+    """A client cannot find out whether the pooler also keeps sessions, so this is no reason not to start."""
     name = sa.make_url(database_url).database
     server = sa.create_engine(database_url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with server.connect() as connection:
@@ -303,7 +303,7 @@ def test_server_itself_is_not_taken_for_a_pooler(database_url: str) -> None:
 def test_worker_relays_behind_a_pooler(
     direct: Urls, pooler: Pooler, broker_url: str, deletions_queue: Queue, tmp_path: Path
 ) -> None:
-    """The process itself, with its loops, its health and its end."""
+    """The whole process: its loops, its health, its clean end."""
     migrate(direct)
     behind = pooler()(direct.auth)
     variables = {"DATABASE_URL": behind, "DATABASE_POOLER": "true", "BROKER_URL": broker_url, "OPS_PORT": "0"}
@@ -325,7 +325,7 @@ def test_worker_relays_behind_a_pooler(
 
 
 def test_who_waits_for_work_behind_a_pooler_looks_often_and_holds_no_session(database_url: str, pooler: Pooler) -> None:
-    """LISTEN would be heard by whoever has that session next."""
+    """Notifications for LISTEN would go to whichever client has the session next."""
     behind = pooler()(database_url)
     engine = connect(catalog.settings.DatabaseSettings(database_url=behind, database_pooler=True))
     waiting = Wakeup(engine, "outbox")

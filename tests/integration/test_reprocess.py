@@ -1,4 +1,4 @@
-"""`catalog reprocess`, as an operator runs it: each selected image once, behind fresh uploads, whatever ends it."""
+"""`catalog reprocess`, as an operator runs it: each selected image once, after fresh uploads, however a run ends."""
 
 import signal
 import subprocess
@@ -49,7 +49,7 @@ def reprocess(environment: None, steps: Steps) -> Reprocess:  # noqa: ARG001
 
 @pytest.fixture
 def start(environment: None, steps: Steps) -> Iterator[Callable[..., subprocess.Popen[str]]]:  # noqa: ARG001
-    """Start the real command; it is gone at the end of the test."""
+    """A function that starts the real command; it is killed at the end of the test."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*words: str) -> subprocess.Popen[str]:
@@ -64,7 +64,7 @@ def start(environment: None, steps: Steps) -> Iterator[Callable[..., subprocess.
 
 
 def register(steps: Steps, count: int) -> list[Image]:
-    """Register images, all of them processed."""
+    """Register images and process them."""
     images = [steps.register(f"a/{number}") for number in range(count)]
     for image in images:
         steps.processed(image)
@@ -76,7 +76,7 @@ def generations(steps: Steps, images: list[Image]) -> list[int]:
 
 
 def renewed(sent: Sent) -> list[str]:
-    """Give the ids of the images that imaging was told to process again."""
+    """Return the ids of the images whose reprocessing was sent to imaging."""
     return [image_id for kind, image_id, _ in sent() if kind == "image.reprocess"]
 
 
@@ -88,12 +88,12 @@ def last_run(database: Database[OperatorsStore]) -> Run:
     return run
 
 
-# --- which ---
+# --- which images ---
 
 
 @pytest.fixture
 def gallery(steps: Steps, catalog_database: Database[Store]) -> None:
-    """Make images of two users, in all states, some in a collection, one of an old recipe."""
+    """Register images of two users in all states, some in a collection, one of an old recipe."""
     for key in ("new", "old", "failed", "pending"):
         image = steps.register(key)
         if key == "failed":
@@ -229,7 +229,7 @@ def test_run_that_was_killed_goes_on_behind_the_last_image(
     answered: set[str] = set()
 
     def answer() -> bool:
-        """Do imaging's work, so that the run goes on; tell when some images were queued."""
+        """Answer for imaging, so that the run goes on; return once some images were queued."""
         for image_id in set(renewed(sent)) - answered:
             answered.add(image_id)
             image = next(image for image in images if image.image_id == image_id)
@@ -291,13 +291,13 @@ def test_two_commands_on_one_run_queue_no_image_twice(
 
 
 def registered_again(steps: Steps) -> None:
-    """The key names another image now, which nobody selected."""
+    """The key has another image now, which was not selected."""
     steps.delete("again")
     steps.register("again", BERT)
 
 
 def reprocessed(steps: Steps) -> None:
-    """The image is not failed any more."""
+    """The image is no longer failed."""
     steps.reprocess("again")
 
 

@@ -1,4 +1,4 @@
-"""What makes the S3 server of the compose stack ready: on that server, on one that knows little, and what it says."""
+"""The set-up of the compose stack's S3 server: on that server, on one that knows no accounts, and its messages."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def set_up(url: str, command: str = "make", **changes: str) -> subprocess.Comple
 
 @pytest.fixture(scope="module")
 def bucket_url(kept_s3: str) -> Iterator[str]:
-    for _ in range(2):  # as each `docker compose up` does
+    for _ in range(2):  # each `docker compose up` does it again
         done = set_up(kept_s3)
         assert done.returncode == 0, done.stderr
     yield f"{kept_s3}/{BUCKET}"
@@ -70,7 +70,7 @@ def account(kept_s3: str, who: str) -> "S3Client":
 
 
 def allowed(s3: "S3Client") -> set[str]:
-    """Give what a client may do, by trying it."""
+    """Return what a client may do, by trying it."""
     tries: dict[str, Callable[[], object]] = {
         "put": lambda: s3.put_object(Bucket=BUCKET, Key="tried", Body=b"picture"),
         "get": lambda: s3.get_object(Bucket=BUCKET, Key="tried"),

@@ -27,7 +27,7 @@ from chassis.tokens import Principal
 Answer = tuple[str, str, int, Any, dict[str, str]]
 
 KEYS = ["b", "a/b c.jpg", "ä/🏔.png", "100%", "a%2Fb", "A", "a"]
-# What is drawn anew each time: moments, ids, secrets, and what is made of them.
+# What differs each time: moments, ids, secrets, and what is made of them.
 DRAWN = re.compile(
     r"\d{4}-\d\d-\d\dT[\d:.]+(\+00:00|Z)|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
     r"|imgh_[a-z2-7]{16}_[a-z2-7]{39}|\b[a-z2-7]{16}\b|\b[0-9a-f]{32}\b|cursor=[A-Za-z0-9_-]+"
@@ -35,7 +35,7 @@ DRAWN = re.compile(
 
 
 class Recorder:
-    """Sends requests to the two services and writes down what they answer."""
+    """Sends requests to the two services and records their answers."""
 
     def __init__(self, auth: FlaskClient, catalog: FlaskClient, private_key: str, callers: list[Principal]) -> None:
         self._clients = {"auth": auth, "catalog": catalog}
@@ -86,7 +86,7 @@ def test_same_requests_give_the_same_answers(urls: dict[str, tuple[str, str]], t
 
 
 def play(auth_url: str, catalog_url: str, private_key: str) -> list[Answer]:
-    """Play the whole sequence on one pair of databases."""
+    """Send the whole sequence to services on one pair of databases; return their answers."""
     public_key = tokens.public_key_of(private_key)
     users = auth_database(AuthSettings(database_url=auth_url))
     pictures = catalog_database(CatalogSettings(database_url=catalog_url))

@@ -1,4 +1,4 @@
-"""What is pending for too long is queued again, and what merely waits its turn is not."""
+"""The watchdog: work that is pending for too long is sent again, and work that waits its turn is not."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -26,7 +26,7 @@ from deadlines import until
 
 @pytest.fixture
 def queues(broker_url: str) -> Iterator[tuple[Queue, Queue]]:
-    """Two queues of this test's own, both empty, each with a consumer that takes one message and keeps it."""
+    """Two empty queues of the test's own, each with a consumer that takes one message and keeps it unacknowledged."""
     made = Queue(f"test.{uuid4().hex}", ()), Queue(f"test.{uuid4().hex}", ())
     connection = pika.BlockingConnection(pika.URLParameters(broker_url))
     channel = connection.channel()
@@ -54,14 +54,14 @@ def watchdog(catalog_database: Database[Store], depths: Depths, queues: tuple[Qu
 
 
 def looks(watchdog: Watchdog) -> int:
-    """Look twice, as what is lost has to be missed at two looks in a row; give how much was queued again."""
+    """Look twice, since only what is missing at two looks in a row is lost; return how many keys were restarted."""
     assert watchdog.look() == 0
     return watchdog.look()
 
 
 @pytest.fixture
 def relayed(catalog_database: Database[Store]) -> Callable[[], None]:
-    """Take what is due out of the outbox, as a relay does whose messages are then lost."""
+    """Empty the outbox, as a relay does whose messages are then lost."""
 
     def take() -> None:
         with catalog_database.engine.begin() as connection:
@@ -118,14 +118,14 @@ def test_nothing_is_stuck_while_the_relay_is_behind(
 
 
 def patient(watchdog: Watchdog) -> Watchdog:
-    """Give WATCHDOG with patience for what may be waiting, and none for what may not."""
+    """Return `watchdog` with patience for work that may be waiting, and none for other work."""
     return replace(watchdog, stuck_after=timedelta(microseconds=1), patience=10**12)
 
 
 def put(broker_url: str, queue: Queue, name: str) -> None:
-    """Put messages into the part of QUEUE that has this NAME, and wait until the broker counts them."""
+    """Put messages into the queue `name`, one of those of `queue`, and wait until the broker counts them."""
     publisher = Publisher(broker_url, "test")
-    for _ in range(2):  # a consumer keeps one
+    for _ in range(2):  # the consumer has one more
         publisher.send("", name, b"{}", "m", headers={})
     publisher.close()
     depths = Depths(broker_url)
@@ -149,7 +149,7 @@ def test_what_is_lost_behind_messages_that_never_end_is_asked_for_again_ever_mor
 ) -> None:
     def age() -> None:
         with catalog_database.engine.begin() as connection:
-            # What is compared must not be alike to the second.
+            # The two moments move apart: if they were equal, it would not matter which of them is compared.
             for column, by in ((images.c.date_pending, timedelta(minutes=61)), (jobs.c.date_sent, timedelta(hours=1))):
                 [date] = connection.execute(sa.select(column)).scalars().all()
                 connection.execute(sa.update(column.table).values({column.name: date - by}))
@@ -162,7 +162,7 @@ def test_what_is_lost_behind_messages_that_never_end_is_asked_for_again_ever_mor
     for _ in range(16):
         asked.append(watchdog.look())
         age()
-    # At first when its patience is over, then whenever more time has passed again than had passed by then.
+    # First when the patience is over, then each time after as long again as until the last re-send.
     assert [number for number, count in enumerate(asked) if count] == [1, 3, 7, 15]
 
 

@@ -1,1 +1,1 @@
-"""Defects put in on purpose, to see the tests catch them: `make mutants`."""
+"""Defects that are put in on purpose, to see whether the tests catch them: `make mutants`."""

@@ -1,6 +1,6 @@
-"""Runs the tests against each defect in turn, in a copy of this checkout; every defect must be caught.
+"""Runs the tests with one defect at a time, in a copy of this checkout; every defect must be caught.
 
-First the tests run without any defect, so that one which fails anyway catches nothing. `MUTANTS=name,…` chooses.
+First the tests run without any defect: a test that fails anyway catches nothing. `MUTANTS=name,…` selects defects.
 """
 
 import json
@@ -24,7 +24,7 @@ PASSED = 0
 
 
 def main() -> int:
-    """Run them all; print a table, write the report, and return 1 if a defect was not caught."""
+    """Run the tests with each defect; print a table, write the report, and return 1 if a defect was not caught."""
     chosen = [name for name in os.environ.get("MUTANTS", "").split(",") if name]
     unknown = set(chosen) - {defect.name for defect in DEFECTS}
     if unknown:
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def examine(copy: Path, defect: Defect) -> dict[str, object]:
-    """Put DEFECT into the COPY, run the tests that must catch it, take it out again, and tell what came of it."""
+    """Put `defect` into the `copy`, run the tests that must catch it, take it out again, and return its row."""
     originals = {edit.file: (copy / edit.file).read_text() for edit in defect.edits}
     began = time.monotonic()
     try:
@@ -83,7 +83,7 @@ def say(line: str) -> None:
 
 
 def copy_checkout(copy: Path) -> None:
-    """Copy what the tests need to COPY."""
+    """Copy what the tests need into `copy`."""
     copy.mkdir()
     for name in COPIED:
         if (ROOT / name).is_dir():
@@ -97,8 +97,8 @@ def copy_checkout(copy: Path) -> None:
 
 
 def run_tests(copy: Path, tests: tuple[str, ...] | list[str]) -> tuple[int, str]:
-    """Run TESTS in the COPY until one fails; give pytest's status and what it said."""
-    # What comes first on the path is imported, by the tests' own child processes too: not the installed packages.
+    """Run `tests` in the `copy` until one fails; return pytest's status and its output."""
+    # First on the path, so that the tests and their child processes import the copy, not the installed packages.
     path = [str(copy / source / "src") for source in SOURCES]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(path), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(

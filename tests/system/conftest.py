@@ -1,8 +1,8 @@
-"""The stack under test, its users, and the S3 beside it.
+"""The stack under test, its users, and its S3.
 
-Without IMGHOST_URL every test runs on the plain processes, whose S3 is moto, and on the compose stack, whose S3 keeps
-what it has. With it, only the service at that address is tested, whatever S3 it has; the other names are those of
-`.imghost/run.env` (an empty S3_ENDPOINT_URL is AWS), and AUTH_COMMAND says how the commands of auth are called there.
+Without IMGHOST_URL every test runs on the plain processes, whose S3 is moto, and on the compose stack, whose S3 is
+durable. With it, only the service at that address is tested. The other variables are those of `.imghost/run.env` (an
+empty S3_ENDPOINT_URL means AWS), and AUTH_COMMAND, by which the commands of auth are called there.
 """
 
 import os
@@ -81,13 +81,13 @@ def s3(stack: Stack) -> "S3Client":
 
 @pytest.fixture
 def prefix() -> str:
-    """Each test works below its own prefix, so that no test sees another's images."""
+    """A prefix of the test's own, so that no test sees the images of another."""
     return secrets.token_hex(4)
 
 
 @pytest.fixture(scope="session")
 def register(alice: ValidatingClient, s3: "S3Client", bucket: str) -> Register:
-    """Upload a picture and register it; give the answer's document."""
+    """A function that uploads a picture, registers it and returns the document of the answer."""
 
     def upload_and_register(
         s3_key: str, content: bytes | None = None, by: ValidatingClient = alice, **fields: str
@@ -103,7 +103,7 @@ def register(alice: ValidatingClient, s3: "S3Client", bucket: str) -> Register:
 
 @pytest.fixture(scope="session")
 def ready_image(alice: ValidatingClient, register: Register) -> dict[str, Any]:
-    """One image that is ready, for the tests that only look at it."""
+    """A ready image, for tests that only look at it."""
     s3_key = f"{secrets.token_hex(4)}/my_image.jpg"
     register(s3_key, photo(), title="Image Title", description="A description of the image.")
     return alice.settled(s3_key)

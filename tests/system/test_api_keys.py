@@ -89,7 +89,7 @@ def test_unacceptable_fields_are_422(alice: ValidatingClient, fields: dict[str, 
 
 
 def test_a_revoked_key_is_refused_on_the_next_request(stack: Stack, created: dict[str, Any]) -> None:
-    """Several connections, since each worker of the gateway must know at once."""
+    """Over several connections: every web process has to refuse it at once."""
     clients = [ValidatingClient(stack["GATEWAY_URL"], created["key"]) for _ in range(8)]
     for client in clients:
         assert client.get("/api/images?limit=1").status == 200

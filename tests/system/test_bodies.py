@@ -1,4 +1,4 @@
-"""Request bodies: JSON and forms; everything else is refused, named, and changes nothing."""
+"""Request bodies: JSON and forms. All else is refused, with the fault named, and changes nothing."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ from clients import FORM, JSON, ValidatingClient, path
 
 @pytest.fixture
 def image(alice: ValidatingClient, bucket: str, prefix: str) -> str:
-    """The path of an image of one's own."""
+    """The path of an image of the caller."""
     answer = alice.post("/api/images", json={"s3_key": prefix, "s3_bucket": bucket, "title": "Before"})
     assert answer.status == 201
     return path("images", prefix)

@@ -1,4 +1,4 @@
-"""Collections and what belongs to them."""
+"""Collections and their images."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from clients import Register, ValidatingClient, path
 
 @pytest.fixture
 def collection(alice: ValidatingClient, prefix: str) -> str:
-    """The path of a collection of one's own."""
+    """The path of a collection of the caller."""
     answer = alice.post("/api/collections", json={"name": prefix})
     assert answer.status == 201
     return path("collections", prefix)

@@ -9,7 +9,7 @@ from clients import Register, ValidatingClient, path
 
 @pytest.fixture
 def resources(alice: ValidatingClient, register: Register, prefix: str) -> dict[str, str]:
-    """One of each kind, with the path of its private form."""
+    """The path of the private form of one resource of each kind."""
     image = register(prefix)["uri"]
     collection = alice.post("/api/collections", json={"name": prefix}).json()["uri"]
     api_key = alice.post("/api/api-keys").json()["uri"]
@@ -47,7 +47,7 @@ def test_the_etag_changes_with_the_representation(
 def test_the_etag_of_a_collection_is_that_of_the_page_shown(
     alice: ValidatingClient, anyone: ValidatingClient, resources: dict[str, str], register: Register, prefix: str
 ) -> None:
-    # Not below the other key: where objects are files, none can be the folder of another.
+    # Not below the other key: on an S3 that stores files, an object cannot be the folder of another.
     register(f"{prefix}-second")
     alice.settled(f"{prefix}-second")
     for s3_key in (prefix, f"{prefix}-second"):

@@ -1,4 +1,4 @@
-"""`make run` itself: what it shows works, it stays out of the way of others, and however it ends, nothing is left."""
+"""`make run` itself: what it prints works, it disturbs no other process, and however it ends, nothing is left."""
 
 import io
 import json
@@ -166,7 +166,7 @@ def test_dead_child_is_named_and_everything_is_stopped(start: Start, name: str, 
 
 def test_closed_terminal_ends_all_of_it(start: Start) -> None:
     master, slave = os.openpty()
-    # The run leads a session without a terminal, so that the first one which it opens becomes its own.
+    # The run leads a session without a terminal, so that the first terminal it opens becomes its own.
     run = start(command=("sh", "-c", f"exec {sys.executable} -m embedded <>{os.ttyname(slave)} >&0 2>&0"))
     while not living(run.home):
         assert run.process.poll() is None
@@ -230,7 +230,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(file: Path, mib: int) -> None:
-    """Write up to so much, or until nothing more fits."""
+    """Write `mib` mebibytes, or until the disk is full."""
     with suppress(OSError), file.open("wb", buffering=0) as output:
         for _ in range(mib):
             output.write(bytes(1024 * 1024))

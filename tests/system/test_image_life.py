@@ -1,4 +1,4 @@
-"""The way of an image: registered, ready, changed, processed again, deleted."""
+"""The life of an image: registered, ready, changed, processed again, deleted."""
 
 import urllib.request
 from typing import TYPE_CHECKING, Any

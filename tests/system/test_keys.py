@@ -1,4 +1,4 @@
-"""S3 keys with every odd character, and paths that try to be something else."""
+"""S3 keys with all odd characters, and paths that try to name something else."""
 
 from urllib.parse import quote
 

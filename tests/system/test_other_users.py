@@ -1,4 +1,4 @@
-"""Nothing of one user is shown to, changed by or destroyed by another."""
+"""No user can see, change or delete what belongs to another."""
 
 from typing import Any
 

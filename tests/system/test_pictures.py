@@ -1,4 +1,4 @@
-"""What becomes ready and what fails, told by content and never by name."""
+"""Which pictures become ready and which fail: their content decides, never their name."""
 
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def rotated() -> bytes:
     picture = Image.new("RGB", (80, 40), BLUE)
     exif = Image.Exif()
-    exif[0x0112] = 6  # orientation: turn right to see it upright
+    exif[0x0112] = 6  # orientation 6: turned right, it is upright
     return encoded(picture, "JPEG", exif=exif)
 
 
@@ -52,7 +52,7 @@ PICTURES: "Mapping[str, bytes]" = {
 
 @pytest.fixture(scope="module")
 def results(alice: ValidatingClient, register: Register) -> dict[str, dict[str, Any]]:
-    """Every picture, registered at once."""
+    """The results of all pictures, which are registered at once."""
     uris = {name: register(f"{id(PICTURES):x}/{name}", content)["uri"] for name, content in PICTURES.items()}
     return {name: alice.settled(alice.get(uri).json()["s3_key"], 60) for name, uri in uris.items()}
 

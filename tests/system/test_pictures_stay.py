@@ -1,4 +1,4 @@
-"""The compose stack keeps pictures: what was there before its S3 was restarted, or made anew, is there afterwards."""
+"""The compose stack keeps pictures: they are still there after its S3 was restarted, or its container made anew."""
 
 import io
 import secrets
@@ -24,7 +24,7 @@ def restarted(_stack: Mapping[str, str]) -> None:
 
 
 def made_anew(stack: Mapping[str, str]) -> None:
-    """As `docker compose down` and `up` do."""
+    """Remove the container and create another, as `docker compose down` and `up` do."""
     env = compose_environment(stack)
     compose("rm", "--stop", "--force", "s3", env=env)
     compose("up", "--wait", "--no-recreate", "s3", env=env)
@@ -38,7 +38,7 @@ def answers(url: str) -> bool:
 
 
 def shown(image: Mapping[str, Any]) -> dict[str, bytes]:
-    """Give what everybody sees at the addresses of an image."""
+    """Return what everybody can read at the addresses of an image."""
     found = {}
     for url in (image["url"], *(thumb["url"] for thumb in image["thumbs"])):
         answer = requests.get(url, timeout=10)

@@ -1,4 +1,4 @@
-"""Refusals: one shape, in one order, with the id of the request."""
+"""Refusals: always of the same form, checked in the same order, with the id of the request."""
 
 import socket
 from typing import Any
@@ -60,7 +60,7 @@ def test_a_method_that_a_route_has_not_is_405_with_allow(
 def test_checks_come_in_their_order(
     alice: ValidatingClient, anyone: ValidatingClient, ready_image: dict[str, Any], bucket: str
 ) -> None:
-    """Each request has the fault named and all faults that are looked at later."""
+    """Each request has the expected fault and all faults that are checked later."""
     image, taken = ready_image["uri"], {"s3_key": ready_image["s3_key"], "s3_bucket": bucket}
     big_text: dict[str, Any] = {"body": BIG, "headers": {"Content-Type": "text/plain", "If-Match": '"stale"'}}
     assert anyone.send("BREW", "/api/nothing", **big_text).status == 404
@@ -144,7 +144,7 @@ def test_a_body_that_is_announced_too_large_is_refused_before_it_is_sent(alice: 
     ids=["key", "public key", "cursor"],
 )
 def test_what_grows_on_its_way_through_is_no_503(alice: ValidatingClient, target: str, status: int) -> None:
-    """Each `!` becomes three bytes between the services."""
+    """Between the services each `!` becomes three bytes."""
     assert alice.get(target).status == status
 
 

@@ -1,4 +1,4 @@
-"""What everybody may read: CORS, OPTIONS, caching, HEAD."""
+"""Public resources: CORS, OPTIONS, caching, HEAD."""
 
 from typing import Any
 

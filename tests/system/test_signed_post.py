@@ -1,4 +1,4 @@
-"""The signed post: a form that uploads one's own pictures, and nothing else, for ten minutes."""
+"""The signed post: for ten minutes a form that uploads pictures of its user, and nothing else."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ def upload(form: dict[str, Any], **changes: str) -> requests.Response:
 
 @pytest.fixture
 def uploaded(form: dict[str, Any]) -> str:
-    """The key of a picture, uploaded as the contract says: the client completes the key."""
+    """The key of an uploaded picture; the client has completed the key, as the contract says."""
     key = str(form["fields"]["key"]).replace("${filename}", "my image.jpg")
     answer = upload(form, key=key)
     assert answer.status_code in {200, 201, 204}, answer.text

@@ -1,4 +1,4 @@
-"""Clients that send half a request, and then nothing, hold nobody up."""
+"""Clients that send half a request, and then nothing, delay no other client."""
 
 import http.client
 import json
@@ -17,7 +17,7 @@ MANY = 200
 
 @pytest.fixture
 def hanging(stack: Stack, alice: ValidatingClient) -> Iterator[None]:
-    """Connections with a request whose head, or whose body, never ends."""
+    """Connections with a request whose head or body never ends."""
     address = urlsplit(stack["GATEWAY_URL"])
     assert alice.auth is not None
     head = f"POST /api/images HTTP/1.1\r\nHost: x\r\nAuthorization: {authorization(alice.auth)}\r\n"

@@ -1,4 +1,4 @@
-"""Users: oneself only, and a password that changes at once."""
+"""Users: only oneself is visible, and a changed password counts at once."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""What docker-compose.yml promises about every container, read from the file: no engine is needed."""
+"""What docker-compose.yml promises about every container, read from the file without a container engine."""
 
 from pathlib import Path
 from typing import Any

@@ -19,7 +19,7 @@ PACKAGES = {
     "imaging": ROOT / "services/imaging",
     "gateway": ROOT / "gateway",
 }
-# The extras that parts of the chassis need; all else of it needs none.
+# The extras that parts of the chassis need; its other modules need none.
 EXTRAS = {
     "chassis.broker": {"broker"},
     "chassis.broker.relay": {"broker", "database"},
@@ -28,7 +28,7 @@ EXTRAS = {
     "chassis.tokens": {"tokens"},
     "chassis.web": {"web"},
 }
-# Declared for what it ships, which is read without importing it.
+# Declared for the files that it ships, which are read without importing it.
 NEVER_IMPORTED = {"flask-swagger-ui"}
 
 
@@ -37,7 +37,7 @@ def normal(name: str) -> str:
 
 
 def imported_modules(folder: Path) -> set[str]:
-    """Name all modules that the files in a folder import, except for type checkers alone."""
+    """Return all modules that the files in a folder import, except those only for type checkers."""
     return {module for file in folder.rglob("*.py") for module in _imports(ast.parse(file.read_text()))}
 
 
@@ -53,7 +53,7 @@ def _imports(node: ast.AST) -> Iterator[str]:
 
 
 def distributions(modules: set[str], own: str) -> set[str]:
-    """Name the distributions that modules come from, without the standard library and a package itself."""
+    """Return the distributions of modules, without the standard library and the package itself."""
     known = {**packages_distributions(), "chassis": ["imghost-chassis"]}
     roots = {module.partition(".")[0] for module in modules} - sys.stdlib_module_names - {own}
     return {normal(known[root][0]) for root in roots}
@@ -65,7 +65,7 @@ def project(name: str) -> dict[str, Any]:
 
 
 def declared(requirements: list[str]) -> dict[str, set[str]]:
-    """Read requirements as the distributions they name, each with its extras."""
+    """Return the distributions that requirements name, each with its extras."""
     found = [re.match(r"([A-Za-z0-9._-]+)(?:\[([^\]]*)\])?", requirement) for requirement in requirements]
     return {normal(match[1]): {*(match[2] or "").split(",")} - {""} for match in found if match}
 

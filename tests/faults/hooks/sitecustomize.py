@@ -1,11 +1,11 @@
-"""Strikes at the checkpoints of a service: Python imports this module at start, because the fault tests mount it there.
+"""Ends processes at the fault-injection points of a service: Python imports this module at start, where tests mount it.
 
-A file in /armed, of which every service has its own, arms a checkpoint: `<checkpoint>.<action>`, where the action is
+A file in the service's own folder /armed arms a checkpoint. It is called `<checkpoint>.<action>`, and the action is
 
-- `die`: the first process that gets there ends at once, as by SIGKILL; taking the file away decides which that is;
-- `die-always`: every process that gets there ends, until the file is taken away.
+- `die`: the first process to reach the checkpoint ends at once, as by SIGKILL; it is the one that removes the file;
+- `die-always`: every process that reaches the checkpoint ends, until the file is removed.
 
-The text of the file, if there is any, is the only subject that is struck.
+If the file has a text, only work on that subject (a message id or an S3 key) ends its process.
 """
 
 import os
@@ -14,23 +14,23 @@ from pathlib import Path
 from chassis import checkpoints
 
 ARMED = Path("/armed")
-KILLED = 137  # what a shell would tell of SIGKILL, which a container's first process cannot send to itself
+KILLED = 137  # the status of a process killed by SIGKILL, which the first process of a container cannot send to itself
 
 
 def strike(name: str, subject: str) -> None:
-    """Do what is armed for the checkpoint NAME."""
+    """Do what is armed for the checkpoint `name`."""
     if is_armed(file := ARMED / f"{name}.die", subject):
         try:
             file.unlink()
         except FileNotFoundError:
-            return  # another process dies of it
+            return  # another process was faster, and dies
         os._exit(KILLED)
     if is_armed(ARMED / f"{name}.die-always", subject):
         os._exit(KILLED)
 
 
 def is_armed(file: Path, subject: str) -> bool:
-    """Tell whether FILE arms its checkpoint for SUBJECT."""
+    """Return whether `file` arms its checkpoint for `subject`."""
     try:
         return file.read_text() in {"", subject}
     except FileNotFoundError:

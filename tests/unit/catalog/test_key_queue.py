@@ -135,7 +135,7 @@ def test_late_result_of_a_deleted_image_has_its_thumbs_deleted() -> None:
 def test_answer_about_the_earlier_bucket_of_a_key_leaves_the_present_registration_alone(
     answer: Processed | Failed | ThumbsDeleted,
 ) -> None:
-    """Its worker wrote into the other bucket: the thumbs of the present registration are as they were."""
+    """Its worker wrote into the other bucket, so the thumbs of the present registration are untouched."""
     image = ready(an_image("two", bucket="pics"))
     queue = a_queue(image, bucket="earlier")
     queue.apply(answer)

@@ -1,4 +1,4 @@
-"""The policy inside the signed post, field by field: no stand-in for S3 enforces it."""
+"""The policy inside the signed post, field by field: no S3 server of the tests enforces it."""
 
 import base64
 import hashlib
@@ -138,7 +138,7 @@ def test_signature_is_that_of_the_policy() -> None:
 
 
 def test_nothing_else_is_allowed() -> None:
-    """No ACL, no metadata, no redirect: what is not a condition S3 refuses."""
+    """No ACL, no metadata, no redirect: S3 refuses fields that are no condition."""
     assert len(policy(signed())["conditions"]) == 7
     assert set(signed()["fields"]) == {
         "key",
