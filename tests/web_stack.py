@@ -63,7 +63,7 @@ class WebStack:
         self.stop(service)
         environment = self._environment(service) | {f"{service.upper()}_{name}": v for name, v in settings.items()}
         if clock_s:
-            environment["PYTHONPATH"] = os.pathsep.join((str(CLOCKS), environment["PYTHONPATH"]))
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(CLOCKS), environment["PYTHONPATH"])))
             environment["CLOCK_AHEAD_S"] = str(clock_s)
         with (self.folder / f"{service}.log").open("wb") as log:
             self.processes[service] = subprocess.Popen(
@@ -133,7 +133,9 @@ class WebStack:
         }
         common = {"LISTEN_HOST": self.host, "LISTEN_PORT": str(self.ports[service]), "OPS_PORT": "0"}
         settings = {"WEB_PROCESSES": "1", **common, **own[service]}
-        return {"PATH": os.environ["PATH"], **{f"{service.upper()}_{name}": value for name, value in settings.items()}}
+        # PYTHONPATH, so that the processes import the same sources as this one: `make mutants` sets it.
+        inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+        return {**inherited, **{f"{service.upper()}_{name}": value for name, value in settings.items()}}
 
 
 @pytest.fixture(scope="session")
