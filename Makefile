@@ -26,7 +26,7 @@ lint: $(VENV)/dev.stamp  ## check style, types, and the directions of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy $(TYPED)
-	$(BIN)/lint-imports
+	PYTHONPATH=embedded/src $(BIN)/lint-imports
 	$(BIN)/python tools/settings_tables.py --check
 
 format: $(VENV)/dev.stamp  ## format the code, and update the README's tables of settings
@@ -60,15 +60,21 @@ bench-imaging: $(VENV)/dev.stamp  ## measure imaging beside its peers; results g
 
 # --- environments: pip checks every file against the hashes of the locks ---------------------------------------------
 
+# An environment that was left half made, or whose Python was removed, is made again whatever its stamps say.
+USABLE := $(shell $(BIN)/python -c "" 2>/dev/null && test -e $(VENV)/complete && echo yes)
+FORCED := $(if $(USABLE),,forced)
+.PHONY: forced
+forced:
+
 environment = command -v $(PYTHON) >/dev/null || \
 	{ echo "$(PYTHON) is missing; on Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }; \
 	$(PYTHON) tools/environment.py $(VENV) $(1) $(PACKAGES)
 
-$(VENV)/run.stamp: requirements-run.lock $(PACKAGES:%=%/pyproject.toml)
+$(VENV)/run.stamp: requirements-run.lock $(PACKAGES:%=%/pyproject.toml) $(FORCED)
 	@$(call environment,requirements-run.lock)
 	@touch $@
 
-$(VENV)/dev.stamp: requirements-dev.lock $(PACKAGES:%=%/pyproject.toml)
+$(VENV)/dev.stamp: requirements-dev.lock $(PACKAGES:%=%/pyproject.toml) $(FORCED)
 	@$(call environment,requirements-dev.lock)
 	@touch $@ $(VENV)/run.stamp
 

@@ -16,7 +16,7 @@ from catalog.domain import Image
 from catalog.keys import thumb_key
 from catalog.settings import ReconcileSettings
 from catalog.upkeep import reconciliation
-from catalog.upkeep.findings import Finding, Page
+from catalog.upkeep.findings import Batch, Finding
 from catalog.upkeep.reconciliation import Comparison
 from catalog_steps import Steps
 from chassis.clock import now
@@ -130,7 +130,7 @@ def keys(s3: "S3Client") -> set[str]:
     return {found["Key"] for found in s3.list_objects_v2(Bucket=BUCKET).get("Contents", [])}
 
 
-def findings(pages: Iterator[Page]) -> list[Finding]:
+def findings(pages: Iterator[Batch]) -> list[Finding]:
     return [finding for page in pages for finding in page.findings]
 
 

@@ -1,4 +1,4 @@
-"""What imaging may rely on in every storage: S3 in its many manners, and the one in memory that unit tests use."""
+"""What imaging may rely on in every storage: S3 of any server, and the one in memory that unit tests use."""
 
 from collections.abc import Mapping
 from dataclasses import replace

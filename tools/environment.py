@@ -24,6 +24,8 @@ def main() -> None:
         print(f"making {target} ...", flush=True)
         venv.create(target, with_pip=True, clear=True)
     complete.unlink(missing_ok=True)
+    for stamp in target.glob("*.stamp"):  # of the Makefile: until this ends well, no environment is up to date
+        stamp.unlink()
     print(f"installing {lock} ...", flush=True)
     # What is imported is compiled at its first import; compiling all of it takes longer and a fifth more room.
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]

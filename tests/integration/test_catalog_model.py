@@ -160,6 +160,9 @@ class HostileImaging:
         operators = Database(self.database.engine, OperatorsStore, self.database.migrations)
         moment = now()
         stuck = self.database.read(Store.stuck_keys, moment, 1000)
+        for place in [("pics", key) for key in KEYS]:  # the query and the rule are the same thing said twice
+            queue = self.database.read(Store.key_queue, place[1], place[0])
+            assert queue.is_stuck(moment) == (place in stuck)
         letters = operators.read(OperatorsStore.dead_letters, None, None, 1000)
         deletions = [letter.dead_letter_id for letter in letters if letter.type == "image.deleted"]
         for number in deletions:

@@ -178,7 +178,7 @@ def test_listing_goes_on_behind_the_first_page_and_takes_odd_keys(s3: "S3Client"
 
 @pytest.mark.parametrize("any_database_url", ["sqlite"], indirect=True)  # S3 is the same for both
 @pytest.mark.parametrize("manner", MANNERS)
-def test_orphans_are_found_and_deleted_whatever_the_manners_of_the_server(
+def test_orphans_are_found_and_deleted_whatever_the_server_does(
     manner: str, steps: Steps, s3: "S3Client", s3_endpoint: str, reconcile: Reconcile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ready_image(steps, s3, "other.jpg")

@@ -144,7 +144,7 @@ DEFECTS = (
         (
             Edit(
                 f"{CATALOG}/key_queue.py",
-                "            if _repeats(image, answer):\n                return Verdict.REPEATED\n",
+                "            if _repeats(image, answer):\n                return Effect.REPEATED\n",
                 "",
             ),
         ),
@@ -186,8 +186,8 @@ DEFECTS = (
         (
             Edit(
                 f"{CATALOG}/key_queue.py",
-                "        if is_awaited:\n            return Verdict.APPLIED\n",
-                "        if is_awaited or about.generation > 0:\n            return Verdict.APPLIED\n",
+                "        if is_awaited:\n            return Effect.APPLIED\n",
+                "        if is_awaited or about.generation > 0:\n            return Effect.APPLIED\n",
             ),
         ),
         (
@@ -337,7 +337,7 @@ DEFECTS = (
         (Edit(f"{CHASSIS}/s3/client.py", "{name.lower(): value for", "{name: value for"),),
         (
             f"{STORAGE}::test_thumb_is_written_over_an_older_generation_and_over_another_image",
-            f"{ORPHANS}::test_orphans_are_found_and_deleted_whatever_the_manners_of_the_server",
+            f"{ORPHANS}::test_orphans_are_found_and_deleted_whatever_the_server_does",
         ),
     ),
     Defect(

@@ -1,4 +1,4 @@
-"""The requests that the gateway itself refuses, and with which HTTP status."""
+"""What the gateway itself refuses. Each error has a stable code; `web.errors` gives its status."""
 
 
 class GatewayError(Exception):
@@ -41,11 +41,3 @@ class BodyTooLargeError(GatewayError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"A request body may have {limit} bytes.")
-
-
-STATUSES: dict[type[Exception], int] = {
-    MalformedPathError: 400,
-    BodyCutShortError: 400,
-    BodyTooSlowError: 408,
-    BodyTooLargeError: 413,
-}

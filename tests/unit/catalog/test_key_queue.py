@@ -8,7 +8,7 @@ import pytest
 
 from catalog.domain import Failed, Fault, Image, Job, Picture, Processed, Registration, Thumb, ThumbsDeleted
 from catalog.errors import ImageExistsError
-from catalog.key_queue import KeyQueue, Verdict
+from catalog.key_queue import Effect, KeyQueue
 
 KEY = "a/b.jpg"
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,7 +62,7 @@ def kinds(queue: KeyQueue) -> list[tuple[str, str, int]]:
 def test_registration_sends_its_job_at_once() -> None:
     queue = a_queue()
     queue.register(an_image())
-    assert queue.due == queue.jobs
+    assert queue.due == queue.jobs[0]
     assert kinds(queue) == [("image.created", "one", 1)]
 
 
@@ -75,15 +75,16 @@ def test_key_that_is_taken_is_refused_in_whichever_bucket() -> None:
 def test_second_job_waits_until_the_first_is_answered() -> None:
     queue = registered()
     renewed = queue.renew(present(queue))
-    assert queue.due == []
+    assert queue.due is None
     queue = later(queue)
     queue.apply(Processed(an_image().registration, PICTURE))
-    assert [job.registration for job in queue.due] == [renewed.registration]
+    assert queue.due is not None
+    assert queue.due.registration == renewed.registration
 
 
 def test_awaited_result_makes_the_image_ready() -> None:
     queue = registered()
-    assert queue.apply(Processed(present(queue).registration, PICTURE)) == Verdict.APPLIED
+    assert queue.apply(Processed(present(queue).registration, PICTURE)) == Effect.APPLIED
     assert (present(queue).status, present(queue).picture, queue.jobs) == ("ready", PICTURE, [])
 
 
@@ -96,24 +97,24 @@ def test_awaited_failure_leaves_nothing_of_the_old_picture() -> None:
 
 def test_result_that_comes_twice_changes_nothing() -> None:
     queue = processed()
-    assert queue.apply(Processed(present(queue).registration, PICTURE)) == Verdict.REPEATED
+    assert queue.apply(Processed(present(queue).registration, PICTURE)) == Effect.REPEATED
     assert (queue.registered, queue.jobs) == (queue.loaded_image, [])
 
 
 def test_second_result_of_another_object_starts_a_new_generation() -> None:
     queue = processed()
-    assert queue.apply(Processed(present(queue).registration, OTHER_PICTURE)) == Verdict.DIFFERENT
+    assert queue.apply(Processed(present(queue).registration, OTHER_PICTURE)) == Effect.DIFFERENT
     assert kinds(queue) == [("image.reprocess", "one", 2)]
 
 
 def test_failure_after_success_of_one_generation_is_no_repetition() -> None:
     queue = processed()
-    assert queue.apply(Failed(present(queue).registration, BROKEN)) == Verdict.DIFFERENT
+    assert queue.apply(Failed(present(queue).registration, BROKEN)) == Effect.DIFFERENT
 
 
 def test_late_result_of_an_earlier_registration_is_cleaned_up_and_the_present_one_processed_again() -> None:
     queue = a_queue(ready(an_image("two")))
-    assert queue.apply(Processed(an_image("one").registration, PICTURE)) == Verdict.LATE
+    assert queue.apply(Processed(an_image("one").registration, PICTURE)) == Effect.LATE
     assert kinds(queue) == [("image.deleted", "one", 1), ("image.reprocess", "two", 2)]
 
 
@@ -148,7 +149,7 @@ def test_deletion_waits_behind_a_job_that_was_sent() -> None:
     queue.withdraw(present(queue))
     assert kinds(queue) == [("image.created", "one", 1), ("image.deleted", "one", 1)]
     assert queue.registered is None
-    assert queue.due == []
+    assert queue.due is None
 
 
 def test_image_whose_first_job_was_never_sent_leaves_no_deletion() -> None:
@@ -183,12 +184,12 @@ def test_job_that_was_given_up_fails_its_image_and_has_its_thumbs_deleted() -> N
     queue.give_up(present(queue).registration, BROKEN)
     assert (present(queue).status, present(queue).error) == ("failed", BROKEN)
     assert kinds(queue) == [("image.deleted", "one", 1)]
-    assert queue.due == queue.jobs
+    assert queue.due == queue.jobs[0]
 
 
 def test_generations_go_on_above_thumbs_that_are_newer_than_the_catalog() -> None:
     queue = registered()
-    assert queue.apply(ThumbsDeleted(present(queue).registration, newest_generation=7)) == Verdict.BEHIND_BUCKET
+    assert queue.apply(ThumbsDeleted(present(queue).registration, newest_generation=7)) == Effect.BEHIND_BUCKET
     assert kinds(queue) == [("image.reprocess", "one", 8)]
 
 
@@ -209,7 +210,7 @@ def test_pending_image_without_a_job_is_stuck_and_restarted() -> None:
     assert queue.is_stuck(START - timedelta(days=1))
     queue.restart()
     assert kinds(queue) == [("image.reprocess", "one", 2)]
-    assert queue.due == queue.jobs
+    assert queue.due == queue.jobs[0]
 
 
 def test_restart_sends_deletions_first_and_again() -> None:
@@ -217,7 +218,7 @@ def test_restart_sends_deletions_first_and_again() -> None:
     queue = a_queue(an_image(), deletion, Job("image.created", an_image().registration, "r", START), minute=60)
     queue.restart()
     assert kinds(queue) == [("image.deleted", "gone", 1), ("image.reprocess", "one", 2)]
-    assert [job.kind for job in queue.due] == ["image.deleted"]
+    assert queue.due == queue.jobs[0]
 
 
 @pytest.mark.parametrize("seed", range(50))

@@ -44,7 +44,7 @@ class Guard:
             raise RunFailed(f"the guard of this run ended unexpectedly ({in_words(code)}); everything is stopped")
 
     def end(self) -> None:
-        """End the guard, which looks for leftovers a last time."""
+        """End the guard, which ends what is left of the run before."""
         self._popen.communicate()
 
 

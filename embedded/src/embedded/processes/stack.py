@@ -54,7 +54,7 @@ class Stack:
         wait_for(probes, check=self.check, within_s=within_s)
 
     def watch(self) -> NoReturn:
-        """Stay until a check fails or somebody asks for the end."""
+        """Watch until a check fails or a signal stops the run."""
         while True:
             self.check()
             time.sleep(WATCH_PAUSE_S)
@@ -63,5 +63,5 @@ class Stack:
         """End all of it, the last stage first."""
         for stage in reversed(self._stages):
             end(stage)
+        self._guard.end()  # first: it would count as a leftover itself
         leftovers.end(self._home, [process.pid for stage in self._stages for process in stage])
-        self._guard.end()

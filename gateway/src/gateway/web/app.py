@@ -7,12 +7,12 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chassis.web import app as web
 from gateway import api_keys, prefixes
-from gateway.errors import STATUSES
 from gateway.paths import KeyConverter, RawPaths, SegmentConverter
 from gateway.services import Services
 from gateway.settings import GatewaySettings
 from gateway.table import ROUTES
 from gateway.web import docs, forwarding, public
+from gateway.web.errors import STATUSES
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

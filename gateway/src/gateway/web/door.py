@@ -27,7 +27,7 @@ STATUSES: dict[type[Exception], HTTPStatus] = {
     errors.ParseException: HTTPStatus.BAD_REQUEST,
 }
 
-# Of all headers together; gunicorn limits each of them only. It bounds what the services get, too, some of it joined.
+# Limit of all headers together, since gunicorn limits each of them only; so what the services get is limited too.
 LONGEST_HEADERS = 16 * 1024
 
 

@@ -19,7 +19,7 @@ PAGING = ("limit", "cursor")
 SENT_HEADERS = ("Content-Type", "If-Match", "If-None-Match")
 RETURNED_HEADERS = ("Content-Type", "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate")
 
-# A service's 401 for a user who was deleted after the token was signed: the only 401 of a service for the client.
+# A service's 401 for a user who was deleted after the token was signed: the only 401 of a service that is passed on.
 USER_IS_GONE = "unauthorized"
 
 log = structlog.get_logger(__name__)

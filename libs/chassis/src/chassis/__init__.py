@@ -1,1 +1,1 @@
-"""Mechanics that several imghost deployables need; it knows no noun of theirs."""
+"""Mechanics that all services of imghost share; nothing here is about images or users."""

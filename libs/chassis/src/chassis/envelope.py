@@ -36,7 +36,7 @@ class _CloudEvent(BaseModel):
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened: `type` names it by a past participle, `subject` is what it happened to.
+    """An event. `type` is a past participle such as `image.processed`, `subject` the id of what it happened to.
 
     Duplicates have the same `event_id`. `request_id` is that of the client's request which started the work.
     """

@@ -196,7 +196,7 @@ class Installation:
 class DeadLetterSummary:
     """What a dead letter is about: a message that the consumers of `queue`, or the broker, gave up for `reason`.
 
-    `type` and `s3_key` are empty where its body is no message of ours.
+    `type` and `s3_key` are empty where its body is not one of imghost's messages.
     """
 
     queue: str

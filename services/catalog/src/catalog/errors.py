@@ -10,6 +10,10 @@ class CatalogError(Exception):
     code: ClassVar[str]
 
 
+class StorageError(Exception):
+    """S3 does not answer, or refuses: what is asked of it may work later."""
+
+
 # --- images and collections ---
 
 
@@ -120,7 +124,7 @@ class DeadLetterNotFoundError(CatalogError):
 
 
 class NotReplayableError(CatalogError):
-    """A dead letter that cannot be replayed: it is no message of ours, or its image is gone."""
+    """A dead letter that cannot be replayed: it is not one of imghost's messages, or its image is gone."""
 
     code = "not-replayable"
 

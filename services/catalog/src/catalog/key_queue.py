@@ -12,14 +12,14 @@ from catalog.domain import Answer, Failed, Fault, Image, Job, JobKind, Processed
 from catalog.errors import ImageExistsError
 
 
-class Verdict(StrEnum):
-    """What became of an answer of imaging."""
+class Effect(StrEnum):
+    """What an answer of imaging has changed."""
 
     APPLIED = "applied"
     REPEATED = "repeated"
     # A second result of one generation, made from another object: the image is processed again.
     DIFFERENT = "different"
-    # Of an earlier generation or registration: whatever it wrote over is made again.
+    # Of an earlier generation or registration: thumbs that it may have overwritten are made again.
     LATE = "late"
     # The thumbs are newer than any generation known here: this database was restored from a backup.
     BEHIND_BUCKET = "behind-bucket"
@@ -30,8 +30,8 @@ class KeyQueue:
     """The image at `s3_key`, and the jobs of that key in `s3_bucket`, oldest first.
 
     `Store.key_queue` loads it with the key locked, these methods change it without any I/O, and `Store.save` writes
-    what has changed. `moment` and `request_id` are those of the transaction. `registered` is the image at the key in
-    whichever bucket.
+    what has changed, once. `moment` and `request_id` are those of the transaction. `registered` is the image at the
+    key in whichever bucket.
     """
 
     s3_bucket: str
@@ -40,8 +40,11 @@ class KeyQueue:
     jobs: list[Job]
     moment: datetime
     request_id: str
+    # The job to send to imaging when this is saved.
+    due: Job | None = field(init=False, default=None)
     loaded_image: Image | None = field(init=False)
     loaded_jobs: tuple[Job, ...] = field(init=False)
+    is_saved: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.loaded_image, self.loaded_jobs = self.registered, tuple(self.jobs)
@@ -51,11 +54,6 @@ class KeyQueue:
         """The image, if it lives in `s3_bucket`: registered again in another bucket, it has its thumbs there."""
         image = self.registered
         return image if image is not None and image.s3_bucket == self.s3_bucket else None
-
-    @property
-    def due(self) -> list[Job]:
-        """The jobs to send to imaging when this is saved: one at most."""
-        return [job for job in self.jobs if job.date_sent == self.moment]
 
     # --- what users and operators ask for ---
 
@@ -103,7 +101,7 @@ class KeyQueue:
 
     # --- what imaging answers ---
 
-    def apply(self, answer: Answer) -> Verdict:
+    def apply(self, answer: Answer) -> Effect:
         """Apply `answer` if it is about the present generation of the image, and send the next job.
 
         Any other answer may have left thumbs, perhaps in place of those of the present registration. So thumbs of an
@@ -113,24 +111,24 @@ class KeyQueue:
         is_awaited = self._settle(answer)
         image, about = self.image, answer.registration
         if _met_newer(answer) and self._catch_up(answer):
-            return Verdict.BEHIND_BUCKET
+            return Effect.BEHIND_BUCKET
         if image is not None and image.registration == about and not isinstance(answer, ThumbsDeleted):
             if is_awaited:
                 self.registered = _answered(image, answer, self.moment)
-                return Verdict.APPLIED
+                return Effect.APPLIED
             if _repeats(image, answer):
-                return Verdict.REPEATED
+                return Effect.REPEATED
             self._heal(image)
-            return Verdict.DIFFERENT
+            return Effect.DIFFERENT
         if is_awaited:
-            return Verdict.APPLIED
+            return Effect.APPLIED
         if isinstance(answer, Processed) and (image is None or image.image_id != about.image_id):
             self.delete_thumbs(about)
         if image is not None:
             self._heal(image)
-        return Verdict.LATE
+        return Effect.LATE
 
-    def give_up(self, registration: Registration, error: Fault) -> Verdict:
+    def give_up(self, registration: Registration, error: Fault) -> Effect:
         """Fail the image with `error` in place of an answer, and queue the deletion of its thumbs."""
         self.delete_thumbs(registration)
         return self.apply(Failed(registration, error))
@@ -145,7 +143,7 @@ class KeyQueue:
         return any((job.date_sent or job.date_created) < before for job in self.jobs[:1])
 
     def restart(self) -> None:
-        """Begin the open work of the key anew; its oldest job, or the answer to it, is taken for lost.
+        """Restart the open work of the key; its oldest job, or the answer to it, is taken for lost.
 
         Deletions keep their place and generation: until they are answered, thumbs of deleted images may be there.
         """
@@ -163,7 +161,7 @@ class KeyQueue:
 
     def _send_first(self) -> None:
         if self.jobs:
-            self.jobs[0] = replace(self.jobs[0], date_sent=self.moment)
+            self.due = self.jobs[0] = replace(self.jobs[0], date_sent=self.moment)
 
     def _settle(self, answer: Answer) -> bool:
         """Remove the oldest job if `answer` is the answer to it, and send the next; return whether it was."""

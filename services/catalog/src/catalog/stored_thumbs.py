@@ -4,10 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 
-class StorageError(Exception):
-    """S3 does not answer, or refuses."""
-
-
 @dataclass(frozen=True)
 class StoredThumb:
     """An object at the key of a thumb, and what its metadata says.

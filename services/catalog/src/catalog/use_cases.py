@@ -21,7 +21,7 @@ _PREFIX_BYTES = 15
 
 
 def admit(store: Store, caller: Principal) -> None:
-    """Let `caller` in for this transaction. Raise `UserGoneError` if they were deleted since their token was signed."""
+    """Hold off the deletion of `caller` for this transaction. Raise `UserGoneError` if they were deleted already."""
     store.lock_user(caller.user_id, shared=True)
     if store.is_deleted_user(caller.user_id):
         raise UserGoneError

@@ -22,7 +22,7 @@ def forget_user(transact: Callable[..., int], user_id: str, within_s: float) -> 
 
 
 def _note_deleted(store: Store, user_id: str) -> int:
-    # Waits for requests of this user that were let in before; later ones find the note.
+    # Waits for running requests of this user (`use_cases.admit`); later ones see the row.
     store.lock_user(user_id, shared=False)
     store.note_deleted_user(user_id)
     return 0

@@ -121,11 +121,11 @@ class Consumer:
             try:
                 self._apply(delivery, verdict)
             except NotPublishedError as fault:
-                log.warning("verdict not brought about", error=str(fault), message_id=delivery.message_id)
+                log.warning("verdict not applied", error=str(fault), message_id=delivery.message_id)
                 if self.stop.wait(RECONNECT_S[0]) or lost.is_set():
                     return False
             except Exception:
-                log.exception("verdict not brought about", message_id=delivery.message_id)
+                log.exception("verdict not applied", message_id=delivery.message_id)
                 return False
             else:
                 checkpoints.reached(checkpoints.VERDICT_APPLIED, delivery.message_id)

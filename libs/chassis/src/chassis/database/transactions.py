@@ -71,7 +71,7 @@ def is_outage(fault: sa.exc.DBAPIError) -> bool:
 
 
 def outage(fault: sa.exc.DBAPIError, *, migrating: bool = False) -> DependencyDownError:
-    """Return the error for `fault`, with the message of the database, or of what lies before it, in one line."""
+    """Return the error for `fault`, with the message of the database, or of a proxy before it, in one line."""
     diagnosis = getattr(fault.orig, "diag", None)
     said = getattr(diagnosis, "message_primary", None) or str(fault.orig)
     state = getattr(fault.orig, "sqlstate", None)

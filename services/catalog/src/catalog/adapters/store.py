@@ -85,14 +85,20 @@ class Store:
 
     def save(self, queue: KeyQueue) -> None:
         """Save what has changed in `queue`, and send the job that is due, in the transaction that loaded it."""
-        events = [messages.job_event(job, self._own_installation) for job in queue.due]
-        entries = [chassis_outbox.entry(outbox, event) for event in events]
-        execute_together(self._connection, [*_image_changes(queue), *_job_changes(queue), *entries])
-        if events:
+        if queue.is_saved:
+            raise AssertionError("a key queue is saved once: it still has the state that was loaded")
+        queue.is_saved = True
+        changes = [*_image_changes(queue), *_job_changes(queue)]
+        if queue.due is not None:
+            event = messages.job_event(queue.due, self._own_installation)
+            changes.append(chassis_outbox.entry(outbox, event))
+        execute_together(self._connection, changes)
+        if queue.due is not None:
             chassis_outbox.wake_relays(self._connection)
 
     @cached_property
     def _own_installation(self) -> Installation:
+        """Which installation this is; read once for all jobs of a transaction."""
         return self.installation()
 
     # --- images ---
@@ -313,8 +319,8 @@ def _job_changes(queue: KeyQueue) -> list[sa.sql.dml.UpdateBase]:
     kept = {job.job_id for job in queue.jobs}
     if done := [job.job_id for job in queue.loaded_jobs if job.job_id not in kept]:
         changes.append(jobs.delete().where(jobs.c.job_id.in_(done)))
-    if sent := [job.job_id for job in queue.due if job.job_id]:
-        changes.append(jobs.update().where(jobs.c.job_id.in_(sent)).values(date_sent=queue.moment))
+    if queue.due is not None and queue.due.job_id:
+        changes.append(jobs.update().where(jobs.c.job_id == queue.due.job_id).values(date_sent=queue.moment))
     if new := [row_from_job(job) for job in queue.jobs if not job.job_id]:
         changes.append(jobs.insert().values(new))
     return changes

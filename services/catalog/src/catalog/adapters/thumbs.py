@@ -10,8 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from urllib3.exceptions import HTTPError
 
 from catalog.domain import MAX_GENERATION
+from catalog.errors import StorageError
 from catalog.settings import ReconcileSettings
-from catalog.stored_thumbs import StorageError, StoredThumb
+from catalog.stored_thumbs import StoredThumb
 from chassis.s3 import client as s3
 from chassis.s3.conditions import Conditions, KeptConditions, is_refusal_of_condition
 
@@ -24,20 +25,20 @@ IMAGE_ID, GENERATION, SOURCE_ETAG, INSTALLATION = (
 )
 _LOOKS_AT_ONCE = 16
 
-Tell = Callable[[str, KeptConditions], None]
+Report = Callable[[str, KeptConditions], None]
 
 
 class Thumbs:
     """A client of S3, and threads for many requests at once."""
 
-    def __init__(self, settings: ReconcileSettings, looks: ThreadPoolExecutor, tell: Tell) -> None:
+    def __init__(self, settings: ReconcileSettings, looks: ThreadPoolExecutor, report: Report) -> None:
         self._looks = looks
         # The three attempts of a request end within 27 s: the database ends a transaction, and with it the lock of a
         # key, that has been idle for 30 s.
         self._client = s3.connect(
             s3.Access.from_settings(settings, "reconcile_s3"), read_timeout_s=5, max_connections=_LOOKS_AT_ONCE + 1
         )
-        self._conditions = Conditions(self._client, settings.reconcile_s3_conditional_writes, tell)
+        self._conditions = Conditions(self._client, settings.reconcile_s3_conditional_writes, report)
 
     def check(self, bucket: str) -> None:
         """Raise `StorageError` unless `bucket` can be listed."""
@@ -100,10 +101,10 @@ class Thumbs:
 
 
 @contextmanager
-def connect(settings: ReconcileSettings, tell: Tell) -> Iterator[Thumbs]:
-    """Yield the thumbs in S3 that `settings` describe; `tell` is called with what S3 keeps of conditions."""
+def connect(settings: ReconcileSettings, report: Report) -> Iterator[Thumbs]:
+    """Yield the thumbs in S3 that `settings` describe; `report` is called with what S3 keeps of conditions."""
     with ThreadPoolExecutor(_LOOKS_AT_ONCE) as looks:
-        yield Thumbs(settings, looks, tell)
+        yield Thumbs(settings, looks, report)
 
 
 def _generation(text: str) -> int:

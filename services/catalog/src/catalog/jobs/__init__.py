@@ -1,1 +1,1 @@
-"""Use cases of jobs: answers of imaging are applied, and work that is stuck begins anew."""
+"""Use cases of jobs: answers of imaging are applied, and stuck work is restarted."""

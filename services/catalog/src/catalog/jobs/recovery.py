@@ -1,4 +1,4 @@
-"""Recovery: what is stuck begins anew, for whatever reason its job or the answer to it was lost.
+"""Recovery: stuck work is restarted, for whatever reason its job or the answer to it was lost.
 
 Restarting a merely slow job is safe but wasteful: its late answer causes another run. So it must not be done again and
 again to jobs that only wait for their turn, or a backlog would feed itself.
@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 
 def restart(store: Store, s3_bucket: str, s3_key: str, before: datetime) -> bool:
-    """Begin the work on a key anew if it is stuck since `before`; return whether it was."""
+    """Restart the work on a key if it is stuck since `before`; return whether it was."""
     queue = store.key_queue(s3_key, s3_bucket)
     if not queue.is_stuck(before):
         return False

@@ -89,7 +89,7 @@ def replay(dead_letter_ids: tuple[int, ...], *, every: bool, queue: str | None, 
 @click.option("--reason", help="With --all: only of this reason.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def drop(dead_letter_ids: tuple[int, ...], *, every: bool, queue: str | None, reason: str | None, yes: bool) -> None:
-    """Remove dead letters. Their images stay failed until somebody has them processed again.
+    """Remove dead letters. Their images stay failed until they are reprocessed.
 
     The status is 1 if some were not there.
     """

@@ -56,7 +56,7 @@ Finding = Stuck | MissingThumbs | DifferingThumbs | OrphanThumb
 
 
 @dataclass(frozen=True)
-class Page:
+class Batch:
     """What was found among `looked_at` images or objects.
 
     `kept` counts the thumbs that an image shows and that are its own, `foreign` those of other installations, by id.
@@ -69,7 +69,7 @@ class Page:
 
 
 class Outcome(StrEnum):
-    """What became of a finding; skipped is what is still wrong and was left as it is."""
+    """What became of a finding; what is skipped is still wrong, and was left unchanged."""
 
     MENDED = "mended"
     ALREADY_FINE = "well"

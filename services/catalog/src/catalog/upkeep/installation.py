@@ -19,9 +19,9 @@ PAGE = 500
 
 
 def go_on(store: OperatorsStore, installation_id: str | None = None) -> Installation:
-    """Let this database be the installation that it says, or `installation_id`; no other database is it any more.
+    """Continue the installation whose id is stored here, or `installation_id`; the original must be gone.
 
-    A backup from before installations had ids gets an id of its own when it is migrated; the thumbs tell the other.
+    A backup of a release without ids gets a new id when it is migrated; the thumbs carry the original one.
     """
     here = store.installation()
     if installation_id is not None:
@@ -30,7 +30,7 @@ def go_on(store: OperatorsStore, installation_id: str | None = None) -> Installa
 
 
 def begin_anew(store: OperatorsStore) -> Installation:
-    """Let this database be a new installation; the thumbs that are there belong to the one that it was copied from.
+    """Give this database a new id; the thumbs that are there stay with the installation that it was copied from.
 
     So do thumbs that do not say whose they are.
     """
@@ -44,7 +44,7 @@ def _settle(store: OperatorsStore, installation: Installation) -> Installation:
 
 
 def resume(database: Database[OperatorsStore]) -> Iterator[int]:
-    """Begin all open work anew, deletions included; yield how many keys that were, a page at a time.
+    """Restart all open work, deletions included; yield how many keys that were, a page at a time.
 
     The jobs of a restored database were sent to the broker before the backup, or never.
     """

@@ -16,11 +16,11 @@ from catalog.jobs import recovery
 from catalog.keys import thumb_key, thumb_of
 from catalog.stored_thumbs import StoredThumb
 from catalog.upkeep.findings import (
+    Batch,
     DifferingThumbs,
     MissingThumbs,
     OrphanThumb,
     Outcome,
-    Page,
     Stuck,
     count_foreign,
     fault_of,
@@ -48,15 +48,15 @@ class Comparison:
 # --- finding, a page at a time ---
 
 
-def find_stuck(compared: Comparison, before: datetime) -> Iterator[Page]:
+def find_stuck(compared: Comparison, before: datetime) -> Iterator[Batch]:
     """Find keys whose image is pending without a job, or whose oldest job was sent before `before`."""
     after = ""
     while keys := compared.database.read(_stuck_keys, compared.bucket, before, after):
-        yield Page(len(keys), [Stuck(key) for key in keys])
+        yield Batch(len(keys), [Stuck(key) for key in keys])
         after = keys[-1]
 
 
-def find_in_images(compared: Comparison) -> Iterator[Page]:
+def find_in_images(compared: Comparison) -> Iterator[Batch]:
     """Look at all thumbs that ready images show: find those that are missing, or are of another image."""
     after = ""
     while images := compared.database.read(_ready_images, compared.bucket, after):
@@ -68,7 +68,7 @@ def find_in_images(compared: Comparison) -> Iterator[Page]:
         suspects = [wrong for image in images if (wrong := fault_of(image, found, installation)) is not None]
         # An image that was deleted or renewed before its thumbs were looked at is not the same any more.
         present = compared.database.read(_images_at, compared.bucket, [wrong.key for wrong in suspects])
-        yield Page(
+        yield Batch(
             len(images),
             [
                 *(wrong for wrong in suspects if is_same(wrong, present.get(wrong.key))),
@@ -80,12 +80,12 @@ def find_in_images(compared: Comparison) -> Iterator[Page]:
         after = images[-1].image_id
 
 
-def find_in_bucket(compared: Comparison) -> Iterator[Page]:
+def find_in_bucket(compared: Comparison) -> Iterator[Batch]:
     """List the bucket: find orphans at keys where no image shows a thumb; `find_in_images` looks at the others."""
     for keys in compared.thumbs.list_keys(compared.bucket):
         suspects = compared.database.read(_keys_not_shown, compared.bucket, keys)
         found = compared.thumbs.look_all(compared.bucket, suspects)
-        yield Page(
+        yield Batch(
             len(keys),
             compared.database.read(_orphans, compared.bucket, found),
             foreign=count_foreign(found, compared.database.read(_installation)),
@@ -96,7 +96,7 @@ def find_in_bucket(compared: Comparison) -> Iterator[Page]:
 
 
 def mend_stuck(store: OperatorsStore, compared: Comparison, finding: Stuck, before: datetime) -> Outcome:
-    """Begin the work on a key anew, if it is still stuck since `before`."""
+    """Restart the work on a key, if it is still stuck since `before`."""
     return Outcome.MENDED if recovery.restart(store, compared.bucket, finding.key, before) else Outcome.ALREADY_FINE
 
 

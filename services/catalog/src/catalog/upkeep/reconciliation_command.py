@@ -10,12 +10,12 @@ import click
 
 from catalog.adapters import thumbs
 from catalog.adapters.operators_store import OperatorsStore
+from catalog.errors import StorageError
 from catalog.settings import ReconcileSettings
-from catalog.stored_thumbs import StorageError
 from catalog.upkeep import progress, reconciliation
 from catalog.upkeep.connection import connect
 from catalog.upkeep.durations import Duration
-from catalog.upkeep.findings import DifferingThumbs, Finding, MissingThumbs, OrphanThumb, Outcome, Page, Stuck
+from catalog.upkeep.findings import Batch, DifferingThumbs, Finding, MissingThumbs, OrphanThumb, Outcome, Stuck
 from catalog.upkeep.installation_command import UNSETTLED
 from catalog.upkeep.reconciliation import Comparison
 from catalog.upkeep.report import KEYS_SHOWN, Report
@@ -168,7 +168,7 @@ def _go_through(
     mend: Callable[[Finding], Outcome | None],
     label: str,
     total: int | None,
-    pages: Iterator[Page],
+    pages: Iterator[Batch],
 ) -> None:
     looked_at = 0
     with progress.shown(label, total) as bar:

@@ -13,7 +13,7 @@ KEYS_SHOWN = 10
 _NAMES = {
     Stuck.kind: "keys stuck",
     MissingThumbs.kind: "images with missing thumbs",
-    DifferingThumbs.kind: "images with thumbs of another time than the catalog",
+    DifferingThumbs.kind: "images whose thumbs do not match the catalog",
     OrphanThumb.kind: "orphan thumbs",
 }
 _MENDED = dict.fromkeys(_NAMES, "queued again") | {OrphanThumb.kind: "deleted"}

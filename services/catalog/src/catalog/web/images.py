@@ -66,7 +66,7 @@ def get_image() -> Response:
 
 @routes.put("/image")
 def change_image() -> Response:
-    """Change an image, or have it processed anew."""
+    """Change an image, or reprocess it."""
     principal = caller()
     body = bodies.read(request, schemas.ImageChange)
     image = app().database.transact(

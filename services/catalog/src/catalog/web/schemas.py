@@ -73,4 +73,4 @@ class NewCollection(_Body):
 
 
 class Nothing(_Body):
-    """A request whose path says it all."""
+    """A request without fields."""

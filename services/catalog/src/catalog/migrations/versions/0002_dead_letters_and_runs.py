@@ -1,4 +1,4 @@
-"""Dead letters and runs of reprocessing; jobs know when they were sent, and for whose request."""
+"""Dead letters and runs of reprocessing; jobs record when they were sent, and for which request."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -41,4 +41,4 @@ def upgrade() -> None:
     )
     op.add_column("jobs", sa.Column("request_id", sa.String(length=128), nullable=True))
     op.add_column("jobs", sa.Column("date_sent", UtcDateTime, nullable=True))
-    # Not filled in for the jobs that are there: nobody could use the table meanwhile. Without it date_created counts.
+    # No values for existing jobs: that would lock the table. `date_created` counts where it is null.

@@ -1,4 +1,4 @@
-"""Indexes by which the watchdog finds what is pending for too long, built without holding up anybody."""
+"""Indexes by which the watchdog finds stuck jobs and images, built concurrently on PostgreSQL."""
 
 from alembic import op
 
@@ -15,6 +15,6 @@ def upgrade() -> None:
         return
     with op.get_context().autocommit_block():
         for name, (table, columns) in INDEXES.items():
-            # One that was cut off while it was built is there, and of no use.
+            # A build that was interrupted leaves an invalid index.
             op.drop_index(name, table, if_exists=True, postgresql_concurrently=True)
             op.create_index(name, table, columns, postgresql_concurrently=True)

@@ -1,4 +1,4 @@
-"""Images know since when they are pending, which a change of their title leaves alone."""
+"""Images record since when they are pending, which a change of their title does not affect."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,4 +11,4 @@ down_revision = "0003"
 
 def upgrade() -> None:
     op.add_column("images", sa.Column("date_pending", UtcDateTime, nullable=True))
-    # Not filled in for those that are pending: nobody could use the table meanwhile. Without it date_updated counts.
+    # No values for existing images: that would lock the table. `date_updated` counts where it is null.

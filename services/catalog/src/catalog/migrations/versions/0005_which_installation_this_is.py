@@ -1,4 +1,4 @@
-"""The database says which installation it is of, and in which database that was true."""
+"""The database records which installation it is of, and in which database that was settled."""
 
 import uuid
 

@@ -1,0 +1,10 @@
+"""Which status answers which error of the gateway."""
+
+from gateway import errors
+
+STATUSES: dict[type[Exception], int] = {
+    errors.MalformedPathError: 400,
+    errors.BodyCutShortError: 400,
+    errors.BodyTooSlowError: 408,
+    errors.BodyTooLargeError: 413,
+}
