@@ -114,6 +114,6 @@ def test_image_whose_thumbs_are_of_another_time_is_found_and_processed_above_the
         put_thumb(s3, image, square, generation=generation, etag=etag)
     found = reconcile()
     assert (found.exit_code, steps.image()) == (1, image)
-    assert f"1 images with thumbs of another time than the catalog\n  {KEY}\n" in found.output
+    assert f"1 images whose thumbs do not match the catalog\n  {KEY}\n" in found.output
     assert "1 queued again" in reconcile("--repair").output
     assert sent()[-1] == ("image.reprocess", image.image_id, generation + 1)
