@@ -44,7 +44,7 @@ class Guard:
             raise RunFailed(f"the guard of this run ended unexpectedly ({in_words(code)}); everything is stopped")
 
     def end(self) -> None:
-        """End the guard, which ends what is left of the run before."""
+        """Wait for the end of the guard, which `leftovers.end` has ended with everything else of the run."""
         self._popen.communicate()
 
 

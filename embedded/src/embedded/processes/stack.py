@@ -63,5 +63,5 @@ class Stack:
         """End all of it, the last stage first."""
         for stage in reversed(self._stages):
             end(stage)
-        self._guard.end()  # first: it would count as a leftover itself
         leftovers.end(self._home, [process.pid for stage in self._stages for process in stage])
+        self._guard.end()
