@@ -129,3 +129,18 @@ def test_use_case_that_raises_leaves_nothing_behind(steps: Steps, catalog_databa
         catalog_database.transact(register_and_stumble)
     with pytest.raises(ImageNotFoundError):
         steps.image("first")
+
+
+def test_key_queue_is_saved_once(steps: Steps, catalog_database: Database[Store]) -> None:
+    """Saved again it would add its jobs and send its message twice."""
+    image = steps.register()
+
+    def save_twice(store: Store) -> None:
+        queue = store.key_queue(image.s3_key)
+        queue.renew(image)
+        store.save(queue)
+        store.save(queue)
+
+    with pytest.raises(AssertionError, match="saved once"):
+        catalog_database.transact(save_twice)
+    assert len(steps.jobs()) == 1
