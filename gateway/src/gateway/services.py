@@ -6,10 +6,10 @@ from http import HTTPStatus
 
 import requests
 import structlog
-from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from chassis.errors import DependencyDownError
+from gateway.kept_connections import Adapter
 from gateway.settings import GatewaySettings
 from gateway.table import Service
 
@@ -48,11 +48,11 @@ class Services:
         self._session.trust_env = False
         self._session.headers.clear()
         # Only reading is retried: a DELETE whose answer was lost would be answered with 404 the second time.
-        adapter = HTTPAdapter(pool_maxsize=_POOL, max_retries=_retry({"GET"}))
+        adapter = Adapter(pool_maxsize=_POOL, max_retries=_retry({"GET"}))
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
         # Getting a token changes nothing, so it may always be retried.
-        self._session.mount(f"{settings.auth_url}/tokens", HTTPAdapter(pool_maxsize=_POOL, max_retries=_retry(None)))
+        self._session.mount(f"{settings.auth_url}/tokens", Adapter(pool_maxsize=_POOL, max_retries=_retry(None)))
 
     def call(  # noqa: PLR0913 - the parts of one request
         self,

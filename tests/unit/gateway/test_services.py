@@ -1,9 +1,12 @@
 import threading
+import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
+from gateway.kept_connections import REUSED_FOR_S
 from gateway.services import Services
 from gateway.settings import GatewaySettings
 
@@ -11,7 +14,7 @@ from gateway.settings import GatewaySettings
 class _Refusing(BaseHTTPRequestHandler):
     """Answers every request with the status in its path, and with Retry-After."""
 
-    asked: list[str]
+    asked: ClassVar[list[str]]
 
     def do_GET(self) -> None:
         self.asked.append(self.path)
@@ -20,7 +23,7 @@ class _Refusing(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    do_POST = do_GET  # noqa: N815 - a name of the base class
+    do_POST = do_PUT = do_GET  # noqa: N815 - names of the base class
 
     def log_message(self, *_: object) -> None:
         """Log nothing."""
@@ -51,3 +54,29 @@ def test_answer_with_retry_after_is_returned_at_once_and_not_retried(
     answer = services.call("auth", method, f"/{status}")
     assert (answer.status, answer.headers["Retry-After"]) == (status, "1")
     assert len(asked) == 1
+
+
+def test_kept_connection_is_used_again_for_a_moment_only() -> None:
+    """A service that ends closes its idle connections after two seconds, maybe just when a request is sent."""
+    ports: list[int] = []
+
+    class Keeping(_Refusing):
+        protocol_version = "HTTP/1.1"
+        asked: ClassVar[list[str]] = []
+
+        def setup(self) -> None:
+            ports.append(self.client_address[1])
+            super().setup()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Keeping)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    services = Services(GatewaySettings.model_validate({"auth_url": url, "catalog_url": url}))
+    services.call("catalog", "PUT", "/404")
+    services.call("catalog", "PUT", "/404")
+    assert len(ports) == 1
+    time.sleep(REUSED_FOR_S)
+    services.call("catalog", "PUT", "/404")
+    assert len(ports) == 2
+    server.shutdown()

@@ -16,8 +16,7 @@ from chassis.settings import WebSettings
 
 log = structlog.get_logger(__name__)
 
-# The gateway notices an idle connection that was closed, but not one that is closed just when it sends a request. The
-# longer connections are kept, the more seldom that happens.
+# Much longer than the gateway uses an idle connection again: it must not be closed just when a request is sent.
 KEEPALIVE_S = 75
 GRACE_S = 20
 STUCK_WORKER_S = 60
