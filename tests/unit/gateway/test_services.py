@@ -1,7 +1,6 @@
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from gateway.kept_connections import REUSED_FOR_S
 from gateway.services import Services
 from gateway.settings import GatewaySettings
+from s3 import serving
 
 
 class _Refusing(BaseHTTPRequestHandler):
@@ -34,16 +34,14 @@ def asked() -> list[str]:
     return []
 
 
+def make_services(url: str) -> Services:
+    return Services(GatewaySettings.model_validate({"auth_url": url, "catalog_url": url}))
+
+
 @pytest.fixture
 def services(asked: list[str]) -> Iterator[Services]:
-    handler = type("Handler", (_Refusing,), {"asked": asked})
-    with HTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        url = f"http://127.0.0.1:{server.server_port}"
-        yield Services(GatewaySettings.model_validate({"auth_url": url, "catalog_url": url}))
-        server.shutdown()
-        thread.join()
+    with serving(type("Handler", (_Refusing,), {"asked": asked})) as url:
+        yield make_services(url)
 
 
 @pytest.mark.parametrize("status", [413, 429, 503])
@@ -68,15 +66,11 @@ def test_kept_connection_is_used_again_for_a_moment_only() -> None:
             ports.append(self.client_address[1])
             super().setup()
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Keeping)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    services = Services(GatewaySettings.model_validate({"auth_url": url, "catalog_url": url}))
-    services.call("catalog", "PUT", "/404")
-    services.call("catalog", "PUT", "/404")
-    assert len(ports) == 1
-    time.sleep(REUSED_FOR_S)
-    services.call("catalog", "PUT", "/404")
-    assert len(ports) == 2
-    server.shutdown()
+    with serving(Keeping) as url:
+        services = make_services(url)
+        services.call("catalog", "PUT", "/404")
+        services.call("catalog", "PUT", "/404")
+        assert len(ports) == 1
+        time.sleep(REUSED_FOR_S)
+        services.call("catalog", "PUT", "/404")
+        assert len(ports) == 2
