@@ -168,8 +168,8 @@ DEFECTS = (
         (
             Edit(
                 f"{CATALOG}/key_queue.py",
-                "date_created=self.moment))\n",
-                "date_created=self.moment, date_sent=self.moment))\n",
+                "        if len(self.jobs) == 1:\n            self._send_first()\n",
+                "        self.due = self.jobs[-1] = replace(self.jobs[-1], date_sent=self.moment)\n",
             ),
         ),
         (f"{JOBS}::test_key_registered_again_waits_until_the_thumbs_of_the_first_are_gone",),
