@@ -22,7 +22,7 @@ CLIENT = "192.0.2.1"
 PROBLEM = "application/problem+json"
 # The headers that a service may get: those of the gateway's own connection, and those that it decides about.
 PASSED_ON = {"host", "content-length", "accept-encoding", "user-agent"}
-PASSED_ON |= {"authorization", "content-type", "if-match", "if-none-match", "x-request-id", "x-source"}
+PASSED_ON |= {"authorization", "content-type", "if-match", "if-none-match", "x-request-id", "x-source", "x-time-left"}
 
 
 @dataclass(frozen=True)

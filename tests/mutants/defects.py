@@ -20,6 +20,7 @@ MODEL = "tests/integration/test_catalog_model.py"
 REPROCESS = "tests/integration/test_reprocess.py"
 INSTALLATION = "tests/integration/test_installation.py"
 REFUSED = "tests/integration/test_refused_buckets.py"
+DEADLINES = "tests/integration/test_deadlines.py"
 DOOR = "tests/integration/test_gateway.py"
 SIGN_IN = "tests/integration/test_auth.py"
 GUESSES = "tests/integration/test_password_guesses.py"
@@ -413,8 +414,26 @@ DEFECTS = (
     Defect(
         "change-sent-twice",
         "A change whose answer was lost is sent again, and the client is told that what it has deleted was not there.",
-        (Edit(f"{GATEWAY}/services.py", '_retry({"GET"})', "_retry(None)"),),
+        (Edit(f"{GATEWAY}/services.py", 'method == "GET" if repeatable is None else repeatable', "True"),),
         (f"{DOOR}::test_change_whose_answer_was_lost_is_not_sent_again",),
+    ),
+    Defect(
+        "refused-yet-done",
+        "A service that wakes up late makes a change whose client was told that nothing was changed.",
+        (
+            Edit(
+                "libs/chassis/src/chassis/web/callers.py",
+                "lambda: connection is None or _is_open(connection)",
+                "lambda: True",
+            ),
+        ),
+        (f"{DEADLINES}::test_change_that_was_answered_503_is_not_made_later",),
+    ),
+    Defect(
+        "sent-again-after-a-time-out",
+        "A request that was not answered in time is sent again, and doubles the load on a service that is overloaded.",
+        (Edit(f"{GATEWAY}/services.py", "            except ReadTimeoutError:\n                raise\n", ""),),
+        (f"{DEADLINES}::test_request_that_was_not_answered_in_time_is_not_sent_again",),
     ),
     Defect(
         "private-answer-cached",

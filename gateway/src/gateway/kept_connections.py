@@ -9,11 +9,12 @@ it answers, with `Connection: close`.
 import time
 from typing import Any
 
-from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util import parse_url
 
 REUSED_FOR_S = 1.0
+_MOST_KEPT = 200
 
 
 class _Kept:
@@ -49,10 +50,8 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-class Adapter(HTTPAdapter):
-    """An adapter of requests that keeps its connections in this way."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of connections."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+def pool(url: str) -> HTTPConnectionPool:
+    """Return a pool of connections to the server of `url`, kept in this way; more are opened when they are needed."""
+    parts = parse_url(url)
+    kind = _TlsPool if parts.scheme == "https" else _Pool
+    return kind(parts.host or "", parts.port, maxsize=_MOST_KEPT)

@@ -1,88 +1,143 @@
-"""Calls to auth and catalog: with timeouts, without redirects, retried only where that is harmless."""
+"""Calls to auth and catalog: within the deadline of the request, and repeated only where that is harmless."""
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
 
-import requests
+import gevent
 import structlog
-from urllib3.util.retry import Retry
+import urllib3
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
-from chassis.errors import DependencyDownError
-from gateway.kept_connections import Adapter
+from chassis import deadlines
+from chassis.deadlines import Deadline
+from chassis.errors import DependencyDownError, OutcomeUnknownError
+from gateway import kept_connections
 from gateway.settings import GatewaySettings
 from gateway.table import Service
 
 log = structlog.get_logger(__name__)
 
-_POOL = 200
-
-
-def _retry(methods: Collection[str] | None) -> Retry:
-    """Return the policy: retry once if there was no connection; for `methods` (None: all) also if it was lost later.
-
-    An answer is never retried: urllib3 would repeat a 429 or 503 that has a Retry-After, and then raise an error.
-    """
-    return Retry(
-        total=1, backoff_factor=0.1, status=0, redirect=0, respect_retry_after_header=False, allowed_methods=methods
-    )
+_PAUSE_S = 0.05
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The complete answer of a service."""
+    """The complete answer of `service`."""
 
+    service: Service
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    def document(self) -> dict[str, Any]:
+        """Return the object in JSON that the body is. Raise `DependencyDownError` if it is none."""
+        try:
+            document = json.loads(self.body)
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            log.error("service answers something else than a JSON object", called=self.service, status=self.status)
+            raise DependencyDownError(f"{self.service} service")
+        return document
+
+
+@dataclass(frozen=True)
+class _Request:
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes | None
 
 
 class Services:
     """The services behind the gateway, called over persistent connections."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        self._bases: dict[Service, str] = {"auth": settings.auth_url, "catalog": settings.catalog_url}
-        self._timeout_s = (settings.connect_timeout_s, settings.read_timeout_s)
-        self._session = requests.Session()
-        # Credentials from a .netrc must not replace those of the caller, nor may a proxy from the environment see them.
-        self._session.trust_env = False
-        self._session.headers.clear()
-        # Only reading is retried: a DELETE whose answer was lost would be answered with 404 the second time.
-        adapter = Adapter(pool_maxsize=_POOL, max_retries=_retry({"GET"}))
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
-        # Getting a token changes nothing, so it may always be retried.
-        self._session.mount(f"{settings.auth_url}/tokens", Adapter(pool_maxsize=_POOL, max_retries=_retry(None)))
+        self._pools = {
+            "auth": kept_connections.pool(settings.auth_url),
+            "catalog": kept_connections.pool(settings.catalog_url),
+        }
+        self._connect_timeout_s = settings.connect_timeout_s
 
     def call(  # noqa: PLR0913 - the parts of one request
         self,
         service: Service,
         method: str,
         target: str,
+        deadline: Deadline,
         *,
         parameters: Sequence[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        repeatable: bool | None = None,
     ) -> Answer:
-        """Return the answer of `service` at the path `target`. Raise `DependencyDownError` without one in JSON."""
+        """Return the answer of `service` at the path `target`, a document in JSON or none, before `deadline`.
+
+        A request of which nothing was sent is sent again for a while. One whose connection was lost later is sent once
+        more if it is `repeatable`, by default a GET: a DELETE whose answer was lost would be answered with 404 the
+        second time. One that was not answered in time is never sent again.
+
+        Raise `DependencyDownError` without an answer, `OutcomeUnknownError` if the request may have had an effect.
+        """
+        repeatable = method == "GET" if repeatable is None else repeatable
+        target = f"{target}?{urlencode(parameters)}" if parameters else target
+        request = _Request(method, target, headers or {}, body)
+        # urllib3's time-outs are for each part of an answer; this one is for all of it.
+        timeout = gevent.Timeout(max(deadline.left_s(), 0))
         try:
-            answer = self._session.request(
-                method,
-                self._bases[service] + target,
-                params=list(parameters),
-                headers=dict(headers or {}),
-                data=body,
-                timeout=self._timeout_s,
-                allow_redirects=False,
-            )
-        except requests.RequestException as fault:
+            with timeout:
+                answer = self._send(service, request, deadline, repeatable=repeatable)
+        except (HTTPError, gevent.Timeout) as fault:
+            if isinstance(fault, gevent.Timeout) and fault is not timeout:
+                raise
             log.warning("service does not answer", called=service, error=type(fault).__name__)
-            raise DependencyDownError(f"{service} service") from fault
-        if answer.content and "json" not in answer.headers.get("Content-Type", ""):
-            log.error("service answers something else than JSON", called=service, status=answer.status_code)
-            raise DependencyDownError(f"{service} service")
-        return Answer(answer.status_code, answer.headers, answer.content)
+            nothing_sent = isinstance(fault, (NewConnectionError, ConnectTimeoutError))
+            raise _lost(service, harmless=repeatable or nothing_sent) from fault
+        if answer.body and "json" not in answer.headers.get("Content-Type", ""):
+            log.error("service answers something else than JSON", called=service, status=answer.status)
+            raise _lost(service, harmless=repeatable)
+        return answer
 
     def answers(self, service: Service) -> bool:
         """Return True if `service` answers."""
-        return self.call(service, "GET", "/healthz").status == HTTPStatus.OK
+        return self.call(service, "GET", "/healthz", Deadline.after(self._connect_timeout_s)).status == HTTPStatus.OK
+
+    def _send(self, service: Service, request: _Request, deadline: Deadline, *, repeatable: bool) -> Answer:
+        began, pause_s = time.monotonic(), _PAUSE_S
+        while True:
+            try:
+                return self._send_once(service, request, deadline)
+            except (NewConnectionError, ConnectTimeoutError):  # nothing was sent
+                if time.monotonic() + pause_s - began >= self._connect_timeout_s or deadline.left_s() <= pause_s:
+                    raise
+                time.sleep(pause_s)
+                pause_s *= 2
+            except ReadTimeoutError:
+                raise
+            except HTTPError:
+                if not repeatable or deadline.left_s() <= 0:
+                    raise
+                repeatable = False
+
+    def _send_once(self, service: Service, request: _Request, deadline: Deadline) -> Answer:
+        left_s = max(deadline.left_s(), 0.001)  # urllib3 refuses 0
+        answer = self._pools[service].urlopen(
+            request.method,
+            request.target,
+            request.body,
+            {**request.headers, deadlines.HEADER: f"{left_s:.3f}"},
+            retries=False,
+            redirect=False,
+            decode_content=False,
+            timeout=urllib3.Timeout(connect=min(self._connect_timeout_s, left_s), read=left_s),
+        )
+        return Answer(service, answer.status, answer.headers, answer.data)
+
+
+def _lost(service: Service, *, harmless: bool) -> DependencyDownError:
+    return DependencyDownError(f"{service} service") if harmless else OutcomeUnknownError(f"{service} service")

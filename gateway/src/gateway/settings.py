@@ -24,7 +24,11 @@ class GatewaySettings(WebSettings):
     path_prefix: Annotated[str, AfterValidator(prefixes.check)] | None = Field(
         None, description="Path prefix that a proxy adds, such as /pics; X-Forwarded-Prefix is then ignored."
     )
-    connect_timeout_s: Seconds = Field(2.0, description="Longest wait for a connection to a service.")
-    read_timeout_s: Seconds = Field(20.0, description="Longest wait for a service's answer.")
+    connect_timeout_s: Seconds = Field(
+        2.0, description="Longest wait for a connection to a service, all attempts together."
+    )
+    deadline_s: Seconds = Field(
+        20.0, description="Longest time that the services may take for one request, all calls together; then 503."
+    )
     body_timeout_s: Seconds = Field(20.0, description="Longest wait for a client's request body; then 408.")
     connections: int = Field(1000, gt=0, le=1_000_000, description="Client connections that one web process holds.")

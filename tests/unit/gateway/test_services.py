@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import pytest
 
+from chassis.deadlines import Deadline
 from gateway.kept_connections import REUSED_FOR_S
 from gateway.services import Services
 from gateway.settings import GatewaySettings
@@ -49,7 +50,7 @@ def services(asked: list[str]) -> Iterator[Services]:
 def test_answer_with_retry_after_is_returned_at_once_and_not_retried(
     services: Services, asked: list[str], method: str, status: int
 ) -> None:
-    answer = services.call("auth", method, f"/{status}")
+    answer = services.call("auth", method, f"/{status}", Deadline.after(5))
     assert (answer.status, answer.headers["Retry-After"]) == (status, "1")
     assert len(asked) == 1
 
@@ -68,9 +69,9 @@ def test_kept_connection_is_used_again_for_a_moment_only() -> None:
 
     with serving(Keeping) as url:
         services = make_services(url)
-        services.call("catalog", "PUT", "/404")
-        services.call("catalog", "PUT", "/404")
+        services.call("catalog", "PUT", "/404", Deadline.after(5))
+        services.call("catalog", "PUT", "/404", Deadline.after(5))
         assert len(ports) == 1
         time.sleep(REUSED_FOR_S)
-        services.call("catalog", "PUT", "/404")
+        services.call("catalog", "PUT", "/404", Deadline.after(5))
         assert len(ports) == 2

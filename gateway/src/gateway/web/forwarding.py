@@ -1,5 +1,6 @@
 """Forwarding: authenticate the client, read the request, call the service, and return its answer."""
 
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -7,6 +8,7 @@ import structlog
 from flask import Response, json, request
 
 from chassis import request_ids
+from chassis.deadlines import Deadline
 from chassis.errors import DependencyDownError
 from chassis.web import problems
 from gateway import api_keys, paths, prefixes
@@ -34,22 +36,29 @@ def view_of(route: Route, services: Services, settings: GatewaySettings) -> View
     """
 
     def view(**raw: str) -> Response:
+        deadline = Deadline.after(settings.deadline_s)
         # Stripped, since the library requests refuses to send a value that begins with a Unicode space.
         headers = {name: request.headers[name].strip() for name in SENT_HEADERS if name in request.headers}
         headers[request_ids.HEADER] = request_ids.current()
         headers["X-Source"] = request.remote_addr or ""
         if not route.public:
-            token = _authenticate(route, services)
+            token = _authenticate(route, services, deadline)
             if isinstance(token, Response):
                 return token
             headers["Authorization"] = f"Bearer {token}"
-        body = request_bodies.read(request, settings.body_timeout_s) if request.method in {"POST", "PUT"} else None
+        body = None
+        if request.method in {"POST", "PUT"}:
+            began = time.monotonic()
+            body = request_bodies.read(request, settings.body_timeout_s)
+            deadline = deadline.postponed(time.monotonic() - began)
         named = route.name({name: paths.decode(value) for name, value in raw.items()})
         asked = [(name, value) for name in (*PAGING, *route.query) for value in request.args.getlist(name)]
         parameters = [*named.items(), *asked]
         method = "GET" if request.method == "HEAD" else request.method
-        answer = services.call(route.service, method, route.target, parameters=parameters, headers=headers, body=body)
-        if answer.status == HTTPStatus.UNAUTHORIZED and json.loads(answer.body).get("code") != USER_IS_GONE:
+        answer = services.call(
+            route.service, method, route.target, deadline, parameters=parameters, headers=headers, body=body
+        )
+        if answer.status == HTTPStatus.UNAUTHORIZED and answer.document().get("code") != USER_IS_GONE:
             # The client's credentials are valid. The services have different token keys, or their clocks differ.
             log.error("service refuses the token that auth has just signed", called=route.service)
             raise DependencyDownError(f"{route.service} service")
@@ -58,7 +67,7 @@ def view_of(route: Route, services: Services, settings: GatewaySettings) -> View
     return view
 
 
-def _authenticate(route: Route, services: Services) -> str | Response:
+def _authenticate(route: Route, services: Services, deadline: Deadline) -> str | Response:
     """Return a token for the route's service in exchange for the client's credentials, or auth's refusal."""
     asked = {
         "authorization": request.headers.get("Authorization"),
@@ -69,13 +78,17 @@ def _authenticate(route: Route, services: Services) -> str | Response:
         "auth",
         "POST",
         "/tokens",
+        deadline,
+        repeatable=True,
         headers={"Content-Type": "application/json", request_ids.HEADER: request_ids.current()},
         body=json.dumps(asked, ensure_ascii=False).encode(),
     )
     if answer.status != HTTPStatus.OK:
         return _relay(answer)
-    token: str = json.loads(answer.body)["token"]
-    return token
+    try:
+        return str(answer.document()["token"])
+    except KeyError:
+        raise DependencyDownError("auth service") from None
 
 
 def _relay(answer: Answer) -> Response:
@@ -83,7 +96,7 @@ def _relay(answer: Answer) -> Response:
     if answer.headers.get("Content-Type", "").startswith(problems.CONTENT_TYPE):
         # The service has put in its own path; the client needs that of its request.
         instance = prefixes.current() + api_keys.hide(request.path)
-        body = json.dumps({**json.loads(body), "instance": instance}).encode()
+        body = json.dumps({**answer.document(), "instance": instance}).encode()
     else:
         body = prefixes.add_to_body(body)
     relayed = Response(body, answer.status)

@@ -20,6 +20,27 @@ class DependencyDownError(Exception):
         return f"The {self.what} cannot be used: {self.reason}" if self.reason else str(self)
 
 
+class OutcomeUnknownError(DependencyDownError):
+    """A dependency was lost just when it made a change: it may have been made or not."""
+
+    code = "outcome-unknown"
+
+    def __init__(self, what: str, reason: str = "") -> None:
+        super().__init__(what, reason)
+        self.args = (
+            f"The {what} did not answer, and may have made the change or not. Read the resource before you try again.",
+        )
+
+
+class CallerGoneError(Exception):
+    """The caller no longer waits for the answer, so nothing was changed."""
+
+    code = "service-unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("The time for this request was over before anything was changed. Try again in a moment.")
+
+
 class ClocksApartError(DependencyDownError):
     """The clocks of auth and of this service differ by more than tokens allow."""
 

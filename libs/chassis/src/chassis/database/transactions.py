@@ -8,9 +8,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 import sqlalchemy as sa
 import structlog
 
-from chassis import checkpoints
+from chassis import checkpoints, deadlines
 from chassis.database.engines import WRITES, SharedSessionsError
-from chassis.errors import DependencyDownError
+from chassis.errors import DependencyDownError, OutcomeUnknownError
 
 log = structlog.get_logger(__name__)
 
@@ -36,11 +36,19 @@ def transact(
 
 
 def attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, writes: bool = False) -> Result:
-    """Run `work` in a transaction, again after a deadlock; with `writes` SQLite takes its write lock at the start."""
+    """Run `work` in a transaction, again after a deadlock; with `writes` SQLite takes its write lock at the start.
+
+    Raise `CallerGoneError` instead of committing `writes` for a caller who no longer waits, and `OutcomeUnknownError`
+    if the database is lost during the commit.
+    """
     for number in range(1, ATTEMPTS + 1):
+        commits = False
         try:
             with engine.connect().execution_options(**{WRITES: writes}) as connection, connection.begin():
                 result = work(connection)
+                if writes:
+                    deadlines.require()
+                    commits = True
         except sa.exc.DBAPIError as fault:
             if getattr(fault.orig, "sqlstate", None) in _SERIALIZATION_FAILURES and number < ATTEMPTS:
                 time.sleep(random.uniform(0, 0.02 * 2**number))  # noqa: S311 - jitter
@@ -48,7 +56,7 @@ def attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, write
             if is_outage(fault):
                 error = outage(fault)
                 log.warning("database does not answer", error=error.reason)
-                raise error from fault
+                raise OutcomeUnknownError(error.what, error.reason) if commits else error from fault
             raise
         except SharedSessionsError as fault:
             log.warning("database does not answer", error=fault.reason)

@@ -22,6 +22,7 @@ COMMON_STATUSES: Mapping[type[Exception], int] = {
     etags.StaleError: 412,
     bodies.UnsupportedMediaTypeError: 415,
     errors.DependencyDownError: 503,
+    errors.CallerGoneError: 503,
 }
 
 

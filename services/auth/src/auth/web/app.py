@@ -7,6 +7,7 @@ from auth.settings import ServeSettings
 from auth.web.errors import STATUSES
 from auth.web.routes import routes
 from chassis.web import app as web
+from chassis.web import callers
 
 
 def from_settings(settings: ServeSettings) -> Flask:
@@ -19,5 +20,6 @@ def make_flask(app: App) -> Flask:
     own, shared = app.database.checks()
     flask = web.base_flask("auth", STATUSES, own, shared)
     flask.extensions["imghost"] = app
+    callers.honour_deadlines(flask)
     flask.register_blueprint(routes)
     return flask

@@ -7,6 +7,7 @@ from catalog.settings import ServeSettings
 from catalog.web import collections, images, uploads
 from catalog.web.errors import STATUSES
 from chassis.web import app as web
+from chassis.web import callers
 
 
 def from_settings(settings: ServeSettings) -> Flask:
@@ -19,6 +20,7 @@ def make_flask(app: App) -> Flask:
     own, shared = checks(app.database)
     flask = web.base_flask("catalog", STATUSES, own, shared)
     flask.extensions["imghost"] = app
+    callers.honour_deadlines(flask)
     for part in (images, collections, uploads):
         flask.register_blueprint(part.routes)
     return flask
