@@ -454,7 +454,7 @@ DEFECTS = (
     Defect(
         "owner-locked-out",
         "Failures count by account alone, so anybody can lock its owner out.",
-        (Edit(f"{AUTH}/throttle.py", "\\0{username}\\0{_network(source)}", "\\0{username}"),),
+        (Edit(f"{AUTH}/throttle.py", "\\0{username}\\0{network_of(source)}", "\\0{username}"),),
         (f"{SIGN_IN}::test_wrong_passwords_delay_the_account_at_that_source_only",),
     ),
     Defect(

@@ -7,6 +7,8 @@ from chassis.commands import Commands
 from chassis.settings import load
 from chassis.web import server
 from gateway import api_keys
+from gateway.door.client import Patience
+from gateway.door.worker import worker_class
 from gateway.settings import GatewaySettings
 
 LONGEST_REQUEST_LINE = 8190  # a key of 1,000 bytes, each percent-encoded, twice over
@@ -26,8 +28,13 @@ def serve() -> None:
     server.serve(
         "gateway.web.app:make_flask",
         settings,
-        worker_class="gateway.web.door.DoorWorker",
+        worker_class=worker_class(
+            Patience(settings.head_timeout_s, settings.idle_timeout_s, settings.write_timeout_s),
+            # All connections through a proxy come from its address.
+            settings.connections if settings.trusted_proxies else settings.connections_per_source,
+        ),
         worker_connections=settings.connections,
         limit_request_line=LONGEST_REQUEST_LINE,
         limit_request_field_size=LONGEST_HEADER,
+        sendfile=False,
     )

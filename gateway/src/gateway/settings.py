@@ -31,4 +31,18 @@ class GatewaySettings(WebSettings):
         20.0, description="Longest time that the services may take for one request, all calls together; then 503."
     )
     body_timeout_s: Seconds = Field(20.0, description="Longest wait for a client's request body; then 408.")
-    connections: int = Field(1000, gt=0, le=1_000_000, description="Client connections that one web process holds.")
+    head_timeout_s: Seconds = Field(
+        10.0,
+        description="Longest wait for a request line and headers, from the connection or their first byte; then 408.",
+    )
+    idle_timeout_s: Seconds = Field(75.0, description="How long a client's connection is kept for its next request.")
+    write_timeout_s: Seconds = Field(20.0, description="Longest wait for a client that takes no more of an answer.")
+    connections: int = Field(
+        1000,
+        gt=0,
+        le=1_000_000,
+        description="Client connections of one web process; beyond that the idlest is closed.",
+    )
+    connections_per_source: int = Field(
+        200, gt=0, le=1_000_000, description="Of these, those from one address; without effect behind trusted proxies."
+    )

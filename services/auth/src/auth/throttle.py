@@ -4,12 +4,12 @@ All times are by the database's clock: a replica whose own clock is ahead would 
 """
 
 import hashlib
-import ipaddress
 import math
 from datetime import timedelta
 
 from auth.adapters.store import Store
 from auth.errors import TooManyAttemptsError
+from chassis.networks import network_of
 
 _REMEMBERED = timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
@@ -17,12 +17,12 @@ _MINUTE = timedelta(minutes=1)
 
 def account_subject(username: str, source: str) -> str:
     """Return the subject for failures at an account, existing or not, from a source."""
-    return hashlib.sha256(f"account\0{username}\0{_network(source)}".encode("utf-8", "replace")).hexdigest()
+    return hashlib.sha256(f"account\0{username}\0{network_of(source)}".encode("utf-8", "replace")).hexdigest()
 
 
 def keys_subject(source: str) -> str:
     """Return the subject for unknown keys from a source."""
-    return hashlib.sha256(f"keys\0{_network(source)}".encode("utf-8", "replace")).hexdigest()
+    return hashlib.sha256(f"keys\0{network_of(source)}".encode("utf-8", "replace")).hexdigest()
 
 
 def refuse_blocked(store: Store, subject: str) -> None:
@@ -58,17 +58,3 @@ def delay_s(failures: int, free: int, longest_s: int) -> int:
 
 def _seconds(wait: timedelta) -> int:
     return max(1, math.ceil(wait.total_seconds()))
-
-
-def _network(source: str) -> str:
-    """Return the address that failures count for: of IPv6 its /64, since one customer usually has a whole /64.
-
-    A dual-stack socket shows IPv4 clients as `::ffff:192.0.2.1`, all in one /64: of those the IPv4 address counts.
-    """
-    try:
-        address = ipaddress.ip_address(source)
-    except ValueError:
-        return source
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    return str(address.ipv4_mapped or ipaddress.ip_network(f"{address}/64", strict=False))

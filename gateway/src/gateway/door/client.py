@@ -1,0 +1,159 @@
+"""The connection of one client: every wait for the client ends, and everybody else gets a turn in between.
+
+A client may be slow, but not silent: its first byte, the head of a request, the next request and each part of an answer
+have to come, or be taken, in time. The idea of a least rate for taking an answer is Kestrel's.
+"""
+
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import gevent
+from gunicorn.http import errors
+
+if TYPE_CHECKING:
+    from gateway.door.connections import Connections
+
+# The request line and all headers of a request. Gunicorn limits each header only, so what services get is limited too.
+LONGEST_HEADERS = 16 * 1024
+LONGEST_HEAD = LONGEST_HEADERS + 8 * 1024
+
+_PART = 64 * 1024
+_LEAST_RATE = 4 * 1024  # bytes a second
+_LINGER_S = 5.0
+_MOST_LINGERING_BYTES = 64 * 1024 * 1024
+
+
+class SilentError(Exception):
+    """The client has not begun a request in time, so nobody waits for an answer."""
+
+
+class HeadTooSlowError(Exception):
+    """The head of a request has begun, but did not arrive in time."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a client, in seconds: for the head of a request, between requests, for a taken part."""
+
+    head_s: float
+    idle_s: float
+    write_s: float
+
+
+class Client:
+    """A connection from the network `source`, with the interface of a socket as far as gunicorn uses it."""
+
+    def __init__(self, sock: socket.socket, source: str, patience: Patience, connections: "Connections") -> None:
+        self._socket = sock
+        self.source = source
+        self._patience = patience
+        self._connections = connections
+        self._deadline = time.monotonic() + patience.head_s
+        self._in_head = True
+        self._head_bytes = 0
+        self.moved = time.monotonic()
+        self.unsent = 0
+
+    # --- reading ---
+
+    def expect_first_request(self) -> None:
+        """Begin to wait for the head of the first request."""
+        self._expect(self._patience.head_s)
+
+    def expect_next_request(self) -> None:
+        """Begin to wait for the head of another request."""
+        self._expect(self._patience.idle_s)
+
+    def _expect(self, seconds: float) -> None:
+        self._in_head, self._head_bytes = True, 0
+        self._deadline = time.monotonic() + seconds
+
+    def head_is_read(self) -> None:
+        """End the time limit of the head. Who reads the body limits the time for that."""
+        self._in_head = False
+
+    def recv(self, size: int) -> bytes:
+        """Return the next bytes, at most `size`, empty at the end.
+
+        Raise `SilentError` or `HeadTooSlowError` after the time for a head, `LimitRequestHeaders` if one is too long.
+        """
+        if not self._in_head:
+            # gevent waits only if there is nothing to read: a client that sends fast would keep all others waiting.
+            gevent.sleep(0)
+            return self._receive(size, None)
+        if self._head_bytes > LONGEST_HEAD:
+            raise errors.LimitRequestHeaders("limit request headers size")
+        try:
+            data = self._receive(size, self._deadline - time.monotonic())
+        except TimeoutError:
+            raise (HeadTooSlowError if self._head_bytes else SilentError) from None
+        if not self._head_bytes:
+            self._deadline = min(self._deadline, time.monotonic() + self._patience.head_s)
+        self._head_bytes += len(data)
+        return data
+
+    def _receive(self, size: int, timeout_s: float | None) -> bytes:
+        self._socket.settimeout(None if timeout_s is None else max(timeout_s, 0.001))
+        with self._connections.waiting(self):
+            data = self._socket.recv(size)
+        self.moved = time.monotonic()
+        return data
+
+    # --- writing ---
+
+    def sendall(self, data: bytes) -> None:
+        """Send `data`. Raise `ConnectionAbortedError` if the client stops to take it, or takes it too slowly."""
+        rest = memoryview(data)
+        ends = time.monotonic() + self._patience.write_s + len(rest) / _LEAST_RATE
+        try:
+            while rest:
+                self.unsent = len(rest)
+                rest = rest[self._send(rest[:_PART], min(self._patience.write_s, ends - time.monotonic())) :]
+        except TimeoutError:
+            raise ConnectionAbortedError("the client does not take the answer") from None
+        finally:
+            self.unsent = 0
+
+    def _send(self, part: memoryview, timeout_s: float) -> int:
+        self._socket.settimeout(max(timeout_s, 0.001))
+        with self._connections.waiting(self):
+            sent = self._socket.send(part)
+        self.moved = time.monotonic()
+        return sent
+
+    send = sendall  # gunicorn sends "100 Continue" with it
+
+    # --- ending ---
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the client has nothing under way: no request, and not even the beginning of one."""
+        return self._in_head and not self._head_bytes
+
+    def hang_up(self) -> None:
+        """End the connection at once, also for whoever waits for this client at the moment."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def linger(self) -> None:
+        """Send nothing more, and read for a while what the client still sends.
+
+        If the connection were closed, the client might never see the answer that it has got (RFC 9112, section 9.6).
+        """
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+            ends, left = time.monotonic() + _LINGER_S, _MOST_LINGERING_BYTES
+            while left > 0 and time.monotonic() < ends:
+                data = self._receive(_PART, ends - time.monotonic())
+                if not data:
+                    return
+                left -= len(data)
+                gevent.sleep(0)
+
+    def close(self) -> None:
+        """Close the connection."""
+        with suppress(OSError):
+            self._socket.close()

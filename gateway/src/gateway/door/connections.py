@@ -1,0 +1,82 @@
+"""All connections of one web process: when there are too many, the one that has been silent longest gives way."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gateway.door.client import Client
+
+_SMALL = 64 * 1024  # unsent answers of this size do not count: even of all connections they are few megabytes
+
+
+class Connections:
+    """At most `most` connections, `most_per_source` of one address, and `most_unsent` bytes of answers in memory.
+
+    A connection can give way whenever it waits for its client; one that waits for the services never does.
+    """
+
+    def __init__(self, most: int, most_per_source: int, most_unsent: int) -> None:
+        self._most = most
+        self._most_per_source = most_per_source
+        self._most_unsent = most_unsent
+        self._open: set[Client] = set()
+        self._of_source: Counter[str] = Counter()
+        # Those that wait for their client, the longest first: a dictionary keeps the order.
+        self._waiting: dict[Client, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def admit(self, client: Client) -> bool:
+        """Take `client` in, if need be in place of another one; return False if nobody can give way."""
+        if self._of_source[client.source] >= self._most_per_source and not self._drop_idlest(client.source):
+            return False
+        if len(self._open) >= self._most and not self._drop_idlest():
+            return False
+        self._open.add(client)
+        self._of_source[client.source] += 1
+        return True
+
+    def leave(self, client: Client) -> None:
+        """Forget `client`, who was admitted; does nothing the second time."""
+        if client not in self._open:
+            return
+        self._open.remove(client)
+        self._of_source[client.source] -= 1
+        if not self._of_source[client.source]:
+            del self._of_source[client.source]
+
+    @contextmanager
+    def waiting(self, client: Client) -> Iterator[None]:
+        """Let `client` give way to others in the body, which waits for it."""
+        self._waiting[client] = None
+        if client.unsent > _SMALL:
+            self._bound_unsent()
+        try:
+            yield
+        finally:
+            self._waiting.pop(client, None)
+
+    def drop_idle(self, since: float) -> None:
+        """Hang up on the clients that have had nothing under way since the moment `since`, of `time.monotonic`."""
+        for client in [client for client in self._waiting if client.is_idle and client.moved < since]:
+            self._drop(client)
+
+    def _drop_idlest(self, source: str | None = None) -> bool:
+        idlest = next((client for client in self._waiting if source in {None, client.source}), None)
+        if idlest is not None:
+            self._drop(idlest)
+        return idlest is not None
+
+    def _drop(self, client: Client) -> None:
+        del self._waiting[client]
+        self.leave(client)
+        client.hang_up()
+
+    def _bound_unsent(self) -> None:
+        unsent = sum(client.unsent for client in self._waiting)
+        for client in [client for client in self._waiting if client.unsent]:
+            if unsent <= self._most_unsent:
+                return
+            unsent -= client.unsent
+            self._drop(client)

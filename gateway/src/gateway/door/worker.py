@@ -1,0 +1,167 @@
+"""The gunicorn worker of the gateway: a greenlet for each connection, so that slow clients do not block others."""
+
+import re
+import resource
+import time
+from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+import gevent
+from gevent.server import StreamServer
+from gunicorn.http import errors
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.parser import RequestParser
+from gunicorn.workers.ggevent import GeventWorker
+
+from chassis.networks import network_of
+from gateway.door import refusals
+from gateway.door.client import LONGEST_HEADERS, Client, Patience, SilentError
+from gateway.door.connections import Connections
+
+MOST_DRAINED_BYTES = 256 * 1024
+DRAIN_TIMEOUT_S = 2.0
+MOST_CHUNKS = 1000
+MOST_UNSENT_BYTES = 64 * 1024 * 1024
+# How long a worker that ends keeps idle connections, on which clients may just be sending, as gunicorn's others do.
+LINGER_S = 2.0
+_SPARE_FILES = 512  # besides clients: connections to the services, pipes, logs
+
+_TARGET = re.compile(r"/|https?://[^/?#]+(?:[/?]|$)|\*$", re.IGNORECASE)
+_HIGHEST_VERSION = (1, 1)
+
+
+class _FewChunks(ChunkedReader):
+    """A chunked body. One in very many small chunks would take a hundred times the work of an ordinary body."""
+
+    _chunks = 0
+
+    def parse_chunk_size(self, unreader: Any, data: bytes | None = None) -> Any:
+        """Read the next size, as the base class does. Raise `InvalidChunkSize` after `MOST_CHUNKS`."""
+        self._chunks += 1
+        if self._chunks > MOST_CHUNKS:
+            raise errors.InvalidChunkSize(b"the body comes in too many chunks")
+        return super().parse_chunk_size(unreader, data)
+
+
+class DoorWorker(GeventWorker):
+    """Serves clients for whose every step there is a time limit, and answers unreadable requests with problems."""
+
+    patience: ClassVar[Patience]
+    connections_per_source: ClassVar[int]
+
+    def init_process(self) -> None:
+        """Make sure that the process may open as many files as it may have connections."""
+        needed = self.cfg.worker_connections + _SPARE_FILES
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft < needed:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, hard), hard))
+        most = self.cfg.worker_connections
+        if hard < needed:
+            most = max(hard - _SPARE_FILES, hard // 2)
+            self.log.warning("the limit of open files allows %d connections only", most)
+        self.connections = Connections(most, self.connections_per_source, MOST_UNSENT_BYTES)
+        super().init_process()
+
+    def run(self) -> None:
+        """Serve until SIGTERM; then answer the clients that are connected. Others are refused at once."""
+        servers = [StreamServer(listener, handle=partial(self.handle, listener)) for listener in self.sockets]
+        for server in servers:
+            if self.cfg.workers > 1:
+                server.max_accept = 1  # so that the other processes get their share
+            server.start()
+        while self.alive:
+            self.notify()
+            gevent.sleep(1.0)
+        for server in servers:
+            server.stop_accepting()
+            # The kernel has accepted those already, who would be cut off.
+            while waiting := server.do_read():
+                server.do_handle(*waiting)
+            server.close()
+        began = time.monotonic()
+        while self.connections and time.monotonic() - began < self.cfg.graceful_timeout:
+            self.notify()
+            if time.monotonic() - began > LINGER_S:
+                self.connections.drop_idle(time.monotonic() - LINGER_S)
+            gevent.sleep(0.1)
+
+    def handle(self, listener: Any, sock: Any, address: Any) -> None:
+        """Serve one connection until it ends."""
+        client = Client(sock, network_of(address[0]), self.patience, self.connections)
+        if not self.connections.admit(client):
+            self._refuse(client, refusals.of_connection())
+            return
+        try:
+            self._serve(listener.getsockname(), client, address)
+        except (OSError, SilentError, StopIteration, errors.NoMoreData, gevent.GreenletExit) as fault:
+            self.log.debug("connection ends: %r", fault)
+        except Exception as fault:
+            if refusals.status_of(fault) is HTTPStatus.INTERNAL_SERVER_ERROR:
+                self.log.exception("request failed outside of the application")
+            self._refuse(client, refusals.of_request(fault))
+        finally:
+            self.connections.leave(client)
+            client.close()
+
+    def _serve(self, listener_name: Any, client: Client, address: Any) -> None:
+        parser = RequestParser(self.cfg, client, address)  # type: ignore[arg-type] # has what is used of a socket
+        client.expect_first_request()
+        while True:
+            request = next(parser)
+            client.head_is_read()
+            _check(request)
+            goes_on = True
+            try:
+                self.handle_request(listener_name, request, client, address)
+            except StopIteration:  # gunicorn's way to end a connection
+                goes_on = False
+            if not _drain(request.body):
+                client.linger()
+                return
+            if not goes_on:
+                return
+            client.expect_next_request()
+
+    def _refuse(self, client: Client, answer: bytes) -> None:
+        with suppress(OSError):
+            client.sendall(answer)
+        client.linger()
+        client.close()
+
+
+def _check(request: Any) -> None:
+    """Raise an error of gunicorn's unless `request`, whose head was read, is one that HTTP allows."""
+    if sum(len(name) + len(value) for name, value in request.headers) > LONGEST_HEADERS:
+        raise errors.LimitRequestHeaders("limit request headers size")
+    if not _TARGET.match(request.uri):
+        raise errors.InvalidRequestLine(request.uri)
+    hosts = sum(name == "HOST" for name, _ in request.headers)
+    if hosts > 1 or (not hosts and request.version >= _HIGHEST_VERSION):
+        raise errors.InvalidHeader("Host")
+    # A later minor version is to be answered with the highest that one knows (RFC 9110, section 2.5).
+    request.version = min(request.version, _HIGHEST_VERSION)
+    if isinstance(request.body.reader, ChunkedReader):
+        request.body.reader = _FewChunks(request, request.unreader)
+
+
+def _drain(body: Any) -> bool:
+    """Read the rest of `body`, up to a size and for a time; return True if that was all of it."""
+    left = MOST_DRAINED_BYTES
+    try:
+        with gevent.Timeout(DRAIN_TIMEOUT_S, False):
+            while left > 0:
+                chunk = body.read(min(left, 8192))
+                if not chunk:
+                    return True
+                left -= len(chunk)
+    except (OSError, errors.ParseException, errors.NoMoreData):
+        return False
+    return False
+
+
+def worker_class(patience: Patience, connections_per_source: int) -> type[DoorWorker]:
+    """Return the class of the workers that serve with these limits."""
+    limits = {"patience": patience, "connections_per_source": connections_per_source}
+    return type("Worker", (DoorWorker,), limits)
