@@ -41,6 +41,7 @@ http {{
         location /pics/ {{
             proxy_pass {gateway};
             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header Host $http_host;
         }}
         location /stripped/ {{
             proxy_pass {gateway}/;

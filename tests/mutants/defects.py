@@ -412,6 +412,14 @@ DEFECTS = (
         (f"{DOOR}::test_problem_shows_the_id_where_the_path_had_the_whole_key",),
     ),
     Defect(
+        "remembered-credentials",
+        "A page of another site changes something with the password that a browser adds by itself.",
+        (Edit(f"{GATEWAY}/web/cross_site.py", 'scheme != "basic"', 'scheme == "basic"'),),
+        (
+            "tests/integration/test_cross_site.py::test_form_of_another_site_changes_nothing_with_remembered_credentials",
+        ),
+    ),
+    Defect(
         "change-sent-twice",
         "A change whose answer was lost is sent again, and the client is told that what it has deleted was not there.",
         (Edit(f"{GATEWAY}/services.py", 'method == "GET" if repeatable is None else repeatable', "True"),),

@@ -7,6 +7,18 @@ class GatewayError(Exception):
     code: str
 
 
+class CrossSiteRequestError(GatewayError):
+    """A page of another site asks for a change, with credentials that the browser has added."""
+
+    code = "cross-site-request"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A web page of another origin changes nothing with a username and password. Use an API key as Bearer "
+            "token, or have the operator allow the origin."
+        )
+
+
 class MalformedPathError(GatewayError):
     """The percent-encoding of the path does not decode to UTF-8 without NUL."""
 

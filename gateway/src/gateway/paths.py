@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _ABSOLUTE_FORM = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
+_SENT_HOST = "imghost.host"
 _PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F))
 
 
@@ -57,11 +58,17 @@ class RawPaths:
         path = prefixes.remove(self._prefix, path) if self._prefix else path
         prefixes.set_current(environ, self._prefix or self._forwarded_prefix(environ))
         environ["SCRIPT_NAME"] = ""
+        environ[_SENT_HOST] = environ.get("HTTP_HOST", "")
         environ["HTTP_HOST"] = "gateway"  # the client's Host header has no effect, on routes or on links
         if path.startswith("//"):  # Werkzeug would merge the two slashes
             path = "/%2F" + path[2:]
         environ["PATH_INFO"] = quote_from_bytes(path.encode("latin-1"), safe=_PRINTABLE) or "/"
         return self._app(environ, start_response)
+
+
+def sent_host(environ: "WSGIEnvironment") -> str:
+    """Return the Host header that the client sent, empty if it sent none."""
+    return str(environ.get(_SENT_HOST, ""))
 
 
 def decode(raw: str) -> str:

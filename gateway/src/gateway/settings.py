@@ -7,7 +7,7 @@ from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import Seconds, WebSettings
 from chassis.urls import ServerUrl
-from gateway import prefixes
+from gateway import origins, prefixes
 
 
 class GatewaySettings(WebSettings):
@@ -30,6 +30,12 @@ class GatewaySettings(WebSettings):
     deadline_s: Seconds = Field(
         20.0, description="Longest time that the services may take for one request, all calls together; then 503."
     )
+    allowed_origins: tuple[Annotated[str, AfterValidator(origins.check)], ...] = Field(
+        (),
+        description="Origins of web pages that may use the private API, as a list: https://host or https://host:port.",
+    )
+    connect_timeout_s: Seconds = Field(2.0, description="Longest wait for a connection to a service.")
+    read_timeout_s: Seconds = Field(20.0, description="Longest wait for a service's answer.")
     body_timeout_s: Seconds = Field(20.0, description="Longest wait for a client's request body; then 408.")
     head_timeout_s: Seconds = Field(
         10.0,

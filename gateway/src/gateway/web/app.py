@@ -11,7 +11,7 @@ from gateway.paths import KeyConverter, RawPaths, SegmentConverter
 from gateway.services import Services
 from gateway.settings import GatewaySettings
 from gateway.table import ROUTES
-from gateway.web import docs, forwarding, public
+from gateway.web import cross_site, docs, forwarding, public
 from gateway.web.errors import STATUSES
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def make_flask(settings: GatewaySettings) -> Flask:
     flask.register_blueprint(docs.documentation(settings.public_max_age_s))
     may_be_forwarded = settings.path_prefix is None and settings.trusted_proxies > 0
     public.install(flask, settings.public_max_age_s, varies=[prefixes.HEADER] if may_be_forwarded else [])
+
+    cross_site.install(flask, settings.allowed_origins)
 
     def forwarded_prefix(environ: "WSGIEnvironment") -> str:
         return prefixes.forwarded(environ.get("HTTP_X_FORWARDED_PREFIX", "")) if may_be_forwarded else ""

@@ -3,6 +3,7 @@
 from gateway import errors
 
 STATUSES: dict[type[Exception], int] = {
+    errors.CrossSiteRequestError: 403,
     errors.MalformedPathError: 400,
     errors.BodyCutShortError: 400,
     errors.BodyTooSlowError: 408,
