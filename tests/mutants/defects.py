@@ -420,6 +420,12 @@ DEFECTS = (
         ),
     ),
     Defect(
+        "parameter-ignored",
+        "An unknown query parameter is ignored: `?page=2` shows the first page for ever.",
+        (Edit(f"{GATEWAY}/web/query.py", "if unknown and not route.public:", "if unknown and route.public:"),),
+        ("tests/integration/test_query_parameters.py::test_unknown_parameters_of_private_routes_are_named",),
+    ),
+    Defect(
         "change-sent-twice",
         "A change whose answer was lost is sent again, and the client is told that what it has deleted was not there.",
         (Edit(f"{GATEWAY}/services.py", 'method == "GET" if repeatable is None else repeatable', "True"),),

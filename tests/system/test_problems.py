@@ -12,7 +12,7 @@ BIG = b'{"title": "' + b"x" * 70_000 + b'"}'
 
 
 def test_a_problem_tells_what_where_and_which_request(alice: ValidatingClient) -> None:
-    answer = alice.get("/api/images/no/such%20image?x=1", headers={"X-Request-ID": "my.own_id-1"})
+    answer = alice.get("/api/images/no/such%20image", headers={"X-Request-ID": "my.own_id-1"})
     assert answer.headers.get_content_type() == "application/problem+json"
     problem = answer.json()
     assert problem["instance"] == "/api/images/no/such%20image"
@@ -75,6 +75,13 @@ def test_checks_come_in_their_order(
     assert alice.post("/api/images", json=taken).status == 409
     assert alice.put(image, json={}, headers={"If-Match": '"stale"'}).status == 412
     assert alice.get("/api/collections/no-such?limit=0").status == 422
+    unknown = f"{image}?x=1"
+    assert anyone.put(unknown, body=b"{").status == 401
+    assert alice.put(unknown, **big_text).status == 413
+    assert alice.put(unknown, body=b"{", headers={"Content-Type": "text/plain"}).status == 415
+    assert alice.put(unknown, body=b"{", headers={"Content-Type": JSON}).status == 400
+    assert alice.put(unknown, json={}, headers={"If-Match": '"stale"'}).status == 422
+    assert alice.get("/api/collections/no-such?x=1").status == 422
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])

@@ -8,14 +8,16 @@ from gateway import api_keys
 
 Service = Literal["auth", "catalog"]
 
+_PAGING = ("limit", "cursor")
+
 
 @dataclass(frozen=True)
 class Route:
     """A path at the gateway (`rule`, in Werkzeug's notation) and the path at `service` that answers it (`target`).
 
     The parameters of the path become query parameters there, so that no client can choose which route of a service is
-    called; `name` makes the ones from the other. `query` lists the query parameters, beside those for paging, that are
-    forwarded.
+    called; `name` makes the ones from the other. `query` lists the query parameters that reading takes; others are
+    never forwarded.
     """
 
     rule: str
@@ -26,6 +28,10 @@ class Route:
     query: tuple[str, ...] = ()
     name: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
 
+    def query_of(self, method: str) -> tuple[str, ...]:
+        """Return the names of the query parameters that a request with `method` may have."""
+        return self.query if method in {"GET", "HEAD"} else ()
+
 
 def _api_key(parameters: Mapping[str, str]) -> Mapping[str, str]:
     return api_keys.name(parameters["key"])
@@ -33,16 +39,16 @@ def _api_key(parameters: Mapping[str, str]) -> Mapping[str, str]:
 
 ROUTES = (
     Route("/api/i/<key:s3_key>", ("GET",), "catalog", "/public/image", public=True),
-    Route("/api/c/<segment:name>", ("GET",), "catalog", "/public/collection", public=True),
-    Route("/api/api-keys", ("GET", "POST"), "auth", "/api-keys"),
+    Route("/api/c/<segment:name>", ("GET",), "catalog", "/public/collection", public=True, query=_PAGING),
+    Route("/api/api-keys", ("GET", "POST"), "auth", "/api-keys", query=_PAGING),
     Route("/api/api-keys/<segment:key>", ("GET", "PUT", "DELETE"), "auth", "/api-key", name=_api_key),
-    Route("/api/collections", ("GET", "POST"), "catalog", "/collections"),
-    Route("/api/collections/<segment:name>", ("GET", "DELETE"), "catalog", "/collection"),
-    Route("/api/collections/<segment:name>/images", ("GET",), "catalog", "/collection/images"),
+    Route("/api/collections", ("GET", "POST"), "catalog", "/collections", query=_PAGING),
+    Route("/api/collections/<segment:name>", ("GET", "DELETE"), "catalog", "/collection", query=_PAGING),
+    Route("/api/collections/<segment:name>/images", ("GET",), "catalog", "/collection/images", query=_PAGING),
     Route(
         "/api/collections/<segment:name>/images/<key:s3_key>", ("GET", "PUT", "DELETE"), "catalog", "/collection/image"
     ),
-    Route("/api/images", ("GET", "POST"), "catalog", "/images"),
+    Route("/api/images", ("GET", "POST"), "catalog", "/images", query=_PAGING),
     Route("/api/images/<key:s3_key>", ("GET", "PUT", "DELETE"), "catalog", "/image"),
     Route("/api/signed-post", ("GET",), "catalog", "/signed-post", query=("filename", "content_type")),
     Route("/api/users/<segment:username>", ("GET", "PUT"), "auth", "/user"),

@@ -15,9 +15,8 @@ from gateway import api_keys, paths, prefixes
 from gateway.services import Answer, Services
 from gateway.settings import GatewaySettings
 from gateway.table import Route
-from gateway.web import request_bodies
+from gateway.web import query, request_bodies
 
-PAGING = ("limit", "cursor")
 SENT_HEADERS = ("Content-Type", "If-Match", "If-None-Match")
 RETURNED_HEADERS = ("Content-Type", "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate")
 
@@ -52,8 +51,7 @@ def view_of(route: Route, services: Services, settings: GatewaySettings) -> View
             body = request_bodies.read(request, settings.body_timeout_s)
             deadline = deadline.postponed(time.monotonic() - began)
         named = route.name({name: paths.decode(value) for name, value in raw.items()})
-        asked = [(name, value) for name in (*PAGING, *route.query) for value in request.args.getlist(name)]
-        parameters = [*named.items(), *asked]
+        parameters = [*named.items(), *query.read(route, request, body)]
         method = "GET" if request.method == "HEAD" else request.method
         answer = services.call(
             route.service, method, route.target, deadline, parameters=parameters, headers=headers, body=body

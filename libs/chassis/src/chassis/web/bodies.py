@@ -37,7 +37,14 @@ def read(request: Request, model: type[Model]) -> Model:
     The values of a form are texts; see `validate` for fields of other types. Raise `MalformedBodyError`,
     `UnsupportedMediaTypeError`, or `InvalidFieldsError`, which names every fault.
     """
-    body = request.get_data(cache=False)
+    return validate(model, parse(request, request.get_data(cache=False)), form=request.mimetype == FORM)
+
+
+def parse(request: Request, body: bytes) -> dict[str, Any]:
+    """Return the fields of `body` by the content type of `request`, none if both are missing.
+
+    Raise `MalformedBodyError` or `UnsupportedMediaTypeError`.
+    """
     if not body and not request.content_type:
         fields: dict[str, Any] = {}
     elif request.mimetype == JSON:
@@ -48,7 +55,7 @@ def read(request: Request, model: type[Model]) -> Model:
         raise UnsupportedMediaTypeError(f"Send {JSON} or {FORM}.")
     if request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
         raise UnsupportedMediaTypeError("Send UTF-8.")
-    return validate(model, fields, form=request.mimetype == FORM)
+    return fields
 
 
 def validate(model: type[Model], fields: dict[str, Any], *, form: bool = False) -> Model:
