@@ -21,6 +21,8 @@ Schema = dict[str, Any]
 
 # Headers of the connection and of the message itself, which API documents do not list.
 TRANSPORT_HEADERS = {"connection", "content-length", "content-type", "date", "keep-alive", "server", "vary"}
+# What every answer has is said once in the document, and not at each response.
+TRANSPORT_HEADERS |= {"x-content-type-options"}
 
 
 class ContractBreachError(AssertionError):
@@ -43,6 +45,7 @@ class Contract:
             template, response = None, dict(self._document["components"]["responses"]["Unreadable"])
         else:
             response = self._response(method, template, status, where)
+        _demand(headers["X-Content-Type-Options"] == "nosniff", where, "browsers may guess the type of the answer")
         self._check_headers(response, template, headers, where)
         if method == "HEAD" or not response.get("content"):
             _demand(not body, where, f"a body of {len(body)} bytes where none belongs")

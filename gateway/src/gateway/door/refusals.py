@@ -59,6 +59,7 @@ def _answer(status: HTTPStatus, code: str, detail: str, headers: Mapping[str, st
     all_headers = {
         "Connection": "close",
         "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
         "X-Request-ID": request_id,
         "Content-Type": CONTENT_TYPE,
         "Content-Length": str(len(body)),

@@ -1,4 +1,7 @@
-"""CORS and caching: any web page may read public answers, and caches may keep them for a while; no others."""
+"""CORS and caching: any web page may read public answers, and caches may keep them for a while; no others.
+
+No browser guesses what an answer is: text that a user has written must not become a page or a script.
+"""
 
 from collections.abc import Sequence
 
@@ -9,7 +12,7 @@ METHODS = "GET, HEAD, OPTIONS"
 
 
 def install(app: Flask, max_age_s: int, varies: Sequence[str] = ()) -> None:
-    """Add CORS and Cache-Control headers to every answer of `app`, to problem documents too.
+    """Add CORS, Cache-Control and X-Content-Type-Options headers to every answer of `app`, to problem documents too.
 
     `varies` names request headers that answers depend on, so that caches keep the answers apart.
     """
@@ -23,6 +26,7 @@ def install(app: Flask, max_age_s: int, varies: Sequence[str] = ()) -> None:
         if "Cache-Control" not in answer.headers:
             fresh = public and answer.status_code in {200, 304}
             answer.headers["Cache-Control"] = f"public, max-age={max_age_s}" if fresh else "no-store"
+        answer.headers["X-Content-Type-Options"] = "nosniff"
         answer.vary.update(varies)
         return answer
 
