@@ -97,7 +97,7 @@ class Contract:
         media_type = headers["content-type"].partition(";")[0].strip().lower()
         _demand(media_type in described["content"], where, f"undocumented content type {media_type}")
         if media_type == "application/json":
-            fields = json.loads(body)
+            fields = json.loads(body.decode("utf-8-sig"))
         else:
             fields = {name: values[-1] for name, values in parse_qs(body.decode(), keep_blank_values=True).items()}
         self._check(described["content"][media_type]["schema"], fields, f"{where}: body")

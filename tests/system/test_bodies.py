@@ -32,6 +32,26 @@ def test_json_may_say_that_it_is_utf8(alice: ValidatingClient, image: str, conte
 
 
 @pytest.mark.parametrize(
+    ("body", "content_type"),
+    [("title=Größe 🌍", FORM), ("title=Gr%C3%B6ße+🌍", FORM), ('\ufeff{"title": "Größe 🌍"}', JSON)],
+    ids=["raw form", "mixed form", "byte-order mark"],
+)
+def test_characters_may_be_sent_as_tools_send_them(
+    alice: ValidatingClient, image: str, body: str, content_type: str
+) -> None:
+    answer = alice.put(image, body=body.encode(), headers={"Content-Type": content_type})
+    assert (answer.status, answer.json()["title"]) == (200, "Größe 🌍")
+
+
+@pytest.mark.parametrize("content_type", [JSON, FORM])
+def test_empty_body_changes_nothing_where_all_fields_are_optional(
+    alice: ValidatingClient, image: str, content_type: str
+) -> None:
+    answer = alice.put(image, body=b"", headers={"Content-Type": content_type})
+    assert (answer.status, answer.json()["title"]) == (200, "Before")
+
+
+@pytest.mark.parametrize(
     "content_type",
     ["text/plain", "multipart/form-data; boundary=x", "application/xml", "application/jsonp", "json", ""],
 )
@@ -60,7 +80,7 @@ def test_a_body_without_content_type_is_415(alice: ValidatingClient, image: str)
         b'{"title": "a", "title": "b"}',
         b'{"title": NaN}',
         b'{"title": "\xff"}',
-        b'\xef\xbb\xbf{"title": "a"}',
+        b"\xef\xbb\xbf",
         b'{"title": "line\nbreak"}',
         b"[" * 20_000,
         b'{"a":' * 9_000,
@@ -154,7 +174,9 @@ def test_texts_come_back_as_they_were_sent(alice: ValidatingClient, image: str) 
     ("target", "pointers"),
     [("/api/images", {"/s3_key"}), ("/api/collections", {"/name"})],
 )
-@pytest.mark.parametrize("body", [{}, {"body": b""}, {"json": {}}, {"form": {}}])
+@pytest.mark.parametrize(
+    "body", [{}, {"body": b""}, {"body": b"", "headers": {"Content-Type": JSON}}, {"json": {}}, {"form": {}}]
+)
 def test_missing_fields_are_422_and_named(
     alice: ValidatingClient, target: str, pointers: set[str], body: dict[str, Any]
 ) -> None:

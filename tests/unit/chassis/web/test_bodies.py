@@ -32,7 +32,8 @@ def test_json_and_form_give_the_same() -> None:
         b"[1]",
         b'"text"',
         b"\xff",
-        b'\xef\xbb\xbf{"name": "bom"}',
+        b"\xef\xbb\xbf",
+        b'\xef\xbb\xbf\xef\xbb\xbf{"name": "two marks"}',
         b'{"name": NaN}',
         b'{"name": "a", "name": "b"}',
         b"[" * 60_000,
@@ -45,10 +46,44 @@ def test_what_is_not_a_json_object_is_malformed(body: bytes) -> None:
         read(body)
 
 
-@pytest.mark.parametrize("body", [b"name=%ff", b"name=a&name=b", b"\xff", b"name", b"&&=&=="])
+@pytest.mark.parametrize("body", ["name=Größe 🌍", "name=Gr%C3%B6ße+🌍", "name=Gr%c3%b6%C3%9Fe%20%F0%9F%8C%8D"])
+def test_form_may_have_characters_as_they_are(body: str) -> None:
+    assert read(body.encode(), bodies.FORM) == Model(name="Größe 🌍")
+
+
+def test_character_may_be_percent_encoded_in_part() -> None:
+    assert read(b"name=%C3\xb6\xc3%B6", bodies.FORM) == Model(name="öö")
+
+
+def test_names_of_a_form_may_have_characters_as_they_are() -> None:
+    with pytest.raises(InvalidFieldsError) as refused:
+        read("größe=1".encode(), bodies.FORM)
+    assert {fault["pointer"] for fault in refused.value.faults} == {"/größe", "/name"}
+
+
+def test_json_may_begin_with_a_byte_order_mark() -> None:
+    assert read(b'\xef\xbb\xbf{"name": "a"}') == Model(name="a")
+
+
+@pytest.mark.parametrize("content_type", [None, bodies.JSON, f"{bodies.JSON}; charset=utf-8", bodies.FORM])
+def test_empty_body_has_no_fields_whatever_type_the_client_names(content_type: str | None) -> None:
+    with pytest.raises(InvalidFieldsError) as refused:
+        read(b"", content_type)
+    assert [fault["pointer"] for fault in refused.value.faults] == ["/name"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"name=%ff", b"name=\xff", b"name=\xc3", b"name=a&name=b", b"\xff", b"name", b"&&=&=="]
+)
 def test_what_is_not_a_form_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedBodyError):
         read(body, bodies.FORM)
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/json; charset=latin-1", "multipart/form-data"])
+def test_empty_body_of_another_media_type_is_unsupported(content_type: str) -> None:
+    with pytest.raises(UnsupportedMediaTypeError):
+        read(b"", content_type)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import json
 from typing import Any, NoReturn, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote_from_bytes
 
 from flask import Request
 from pydantic import BaseModel, ValidationError
@@ -11,6 +11,8 @@ from chassis.web.problems import FieldFault, InvalidFieldsError
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+
+_ASCII = bytes(range(128))
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -41,11 +43,11 @@ def read(request: Request, model: type[Model]) -> Model:
 
 
 def parse(request: Request, body: bytes) -> dict[str, Any]:
-    """Return the fields of `body` by the content type of `request`, none if both are missing.
+    """Return the fields of `body` by the content type of `request`; an empty body has none.
 
     Raise `MalformedBodyError` or `UnsupportedMediaTypeError`.
     """
-    if not body and not request.content_type:
+    if not body and (not request.content_type or request.mimetype == JSON):  # many clients always name their type
         fields: dict[str, Any] = {}
     elif request.mimetype == JSON:
         fields = _from_json(body)
@@ -117,7 +119,8 @@ def _from_json(body: bytes) -> dict[str, Any]:
         raise ValueError(f"{name} is not JSON")
 
     try:
-        document = json.loads(body.decode(), object_pairs_hook=members, parse_constant=refuse_constant)
+        # Some editors and languages write a byte-order mark; RFC 8259 (8.1) allows to ignore it.
+        document = json.loads(body.decode("utf-8-sig"), object_pairs_hook=members, parse_constant=refuse_constant)
     except (
         ValueError,
         RecursionError,
@@ -131,7 +134,8 @@ def _from_json(body: bytes) -> dict[str, Any]:
 def _from_form(body: bytes) -> dict[str, Any]:
     try:
         pairs = parse_qsl(
-            body.decode("ascii"),
+            # Clients such as `curl -d` send characters as they are, not percent-encoded.
+            quote_from_bytes(body, safe=_ASCII),
             keep_blank_values=True,
             strict_parsing=bool(body),
             errors="strict",
