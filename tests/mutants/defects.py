@@ -426,6 +426,12 @@ DEFECTS = (
         ("tests/integration/test_query_parameters.py::test_unknown_parameters_of_private_routes_are_named",),
     ),
     Defect(
+        "joined-header-unlimited",
+        "Lines of the same name are limited one by one, and what gunicorn makes of them is too long for a service.",
+        (Edit(f"{GATEWAY}/door/header_limits.py", "fields.get(name, 0) + joined", "joined"),),
+        ("tests/unit/gateway/test_header_limits.py::test_lines_of_a_name_that_do_not_fit_into_one_line_are_too_long",),
+    ),
+    Defect(
         "change-sent-twice",
         "A change whose answer was lost is sent again, and the client is told that what it has deleted was not there.",
         (Edit(f"{GATEWAY}/services.py", 'method == "GET" if repeatable is None else repeatable', "True"),),

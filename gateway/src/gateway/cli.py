@@ -8,11 +8,11 @@ from chassis.settings import load
 from chassis.web import server
 from gateway import api_keys
 from gateway.door.client import Patience
+from gateway.door.header_limits import LONGEST_FIELD
 from gateway.door.worker import worker_class
 from gateway.settings import GatewaySettings
 
 LONGEST_REQUEST_LINE = 8190  # a key of 1,000 bytes, each percent-encoded, twice over
-LONGEST_HEADER = 8190
 
 
 @click.group(cls=Commands)
@@ -35,6 +35,6 @@ def serve() -> None:
         ),
         worker_connections=settings.connections,
         limit_request_line=LONGEST_REQUEST_LINE,
-        limit_request_field_size=LONGEST_HEADER,
+        limit_request_field_size=LONGEST_FIELD,
         sendfile=False,
     )

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import gevent
 from gunicorn.http import errors
 
+from gateway.door import header_limits
+
 if TYPE_CHECKING:
     from gateway.door.connections import Connections
 
-# The request line and all headers of a request. Gunicorn limits each header only, so what services get is limited too.
-LONGEST_HEADERS = 16 * 1024
-LONGEST_HEAD = LONGEST_HEADERS + 8 * 1024
+LONGEST_HEAD = header_limits.LONGEST_TOGETHER + header_limits.LONGEST_FIELD  # with the request line
 
 _PART = 64 * 1024
 _LEAST_RATE = 4 * 1024  # bytes a second

@@ -16,8 +16,8 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
 from chassis.networks import network_of
-from gateway.door import refusals
-from gateway.door.client import LONGEST_HEADERS, Client, Patience, SilentError
+from gateway.door import header_limits, refusals
+from gateway.door.client import Client, Patience, SilentError
 from gateway.door.connections import Connections
 
 MOST_DRAINED_BYTES = 256 * 1024
@@ -133,7 +133,7 @@ class DoorWorker(GeventWorker):
 
 def _check(request: Any) -> None:
     """Raise an error of gunicorn's unless `request`, whose head was read, is one that HTTP allows."""
-    if sum(len(name) + len(value) for name, value in request.headers) > LONGEST_HEADERS:
+    if header_limits.are_exceeded(request.headers):
         raise errors.LimitRequestHeaders("limit request headers size")
     if not _TARGET.match(request.uri):
         raise errors.InvalidRequestLine(request.uri)

@@ -20,6 +20,7 @@ log = structlog.get_logger(__name__)
 KEEPALIVE_S = 75
 GRACE_S = 20
 STUCK_WORKER_S = 60
+LONGEST_HEADER = 64 * 1024
 
 
 class _Logger(GunicornLogger):
@@ -74,9 +75,10 @@ def serve(factory: str, settings: WebSettings, **options: Any) -> None:
         "keepalive": KEEPALIVE_S,
         "graceful_timeout": GRACE_S,
         "timeout": STUCK_WORKER_S,
-        # No limits: the gateway has them, and a byte of a client's may become three here, percent-encoded.
+        # The gateway has tighter limits, and a byte of a client's may become three here, percent-encoded. Of lines 0
+        # means no limit, but of headers it means the default.
         "limit_request_line": 0,
-        "limit_request_field_size": 0,
+        "limit_request_field_size": LONGEST_HEADER,
         # By default gunicorn lets headers from this machine change how a request is read (SCRIPT_NAME, the scheme).
         "forwarded_allow_ips": "",
         "worker_tmp_dir": "/dev/shm",  # noqa: S108 - heartbeats must not wait for a disk
