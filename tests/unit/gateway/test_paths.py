@@ -70,6 +70,13 @@ def test_target_is_decoded_once(target: str, key: str) -> None:
     assert routed(target)[1] == {"s3_key": key}
 
 
+@pytest.mark.parametrize("name", [".", ".."])
+def test_name_of_dots_is_reached_as_it_is_and_percent_encoded(name: str) -> None:
+    """Most clients remove such segments before they send a path; users with these names may exist."""
+    for raw in (name, name.replace(".", "%2E"), name.replace(".", "%2e")):
+        assert routed(f"/api/users/{raw}") == ("/api/users/<segment:username>", {"username": name})
+
+
 @pytest.mark.parametrize("target", ["/api%2Fi/a", "/%61pi/i/a", "//api/i/a", "/api/i", "/api/i/", "/API/i/a", "*", ""])
 def test_only_paths_exactly_as_documented_are_routed(target: str) -> None:
     from werkzeug.exceptions import NotFound  # noqa: PLC0415

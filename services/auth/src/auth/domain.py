@@ -49,9 +49,14 @@ class Failures:
 
 
 def check_username(username: str) -> None:
-    """Raise `UnacceptableError` unless `username` may name a user."""
+    """Raise `UnacceptableError` unless `username` may name a new user.
+
+    `.` and `..` may not: clients remove such segments from a path before they send it (RFC 3986, 5.2.4).
+    """
     if not USERNAME.fullmatch(username):
         raise UnacceptableError("A username is 1 to 64 of A-Z a-z 0-9 . _ -")
+    if username in {".", ".."}:
+        raise UnacceptableError(f"A username is not {username}, which clients would remove from its address.")
 
 
 def check_password(password: str) -> None:
