@@ -34,8 +34,6 @@ class GatewaySettings(WebSettings):
         (),
         description="Origins of web pages that may use the private API, as a list: https://host or https://host:port.",
     )
-    connect_timeout_s: Seconds = Field(2.0, description="Longest wait for a connection to a service.")
-    read_timeout_s: Seconds = Field(20.0, description="Longest wait for a service's answer.")
     body_timeout_s: Seconds = Field(20.0, description="Longest wait for a client's request body; then 408.")
     head_timeout_s: Seconds = Field(
         10.0,

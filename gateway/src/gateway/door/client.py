@@ -8,15 +8,12 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import gevent
 from gunicorn.http import errors
 
 from gateway.door import header_limits
-
-if TYPE_CHECKING:
-    from gateway.door.connections import Connections
+from gateway.door.connections import Connections
 
 LONGEST_HEAD = header_limits.LONGEST_TOGETHER + header_limits.LONGEST_FIELD  # with the request line
 
@@ -46,7 +43,7 @@ class Patience:
 class Client:
     """A connection from the network `source`, with the interface of a socket as far as gunicorn uses it."""
 
-    def __init__(self, sock: socket.socket, source: str, patience: Patience, connections: "Connections") -> None:
+    def __init__(self, sock: socket.socket, source: str, patience: Patience, connections: Connections) -> None:
         self._socket = sock
         self.source = source
         self._patience = patience

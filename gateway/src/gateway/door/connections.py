@@ -3,10 +3,26 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from gateway.door.client import Client
+from typing import Protocol
 
 _SMALL = 64 * 1024  # unsent answers of this size do not count: even of all connections they are few megabytes
+
+
+class Connection(Protocol):
+    """A connection of the network `source`: when bytes last `moved`, and how many of an answer are `unsent`."""
+
+    source: str
+    moved: float
+    unsent: int
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the client has nothing under way."""
+        ...
+
+    def hang_up(self) -> None:
+        """End the connection, also for whoever waits for its client at the moment."""
+        ...
 
 
 class Connections:
@@ -19,15 +35,15 @@ class Connections:
         self._most = most
         self._most_per_source = most_per_source
         self._most_unsent = most_unsent
-        self._open: set[Client] = set()
+        self._open: set[Connection] = set()
         self._of_source: Counter[str] = Counter()
         # Those that wait for their client, the longest first: a dictionary keeps the order.
-        self._waiting: dict[Client, None] = {}
+        self._waiting: dict[Connection, None] = {}
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def admit(self, client: Client) -> bool:
+    def admit(self, client: Connection) -> bool:
         """Take `client` in, if need be in place of another one; return False if nobody can give way."""
         if self._of_source[client.source] >= self._most_per_source and not self._drop_idlest(client.source):
             return False
@@ -37,7 +53,7 @@ class Connections:
         self._of_source[client.source] += 1
         return True
 
-    def leave(self, client: Client) -> None:
+    def leave(self, client: Connection) -> None:
         """Forget `client`, who was admitted; does nothing the second time."""
         if client not in self._open:
             return
@@ -47,7 +63,7 @@ class Connections:
             del self._of_source[client.source]
 
     @contextmanager
-    def waiting(self, client: Client) -> Iterator[None]:
+    def waiting(self, client: Connection) -> Iterator[None]:
         """Let `client` give way to others in the body, which waits for it."""
         self._waiting[client] = None
         if client.unsent > _SMALL:
@@ -68,7 +84,7 @@ class Connections:
             self._drop(idlest)
         return idlest is not None
 
-    def _drop(self, client: Client) -> None:
+    def _drop(self, client: Connection) -> None:
         del self._waiting[client]
         self.leave(client)
         client.hang_up()
