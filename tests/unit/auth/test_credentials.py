@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from auth import credentials, keys
 from auth.credentials import PresentedPassword
-from auth.errors import UnauthorizedError
+from auth.errors import CredentialsRequiredError, MalformedCredentialsError, UnauthorizedError
 from auth.keys import PresentedKey
 
 KEY = keys.new_key()
@@ -30,11 +30,15 @@ def test_key_as_bearer_token(header: str) -> None:
     assert isinstance(credentials.read(header), PresentedKey)
 
 
+@pytest.mark.parametrize("header", [None, ""])
+def test_missing_credentials_are_told_from_others(header: str | None) -> None:
+    with pytest.raises(CredentialsRequiredError, match="Send a username and password"):
+        credentials.read(header)
+
+
 @pytest.mark.parametrize(
     "header",
     [
-        None,
-        "",
         "Basic",
         "Basic !!!",
         "Basic " + base64.b64encode(b"no colon").decode(),
@@ -45,8 +49,24 @@ def test_key_as_bearer_token(header: str) -> None:
         basic("anna:pw") + ", " + basic("bert:pw"),
     ],
 )
-def test_what_is_missing_malformed_or_of_another_scheme_is_unauthorized(header: str | None) -> None:
-    with pytest.raises(UnauthorizedError):
+def test_what_is_malformed_or_of_another_scheme_is_told_from_wrong_credentials(header: str) -> None:
+    with pytest.raises(MalformedCredentialsError) as refused:
+        credentials.read(header)
+    assert refused.value.headers["WWW-Authenticate"].startswith("Basic ")
+
+
+@pytest.mark.parametrize(
+    ("header", "told"),
+    [
+        ("Digest username=anna", "Basic or Bearer"),
+        ("Bearer anna:password", "API key"),
+        ("Basic !!!", "base64"),
+        (basic(b"anna:\xff"), "UTF-8"),
+        (basic("no colon"), "colon"),
+    ],
+)
+def test_refusal_says_what_is_malformed(header: str, told: str) -> None:
+    with pytest.raises(MalformedCredentialsError, match=told):
         credentials.read(header)
 
 

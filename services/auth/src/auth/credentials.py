@@ -4,7 +4,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-from auth.errors import UnauthorizedError
+from auth.errors import CredentialsRequiredError, MalformedCredentialsError
 from auth.keys import PresentedKey, parse_key
 
 # A longer name or password is wrong in any case: cutting it bounds what hashing and comparing it costs.
@@ -20,24 +20,26 @@ class PresentedPassword:
 
 
 def read(authorization: str | None) -> PresentedKey | PresentedPassword:
-    """Read an Authorization header. Raise `UnauthorizedError` if it is missing, malformed or undecodable.
+    """Read an Authorization header. Raise `CredentialsRequiredError` or `MalformedCredentialsError`.
 
     A Basic password that is a well-formed API key counts as that key, whatever the username.
     """
-    scheme, _, value = (authorization or "").partition(" ")
+    if not authorization:
+        raise CredentialsRequiredError
+    scheme, _, value = authorization.partition(" ")
     value = value.strip(" ")
     if scheme.lower() == "bearer":
         key = parse_key(value)
         if key is None:
-            raise UnauthorizedError
+            raise MalformedCredentialsError("The Bearer token is not an API key, or a part of one, or mistyped.")
         return key
     if scheme.lower() != "basic":
-        raise UnauthorizedError
+        raise MalformedCredentialsError("The Authorization header must begin with Basic or Bearer, and a space.")
     try:
         text = base64.b64decode(value, validate=True).decode()
     except (ValueError, binascii.Error):
-        raise UnauthorizedError from None
+        raise MalformedCredentialsError("What follows Basic must be base64 of UTF-8.") from None
     username, colon, password = text.partition(":")
     if not colon:
-        raise UnauthorizedError
+        raise MalformedCredentialsError("What follows Basic must have a colon between username and password.")
     return parse_key(password) or PresentedPassword(username[:_LONGEST], password[:_LONGEST])

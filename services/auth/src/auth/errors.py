@@ -10,13 +10,28 @@ class AuthError(Exception):
 
 
 class UnauthorizedError(AuthError):
-    """Missing, malformed or wrong credentials: one error for all, so that callers cannot tell which it was."""
+    """Wrong credentials: one error for all, so that nobody learns whether there is such a user or key."""
 
     code = "unauthorized"
     headers: ClassVar[dict[str, str]] = {"WWW-Authenticate": 'Basic realm="imghost", charset="UTF-8"'}
 
+    def __init__(self, detail: str = "The username or the password is wrong, or the API key is not valid.") -> None:
+        super().__init__(detail)
+
+
+class CredentialsRequiredError(UnauthorizedError):
+    """The request has no credentials at all."""
+
+    code = "credentials-required"
+
     def __init__(self) -> None:
         super().__init__("Send a username and password, or an API key, by HTTP Basic; or an API key as Bearer token.")
+
+
+class MalformedCredentialsError(UnauthorizedError):
+    """The credentials cannot be read, so there is nothing to look up; `detail` says what is wrong with them."""
+
+    code = "malformed-credentials"
 
 
 class TooManyAttemptsError(AuthError):
