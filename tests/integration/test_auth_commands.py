@@ -1,6 +1,7 @@
 """The commands of auth, as an operator runs them, on both databases."""
 
 import json
+import unicodedata
 from collections.abc import Callable
 
 import pytest
@@ -39,6 +40,22 @@ def test_first_user_comes_from_the_settings(run: Run, monkeypatch: pytest.Monkey
     assert "made the first user first" in run("migrate").output
     assert run("migrate").output == ""
     assert [user["username"] for user in json.loads(run("list-users", "--json").output)] == ["first"]
+
+
+def test_operators_passwords_are_the_same_however_they_are_typed(
+    run: Run, auth_database: Database[Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composed, decomposed = (unicodedata.normalize(form, "Größe é ǘ") for form in ("NFC", "NFD"))
+    monkeypatch.setenv("AUTH_FIRST_USERNAME", "first")
+    monkeypatch.setenv("AUTH_FIRST_PASSWORD", decomposed)
+    run("migrate")
+    assert run("migrate").output == "", "it is still the password of the first user"
+    run("create-user", "second", "--password-stdin", answer=decomposed)
+    run("create-user", "third", "--password-stdin", answer="another password")
+    run("set-password", "third", "--password-stdin", answer=decomposed)
+    for username in ("first", "second", "third"):
+        assert password_is(auth_database, username, composed)
+    assert run("create-user", "fourth", "--password-stdin", answer="e\u0301" * 7).exit_code != 0
 
 
 @pytest.mark.parametrize(

@@ -463,6 +463,12 @@ DEFECTS = (
     ),
     # --- who may ---
     Defect(
+        "password-as-typed",
+        "A password is compared as it was sent, so it is wrong on a keyboard that sends its accents in another form.",
+        (Edit(f"{AUTH}/domain.py", 'unicodedata.normalize("NFC", spaced)', "spaced"),),
+        ("tests/unit/auth/test_domain.py::test_password_is_the_same_in_every_form_that_is_typed",),
+    ),
+    Defect(
         "old-password-remembered",
         "A password that was verified a moment ago still counts after it was changed.",
         (Edit(f"{AUTH}/passwords.py", "\\0{stored}\\0", "\\0"),),

@@ -1,6 +1,7 @@
 """Users: only oneself is visible, and a changed password counts at once."""
 
-from typing import TYPE_CHECKING, Any
+import unicodedata
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -95,6 +96,26 @@ def test_passwords_have_8_to_256_characters(stack: Stack, new_user: NewUser, pas
     uri, username, old = me(user)
     assert user.put(uri, json={"current_password": old, "password": password}).status == 200
     assert ValidatingClient(stack["GATEWAY_URL"], (username, password)).get(uri).status == 200
+
+
+@pytest.mark.parametrize(("chosen", "typed"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_password_is_the_same_however_a_keyboard_sends_it(
+    stack: Stack, new_user: NewUser, chosen: Literal["NFC", "NFD"], typed: Literal["NFC", "NFD"]
+) -> None:
+    user = new_user()
+    uri, username, old = me(user)
+    new = unicodedata.normalize(chosen, "Größe é ǘ")
+    assert user.put(uri, json={"current_password": old, "password": new}).status == 200
+    sent = unicodedata.normalize(typed, "Größe\u00a0é ǘ")
+    assert ValidatingClient(stack["GATEWAY_URL"], (username, sent)).get(uri).status == 200
+    by_change = ValidatingClient(stack["GATEWAY_URL"], (username, new))
+    assert by_change.put(uri, form={"current_password": sent, "password": old}).status == 200
+
+
+def test_length_of_a_password_is_that_of_its_characters(dave: ValidatingClient) -> None:
+    uri, _, password = me(dave)
+    answer = dave.put(uri, json={"current_password": password, "password": "e\u0301" * 7})
+    assert (answer.status, answer.faulty_fields) == (422, {"/password"})
 
 
 def test_deleted_user_takes_images_thumbs_and_collections_along(

@@ -20,6 +20,10 @@ def test_password_may_contain_colons_and_any_letter() -> None:
     assert credentials.read(basic("anna:a:b ä🔑")) == PresentedPassword("anna", "a:b ä🔑")
 
 
+def test_password_is_the_same_in_every_form_that_keyboards_send() -> None:
+    assert credentials.read(basic("anna:Gro\u0308ße\u00a0e\u0301")) == PresentedPassword("anna", "Größe é")
+
+
 @pytest.mark.parametrize("username", ["", "anything", "anna"])
 def test_key_is_recognised_whatever_the_username(username: str) -> None:
     assert credentials.read(basic(f"{username}:{KEY}")) == keys.parse_key(KEY)

@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 
 from auth import domain
@@ -19,3 +21,27 @@ def test_acceptable_username_is_accepted(username: str) -> None:
 def test_unacceptable_password_is_refused(password: str) -> None:
     with pytest.raises(UnacceptableError):
         domain.check_password(password)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("text", ["Größe é ǘ", "Å\u2126", "각", "ᾂ" * 256, "ﬁ Ⅳ \uff21 ½", "e\u0301\u0323"])
+def test_password_is_the_same_in_every_form_that_is_typed(text: str, form: str) -> None:
+    prepared = domain.prepare_password(text)
+    assert domain.prepare_password(unicodedata.normalize(form, text)) == prepared  # type: ignore[arg-type]
+    assert domain.prepare_password(prepared) == prepared
+    assert unicodedata.is_normalized("NFC", prepared)
+
+
+def test_spaces_of_all_kinds_are_a_space() -> None:
+    assert domain.prepare_password("a\u00a0b\u2003c\u3000d e\tf") == "a b c d e\tf"
+
+
+@pytest.mark.parametrize("text", ["ﬁ", "Ⅳ", "\uff21", "A", " a ", "\u200b", "ß"])
+def test_case_width_and_what_only_looks_alike_stay(text: str) -> None:
+    assert domain.prepare_password(text) == text
+
+
+def test_text_that_is_too_long_takes_no_time() -> None:
+    """Accents of alternating classes are sorted one by one: this takes seconds where it is normalised."""
+    text = "a" + "\u0301\u0323" * 30_000
+    assert domain.prepare_password(text) == text

@@ -143,5 +143,6 @@ def _new_password_hash(*, from_stdin: bool) -> str:
         password = sys.stdin.read().removesuffix("\n")
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    password = domain.prepare_password(password)
     domain.check_password(password)
     return hash_password(password)

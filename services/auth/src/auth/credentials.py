@@ -4,16 +4,14 @@ import base64
 import binascii
 from dataclasses import dataclass
 
+from auth.domain import LONGEST_SENT, prepare_password
 from auth.errors import CredentialsRequiredError, MalformedCredentialsError
 from auth.keys import PresentedKey, parse_key
-
-# A longer name or password is wrong in any case: cutting it bounds what hashing and comparing it costs.
-_LONGEST = 1024
 
 
 @dataclass(frozen=True)
 class PresentedPassword:
-    """A username and password as a client sent them."""
+    """A username as a client sent it, and the password that was sent with it, prepared for comparison."""
 
     username: str
     password: str
@@ -42,4 +40,5 @@ def read(authorization: str | None) -> PresentedKey | PresentedPassword:
     username, colon, password = text.partition(":")
     if not colon:
         raise MalformedCredentialsError("What follows Basic must have a colon between username and password.")
-    return parse_key(password) or PresentedPassword(username[:_LONGEST], password[:_LONGEST])
+    # A longer name or password is wrong in any case: cutting it bounds what hashing and comparing it costs.
+    return parse_key(password) or PresentedPassword(username[:LONGEST_SENT], prepare_password(password[:LONGEST_SENT]))

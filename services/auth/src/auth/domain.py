@@ -1,6 +1,7 @@
 """Users and API keys: what they are, and the rules they obey. Knows nothing of HTTP or databases."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,6 +9,8 @@ from auth.errors import UnacceptableError
 
 USERNAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MIN_PASSWORD, MAX_PASSWORD = 8, 256
+# A character may be sent as four: a letter and three marks.
+LONGEST_SENT = 4 * MAX_PASSWORD
 MAX_DESCRIPTION = 255
 # `date_last_used` is written at most this often, so that using a key costs a read and not a write.
 LAST_USED_EXACT_TO = timedelta(minutes=5)
@@ -59,8 +62,21 @@ def check_username(username: str) -> None:
         raise UnacceptableError(f"A username is not {username}, which clients would remove from its address.")
 
 
+def prepare_password(password: str) -> str:
+    """Return `password` as it is hashed: the same text for everything that looks the same when it is typed.
+
+    One keyboard sends an `é` as one character, another as an `e` and an accent. This is the profile OpaqueString of
+    RFC 8265 (4.2): other spaces become a space, then NFC. Case and width stay. A text that is too long for a password
+    in any case is returned as it is, since sorting tens of thousands of accents takes seconds.
+    """
+    if len(password) > LONGEST_SENT:
+        return password
+    spaced = "".join(" " if unicodedata.category(character) == "Zs" else character for character in password)
+    return unicodedata.normalize("NFC", spaced)
+
+
 def check_password(password: str) -> None:
-    """Raise `UnacceptableError` unless `password` may be one."""
+    """Raise `UnacceptableError` unless `password`, which was prepared, may be one."""
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
         raise UnacceptableError(f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
     if "\0" in password or not _is_unicode(password):

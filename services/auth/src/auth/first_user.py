@@ -11,6 +11,7 @@ def make(database: Database[Store], username: str | None, password: str | None) 
 
     Raise `UnacceptableError` if there is no user and this one breaks a rule.
     """
+    password = None if password is None else domain.prepare_password(password)
     if (username or password) and not database.read(Store.users):
         if username is None or password is None:
             return "no first user is made: that takes AUTH_FIRST_USERNAME and AUTH_FIRST_PASSWORD"

@@ -3,13 +3,16 @@
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
-from auth.domain import MAX_DESCRIPTION, MAX_PASSWORD, MIN_PASSWORD, ApiKey, User
+from auth.domain import MAX_DESCRIPTION, MAX_PASSWORD, MIN_PASSWORD, ApiKey, User, prepare_password
+
+# Runs before the length is looked at, although it stands after it.
+_PREPARED = BeforeValidator(lambda value: prepare_password(value) if isinstance(value, str) else value)
 
 Description = Annotated[str, StringConstraints(max_length=MAX_DESCRIPTION)]
-Password = Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD)]
-AnyPassword = Annotated[str, StringConstraints(max_length=MAX_PASSWORD)]
+Password = Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD), _PREPARED]
+AnyPassword = Annotated[str, StringConstraints(max_length=MAX_PASSWORD), _PREPARED]
 
 
 class _Body(BaseModel):
