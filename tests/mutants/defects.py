@@ -526,9 +526,15 @@ DEFECTS = (
         ("tests/unit/chassis/test_tokens.py::test_token_for_another_service_is_refused",),
     ),
     Defect(
+        "cursor-of-any-zone",
+        "A cursor may name a time in any zone; one of the year 1 cannot be converted to UTC and ends as a 500.",
+        (Edit(f"{CHASSIS}/web/paging.py", "moment.utcoffset() != timedelta(0) or ", ""),),
+        ("tests/unit/chassis/web/test_paging.py::test_forged_cursor_of_a_moment_and_uuid_is_refused",),
+    ),
+    Defect(
         "cursor-of-any-list",
         "A cursor is accepted by a list that did not return it, and a page begins at a place that means nothing there.",
-        (Edit(f"{CHASSIS}/web/paging.py", "case [given, *position] if given == scope and", "case [_, *position] if"),),
+        (Edit(f"{CHASSIS}/web/paging.py", "_cursor(place, listing) == cursor", "place is not None"),),
         ("tests/unit/chassis/web/test_paging.py::test_cursor_of_another_list_is_refused",),
     ),
     Defect(

@@ -1,3 +1,6 @@
+import re
+from datetime import UTC, datetime
+
 import pytest
 from flask import Request, Response
 from hypothesis import given
@@ -5,30 +8,49 @@ from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder
 
 from chassis.web import paging
-from chassis.web.paging import Page
+from chassis.web.paging import BY_SERIAL, Listing, Moment, Order, Page, Place
 from chassis.web.problems import InvalidFieldsError
+from cursors import (
+    KEY_ID,
+    MOMENT,
+    ODD_KEY_IDS,
+    ODD_UUIDS,
+    UUID,
+    any_document,
+    encoded,
+    forged_by_moment,
+    forged_by_serial,
+)
+
+BY_UUID = paging.by_moment(paging.is_uuid)
+BY_KEY_ID = paging.by_moment(re.compile(r"[a-z2-7]{16}").fullmatch)
 
 
-def asked(query: dict[str, str], scope: str = "list") -> Page[int]:
-    return paging.requested(Request(EnvironBuilder(query_string=query).get_environ()), scope, paging.serial)
+def requested(query: dict[str, str], order: Order[Place], scope: str = "list") -> Page[Place]:
+    request = Request(EnvironBuilder(query_string=query).get_environ())
+    return paging.requested(request, Listing("/api/list", scope, order))
 
 
-def next_cursor(scope: str, following: tuple[str, ...]) -> str:
+def asked(query: dict[str, str]) -> Page[int]:
+    return requested(query, BY_SERIAL)
+
+
+def next_cursor(order: Order[Place], following: Place, scope: str = "list") -> str:
     answer = Response()
-    paging.link_next(answer, "/api/list", Page(2, None), scope, following)
+    paging.link_next(answer, Listing("/api/list", scope, order), Page(2, None), following)
     target, relation = answer.headers["Link"].split("; ")
     assert relation == 'rel="next"'
     return target.partition("cursor=")[2].rstrip(">")
 
 
 def test_cursor_continues_where_the_page_ended() -> None:
-    shown, following = paging.cut([5, 6, 7], Page(2, None), lambda item: (str(item),))
-    assert (shown, following) == ([5, 6], ("6",))
-    assert asked({"limit": "2", "cursor": next_cursor("list", ("6",))}) == Page(2, 6)
+    shown, following = paging.cut([5, 6, 7], 2, lambda item: item)
+    assert (shown, following) == ([5, 6], 6)
+    assert asked({"limit": "2", "cursor": next_cursor(BY_SERIAL, 6)}) == Page(2, 6)
 
 
 def test_last_page_has_no_next() -> None:
-    assert paging.cut([5, 6], Page(2, None), lambda item: (str(item),)) == ([5, 6], None)
+    assert paging.cut([5, 6], 2, lambda item: item) == ([5, 6], None)
 
 
 @pytest.mark.parametrize("limit", ["0", "1001", "-1", "", "1e3", "٣", " 5", "99999"])
@@ -40,7 +62,7 @@ def test_unacceptable_limit_is_refused_not_clamped(limit: str) -> None:
 
 def test_cursor_of_another_list_is_refused() -> None:
     with pytest.raises(InvalidFieldsError):
-        asked({"cursor": next_cursor("other", ("6",))})
+        asked({"cursor": next_cursor(BY_SERIAL, 6, "other")})
 
 
 @given(st.text(max_size=60) | st.binary(max_size=40).map(lambda data: data.hex()))
@@ -49,7 +71,49 @@ def test_invented_cursor_is_refused_and_raises_no_other_error(cursor: str) -> No
         asked({"cursor": cursor})
 
 
-@given(st.tuples(st.text(), st.text()))
-def test_positions_are_read_or_refused(position: tuple[str, str]) -> None:
-    with pytest.raises(ValueError, match=r".*"):
-        paging.moment_and_id(position)
+@pytest.mark.parametrize(("order", "item_id"), [(BY_UUID, UUID), (BY_KEY_ID, KEY_ID)])
+def test_cursor_of_a_moment_continues_at_it(order: Order[Moment], item_id: str) -> None:
+    place = (datetime(2026, 11, 23, 19, 3, 50, 780288, tzinfo=UTC), item_id)
+    cursor = next_cursor(order, place)
+    assert requested({"cursor": cursor}, order) == Page(1000, place)
+    assert cursor == encoded(["list", MOMENT, item_id])
+
+
+@given(st.datetimes(timezones=st.just(UTC)), st.uuids().map(str))
+def test_every_place_comes_back_from_its_cursor(moment: datetime, item_id: str) -> None:
+    cursor = next_cursor(BY_UUID, (moment, item_id))
+    assert requested({"cursor": cursor}, BY_UUID).after == (moment, item_id)
+
+
+@pytest.mark.parametrize("cursor", forged_by_moment("list", UUID, ODD_UUIDS))
+def test_forged_cursor_of_a_moment_and_uuid_is_refused(cursor: str) -> None:
+    with pytest.raises(InvalidFieldsError):
+        requested({"cursor": cursor}, BY_UUID)
+
+
+@pytest.mark.parametrize("cursor", forged_by_moment("list", KEY_ID, ODD_KEY_IDS))
+def test_forged_cursor_of_a_moment_and_key_id_is_refused(cursor: str) -> None:
+    with pytest.raises(InvalidFieldsError):
+        requested({"cursor": cursor}, BY_KEY_ID)
+
+
+@pytest.mark.parametrize("cursor", forged_by_serial("list"))
+def test_forged_cursor_of_a_serial_is_refused(cursor: str) -> None:
+    with pytest.raises(InvalidFieldsError):
+        requested({"cursor": cursor}, BY_SERIAL)
+
+
+@given(any_document(["list", "other"], [UUID, KEY_ID]))
+def test_any_document_is_refused_or_the_cursor_of_the_place_that_it_names(document: object) -> None:
+    cursor = encoded(document)
+    assert comes_back_or_is_refused(cursor, BY_UUID)
+    assert comes_back_or_is_refused(cursor, BY_KEY_ID)
+    assert comes_back_or_is_refused(cursor, BY_SERIAL)
+
+
+def comes_back_or_is_refused(cursor: str, order: Order[Place]) -> bool:
+    try:
+        place = requested({"cursor": cursor}, order).after
+    except InvalidFieldsError:
+        return True
+    return place is not None and next_cursor(order, place) == cursor

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -20,7 +20,33 @@ Place = TypeVar("Place")
 Position = tuple[str, ...]
 Moment = tuple[datetime, str]
 
-_ID = re.compile(r"[a-z0-9-]{1,36}")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_LARGEST_SERIAL = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Order(Generic[Place]):
+    """The order of a list, as its cursors have it.
+
+    `write` returns a place in the list as texts. `read` returns the place that such texts name, and raises `ValueError`
+    if they name none. A cursor counts only if `write` returns its very texts again, so `read` need not look for every
+    other way to write the same.
+    """
+
+    write: Callable[[Place], Position]
+    read: Callable[[Position], Place]
+
+
+@dataclass(frozen=True)
+class Listing(Generic[Place]):
+    """A list: its `path` at the gateway, the `scope` that cursors name it by, and its order.
+
+    A cursor of another scope is refused.
+    """
+
+    path: str
+    scope: str
+    order: Order[Place]
 
 
 @dataclass(frozen=True)
@@ -31,28 +57,45 @@ class Page(Generic[Place]):
     after: Place | None
 
 
-def moment_and_id(position: Position) -> Moment:
-    """Return the place in a list ordered by time and id. Raise `ValueError` if `position` is none."""
-    moment, item_id = position
-    place = datetime.fromisoformat(moment)
-    if place.tzinfo is None or not _ID.fullmatch(item_id):
+def by_moment(is_id: Callable[[str], object]) -> Order[Moment]:
+    """Return the order by time and id; `is_id` returns something true for a text that may be the id of an item."""
+
+    def write(place: Moment) -> Position:
+        moment, item_id = place
+        return moment.isoformat(), item_id
+
+    def read(position: Position) -> Moment:
+        text, item_id = position
+        moment = datetime.fromisoformat(text)
+        # Databases convert a time to UTC, and one of the years 1 and 9999 may then be out of their range.
+        if moment.utcoffset() != timedelta(0) or not is_id(item_id):
+            raise ValueError("not a place in such a list")
+        return moment, item_id
+
+    return Order(write, read)
+
+
+def is_uuid(text: str) -> bool:
+    """Return whether `text` is a UUID as `str(uuid.uuid4())` writes it."""
+    return _UUID.fullmatch(text) is not None
+
+
+def _read_serial(position: Position) -> int:
+    (text,) = position
+    number = int(text)
+    if not 1 <= number <= _LARGEST_SERIAL:
         raise ValueError("not a place in such a list")
-    return place, item_id
+    return number
 
 
-def serial(position: Position) -> int:
-    """Return the place in a list ordered by a serial number. Raise `ValueError` if `position` is none."""
-    (number,) = position
-    if not (number.isascii() and number.isdecimal() and len(number) <= 18):  # noqa: PLR2004 - fits into 64 bits
-        raise ValueError("not a place in such a list")
-    return int(number)
+BY_SERIAL: Order[int] = Order(lambda number: (str(number),), _read_serial)
+"""The order by a serial number of 64 bits, counted from 1."""
 
 
-def requested(request: Request, scope: str, read: Callable[[Position], Place]) -> Page[Place]:
-    """Return the page that `limit` and `cursor` of `request` ask for; `read` turns a position into a place.
+def requested(request: Request, listing: Listing[Place]) -> Page[Place]:
+    """Return the page of `listing` that `limit` and `cursor` of `request` ask for.
 
-    `scope` names the list, so that a cursor of another list is refused. Raise `InvalidFieldsError` for an unacceptable
-    limit or cursor; a limit is never clamped.
+    Raise `InvalidFieldsError` for an unacceptable limit or cursor; a limit is never clamped.
     """
     faults = [
         FieldFault(parameter=name, code="given-twice", detail="Give it once.")
@@ -66,7 +109,7 @@ def requested(request: Request, scope: str, read: Callable[[Position], Place]) -
     after = None
     if "cursor" in request.args:
         try:
-            after = read(_decode(request.args["cursor"], scope))
+            after = _place_of(request.args["cursor"], listing)
         except (ValueError, RecursionError):
             detail = "Not a cursor of this list; take it from the Link header of a page."
             faults.append(FieldFault(parameter="cursor", code="unknown-cursor", detail=detail))
@@ -76,58 +119,52 @@ def requested(request: Request, scope: str, read: Callable[[Position], Place]) -
 
 
 def newest_first(
-    path: str,
-    scope: str,
+    listing: Listing[Moment],
     fetch: Callable[[int, Moment | None], Sequence[Item]],
     place_of: Callable[[Item], Moment],
     present: Callable[[Item], dict[str, Any]],
 ) -> Response:
-    """Answer the current request with the requested page of a list that is ordered by time and id, newest first.
+    """Answer the current request with the requested page of `listing`, newest first.
 
     `fetch` is called with a limit and a place (None: the start), and returns the items after it; `place_of` returns the
-    place of an item. `path` is that of the list at the gateway, for the link to the next page. Raise
-    `InvalidFieldsError` as `requested` does.
+    place of an item. Raise `InvalidFieldsError` as `requested` does.
     """
-    page = requested(request, scope, moment_and_id)
-
-    def position_of(item: Item) -> Position:
-        moment, item_id = place_of(item)
-        return moment.isoformat(), item_id
-
-    shown, following = cut(fetch(page.limit + 1, page.after), page, position_of)
+    page = requested(request, listing)
+    shown, following = cut(fetch(page.limit + 1, page.after), page.limit, place_of)
     answer = jsonify([present(item) for item in shown])
-    link_next(answer, path, page, scope, following)
+    link_next(answer, listing, page, following)
     return answer
 
 
-def cut(
-    items: Sequence[Item], page: Page[Place], position_of: Callable[[Item], Position]
-) -> tuple[Sequence[Item], Position | None]:
-    """Return the items of `page`, and the position where the next page begins, None if there is none.
+def cut(items: Sequence[Item], limit: int, place_of: Callable[[Item], Place]) -> tuple[Sequence[Item], Place | None]:
+    """Return the items of a page of `limit`, and the place after which the next page begins, None if there is none.
 
-    `items` are one more than the limit of the page, if there are so many.
+    `items` are one more than the limit, if there are so many.
     """
-    if len(items) <= page.limit:
+    if len(items) <= limit:
         return items, None
-    shown = items[: page.limit]
-    return shown, position_of(shown[-1])
+    shown = items[:limit]
+    return shown, place_of(shown[-1])
 
 
-def link_next(answer: Response, path: str, page: Page[Place], scope: str, following: Position | None) -> None:
-    """Add `Link: <path?…>; rel="next"` (RFC 8288) to `answer` unless `following`, the next position, is None."""
+def link_next(answer: Response, listing: Listing[Place], page: Page[Place], following: Place | None) -> None:
+    """Add `Link: <path?…>; rel="next"` (RFC 8288) to `answer` unless `following`, where to go on, is None."""
     if following is not None:
-        query = urlencode({"limit": page.limit, "cursor": _encode(following, scope)})
-        answer.headers["Link"] = f'<{path}?{query}>; rel="next"'
+        query = urlencode({"limit": page.limit, "cursor": _cursor(following, listing)})
+        answer.headers["Link"] = f'<{listing.path}?{query}>; rel="next"'
 
 
-def _encode(position: Position, scope: str) -> str:
-    return base64.urlsafe_b64encode(json.dumps([scope, *position]).encode()).decode().rstrip("=")
+def _cursor(place: Place, listing: Listing[Place]) -> str:
+    document = json.dumps([listing.scope, *listing.order.write(place)])
+    return base64.urlsafe_b64encode(document.encode()).decode().rstrip("=")
 
 
-def _decode(cursor: str, scope: str) -> Position:
+def _place_of(cursor: str, listing: Listing[Place]) -> Place:
+    """Return the place that `cursor` names. Raise `ValueError` unless it is, byte for byte, what we return for it."""
     padded = cursor + "=" * (-len(cursor) % 4)
-    document = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    match document:
-        case [given, *position] if given == scope and all(isinstance(part, str) for part in position):
-            return tuple(position)
-    raise ValueError("a cursor of another list")
+    match json.loads(base64.b64decode(padded, altchars=b"-_", validate=True)):
+        case [str(), *position] if all(isinstance(part, str) for part in position):
+            place = listing.order.read(tuple(position))
+            if _cursor(place, listing) == cursor:
+                return place
+    raise ValueError("not a cursor of this list")

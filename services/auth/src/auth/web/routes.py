@@ -11,6 +11,7 @@ from auth.web import schemas
 from chassis import tokens
 from chassis.tokens import Principal
 from chassis.web import bodies, etags, paging
+from chassis.web.paging import Listing
 
 routes = Blueprint("auth", __name__)
 AUDIENCE = "auth"
@@ -42,8 +43,7 @@ def list_keys() -> Response:
     """List the caller's API keys."""
     caller = _caller()
     return paging.newest_first(
-        "/api/api-keys",
-        f"api-keys/{caller.user_id}",
+        Listing("/api/api-keys", f"api-keys/{caller.user_id}", paging.by_moment(KEY_ID.fullmatch)),
         lambda limit, after: _app().database.read(use_cases.list_keys, caller, limit, after),
         lambda key: (key.date_created, key.key_id),
         schemas.present_key,

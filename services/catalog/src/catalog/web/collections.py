@@ -11,7 +11,7 @@ from catalog.domain import Collection, Image
 from catalog.web import images, presentation, schemas
 from catalog.web.context import app, caller, named_collection, named_key
 from chassis.web import bodies, etags, paging
-from chassis.web.paging import Page
+from chassis.web.paging import Listing, Page
 
 routes = Blueprint("collections", __name__)
 
@@ -23,9 +23,10 @@ Present = Callable[[Image], dict[str, Any]]
 def get_public_collection() -> Response:
     """Show a collection to anybody, with a page of its images."""
     name = named_collection()
-    page = _member_page(name)
+    listing = _members_at(f"/api/c/{name}", name)
+    page = paging.requested(request, listing)
 
-    def fetch(store: Store) -> tuple[Collection, list[dict[str, Any]], paging.Position | None]:
+    def fetch(store: Store) -> tuple[Collection, list[dict[str, Any]], int | None]:
         collection = use_cases.public_collection(store, name)
         return collection, *_members(
             store, collection, page, lambda image: presentation.public_image(image, app().buckets)
@@ -33,7 +34,7 @@ def get_public_collection() -> Response:
 
     collection, shown, following = app().database.read(fetch)
     document = presentation.public_collection(collection, shown)
-    return _paged(document, f"/api/c/{collection.name}", page, name, following)
+    return _paged(document, listing, page, following)
 
 
 @routes.get("/collections")
@@ -41,8 +42,7 @@ def list_collections() -> Response:
     """List the caller's collections."""
     principal = caller()
     return paging.newest_first(
-        "/api/collections",
-        f"collections/{principal.user_id}",
+        Listing("/api/collections", f"collections/{principal.user_id}", paging.by_moment(paging.is_uuid)),
         lambda limit, after: app().database.read(use_cases.list_collections, principal, limit, after),
         lambda collection: (collection.date_created, collection.collection_id),
         lambda collection: presentation.private_collection(collection, principal.username),
@@ -66,14 +66,15 @@ def create_collection() -> Response:
 def get_collection() -> Response:
     """Show one collection of the caller, with a page of its images."""
     principal, name = caller(), named_collection()
-    page = _member_page(name)
+    listing = _members_at(presentation.collection_uri(name), name)
+    page = paging.requested(request, listing)
 
-    def fetch(store: Store) -> tuple[dict[str, Any], paging.Position | None]:
+    def fetch(store: Store) -> tuple[dict[str, Any], int | None]:
         collection = use_cases.own_collection(store, principal, name)
         return _private(store, collection, principal.username, page)
 
     document, following = app().database.read(fetch)
-    return _paged(document, presentation.collection_uri(name), page, name, following)
+    return _paged(document, listing, page, following)
 
 
 @routes.delete("/collection")
@@ -94,15 +95,16 @@ def delete_collection() -> Response:
 def list_members() -> Response:
     """List the images of one collection of the caller."""
     principal, name = caller(), named_collection()
-    page = _member_page(name)
+    listing = _members_at(f"{presentation.collection_uri(name)}/images", name)
+    page = paging.requested(request, listing)
 
-    def fetch(store: Store) -> tuple[list[dict[str, Any]], paging.Position | None]:
+    def fetch(store: Store) -> tuple[list[dict[str, Any]], int | None]:
         collection = use_cases.own_collection(store, principal, name)
         return _members(store, collection, page, _private_image(principal.username))
 
     shown, following = app().database.read(fetch)
     answer = jsonify(shown)
-    paging.link_next(answer, f"{presentation.collection_uri(name)}/images", page, _scope(name), following)
+    paging.link_next(answer, listing, page, following)
     return answer
 
 
@@ -131,19 +133,15 @@ def remove_member() -> Response:
     return Response(status=204)
 
 
-def _scope(name: str) -> str:
-    return f"members/{name}"
-
-
-def _member_page(name: str) -> Page[int]:
-    return paging.requested(request, _scope(name), paging.serial)
+def _members_at(path: str, name: str) -> Listing[int]:
+    return Listing(path, f"members/{name}", paging.BY_SERIAL)
 
 
 def _members(
     store: Store, collection: Collection, page: Page[int], present: Present
-) -> tuple[list[dict[str, Any]], paging.Position | None]:
+) -> tuple[list[dict[str, Any]], int | None]:
     members = use_cases.list_members(store, collection, page.limit + 1, page.after or 0)
-    shown, following = paging.cut(members, page, lambda member: (str(member[0]),))
+    shown, following = paging.cut(members, page.limit, lambda member: member[0])
     return [present(image) for _, image in shown], following
 
 
@@ -151,16 +149,12 @@ def _private_image(username: str) -> Present:
     return lambda image: presentation.private_image(image, app().buckets, username)
 
 
-def _private(
-    store: Store, collection: Collection, username: str, page: Page[int]
-) -> tuple[dict[str, Any], paging.Position | None]:
+def _private(store: Store, collection: Collection, username: str, page: Page[int]) -> tuple[dict[str, Any], int | None]:
     shown, following = _members(store, collection, page, _private_image(username))
     return {**presentation.private_collection(collection, username), "images": shown}, following
 
 
-def _paged(
-    document: dict[str, Any], path: str, page: Page[int], name: str, following: paging.Position | None
-) -> Response:
+def _paged(document: dict[str, Any], listing: Listing[int], page: Page[int], following: int | None) -> Response:
     answer = jsonify(document)
-    paging.link_next(answer, path, page, _scope(name), following)
+    paging.link_next(answer, listing, page, following)
     return etags.conditional(request, answer, etags.of(document))

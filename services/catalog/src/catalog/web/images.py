@@ -10,6 +10,7 @@ from catalog.web import presentation, schemas
 from catalog.web.context import app, caller, named_key
 from chassis.tokens import Principal
 from chassis.web import bodies, etags, paging
+from chassis.web.paging import Listing
 
 routes = Blueprint("images", __name__)
 
@@ -27,8 +28,7 @@ def list_images() -> Response:
     """List the caller's images."""
     principal = caller()
     return paging.newest_first(
-        "/api/images",
-        f"images/{principal.user_id}",
+        Listing("/api/images", f"images/{principal.user_id}", paging.by_moment(paging.is_uuid)),
         lambda limit, after: app().database.read(use_cases.list_images, principal, limit, after),
         lambda image: (image.date_created, image.image_id),
         lambda image: _private(image, principal),
