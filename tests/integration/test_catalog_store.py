@@ -1,9 +1,12 @@
 """Lists, membership, ownership and odd keys, alike on both databases."""
 
+from datetime import timedelta
+
 import pytest
 
 from catalog import use_cases
 from catalog.adapters.store import Store
+from catalog.adapters.tables import images
 from catalog.domain import Image
 from catalog.errors import (
     CollectionNameTakenError,
@@ -12,6 +15,7 @@ from catalog.errors import (
     KeyNotAllowedError,
 )
 from catalog_steps import ANNA, BERT, Steps
+from chassis.clock import now
 from chassis.database.database import Database
 from chassis.web.etags import StaleError
 
@@ -96,6 +100,21 @@ def test_image_of_another_user_answers_like_one_that_is_not_there(
         with pytest.raises(ImageNotFoundError):
             steps.delete(key, ANNA)
     assert steps.image("theirs") == image
+
+
+def test_change_of_a_title_is_updated_later_than_the_state_before_although_the_clock_went_back(
+    steps: Steps, catalog_database: Database[Store]
+) -> None:
+    image = steps.register("a")
+    ahead = now() + timedelta(minutes=1)
+    with catalog_database.engine.begin() as connection:
+        connection.execute(images.update().values(date_updated=ahead))
+    changed = catalog_database.transact(
+        use_cases.change_image, ANNA, "a", lambda _: None, title="new", description=None, reprocess=False
+    )
+    assert changed.date_updated > ahead
+    assert steps.image("a") == changed
+    assert image.date_updated < ahead
 
 
 def stale(_image: Image) -> None:

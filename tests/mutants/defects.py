@@ -526,6 +526,21 @@ DEFECTS = (
         ("tests/unit/chassis/test_tokens.py::test_token_for_another_service_is_refused",),
     ),
     Defect(
+        "update-by-the-clock",
+        "Two changes of an image have one `date_updated` if the clock goes back, and so one entity tag.",
+        (
+            Edit(
+                f"{CATALOG}/domain.py",
+                "return max(moment, self.date_updated + timedelta(microseconds=1))",
+                "return moment",
+            ),
+        ),
+        (
+            f"{KEY_QUEUE}::test_every_change_is_updated_later_than_the_one_before_whatever_the_clock_says",
+            f"{CATALOG_STORE}::test_change_of_a_title_is_updated_later_than_the_state_before_although_the_clock_went_back",
+        ),
+    ),
+    Defect(
         "cursor-of-any-zone",
         "A cursor may name a time in any zone; one of the year 1 cannot be converted to UTC and ends as a 500.",
         (Edit(f"{CHASSIS}/web/paging.py", "moment.utcoffset() != timedelta(0) or ", ""),),

@@ -245,3 +245,16 @@ def test_after_any_history_one_job_at_most_was_sent_and_it_is_the_oldest(seed: i
         if queue.image is not None and queue.image.status == "pending":
             assert any(not job.is_deletion and job.registration == queue.image.registration for job in queue.jobs)
         queue = later(queue)
+
+
+@pytest.mark.parametrize("minute", [-1, 0, 1])
+def test_every_change_is_updated_later_than_the_one_before_whatever_the_clock_says(minute: int) -> None:
+    """Two changes within a microsecond, or by a clock that went back: entity tags tell their states apart by it."""
+    image = an_image()
+    queue = a_queue(image, minute=minute)
+    renewed = queue.renew(image)
+    assert renewed.date_updated > image.date_updated
+    for answer in (Processed(renewed.registration, PICTURE), Failed(renewed.registration, BROKEN)):
+        queue = a_queue(renewed, Job("image.reprocess", renewed.registration, "r", START, START), minute=minute)
+        assert queue.apply(answer) == Effect.APPLIED
+        assert present(queue).date_updated > renewed.date_updated

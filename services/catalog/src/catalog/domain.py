@@ -83,6 +83,13 @@ class Image:
         """The present generation of this image."""
         return Registration(self.image_id, self.generation, self.s3_bucket, self.s3_key)
 
+    def next_update(self, moment: datetime) -> datetime:
+        """Return the `date_updated` of a change at `moment`: always later than that of the change before.
+
+        Entity tags tell the states of an image apart by it, also if the clock goes back or differs between machines.
+        """
+        return max(moment, self.date_updated + timedelta(microseconds=1))
+
 
 @dataclass(frozen=True)
 class Collection:

@@ -76,7 +76,7 @@ class KeyQueue:
             generation=max(image.generation, above) + 1,
             status="pending",
             error=None,
-            date_updated=self.moment,
+            date_updated=image.next_update(self.moment),
             date_pending=since,
         )
         self._drop_waiting(image)
@@ -215,7 +215,7 @@ def _is_answered(job: Job, answer: Answer) -> bool:
 
 def _answered(image: Image, answer: Processed | Failed, moment: datetime) -> Image:
     """Return `image` as it is after `answer`; a failure leaves nothing of an older picture, whose thumbs are gone."""
-    done = replace(image, date_updated=moment, date_pending=None)
+    done = replace(image, date_updated=image.next_update(moment), date_pending=None)
     if isinstance(answer, Processed):
         return replace(done, status="ready", picture=answer.picture, error=None)
     return replace(done, status="failed", picture=None, error=answer.error)

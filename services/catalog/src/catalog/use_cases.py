@@ -118,7 +118,7 @@ def change_image(  # noqa: PLR0913 - the fields of one form
     if reprocess:
         changed = queue.renew(changed)
     elif changed != image:
-        changed = replace(changed, date_updated=queue.moment)
+        changed = replace(changed, date_updated=image.next_update(queue.moment))
         queue.registered = changed
     store.save(queue)
     return changed
