@@ -81,7 +81,7 @@ with sa.create_engine(sys.argv[1]).begin() as connection:
 
 def test_replicas_whose_clocks_are_apart_keep_to_each_others_leases_and_delays(database_url: str) -> None:
     database = auth.bootstrap.make_database(auth.settings.DatabaseSettings(database_url=database_url))
-    subject = throttle.account_subject("anna", "192.0.2.1")
+    subject, everywhere = throttle.account_subject("anna", "192.0.2.1"), throttle.source_subject("192.0.2.1")
     try:
         database.migrate()
         with database.engine.begin() as connection:
@@ -89,7 +89,7 @@ def test_replicas_whose_clocks_are_apart_keep_to_each_others_leases_and_delays(d
         with database.engine.begin() as connection:
             assert len(chassis_outbox.lease(connection, outbox)) == 1
             for _ in range(5):
-                throttle.note_wrong_password(Store(connection), subject, free=1, longest_s=20)
+                throttle.note_wrong_password(Store(connection), subject, everywhere, free=1, longest_s=20)
     finally:
         database.engine.dispose()
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CLOCKS), "CLOCK_AHEAD_S": "58"}

@@ -161,7 +161,7 @@ class Replicas:
         doors = [
             auth_flask(
                 auth.bootstrap.App(
-                    database, Authenticator(database, Verifier(2, 10, 10), Policy(3, 300, 100)), key, public
+                    database, Authenticator(database, Verifier(2, 9, 10, 10), Policy(3, 300, 1000, 100)), key, public
                 )
             )
             for database in self.auth

@@ -94,7 +94,7 @@ def play(auth_url: str, catalog_url: str, private_key: str) -> list[Answer]:
     pictures.migrate()
     made = [users.transact(create_user, name, "unusable") for name in ("anna", "bert")]
     callers = [Principal(user.user_id, user.username, "password") for user in made]
-    authenticator = Authenticator(users, Verifier(1, 1, 1), Policy(3, 300, 100))
+    authenticator = Authenticator(users, Verifier(1, 9, 1, 1), Policy(3, 300, 1000, 100))
     auth = auth_flask(AuthApp(users, authenticator, private_key, public_key)).test_client()
     catalog = catalog_flask(CatalogApp(pictures, BUCKETS, None, public_key)).test_client()
     send = Recorder(auth, catalog, private_key, callers)

@@ -393,8 +393,8 @@ DEFECTS = (
         (
             Edit(
                 f"{GATEWAY}/web/forwarding.py",
-                '"source": request.remote_addr or "",',
-                '"source": request.headers.get("X-Forwarded-For", request.remote_addr or ""),',
+                'request.headers.get("Authorization"), request.remote_addr or ""',
+                'request.headers.get("Authorization"), request.headers.get("X-Forwarded-For", "")',
             ),
         ),
         (f"{DOOR}::test_source_of_a_request_is_where_its_connection_comes_from_whatever_its_headers_say",),
@@ -489,11 +489,23 @@ DEFECTS = (
         (
             Edit(
                 f"{AUTH}/passwords.py",
-                "        with self._slot():\n            right =",
-                "        if not user_id:\n            return False\n        with self._slot():\n            right =",
+                "        return self._hash(verify)\n",
+                "        return self._hash(verify) if user_id else False\n",
             ),
         ),
         (f"{GUESSES}::test_guess_at_a_name_that_does_not_exist_waits_for_a_slot_of_hashing_too",),
+    ),
+    Defect(
+        "spray-never-counted",
+        "Wrong passwords count for each account alone, so a source may try one at every account there is.",
+        (
+            Edit(
+                f"{AUTH}/throttle.py",
+                "    store.add_failure(source, moment, moment + _MINUTE, renew=False)\n",
+                "",
+            ),
+        ),
+        (f"{GUESSES}::test_spray_over_many_accounts_blocks_its_source_and_no_other",),
     ),
     Defect(
         "guesses-at-once",
@@ -501,8 +513,8 @@ DEFECTS = (
         (
             Edit(
                 f"{AUTH}/authentication.py",
-                "        self.database.read(throttle.refuse_blocked, subject)\n        if user is None",
-                "        if user is None",
+                "        self.database.read(self._refuse_blocked, account, all_accounts)\n",
+                "",
             ),
         ),
         (f"{GUESSES}::test_right_password_is_refused_if_its_account_was_blocked_while_it_was_hashed",),

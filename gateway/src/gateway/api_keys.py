@@ -1,5 +1,6 @@
 """API keys in paths and logs: only the id is shown or passed on, never the secret."""
 
+import base64
 import hashlib
 import re
 from urllib.parse import quote, unquote
@@ -15,6 +16,18 @@ def name(text: str) -> dict[str, str]:
     if match is None:
         return {"id": text}
     return {"id": match["id"], "digest": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def is_password(authorization: str) -> bool:
+    """Return whether an Authorization header has a password that auth would hash, and not an API key."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return False
+    try:
+        _, colon, password = base64.b64decode(value.strip(" "), validate=True).decode().partition(":")
+    except ValueError:
+        return False
+    return bool(colon) and not _KEY.fullmatch(password)
 
 
 def hide(path: str) -> str:

@@ -53,3 +53,21 @@ class BodyTooLargeError(GatewayError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"A request body may have {limit} bytes.")
+
+
+class OverloadedError(GatewayError):
+    """More requests are in progress than the services can answer."""
+
+    code = "service-unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("There is more to do than can be done at the moment. Nothing was changed; try again.")
+
+
+class PasswordsBusyError(GatewayError):
+    """More passwords wait than auth can hash, and this source has failed a moment ago or sends several."""
+
+    code = "service-unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("Too many passwords are being verified. Try again in a moment, or use an API key.")

@@ -53,9 +53,14 @@ def remove(prefix: str, path: str) -> str:
     return path.removeprefix(prefix) if path.startswith(f"{prefix}/") else path
 
 
+def of(environ: "WSGIEnvironment") -> str:
+    """Return the prefix for the answer to the request of `environ`, empty if there is none."""
+    return str(environ.get(_ENVIRON, ""))
+
+
 def current() -> str:
     """Return the prefix of the current request, empty if there is none."""
-    return str(request.environ.get(_ENVIRON, "")) if has_request_context() else ""
+    return of(request.environ) if has_request_context() else ""
 
 
 def add_to_body(body: bytes) -> bytes:

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import gevent
 import structlog
 import urllib3
+from gevent.lock import BoundedSemaphore
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
 
 from chassis import deadlines
@@ -55,7 +56,7 @@ class _Request:
 
 
 class Services:
-    """The services behind the gateway, called over persistent connections."""
+    """The services behind the gateway, called over kept connections, each by a limited number of calls at a time."""
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._pools = {
@@ -63,6 +64,11 @@ class Services:
             "catalog": kept_connections.pool(settings.catalog_url),
         }
         self._connect_timeout_s = settings.connect_timeout_s
+        self._slots = {"auth": BoundedSemaphore(settings.calls), "catalog": BoundedSemaphore(settings.calls)}
+
+    def are_busy(self, service: Service) -> bool:
+        """Return whether so many calls of `service` are in progress that another one would have to wait."""
+        return self._slots[service].locked()
 
     def call(  # noqa: PLR0913 - the parts of one request
         self,
@@ -90,7 +96,7 @@ class Services:
         # urllib3's time-outs are for each part of an answer; this one is for all of it.
         timeout = gevent.Timeout(max(deadline.left_s(), 0))
         try:
-            with timeout:
+            with timeout, self._slots[service]:
                 answer = self._send(service, request, deadline, repeatable=repeatable)
         except (HTTPError, gevent.Timeout) as fault:
             if isinstance(fault, gevent.Timeout) and fault is not timeout:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, NonNegativeInt
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import Seconds, WebSettings
@@ -29,6 +29,12 @@ class GatewaySettings(WebSettings):
     )
     deadline_s: Seconds = Field(
         20.0, description="Longest time that the services may take for one request, all calls together; then 503."
+    )
+    calls: PositiveInt = Field(
+        128, description="Calls of each service that one web process makes at a time; more requests are 503 at once."
+    )
+    password_checks: PositiveInt = Field(
+        2, description="Of these, those that have auth hash a password; API keys and remembered passwords need none."
     )
     allowed_origins: tuple[Annotated[str, AfterValidator(origins.check)], ...] = Field(
         (),

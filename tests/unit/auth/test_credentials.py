@@ -64,6 +64,8 @@ def test_what_is_malformed_or_of_another_scheme_is_told_from_wrong_credentials(h
     [
         ("Digest username=anna", "Basic or Bearer"),
         ("Bearer anna:password", "API key"),
+        (basic(f"anna:{KEY[:-1]}"), "mistyped"),
+        (basic(f"anna:{KEY[:22]}X"), "mistyped"),
         ("Basic !!!", "base64"),
         (basic(b"anna:\xff"), "UTF-8"),
         (basic("no colon"), "colon"),

@@ -4,11 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from auth.errors import OverloadedError
-from auth.passwords import Verifier, hash_password
+from auth.passwords import Verifier, hash_password, is_password
 
 
 def test_right_password_is_told_from_wrong() -> None:
-    verifier = Verifier(slots=1, wait_s=1, memory_s=10)
+    verifier = Verifier(slots=1, queue=1, wait_s=1, memory_s=10)
     stored = hash_password("right one")
     assert verifier.is_right("id", "right one", stored)
     assert not verifier.is_right("id", "wrong one", stored)
@@ -17,35 +17,60 @@ def test_right_password_is_told_from_wrong() -> None:
 
 def test_remembered_password_is_forgotten_with_its_hash() -> None:
     """A changed password makes useless what any process remembers of the old one."""
-    verifier = Verifier(slots=1, wait_s=1, memory_s=60)
+    verifier = Verifier(slots=1, queue=1, wait_s=1, memory_s=60)
     assert verifier.is_right("id", "old one!", hash_password("old one!"))
     assert not verifier.is_right("id", "old one!", hash_password("new one!"))
 
 
-def test_remembered_password_takes_no_slot() -> None:
-    verifier = Verifier(slots=1, wait_s=0.01, memory_s=60)
+def test_password_is_remembered_for_its_user_and_hash_only() -> None:
+    verifier = Verifier(slots=1, queue=1, wait_s=1, memory_s=60)
     stored = hash_password("password")
+    assert not verifier.remembers("id", "password", stored)
     assert verifier.is_right("id", "password", stored)
-    with verifier._slot():  # noqa: SLF001 - all slots taken
-        assert verifier.is_right("id", "password", stored)
-        with pytest.raises(OverloadedError):
-            verifier.is_right("id", "another", stored)
+    assert verifier.remembers("id", "password", stored)
+    assert not verifier.remembers("id", "passwort", stored)
+    assert not verifier.remembers("other", "password", stored)
+    assert not verifier.remembers("id", "password", hash_password("password"))
+    assert not verifier.remembers("id", "password", None)
 
 
-def test_load_is_shed_rather_than_queued() -> None:
-    verifier = Verifier(slots=1, wait_s=0.05, memory_s=0)
-    stored = hash_password("password")
-    start = threading.Barrier(12)
+def attempts(verifier: Verifier, passwords: list[str], stored: str) -> list[bool | None]:
+    """Verify all `passwords` at once; None for those that were refused."""
+    start = threading.Barrier(len(passwords))
 
-    def attempt(number: int) -> bool:
+    def attempt(password: str) -> bool | None:
         start.wait()
         try:
-            verifier.is_right("id", f"guess {number}", stored)
+            return verifier.is_right("id", password, stored)
         except OverloadedError:
-            return False
-        return True
+            return None
 
-    with ThreadPoolExecutor(12) as pool:
-        served = list(pool.map(attempt, range(12)))
-    assert True in served
-    assert False in served
+    with ThreadPoolExecutor(len(passwords)) as pool:
+        return list(pool.map(attempt, passwords))
+
+
+def test_no_more_passwords_wait_for_hashing_than_may() -> None:
+    verifier = Verifier(slots=1, queue=3, wait_s=10, memory_s=0)
+    answers = attempts(verifier, [f"guess {number}" for number in range(12)], hash_password("password"))
+    assert answers.count(False) >= 4
+    assert answers.count(None) >= 1
+
+
+def test_password_that_waits_too_long_is_refused() -> None:
+    verifier = Verifier(slots=1, queue=20, wait_s=0.05, memory_s=0)
+    answers = attempts(verifier, [f"guess {number}" for number in range(12)], hash_password("password"))
+    assert answers.count(None) >= 6
+
+
+def test_password_that_is_sent_several_times_at_once_is_hashed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[str] = []
+
+    def counted(stored: str, password: str) -> bool:
+        hashed.append(password)
+        return is_password(stored, password)
+
+    verifier = Verifier(slots=1, queue=9, wait_s=5, memory_s=60)
+    stored = hash_password("password")
+    monkeypatch.setattr("auth.passwords.is_password", counted)
+    assert attempts(verifier, ["password"] * 8, stored) == [True] * 8
+    assert hashed == ["password"]

@@ -7,11 +7,13 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chassis.web import app as web
 from gateway import api_keys, prefixes
+from gateway.password_checks import PasswordChecks
 from gateway.paths import KeyConverter, RawPaths, SegmentConverter
 from gateway.services import Services
 from gateway.settings import GatewaySettings
 from gateway.table import ROUTES
 from gateway.web import cross_site, docs, forwarding, public
+from gateway.web.admission import Admission
 from gateway.web.errors import STATUSES
 
 if TYPE_CHECKING:
@@ -20,12 +22,12 @@ if TYPE_CHECKING:
 
 def make_flask(settings: GatewaySettings) -> Flask:
     """Return the gateway that `settings` describe."""
-    services = Services(settings)
+    services, checks = Services(settings), PasswordChecks(settings.password_checks)
     shared = {"auth": lambda: services.answers("auth"), "catalog": lambda: services.answers("catalog")}
     flask = web.base_flask("gateway", STATUSES, {}, shared, shown_path=_shown_path)
     flask.url_map.converters |= {"segment": SegmentConverter, "key": KeyConverter}
     for route in ROUTES:
-        view = forwarding.view_of(route, services, settings)
+        view = forwarding.view_of(route, services, checks, settings)
         flask.add_url_rule(
             route.rule, endpoint=route.rule, view_func=view, methods=route.methods, provide_automatic_options=False
         )
@@ -40,7 +42,8 @@ def make_flask(settings: GatewaySettings) -> Flask:
     def forwarded_prefix(environ: "WSGIEnvironment") -> str:
         return prefixes.forwarded(environ.get("HTTP_X_FORWARDED_PREFIX", "")) if may_be_forwarded else ""
 
-    flask.wsgi_app = RawPaths(flask.wsgi_app, settings.path_prefix or "", forwarded_prefix)  # type: ignore[method-assign]
+    admitted = Admission(flask.wsgi_app, services, checks)
+    flask.wsgi_app = RawPaths(admitted, settings.path_prefix or "", forwarded_prefix)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         flask.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             flask.wsgi_app, x_for=settings.trusted_proxies, x_proto=0, x_host=0, x_port=0, x_prefix=0

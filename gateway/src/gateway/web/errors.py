@@ -8,4 +8,6 @@ STATUSES: dict[type[Exception], int] = {
     errors.BodyCutShortError: 400,
     errors.BodyTooSlowError: 408,
     errors.BodyTooLargeError: 413,
+    errors.OverloadedError: 503,
+    errors.PasswordsBusyError: 503,
 }

@@ -12,6 +12,7 @@ from chassis.deadlines import Deadline
 from chassis.errors import DependencyDownError
 from chassis.web import problems
 from gateway import api_keys, paths, prefixes
+from gateway.password_checks import PasswordChecks
 from gateway.services import Answer, Services
 from gateway.settings import GatewaySettings
 from gateway.table import Route
@@ -28,7 +29,7 @@ log = structlog.get_logger(__name__)
 View = Callable[..., Response]
 
 
-def view_of(route: Route, services: Services, settings: GatewaySettings) -> View:
+def view_of(route: Route, services: Services, checks: PasswordChecks, settings: GatewaySettings) -> View:
     """Return the view that forwards `route`.
 
     Errors are reported in this order: credentials, body, parameters, and then whatever the service finds.
@@ -41,7 +42,7 @@ def view_of(route: Route, services: Services, settings: GatewaySettings) -> View
         headers[request_ids.HEADER] = request_ids.current()
         headers["X-Source"] = request.remote_addr or ""
         if not route.public:
-            token = _authenticate(route, services, deadline)
+            token = _authenticate(route, services, checks, deadline)
             if isinstance(token, Response):
                 return token
             headers["Authorization"] = f"Bearer {token}"
@@ -65,22 +66,21 @@ def view_of(route: Route, services: Services, settings: GatewaySettings) -> View
     return view
 
 
-def _authenticate(route: Route, services: Services, deadline: Deadline) -> str | Response:
+def _authenticate(route: Route, services: Services, checks: PasswordChecks, deadline: Deadline) -> str | Response:
     """Return a token for the route's service in exchange for the client's credentials, or auth's refusal."""
-    asked = {
-        "authorization": request.headers.get("Authorization"),
-        "source": request.remote_addr or "",
-        "audience": route.service,
-    }
-    answer = services.call(
-        "auth",
-        "POST",
-        "/tokens",
-        deadline,
-        repeatable=True,
-        headers={"Content-Type": "application/json", request_ids.HEADER: request_ids.current()},
-        body=json.dumps(asked, ensure_ascii=False).encode(),
-    )
+    authorization, source = request.headers.get("Authorization"), request.remote_addr or ""
+    asked = {"authorization": authorization, "source": source, "audience": route.service}
+    with checks.turn(authorization or "", source):
+        answer = services.call(
+            "auth",
+            "POST",
+            "/tokens",
+            deadline,
+            repeatable=True,
+            headers={"Content-Type": "application/json", request_ids.HEADER: request_ids.current()},
+            body=json.dumps(asked, ensure_ascii=False).encode(),
+        )
+        checks.note(authorization or "", source, answer.status)
     if answer.status != HTTPStatus.OK:
         return _relay(answer)
     try:

@@ -20,10 +20,11 @@ from chassis.tokens import Principal
 
 @dataclass(frozen=True)
 class Policy:
-    """How many failures are free of delay, and how long the delays after more may become."""
+    """How many failures an account has free of delay, how long delays become, and how often a source may fail."""
 
     free_failures: int
     max_delay_s: int
+    password_failures_a_minute: int
     key_failures_a_minute: int
 
 
@@ -64,18 +65,27 @@ class Authenticator:
         return Principal(user.user_id, user.username, "key")
 
     def _by_password(self, username: str, password: str, source: str) -> User | None:
-        subject = throttle.account_subject(username, source)
-        self.database.read(throttle.refuse_blocked, subject)
+        account, all_accounts = throttle.account_subject(username, source), throttle.source_subject(source)
+        user = self.database.read(self._find, username, account)
+        user_id, password_hash = (user.user_id, user.password_hash) if user else ("", None)
+        if self.verifier.remembers(user_id, password, password_hash):
+            return user
+        self.database.read(throttle.refuse_busy_source, all_accounts, self.policy.password_failures_a_minute)
+        right = self.verifier.is_right(user_id, password, password_hash)
+        # Concurrent guesses all passed the checks above before the first was counted: check again after the hash.
+        self.database.read(self._refuse_blocked, account, all_accounts)
+        if user is not None and right:
+            return user
+        self.database.transact(
+            throttle.note_wrong_password, account, all_accounts, self.policy.free_failures, self.policy.max_delay_s
+        )
+        return None
+
+    def _find(self, store: Store, username: str, account: str) -> User | None:
+        throttle.refuse_blocked(store, account)
         # A name that no user can have saves the query (PostgreSQL refuses NUL), but not the time of hashing.
-        user = self.database.read(Store.user, username) if USERNAME.fullmatch(username) else None
-        right = self.verifier.is_right(user.user_id if user else "", password, user.password_hash if user else None)
-        # Concurrent guesses all passed the check above before the first was counted: check again after the hash.
-        self.database.read(throttle.refuse_blocked, subject)
-        if user is None or not right:
-            self.database.transact(
-                throttle.note_wrong_password, subject, self.policy.free_failures, self.policy.max_delay_s
-            )
-            return None
-        if self.database.read(Store.failures, subject) is not None:
-            self.database.transact(Store.forget_failures, subject)
-        return user
+        return store.user(username) if USERNAME.fullmatch(username) else None
+
+    def _refuse_blocked(self, store: Store, account: str, all_accounts: str) -> None:
+        throttle.refuse_blocked(store, account)
+        throttle.refuse_busy_source(store, all_accounts, self.policy.password_failures_a_minute)

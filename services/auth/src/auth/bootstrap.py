@@ -32,7 +32,12 @@ def make_database(settings: DatabaseSettings) -> Database[Store]:
 def make_app(settings: ServeSettings) -> App:
     """Return what the views work with. Raise `OSError` if the private key cannot be read."""
     store = make_database(settings)
-    verifier = Verifier(settings.hash_slots, settings.hash_wait_s, settings.password_memory_s)
-    policy = Policy(settings.free_failures, settings.max_delay_s, settings.key_failures_a_minute)
+    verifier = Verifier(settings.hash_slots, settings.hash_queue, settings.hash_wait_s, settings.password_memory_s)
+    policy = Policy(
+        settings.free_failures,
+        settings.max_delay_s,
+        settings.password_failures_a_minute,
+        settings.key_failures_a_minute,
+    )
     private_key = settings.token_private_key_file.read_text()
     return App(store, Authenticator(store, verifier, policy), private_key, tokens.public_key_of(private_key))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from auth.domain import LONGEST_SENT, prepare_password
 from auth.errors import CredentialsRequiredError, MalformedCredentialsError
-from auth.keys import PresentedKey, parse_key
+from auth.keys import PresentedKey, looks_like_key, parse_key
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class PresentedPassword:
 def read(authorization: str | None) -> PresentedKey | PresentedPassword:
     """Read an Authorization header. Raise `CredentialsRequiredError` or `MalformedCredentialsError`.
 
-    A Basic password that is a well-formed API key counts as that key, whatever the username.
+    A Basic password that is a well-formed API key counts as that key, whatever the username. One that only looks like a
+    key is malformed, not a password to be hashed: the gateway has a way for passwords, and one for keys.
     """
     if not authorization:
         raise CredentialsRequiredError
@@ -40,5 +41,10 @@ def read(authorization: str | None) -> PresentedKey | PresentedPassword:
     username, colon, password = text.partition(":")
     if not colon:
         raise MalformedCredentialsError("What follows Basic must have a colon between username and password.")
+    key = parse_key(password)
+    if key is not None:
+        return key
+    if looks_like_key(password):
+        raise MalformedCredentialsError("The password looks like an API key, but is cut or mistyped.")
     # A longer name or password is wrong in any case: cutting it bounds what hashing and comparing it costs.
-    return parse_key(password) or PresentedPassword(username[:LONGEST_SENT], prepare_password(password[:LONGEST_SENT]))
+    return PresentedPassword(username[:LONGEST_SENT], prepare_password(password[:LONGEST_SENT]))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from auth.errors import UnacceptableError
+from auth.keys import looks_like_key
 
 USERNAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MIN_PASSWORD, MAX_PASSWORD = 8, 256
@@ -81,6 +82,8 @@ def check_password(password: str) -> None:
         raise UnacceptableError(f"A password has {MIN_PASSWORD} to {MAX_PASSWORD} characters.")
     if "\0" in password or not _is_unicode(password):
         raise UnacceptableError("A password is Unicode text without NUL.")
+    if looks_like_key(password):
+        raise UnacceptableError("A password does not look like an API key.")
 
 
 def _is_unicode(text: str) -> bool:

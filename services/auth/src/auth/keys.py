@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 _ID_BYTES, _SECRET_BYTES = 10, 20
 KEY_ID = re.compile(r"[a-z2-7]{16}")
+# What the gateway, too, takes for a key. It sends a password to be hashed by another way.
+_SHAPE = re.compile(r"imgh_[a-z2-7]{16}_[A-Za-z0-9]+")
 _KEY = re.compile(r"(?P<body>imgh_(?P<id>[a-z2-7]{16})_[a-z2-7]{32})(?P<checksum>[a-z2-7]{7})")
 
 
@@ -41,6 +43,11 @@ def parse_key(text: str) -> PresentedKey | None:
     if match is None or match["checksum"] != checksum(match["body"]):
         return None
     return PresentedKey(match["id"], digest(text))
+
+
+def looks_like_key(text: str) -> bool:
+    """Return whether `text` is an API key, or a mistyped one: no password has this shape."""
+    return _SHAPE.fullmatch(text) is not None
 
 
 def digest(key: str) -> str:

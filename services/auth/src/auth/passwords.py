@@ -2,11 +2,14 @@
 
 import hashlib
 import hmac
+import os
 import secrets
+import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -16,6 +19,9 @@ from auth.errors import OverloadedError
 # OWASP's minimum for Argon2id: 19 MiB, two passes, one lane.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _MOST_REMEMBERED = 10_000
+_NICENESS = 10
+
+Result = TypeVar("Result")
 
 
 def hash_password(password: str) -> str:
@@ -32,14 +38,18 @@ def is_password(stored: str, password: str) -> bool:
 
 
 class Verifier:
-    """Verifies passwords: at most `slots` at a time, each after `wait_s` at most; remembers right ones for `memory_s`.
+    """Verifies passwords, a few at a time, and remembers right ones for `memory_s`.
+
+    Hashing has `slots` threads of its own, of low priority, and `queue` passwords wait for them, `wait_s` at most:
+    whatever many guesses do, most threads of the process stay free for requests that need no hash.
 
     What it remembers is an HMAC of user, password and stored hash, under a secret of this process: it is of no use
     outside the process, and no longer matches once the stored hash changes.
     """
 
-    def __init__(self, slots: int, wait_s: float, memory_s: float) -> None:
-        self._slots = threading.BoundedSemaphore(slots)
+    def __init__(self, slots: int, queue: int, wait_s: float, memory_s: float) -> None:
+        self._threads = ThreadPoolExecutor(slots, "hashing", initializer=_lower_priority)
+        self._places = threading.BoundedSemaphore(slots + queue)
         self._wait_s = wait_s
         self._memory_s = memory_s
         self._secret = secrets.token_bytes(32)
@@ -48,32 +58,43 @@ class Verifier:
         # Guesses at users that do not exist are verified against this hash, so that they take as long as at others.
         self._nobody = hash_password(secrets.token_urlsafe())
 
+    def remembers(self, user_id: str, password: str, password_hash: str | None) -> bool:
+        """Return whether `password` was found right for `password_hash` a moment ago."""
+        return password_hash is not None and self._remembers(self._proof(user_id, password, password_hash))
+
     def is_right(self, user_id: str, password: str, password_hash: str | None) -> bool:
         """Return whether `password_hash`, None if there is no such user, is of `password`. Raise `OverloadedError`."""
         stored = password_hash or self._nobody
-        proof = hmac.digest(self._secret, f"{user_id}\0{stored}\0{password}".encode(), hashlib.sha256)
-        if self._remembers(proof):
-            return True
-        with self._slot():
-            right = is_password(stored, password)
-        if right and password_hash is not None:
+        proof = self._proof(user_id, password, stored)
+
+        def verify() -> bool:
+            # Clients send a password several times at once: the first to be hashed answers for all of them.
+            if self._remembers(proof):
+                return True
+            if not is_password(stored, password) or password_hash is None:
+                return False
             self._remember(proof)
             return True
-        return False
+
+        return self._hash(verify)
 
     def hash_new(self, password: str) -> str:
-        """Return the hash of a new password. Raise `OverloadedError` if no slot becomes free in time."""
-        with self._slot():
-            return hash_password(password)
+        """Return the hash of a new password. Raise `OverloadedError` if too many wait, or it takes too long."""
+        return self._hash(lambda: hash_password(password))
 
-    @contextmanager
-    def _slot(self) -> Iterator[None]:
-        if not self._slots.acquire(timeout=self._wait_s):
+    def _hash(self, hash_one: Callable[[], Result]) -> Result:
+        if not self._places.acquire(blocking=False):
             raise OverloadedError
+        hashing = self._threads.submit(hash_one)
+        hashing.add_done_callback(lambda _: self._places.release())
         try:
-            yield
-        finally:
-            self._slots.release()
+            return hashing.result(self._wait_s)
+        except TimeoutError:
+            hashing.cancel()
+            raise OverloadedError from None
+
+    def _proof(self, user_id: str, password: str, stored: str) -> bytes:
+        return hmac.digest(self._secret, f"{user_id}\0{stored}\0{password}".encode(), hashlib.sha256)
 
     def _remembers(self, proof: bytes) -> bool:
         with self._lock:
@@ -86,3 +107,9 @@ class Verifier:
                 self._remembered = {known: end for known, end in self._remembered.items() if end > moment}
             if len(self._remembered) < _MOST_REMEMBERED:
                 self._remembered[proof] = moment + self._memory_s
+
+
+def _lower_priority() -> None:
+    """Let all other threads go first: hashing takes whole processors, and nothing is as patient as who guesses."""
+    if sys.platform == "linux":  # elsewhere priorities are those of processes
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

@@ -32,16 +32,22 @@ class ServeSettings(DatabaseSettings, WebSettings):
 
     model_config = _CONFIG
 
-    web_threads: PositiveInt = Field(8, description="Requests that one web process works on at a time.")
+    web_threads: PositiveInt = Field(16, description="Requests that one web process works on at a time.")
     token_private_key_file: Path = Field(
         description="PEM file of the private key that signs tokens for the other services."
     )
     hash_slots: PositiveInt = Field(2, description="Passwords that one process hashes at a time; others wait.")
-    hash_wait_s: Seconds = Field(3.0, description="Longest wait for a hashing slot; then 503.")
+    hash_queue: PositiveInt = Field(
+        4, description="Passwords that wait for hashing in one process; more are answered 503 at once."
+    )
+    hash_wait_s: Seconds = Field(3.0, description="Longest time that a password waits and is hashed; then 503.")
     password_memory_s: Seconds = Field(
         10.0, description="Time for which a verified password is accepted without hashing it again."
     )
     free_failures: PositiveInt = Field(5, description="Wrong passwords per account and source before delays begin.")
+    password_failures_a_minute: PositiveInt = Field(
+        30, description="Wrong passwords allowed per source and minute, at whatever accounts; then 429."
+    )
     max_delay_s: WholeSeconds = Field(300, description="Longest delay after wrong passwords.")
     key_failures_a_minute: PositiveInt = Field(
         100, description="Unknown API keys allowed per source and minute; then 429."

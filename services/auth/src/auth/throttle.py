@@ -20,14 +20,19 @@ def account_subject(username: str, source: str) -> str:
     return hashlib.sha256(f"account\0{username}\0{network_of(source)}".encode("utf-8", "replace")).hexdigest()
 
 
+def source_subject(source: str) -> str:
+    """Return the subject for wrong passwords from a source, at whatever accounts."""
+    return hashlib.sha256(f"passwords\0{network_of(source)}".encode("utf-8", "replace")).hexdigest()
+
+
 def keys_subject(source: str) -> str:
     """Return the subject for unknown keys from a source."""
     return hashlib.sha256(f"keys\0{network_of(source)}".encode("utf-8", "replace")).hexdigest()
 
 
-def refuse_blocked(store: Store, subject: str) -> None:
-    """Raise `TooManyAttemptsError` while `subject` is blocked."""
-    known = store.failures(subject)
+def refuse_blocked(store: Store, account: str) -> None:
+    """Raise `TooManyAttemptsError` while the subject `account` is blocked."""
+    known = store.failures(account)
     if known is None:  # as nearly always: saves the query for the time
         return
     moment = store.now()
@@ -35,19 +40,32 @@ def refuse_blocked(store: Store, subject: str) -> None:
         raise TooManyAttemptsError(_seconds(known.date_blocked_until - moment))
 
 
-def note_wrong_password(store: Store, subject: str, free: int, longest_s: int) -> None:
-    """Count one more failure of `subject`, and block it for the `delay_s` that this makes."""
+def refuse_busy_source(store: Store, source: str, a_minute: int) -> None:
+    """Raise `TooManyAttemptsError` if the subject `source` has had `a_minute` failures in this minute."""
+    known = store.failures(source)
+    if known is None or known.count < a_minute:
+        return
     moment = store.now()
-    count = store.add_failure(subject, moment, moment + _REMEMBERED, renew=True)
-    store.block(subject, moment + timedelta(seconds=delay_s(count, free, longest_s)))
+    if known.date_forgotten > moment:
+        raise TooManyAttemptsError(_seconds(known.date_forgotten - moment))
+
+
+def note_wrong_password(store: Store, account: str, source: str, free: int, longest_s: int) -> None:
+    """Count one more failure of the subjects `account` and `source`; block `account` for the `delay_s` of its failures.
+
+    A right password later does not make the failures of its account forgotten: from the owner's own source others may
+    be guessing, too.
+    """
+    moment = store.now()
+    count = store.add_failure(account, moment, moment + _REMEMBERED, renew=True)
+    store.block(account, moment + timedelta(seconds=delay_s(count, free, longest_s)))
+    store.add_failure(source, moment, moment + _MINUTE, renew=False)
 
 
 def note_unknown_key(store: Store, subject: str, a_minute: int) -> None:
     """Count one more unknown key of `subject`. Raise `TooManyAttemptsError` after `a_minute` of them in a minute."""
+    refuse_busy_source(store, subject, a_minute)
     moment = store.now()
-    known = store.failures(subject)
-    if known is not None and known.date_forgotten > moment and known.count >= a_minute:
-        raise TooManyAttemptsError(_seconds(known.date_forgotten - moment))
     store.add_failure(subject, moment, moment + _MINUTE, renew=False)
 
 

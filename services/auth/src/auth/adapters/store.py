@@ -140,10 +140,6 @@ class Store:
             failures.update().where(failures.c.subject == subject).values(date_blocked_until=until)
         )
 
-    def forget_failures(self, subject: str) -> None:
-        """Delete the failures of `subject`."""
-        self._connection.execute(failures.delete().where(failures.c.subject == subject))
-
     def sweep_failures(self) -> None:
         """Delete the failures whose time to be forgotten has come."""
         self._connection.execute(failures.delete().where(failures.c.date_forgotten <= self.now()))
