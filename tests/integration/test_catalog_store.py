@@ -18,6 +18,7 @@ from catalog_steps import ANNA, BERT, Steps
 from chassis.clock import now
 from chassis.database.database import Database
 from chassis.web.etags import StaleError
+from chassis.web.paging import PAGE_BYTES
 
 ODD_KEYS = ["a b", "a+b", "100%", "a%2Fb", "what?", "x#y", "back\\slash", "ä", "a\u0308", "🏔/é", "'; --", "A", "a"]
 
@@ -35,7 +36,7 @@ def test_images_are_listed_newest_first_and_paged_without_gaps(steps: Steps, cat
     steps.register("not mine", BERT)
     listed: list[str] = []
     after = None
-    while page := catalog_database.read(use_cases.list_images, ANNA, 10, after):
+    while page := catalog_database.read(use_cases.list_images, ANNA, 10, PAGE_BYTES, after):
         listed += [image.s3_key for image in page]
         after = (page[-1].date_created, page[-1].image_id)
     assert listed == keys[::-1]
@@ -48,12 +49,12 @@ def test_members_keep_the_order_in_which_they_were_added(steps: Steps, catalog_d
         steps.register(key)
     for key in [*order, "b"]:
         catalog_database.transact(use_cases.add_member, ANNA, "c", key)
-    members = catalog_database.read(use_cases.list_members, collection, 10, 0)
+    members = catalog_database.read(use_cases.list_members, collection, 10, PAGE_BYTES, 0)
     assert [image.s3_key for _, image in members] == order
     catalog_database.transact(use_cases.remove_member, ANNA, "c", "b")
     catalog_database.transact(use_cases.remove_member, ANNA, "c", "b")
     catalog_database.transact(use_cases.add_member, ANNA, "c", "b")
-    members = catalog_database.read(use_cases.list_members, collection, 10, 0)
+    members = catalog_database.read(use_cases.list_members, collection, 10, PAGE_BYTES, 0)
     assert [image.s3_key for _, image in members] == ["a", "c", "b"]
 
 
@@ -62,7 +63,7 @@ def test_deleting_an_image_takes_it_out_of_its_collections(steps: Steps, catalog
     steps.register("a")
     catalog_database.transact(use_cases.add_member, ANNA, "c", "a")
     steps.delete("a")
-    assert catalog_database.read(use_cases.list_members, collection, 10, 0) == []
+    assert catalog_database.read(use_cases.list_members, collection, 10, PAGE_BYTES, 0) == []
 
 
 def test_collection_names_are_unique_over_all_users(catalog_database: Database[Store]) -> None:

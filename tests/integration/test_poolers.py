@@ -44,6 +44,7 @@ from chassis.database.engines import LIMITS_MS, connect
 from chassis.database.transactions import attempt, transact
 from chassis.database.wakeup import Wakeup
 from chassis.errors import DependencyDownError
+from chassis.web.paging import PAGE_BYTES
 from containers import empty_database
 from deadlines import until
 from poolers import Pooler
@@ -166,7 +167,8 @@ class Replicas:
             )
             for database in self.auth
         ]
-        apps = [catalog_flask(catalog.bootstrap.App(database, BUCKETS, None, public)) for database in self.catalog]
+        catalogs = [catalog.bootstrap.App(database, BUCKETS, None, public, PAGE_BYTES) for database in self.catalog]
+        apps = [catalog_flask(app) for app in catalogs]
         return [
             Client(
                 number, doors[number % PROCESSES].test_client(), apps[number % PROCESSES].test_client(), authorization

@@ -23,6 +23,7 @@ from catalog.web.app import make_flask as catalog_flask
 from catalog_steps import BUCKETS, Steps
 from chassis import tokens
 from chassis.tokens import Principal
+from chassis.web.paging import PAGE_BYTES
 
 Answer = tuple[str, str, int, Any, dict[str, str]]
 
@@ -96,7 +97,7 @@ def play(auth_url: str, catalog_url: str, private_key: str) -> list[Answer]:
     callers = [Principal(user.user_id, user.username, "password") for user in made]
     authenticator = Authenticator(users, Verifier(1, 9, 1, 1), Policy(3, 300, 1000, 100))
     auth = auth_flask(AuthApp(users, authenticator, private_key, public_key)).test_client()
-    catalog = catalog_flask(CatalogApp(pictures, BUCKETS, None, public_key)).test_client()
+    catalog = catalog_flask(CatalogApp(pictures, BUCKETS, None, public_key, PAGE_BYTES)).test_client()
     send = Recorder(auth, catalog, private_key, callers)
     play_keys(send)
     play_images(send)

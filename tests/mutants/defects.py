@@ -24,6 +24,7 @@ DEADLINES = "tests/integration/test_deadlines.py"
 DOOR = "tests/integration/test_gateway.py"
 SIGN_IN = "tests/integration/test_auth.py"
 GUESSES = "tests/integration/test_password_guesses.py"
+PAGES = "tests/integration/test_catalog_pages.py"
 CATALOG_STORE = "tests/integration/test_catalog_store.py"
 
 
@@ -551,6 +552,30 @@ DEFECTS = (
             f"{KEY_QUEUE}::test_every_change_is_updated_later_than_the_one_before_whatever_the_clock_says",
             f"{CATALOG_STORE}::test_change_of_a_title_is_updated_later_than_the_state_before_although_the_clock_went_back",
         ),
+    ),
+    Defect(
+        "pages-without-end",
+        "A page has as many items as are asked for, however large they are.",
+        (Edit(f"{CHASSIS}/web/paging.py", "or (shown and left < -1)", "or not shown and limit < 0"),),
+        (f"{PAGES}::test_pages_end_at_their_bytes_and_together_show_everything",),
+    ),
+    Defect(
+        "loads-more-than-it-shows",
+        "The rows of a whole page are loaded, although most of them have no place in its bytes.",
+        (Edit(f"{CATALOG}/adapters/store.py", "            .where(counted.c.before < max_bytes)\n", ""),),
+        (f"{PAGES}::test_what_a_page_has_no_place_for_is_not_loaded",),
+    ),
+    Defect(
+        "tag-of-the-number-of-members",
+        "`If-Match` counts the images of a collection, and misses that one was exchanged for another.",
+        (
+            Edit(
+                f"{CATALOG}/web/tags.py",
+                "etags.of_parts(collection.collection_id, count, last_position)",
+                "etags.of_parts(collection.collection_id, count)",
+            ),
+        ),
+        (f"{PAGES}::test_tag_of_any_page_is_good_for_if_match_while_the_membership_is_unchanged",),
     ),
     Defect(
         "cursor-of-any-zone",

@@ -23,6 +23,7 @@ class App:
     buckets: Buckets
     uploads: Uploads | None
     token_public_key: str
+    page_bytes: int
 
 
 def make_database(settings: DatabaseSettings) -> Database[Store]:
@@ -68,4 +69,5 @@ def make_app(settings: ServeSettings) -> App:
         buckets=make_buckets(settings),
         uploads=make_uploads(settings),
         token_public_key=settings.token_public_key_file.read_text(),
+        page_bytes=settings.page_bytes,
     )

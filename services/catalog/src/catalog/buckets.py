@@ -49,9 +49,12 @@ class Buckets:
 
     def url(self, name: str, key: str) -> str:
         """Return the public URL of `key`; that of a bucket which is no longer allowed is the one at AWS."""
+        return self.base_url(name) + quote(key, safe="/")
+
+    def base_url(self, name: str) -> str:
+        """Return what the public URLs of a bucket begin with."""
         bucket = self.by_name.get(name)
-        base = bucket.base_url if bucket else aws_url(name)
-        return base + quote(key, safe="/")
+        return bucket.base_url if bucket else aws_url(name)
 
 
 def aws_url(name: str) -> str:

@@ -56,6 +56,15 @@ class Registration:
 
 
 @dataclass(frozen=True)
+class ImageVersion:
+    """One state of an image. Two states never have the same version, whatever becomes of the image."""
+
+    image_id: str
+    s3_bucket: str
+    date_updated: datetime
+
+
+@dataclass(frozen=True)
 class Image:
     """A registered original and what is known of it.
 
@@ -83,10 +92,15 @@ class Image:
         """The present generation of this image."""
         return Registration(self.image_id, self.generation, self.s3_bucket, self.s3_key)
 
+    @property
+    def version(self) -> ImageVersion:
+        """The present state of this image."""
+        return ImageVersion(self.image_id, self.s3_bucket, self.date_updated)
+
     def next_update(self, moment: datetime) -> datetime:
         """Return the `date_updated` of a change at `moment`: always later than that of the change before.
 
-        Entity tags tell the states of an image apart by it, also if the clock goes back or differs between machines.
+        Versions tell the states of an image apart by it, also if the clock goes back or differs between machines.
         """
         return max(moment, self.date_updated + timedelta(microseconds=1))
 

@@ -23,6 +23,9 @@ from chassis.urls import BrokerUrl, EndpointUrl, HostLabel, HttpUrl
 
 _CONFIG = SettingsConfigDict(env_prefix="CATALOG_", frozen=True, env_ignore_empty=True)
 
+# More than any image has as JSON: its description has up to 60,000 bytes if every character of it has to be escaped.
+LEAST_PAGE_BYTES = 128 * 1024
+
 # S3 clients refuse other names, but only when they are first used.
 BucketName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,255}$")]
 
@@ -79,6 +82,12 @@ class ServeSettings(DatabaseSettings, WebSettings):
     )
     s3_access_key_id: str | None = Field(None, description="Put-only credential that signs upload forms.")
     s3_secret_access_key: SecretStr | None = Field(None, description="Its secret.")
+    page_bytes: int = Field(
+        1024 * 1024,
+        ge=LEAST_PAGE_BYTES,
+        le=1024**3,
+        description="A page of a list ends at so many bytes of JSON; at least 128 KiB.",
+    )
     upload_max_bytes: PositiveInt = Field(64 * 1024 * 1024, description="Largest upload that a form allows.")
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from catalog.adapters.store import Position, Store
 from catalog.buckets import Buckets
-from catalog.domain import Collection, Image
+from catalog.domain import Collection, Image, ImageVersion
 from catalog.errors import CollectionNotFoundError, ImageNotFoundError, KeyNotAllowedError, UserGoneError
 from catalog.key_queue import KeyQueue
 from chassis.clock import now
@@ -88,9 +88,12 @@ def register_image(  # noqa: PLR0913 - the fields of one form
     return image
 
 
-def list_images(store: Store, caller: Principal, limit: int, after: Position | None) -> Sequence[Image]:
-    """Return up to `limit` of the caller's images, newest first, those after the position `after`."""
-    return store.images(caller.user_id, limit, after)
+def list_images(store: Store, caller: Principal, limit: int, max_bytes: int, after: Position | None) -> Sequence[Image]:
+    """Return up to `limit` of the caller's images, newest first, those after the position `after`.
+
+    They are fewer if they fill a page of `max_bytes`: the last one then fits no longer.
+    """
+    return store.images(caller.user_id, limit, max_bytes, after)
 
 
 def change_image(  # noqa: PLR0913 - the fields of one form
@@ -198,9 +201,24 @@ def delete_collection(
 # --- membership ---
 
 
-def list_members(store: Store, collection: Collection, limit: int, after: int) -> Sequence[tuple[int, Image]]:
-    """Return up to `limit` (position, image) of `collection` in the order they were added, those after `after`."""
-    return store.members(collection.collection_id, limit, after)
+def list_members(
+    store: Store, collection: Collection, limit: int, max_bytes: int, after: int
+) -> Sequence[tuple[int, Image]]:
+    """Return up to `limit` (position, image) of `collection` in the order they were added, those after `after`.
+
+    They are fewer if they fill a page of `max_bytes`: the last one then fits no longer.
+    """
+    return store.members(collection.collection_id, limit, max_bytes, after)
+
+
+def member_versions(store: Store, collection: Collection, limit: int, after: int) -> Sequence[tuple[int, ImageVersion]]:
+    """Return (position, version) of up to `limit` images of `collection`, in the order of `list_members`."""
+    return store.member_versions(collection.collection_id, limit, after)
+
+
+def membership(store: Store, collection: Collection) -> tuple[int, int]:
+    """Return how many images `collection` has, and the position of the last one, 0 if there is none."""
+    return store.membership(collection.collection_id)
 
 
 def get_member(store: Store, caller: Principal, name: str, s3_key: str) -> Image:

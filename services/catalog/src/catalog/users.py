@@ -32,7 +32,7 @@ def _forget_batch(store: Store, user_id: str) -> int:
     collections = store.collections(user_id, BATCH)
     for collection in collections:
         store.delete_collection(collection.collection_id)
-    keys = sorted(image.s3_key for image in store.images(user_id, BATCH))
+    keys = sorted(store.image_keys(user_id, BATCH))
     for key in keys:
         # Only with the key locked is it certain which generation is the last: a result may have healed the image.
         queue = store.key_queue(key)

@@ -1,14 +1,17 @@
+import json
 import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import pytest
-from flask import Request, Response
+from flask import Flask, Request, Response
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder
 
+from chassis.web import app as web
 from chassis.web import paging
-from chassis.web.paging import BY_SERIAL, Listing, Moment, Order, Page, Place
+from chassis.web.paging import BY_SERIAL, Filled, Listing, Moment, Order, Page, Place
 from chassis.web.problems import InvalidFieldsError
 from cursors import (
     KEY_ID,
@@ -43,14 +46,58 @@ def next_cursor(order: Order[Place], following: Place, scope: str = "list") -> s
     return target.partition("cursor=")[2].rstrip(">")
 
 
+@pytest.fixture
+def app() -> Iterator[Flask]:
+    """An application, since it decides how JSON is written."""
+    app = web.base_flask("test", {}, {}, {})
+    with app.app_context():
+        yield app
+
+
+def filled(texts: Sequence[str], limit: int = 1000, max_bytes: int = paging.PAGE_BYTES) -> Filled[int]:
+    items = list(enumerate(texts, 1))
+    return paging.fill(items, limit, max_bytes, lambda item: item[0], lambda item: {"text": item[1]})
+
+
+def texts(page: Filled[int]) -> list[str]:
+    return [item["text"] for item in json.loads(page.enclosed().get_data())]
+
+
+@pytest.mark.usefixtures("app")
 def test_cursor_continues_where_the_page_ended() -> None:
-    shown, following = paging.cut([5, 6, 7], 2, lambda item: item)
-    assert (shown, following) == ([5, 6], 6)
-    assert asked({"limit": "2", "cursor": next_cursor(BY_SERIAL, 6)}) == Page(2, 6)
+    page = filled(["a", "b", "c"], limit=2)
+    assert (texts(page), page.following) == (["a", "b"], 2)
+    assert asked({"limit": "2", "cursor": next_cursor(BY_SERIAL, 2)}) == Page(2, 2)
 
 
+@pytest.mark.usefixtures("app")
 def test_last_page_has_no_next() -> None:
-    assert paging.cut([5, 6], 2, lambda item: item) == ([5, 6], None)
+    page = filled(["a", "b"], limit=2)
+    assert (texts(page), page.following) == (["a", "b"], None)
+
+
+@pytest.mark.usefixtures("app")
+@given(st.lists(st.text(max_size=40), min_size=1, max_size=20), st.integers(1, 400), st.integers(1, 20))
+def test_page_has_as_many_items_as_fit_into_its_bytes_but_at_least_one(
+    all_texts: list[str], max_bytes: int, limit: int
+) -> None:
+    page = filled(all_texts, limit, max_bytes)
+    shown = len(page.items)
+    assert texts(page) == all_texts[:shown]
+    assert page.following == (shown if shown < len(all_texts) else None)
+    assert 1 <= shown <= limit
+    assert shown == 1 or len(page.enclosed().get_data()) <= max_bytes
+    if shown < min(limit, len(all_texts)):
+        one_more = filled(all_texts[: shown + 1])
+        assert len(one_more.enclosed().get_data()) > max_bytes
+
+
+@pytest.mark.usefixtures("app")
+def test_size_of_a_page_is_that_of_the_bytes_that_are_sent() -> None:
+    """Not of characters, and not of texts before they are escaped."""
+    for text, size in (("🏔", 4), ('"', 2), ("\1", 6)):
+        page = filled([text * 100] * 10, max_bytes=5 * (100 * size + len('{"text":""},')) + 2)
+        assert len(page.items) == 5
 
 
 @pytest.mark.parametrize("limit", ["0", "1001", "-1", "", "1e3", "٣", " 5", "99999"])

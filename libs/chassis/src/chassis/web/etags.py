@@ -1,8 +1,8 @@
-"""Entity tags: strong ones, computed from the representation itself (RFC 9110, section 8.8.3)."""
+"""Entity tags (RFC 9110, 8.8.3): strong ones, computed from the representation, or from all that it depends on."""
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Request, Response
@@ -23,6 +23,11 @@ def of(document: Mapping[str, Any], without: tuple[str, ...] = ()) -> str:
     return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:32]
 
 
+def of_parts(*parts: str | int | None) -> str:
+    """Return the entity tag, without quotes, of a representation that depends on nothing but `parts`."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
+
+
 def require_match(request: Request, etag: str) -> None:
     """Raise `StaleError` if `request` has an `If-Match` that does not name `etag`.
 
@@ -34,10 +39,39 @@ def require_match(request: Request, etag: str) -> None:
         raise StaleError
 
 
+def require_match_of_part(request: Request, part: str) -> None:
+    """Raise `StaleError` if `request` has an `If-Match` that names no tag of two parts, `part-rest`.
+
+    Such a tag stands for a representation by its rest, and for what `If-Match` is about by its first part.
+    """
+    given = request.if_match
+    if "If-Match" in request.headers and not (
+        given.star_tag or any(tag.partition("-")[0] == part for tag in given.as_set(include_weak=True))
+    ):
+        raise StaleError
+
+
+def is_known(request: Request, etag: str) -> bool:
+    """Return whether `request` is a GET or HEAD whose `If-None-Match` names `etag`, so that 304 answers it."""
+    return request.method in {"GET", "HEAD"} and request.if_none_match.contains_weak(etag)
+
+
+def not_modified(etag: str) -> Response:
+    """Return the answer to a request whose client knows `etag`."""
+    answer = Response(status=304)
+    answer.set_etag(etag)
+    return answer
+
+
 def conditional(request: Request, answer: Response, etag: str) -> Response:
-    """Set the `etag` of `answer`; if `request` is a GET or HEAD whose `If-None-Match` names it, answer with 304."""
+    """Set the `etag` of `answer`, and make it a 304 if the client knows that tag."""
     # Werkzeug's make_conditional would turn a stale If-Match into a 412 with the representation as its body.
     answer.set_etag(etag)
-    if request.method in {"GET", "HEAD"} and request.if_none_match.contains_weak(etag):
+    if is_known(request, etag):
         answer.status_code = 304
     return answer
+
+
+def unless_known(request: Request, etag: str, build: Callable[[], Response]) -> Response:
+    """Return what `build` returns, with the tag `etag`; if the client knows that tag, a 304 without calling `build`."""
+    return not_modified(etag) if is_known(request, etag) else conditional(request, build(), etag)

@@ -1,19 +1,23 @@
-"""Keyset paging: a page holds the items after a cursor, which is opaque, and valid only for the list it comes from."""
+"""Keyset paging: a page holds the items after a cursor, which is opaque, and valid only for the list it comes from.
+
+A page ends at a number of items or at a number of bytes, so only a missing link to the next page ends a list.
+"""
 
 import base64
-import json
+import json as plain_json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
-from flask import Request, Response, jsonify, request
+from flask import Request, Response, current_app, json, request
 
 from chassis.web.problems import FieldFault, InvalidFieldsError
 
 MAX_LIMIT = 1000
+PAGE_BYTES = 1024 * 1024
 
 Item = TypeVar("Item")
 Place = TypeVar("Place")
@@ -118,33 +122,65 @@ def requested(request: Request, listing: Listing[Place]) -> Page[Place]:
     return Page(limit, after)
 
 
+@dataclass(frozen=True)
+class Filled(Generic[Place]):
+    """What a page shows: its items as JSON, and the place after which the next page begins, None if there is none."""
+
+    items: Sequence[bytes]
+    following: Place | None
+
+    def enclosed(self, head: bytes = b"", tail: bytes = b"") -> Response:
+        """Return the answer whose body is the array of the items between `head` and `tail`."""
+        body = b"".join((head, b"[", b",".join(self.items), b"]", tail, b"\n"))
+        return Response(body, content_type=current_app.json.mimetype)  # type: ignore[attr-defined]
+
+
 def newest_first(
     listing: Listing[Moment],
     fetch: Callable[[int, Moment | None], Sequence[Item]],
     place_of: Callable[[Item], Moment],
     present: Callable[[Item], dict[str, Any]],
+    max_bytes: int = PAGE_BYTES,
 ) -> Response:
     """Answer the current request with the requested page of `listing`, newest first.
 
-    `fetch` is called with a limit and a place (None: the start), and returns the items after it; `place_of` returns the
-    place of an item. Raise `InvalidFieldsError` as `requested` does.
+    `fetch` is called with a limit and a place (None: the start), and returns the items after it, as `fill` needs them;
+    `place_of` returns the place of an item. Raise `InvalidFieldsError` as `requested` does.
     """
     page = requested(request, listing)
-    shown, following = cut(fetch(page.limit + 1, page.after), page.limit, place_of)
-    answer = jsonify([present(item) for item in shown])
-    link_next(answer, listing, page, following)
+    filled = fill(fetch(page.limit + 1, page.after), page.limit, max_bytes, place_of, present)
+    answer = filled.enclosed()
+    link_next(answer, listing, page, filled.following)
     return answer
 
 
-def cut(items: Sequence[Item], limit: int, place_of: Callable[[Item], Place]) -> tuple[Sequence[Item], Place | None]:
-    """Return the items of a page of `limit`, and the place after which the next page begins, None if there is none.
+def fill(
+    items: Iterable[Item],
+    limit: int,
+    max_bytes: int,
+    place_of: Callable[[Item], Place],
+    present: Callable[[Item], dict[str, Any]],
+) -> Filled[Place]:
+    """Return a page of `items`: at most `limit`, and no more than fit into `max_bytes` of JSON, but at least one.
 
-    `items` are one more than the limit, if there are so many.
+    If there are more than the page shows, `items` must have at least one of those.
     """
-    if len(items) <= limit:
-        return items, None
-    shown = items[:limit]
-    return shown, place_of(shown[-1])
+    shown: list[bytes] = []
+    left = max_bytes - len(b"[]\n")
+    last = None
+    for item in items:
+        text = to_json(present(item))
+        left -= len(text) + len(b",")
+        if len(shown) == limit or (shown and left < -1):  # there is no comma after the last item
+            return Filled(shown, last)
+        shown.append(text)
+        last = place_of(item)
+    return Filled(shown, None)
+
+
+def to_json(document: dict[str, Any]) -> bytes:
+    """Return `document` as the bytes that the application sends for it."""
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def link_next(answer: Response, listing: Listing[Place], page: Page[Place], following: Place | None) -> None:
@@ -155,14 +191,14 @@ def link_next(answer: Response, listing: Listing[Place], page: Page[Place], foll
 
 
 def _cursor(place: Place, listing: Listing[Place]) -> str:
-    document = json.dumps([listing.scope, *listing.order.write(place)])
+    document = plain_json.dumps([listing.scope, *listing.order.write(place)])
     return base64.urlsafe_b64encode(document.encode()).decode().rstrip("=")
 
 
 def _place_of(cursor: str, listing: Listing[Place]) -> Place:
     """Return the place that `cursor` names. Raise `ValueError` unless it is, byte for byte, what we return for it."""
     padded = cursor + "=" * (-len(cursor) % 4)
-    match json.loads(base64.b64decode(padded, altchars=b"-_", validate=True)):
+    match plain_json.loads(base64.b64decode(padded, altchars=b"-_", validate=True)):
         case [str(), *position] if all(isinstance(part, str) for part in position):
             place = listing.order.read(tuple(position))
             if _cursor(place, listing) == cursor:

@@ -1,10 +1,11 @@
 """The queries of the service; a `Store` lives as long as one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -21,18 +22,25 @@ from catalog.adapters.tables import (
     outbox,
     upload_prefixes,
 )
-from catalog.domain import Collection, DeadLetter, Image, Installation, Unanswered
+from catalog.domain import Collection, DeadLetter, Image, ImageVersion, Installation, Unanswered
 from catalog.errors import CollectionNameTakenError
 from catalog.key_queue import KeyQueue
 from chassis import request_ids
 from chassis.clock import now
 from chassis.database import fingerprint
 from chassis.database import outbox as chassis_outbox
+from chassis.database.lengths import octet_length
 from chassis.database.statements import execute_together
 from chassis.database.transactions import violated_constraint
 from chassis.envelope import Event
 
 Position = tuple[datetime, str]
+Order = Callable[[sa.ColumnCollection[str, Any]], Sequence[sa.ColumnElement[Any]]]
+
+# An image has at least so many bytes as JSON: those of its texts, unescaped, and about 200 for the names of members.
+_LEAST_BYTES = (
+    octet_length(images.c.title) + octet_length(images.c.description) + octet_length(images.c.s3_key) + 200
+).label("least_bytes")
 
 
 class Store:
@@ -109,13 +117,22 @@ class Store:
         row = self._connection.execute(query.with_for_update() if locked else query).mappings().first()
         return image_from_row(row) if row else None
 
-    def images(self, user_id: str, limit: int, after: Position | None = None) -> Sequence[Image]:
-        """Return up to `limit` images of a user, newest first, those after the position `after`."""
-        query = sa.select(images).where(images.c.user_id == user_id)
+    def images(self, user_id: str, limit: int, max_bytes: int, after: Position | None = None) -> Sequence[Image]:
+        """Return up to `limit` images of a user, newest first, those after the position `after`.
+
+        They are fewer if they fill a page of `max_bytes`: the last one then fits no longer.
+        """
+        found = sa.select(images.c.image_id, images.c.date_created, _LEAST_BYTES).where(images.c.user_id == user_id)
         if after is not None:
-            query = query.where(sa.tuple_(images.c.date_created, images.c.image_id) < sa.tuple_(*_bound(after)))
+            found = found.where(sa.tuple_(images.c.date_created, images.c.image_id) < sa.tuple_(*_bound(after)))
+        found = found.order_by(*_newest_first(images.c)).limit(limit)
+        return [image_from_row(row) for row in self._filling(found, max_bytes, _newest_first)]
+
+    def image_keys(self, user_id: str, limit: int) -> Sequence[str]:
+        """Return the keys of up to `limit` images of a user."""
+        query = sa.select(images.c.s3_key).where(images.c.user_id == user_id)
         query = query.order_by(images.c.date_created.desc(), images.c.image_id.desc()).limit(limit)
-        return [image_from_row(row) for row in self._connection.execute(query).mappings()]
+        return self._connection.scalars(query).all()
 
     # --- collections ---
 
@@ -166,16 +183,42 @@ class Store:
         pair = (memberships.c.collection_id == collection_id) & (memberships.c.image_id == image_id)
         self._connection.execute(memberships.delete().where(pair))
 
-    def members(self, collection_id: str, limit: int, after: int = 0) -> Sequence[tuple[int, Image]]:
-        """Return up to `limit` (position, image) of a collection in the order they were added, those after `after`."""
+    def members(self, collection_id: str, limit: int, max_bytes: int, after: int = 0) -> Sequence[tuple[int, Image]]:
+        """Return up to `limit` (position, image) of a collection in the order they were added, those after `after`.
+
+        They are fewer if they fill a page of `max_bytes`: the last one then fits no longer.
+        """
+        found = _members(collection_id, limit, after, images.c.image_id, _LEAST_BYTES)
+        return [(row["position"], image_from_row(row)) for row in self._filling(found, max_bytes, _by_position)]
+
+    def member_versions(self, collection_id: str, limit: int, after: int = 0) -> Sequence[tuple[int, ImageVersion]]:
+        """Return (position, version) of the images that `members` returns if they are small."""
+        found = _members(collection_id, limit, after, images.c.image_id, images.c.s3_bucket, images.c.date_updated)
+        return [(position, ImageVersion(*version)) for position, *version in self._connection.execute(found)]
+
+    def membership(self, collection_id: str) -> tuple[int, int]:
+        """Return how many images are in a collection, and the position of the last one, 0 if there is none."""
+        last = sa.func.coalesce(sa.func.max(memberships.c.position), 0)
+        query = sa.select(sa.func.count(), last).where(memberships.c.collection_id == collection_id)
+        count, position = self._connection.execute(query).one()
+        return count, position
+
+    def _filling(self, found: sa.Select[Any], max_bytes: int, order: Order) -> sa.MappingResult:
+        """Return the rows of `images` for those of `found`, in `order`, until they have at least `max_bytes` as JSON.
+
+        So what a page has no place for is not loaded. `found` has the columns `image_id` and `least_bytes`, those that
+        `order` needs, and others that the result is to have too.
+        """
+        each = found.subquery()
+        up_to_here = sa.func.sum(each.c.least_bytes).over(order_by=order(each.c), rows=(None, 0))
+        counted = sa.select(each, (up_to_here - each.c.least_bytes).label("before")).subquery()
         query = (
-            sa.select(memberships.c.position, images)
-            .join_from(memberships, images)
-            .where(memberships.c.collection_id == collection_id, memberships.c.position > after)
-            .order_by(memberships.c.position)
-            .limit(limit)
+            sa.select(images, *(column for column in counted.c if column.name not in images.c))
+            .join_from(counted, images, counted.c.image_id == images.c.image_id)
+            .where(counted.c.before < max_bytes)
+            .order_by(*order(counted.c))
         )
-        return [(row["position"], image_from_row(row)) for row in self._connection.execute(query).mappings()]
+        return self._connection.execute(query).mappings()
 
     # --- events, and keys that get no further by themselves ---
 
@@ -297,6 +340,25 @@ def given_up(queue: str | None, reason: str | None) -> list[sa.ColumnElement[boo
     """Return the conditions under which a dead letter is of `queue` and `reason`, where those are given."""
     given = ((dead_letters.c.queue, queue), (dead_letters.c.reason, reason))
     return [column == value for column, value in given if value is not None]
+
+
+def _newest_first(columns: sa.ColumnCollection[str, Any]) -> Sequence[sa.ColumnElement[Any]]:
+    return columns.date_created.desc(), columns.image_id.desc()
+
+
+def _by_position(columns: sa.ColumnCollection[str, Any]) -> Sequence[sa.ColumnElement[Any]]:
+    return (columns.position,)
+
+
+def _members(collection_id: str, limit: int, after: int, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Return the query for up to `limit` members of a collection after the position `after`, with `columns`."""
+    return (
+        sa.select(memberships.c.position, *columns)
+        .join_from(memberships, images)
+        .where(memberships.c.collection_id == collection_id, memberships.c.position > after)
+        .order_by(memberships.c.position)
+        .limit(limit)
+    )
 
 
 def _bound(position: Position) -> tuple[sa.BindParameter[datetime], sa.BindParameter[str]]:

@@ -1,40 +1,32 @@
 """The views of collections and membership: parse, call, present."""
 
-from collections.abc import Callable
-from typing import Any
-
 from flask import Blueprint, Response, jsonify, request
 
 from catalog import use_cases
 from catalog.adapters.store import Store
-from catalog.domain import Collection, Image
-from catalog.web import images, presentation, schemas
+from catalog.domain import Collection
+from catalog.web import images, members, presentation, schemas, tags
 from catalog.web.context import app, caller, named_collection, named_key
+from catalog.web.members import Form
 from chassis.web import bodies, etags, paging
-from chassis.web.paging import Listing, Page
+from chassis.web.paging import Filled, Listing
 
 routes = Blueprint("collections", __name__)
-
-FIRST_PAGE: Page[int] = Page(paging.MAX_LIMIT, None)
-Present = Callable[[Image], dict[str, Any]]
 
 
 @routes.get("/public/collection")
 def get_public_collection() -> Response:
     """Show a collection to anybody, with a page of its images."""
     name = named_collection()
-    listing = _members_at(f"/api/c/{name}", name)
+    listing = members.listing_at(f"/api/c/{name}", name)
     page = paging.requested(request, listing)
 
-    def fetch(store: Store) -> tuple[Collection, list[dict[str, Any]], int | None]:
+    def show(store: Store) -> Response:
         collection = use_cases.public_collection(store, name)
-        return collection, *_members(
-            store, collection, page, lambda image: presentation.public_image(image, app().buckets)
-        )
+        form = Form(presentation.public_collection(collection), members.public_image, "public")
+        return members.show(store, collection, form, listing, page)
 
-    collection, shown, following = app().database.read(fetch)
-    document = presentation.public_collection(collection, shown)
-    return _paged(document, listing, page, following)
+    return app().database.read(show)
 
 
 @routes.get("/collections")
@@ -46,6 +38,7 @@ def list_collections() -> Response:
         lambda limit, after: app().database.read(use_cases.list_collections, principal, limit, after),
         lambda collection: (collection.date_created, collection.collection_id),
         lambda collection: presentation.private_collection(collection, principal.username),
+        app().page_bytes,
     )
 
 
@@ -66,15 +59,19 @@ def create_collection() -> Response:
 def get_collection() -> Response:
     """Show one collection of the caller, with a page of its images."""
     principal, name = caller(), named_collection()
-    listing = _members_at(presentation.collection_uri(name), name)
+    listing = members.listing_at(presentation.collection_uri(name), name)
     page = paging.requested(request, listing)
 
-    def fetch(store: Store) -> tuple[dict[str, Any], int | None]:
+    def show(store: Store) -> Response:
         collection = use_cases.own_collection(store, principal, name)
-        return _private(store, collection, principal.username, page)
+        document = presentation.private_collection(collection, principal.username)
+        # Before the page, so that a member which is added between makes the tag stale, and not the page.
+        membership = _membership(store, collection)
+        present = members.private_image(principal.username)
+        form = Form(document, present, f"private {principal.username}", f"{membership}-")
+        return members.show(store, collection, form, listing, page)
 
-    document, following = app().database.read(fetch)
-    return _paged(document, listing, page, following)
+    return app().database.read(show)
 
 
 @routes.delete("/collection")
@@ -84,8 +81,7 @@ def delete_collection() -> Response:
 
     def require_match(store: Store, collection: Collection) -> None:
         if "If-Match" in request.headers:
-            document, _ = _private(store, collection, principal.username, FIRST_PAGE)
-            etags.require_match(request, etags.of(document))
+            etags.require_match_of_part(request, _membership(store, collection))
 
     app().database.transact(use_cases.delete_collection, principal, name, require_match)
     return Response(status=204)
@@ -95,16 +91,16 @@ def delete_collection() -> Response:
 def list_members() -> Response:
     """List the images of one collection of the caller."""
     principal, name = caller(), named_collection()
-    listing = _members_at(f"{presentation.collection_uri(name)}/images", name)
+    listing = members.listing_at(f"{presentation.collection_uri(name)}/images", name)
     page = paging.requested(request, listing)
 
-    def fetch(store: Store) -> tuple[list[dict[str, Any]], int | None]:
+    def fetch(store: Store) -> Filled[int]:
         collection = use_cases.own_collection(store, principal, name)
-        return _members(store, collection, page, _private_image(principal.username))
+        return members.fill(store, collection, members.private_image(principal.username), page)
 
-    shown, following = app().database.read(fetch)
-    answer = jsonify(shown)
-    paging.link_next(answer, listing, page, following)
+    filled = app().database.read(fetch)
+    answer = filled.enclosed()
+    paging.link_next(answer, listing, page, filled.following)
     return answer
 
 
@@ -133,28 +129,5 @@ def remove_member() -> Response:
     return Response(status=204)
 
 
-def _members_at(path: str, name: str) -> Listing[int]:
-    return Listing(path, f"members/{name}", paging.BY_SERIAL)
-
-
-def _members(
-    store: Store, collection: Collection, page: Page[int], present: Present
-) -> tuple[list[dict[str, Any]], int | None]:
-    members = use_cases.list_members(store, collection, page.limit + 1, page.after or 0)
-    shown, following = paging.cut(members, page.limit, lambda member: member[0])
-    return [present(image) for _, image in shown], following
-
-
-def _private_image(username: str) -> Present:
-    return lambda image: presentation.private_image(image, app().buckets, username)
-
-
-def _private(store: Store, collection: Collection, username: str, page: Page[int]) -> tuple[dict[str, Any], int | None]:
-    shown, following = _members(store, collection, page, _private_image(username))
-    return {**presentation.private_collection(collection, username), "images": shown}, following
-
-
-def _paged(document: dict[str, Any], listing: Listing[int], page: Page[int], following: int | None) -> Response:
-    answer = jsonify(document)
-    paging.link_next(answer, listing, page, following)
-    return etags.conditional(request, answer, etags.of(document))
+def _membership(store: Store, collection: Collection) -> str:
+    return tags.membership(collection, *use_cases.membership(store, collection))

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from catalog import use_cases
 from catalog.domain import Image
-from catalog.web import presentation, schemas
+from catalog.web import presentation, schemas, tags
 from catalog.web.context import app, caller, named_key
 from chassis.tokens import Principal
 from chassis.web import bodies, etags, paging
@@ -18,9 +18,10 @@ routes = Blueprint("images", __name__)
 @routes.get("/public/image")
 def get_public_image() -> Response:
     """Show an image to anybody."""
+    buckets = app().buckets
     image = app().database.read(use_cases.public_image, named_key())
-    document = presentation.public_image(image, app().buckets)
-    return etags.conditional(request, jsonify(document), etags.of(document))
+    tag = tags.public_image(image.version, buckets)
+    return etags.unless_known(request, tag, lambda: jsonify(presentation.public_image(image, buckets)))
 
 
 @routes.get("/images")
@@ -29,9 +30,10 @@ def list_images() -> Response:
     principal = caller()
     return paging.newest_first(
         Listing("/api/images", f"images/{principal.user_id}", paging.by_moment(paging.is_uuid)),
-        lambda limit, after: app().database.read(use_cases.list_images, principal, limit, after),
+        lambda limit, after: app().database.read(use_cases.list_images, principal, limit, app().page_bytes, after),
         lambda image: (image.date_created, image.image_id),
         lambda image: _private(image, principal),
+        app().page_bytes,
     )
 
 
@@ -93,8 +95,12 @@ def delete_image() -> Response:
 
 def show(image: Image, principal: Principal) -> Response:
     """Return `image` in its private form, or 304."""
-    document = _private(image, principal)
-    return etags.conditional(request, jsonify(document), etags.of(document))
+    return etags.unless_known(request, tag_of(image, principal), lambda: jsonify(_private(image, principal)))
+
+
+def tag_of(image: Image, principal: Principal) -> str:
+    """Return the entity tag of `image` in its private form."""
+    return tags.private_image(image.version, app().buckets, principal.username)
 
 
 def _private(image: Image, principal: Principal) -> dict[str, Any]:
@@ -102,4 +108,4 @@ def _private(image: Image, principal: Principal) -> dict[str, Any]:
 
 
 def _require_match(image: Image, principal: Principal) -> None:
-    etags.require_match(request, etags.of(_private(image, principal)))
+    etags.require_match(request, tag_of(image, principal))

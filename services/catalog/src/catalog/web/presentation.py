@@ -1,4 +1,7 @@
-"""How the resources of catalog look on the wire, in the order of members that the contract shows."""
+"""How the resources of catalog look on the wire, in the order of members that the contract shows.
+
+Whoever changes that has to raise `tags.FORMAT`.
+"""
 
 from typing import Any
 from urllib.parse import quote
@@ -57,9 +60,9 @@ def private_image(image: Image, buckets: Buckets, username: str) -> dict[str, An
     }
 
 
-def public_collection(collection: Collection, images: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the public form of `collection` with `images`, a page of them in public form."""
-    return {"type": "collection", "name": collection.name, "images": images}
+def public_collection(collection: Collection) -> dict[str, Any]:
+    """Return the public form of `collection`, without images."""
+    return {"type": "collection", "name": collection.name}
 
 
 def private_collection(collection: Collection, username: str) -> dict[str, Any]:

@@ -1,0 +1,101 @@
+"""Pages of the members of a collection: shown, or answered with 304 without loading what they show."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, request
+
+from catalog import use_cases
+from catalog.adapters.store import Store
+from catalog.domain import Collection, Image
+from catalog.web import presentation
+from catalog.web.context import app
+from catalog.web.tags import PageDigest
+from chassis.web import etags, paging
+from chassis.web.paging import Filled, Listing, Page
+
+Present = Callable[[Image], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of a collection: its `document` without the images, how an image looks, and whom it is for.
+
+    Entity tags differ with `reader`, and begin with `tag_begin`.
+    """
+
+    document: dict[str, Any]
+    present: Present
+    reader: str
+    tag_begin: str = ""
+
+
+def public_image(image: Image) -> dict[str, Any]:
+    """Return the public form of `image`."""
+    return presentation.public_image(image, app().buckets)
+
+
+def private_image(username: str) -> Present:
+    """Return what makes the private form of an image of the user `username`."""
+    return lambda image: presentation.private_image(image, app().buckets, username)
+
+
+def listing_at(path: str, name: str) -> Listing[int]:
+    """Return the list of the members of the collection `name`, as it is found at `path` of the gateway."""
+    return Listing(path, f"members/{name}", paging.BY_SERIAL)
+
+
+def fill(store: Store, collection: Collection, present: Present, page: Page[int]) -> Filled[int]:
+    """Return what `page` shows of the members of `collection`."""
+    return _fill(_load(store, collection, page), present, page, app().page_bytes)
+
+
+def show(store: Store, collection: Collection, form: Form, listing: Listing[int], page: Page[int]) -> Response:
+    """Return `page` of `collection` in `form`, or 304."""
+    answer, following = _known(store, collection, form, page) or _whole(store, collection, form, page)
+    paging.link_next(answer, listing, page, following)
+    return answer
+
+
+def _known(store: Store, collection: Collection, form: Form, page: Page[int]) -> tuple[Response, int | None] | None:
+    """Return 304 and where the next page begins, if the client has this page, else None.
+
+    Only the versions of the members are loaded, and not their sizes, which decide where a new page would end. A page
+    that ends elsewhere is as good, since its link leads to the rest.
+    """
+    if not request.if_none_match or request.if_none_match.star_tag:
+        return None
+    members = use_cases.member_versions(store, collection, page.limit + 1, page.after or 0)
+    digest = _begin(collection, form, page)
+    for number, (position, version) in enumerate(members[: page.limit], 1):
+        digest.add(position, version, app().buckets)
+        following = position if number < len(members) else None
+        tag = form.tag_begin + digest.tag(following and page.limit)
+        if etags.is_known(request, tag):
+            return etags.not_modified(tag), following
+    return None
+
+
+def _whole(store: Store, collection: Collection, form: Form, page: Page[int]) -> tuple[Response, int | None]:
+    """Return the answer with the page, and where the next page begins."""
+    head, tail = paging.to_json(form.document).removesuffix(b"}") + b',"images":', b"}"
+    members = _load(store, collection, page)
+    filled = _fill(members, form.present, page, app().page_bytes - len(head) - len(tail))
+    digest = _begin(collection, form, page)
+    for position, image in members[: len(filled.items)]:
+        digest.add(position, image.version, app().buckets)
+    tag = form.tag_begin + digest.tag(filled.following and page.limit)
+    return etags.conditional(request, filled.enclosed(head, tail), tag), filled.following
+
+
+def _begin(collection: Collection, form: Form, page: Page[int]) -> PageDigest:
+    return PageDigest(form.reader, collection.collection_id, page.after)
+
+
+def _load(store: Store, collection: Collection, page: Page[int]) -> Sequence[tuple[int, Image]]:
+    return use_cases.list_members(store, collection, page.limit + 1, app().page_bytes, page.after or 0)
+
+
+def _fill(members: Sequence[tuple[int, Image]], present: Present, page: Page[int], max_bytes: int) -> Filled[int]:
+    return paging.fill(members, page.limit, max_bytes, lambda member: member[0], lambda member: present(member[1]))
