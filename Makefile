@@ -50,6 +50,10 @@ try-fresh: engine  ## try the README's commands in bare containers of Debian 12 
 faults: $(VENV)/dev.stamp  ## break the compose stack under load in every way; half an hour (FAULTS=name,…, SEED=)
 	FAULTS=$${FAULTS:-all} IMGHOST_REQUIRE_ENGINE=1 $(BIN)/pytest tests/faults $(PYTEST)
 
+.PHONY: keys
+keys: $(VENV)/dev.stamp  ## send twenty thousand generated S3 keys through every endpoint; half an hour (KEYS=)
+	KEYS=$${KEYS:-20000} $(BIN)/pytest -s tests/integration/test_keys_on_the_wire.py
+
 .PHONY: mutants
 mutants: $(VENV)/dev.stamp  ## put defects into the code, one at a time; the tests must catch each (MUTANTS=name,…)
 	@PYTHONPATH=tests $(BIN)/python -m mutants

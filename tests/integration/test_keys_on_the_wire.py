@@ -1,0 +1,258 @@
+"""Generated S3 keys through every endpoint that takes one, as raw requests: what is registered is what is read.
+
+A thousand keys; `make keys` sends twenty thousand (KEYS says how many).
+"""
+
+import hashlib
+import http.client
+import json
+import os
+import random
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+from urllib.parse import unquote_to_bytes, urlencode
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from clients import FORM, JSON
+from s3_keys import RAW, invalid_keys, valid_keys, write
+from web_stack import BUCKET, WebStack
+
+KEYS = int(os.environ.get("KEYS", "1000"))
+AT_A_TIME = 10
+CONNECTIONS = 4
+GUARD = "guard"  # the image and the collection that no other key may reach
+PRIVATE, PUBLIC, MEMBER = b"/api/images/", b"/api/i/", b"/api/collections/guard/images/"
+
+unhurried = settings(
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response: its status, and the document in its body."""
+
+    status: int
+    document: Any
+    location: str | None
+
+
+class Connection:
+    """A connection to the gateway, to which targets are written byte for byte."""
+
+    def __init__(self, stack: WebStack, api_key: str) -> None:
+        self._address = (stack.host, stack.ports["gateway"])
+        self._head = f"Host: gateway\r\nAuthorization: Bearer {api_key}\r\n".encode()
+        self._socket = socket.create_connection(self._address, timeout=30)
+
+    def send(self, method: str, target: bytes, body: bytes = b"", content_type: str = JSON) -> Answer:
+        """Send a request and return the answer."""
+        about_body = f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n" if body else ""
+        about_body = about_body or ("Content-Length: 0\r\n" if method in {"POST", "PUT"} else "")
+        line = method.encode() + b" " + target + b" HTTP/1.1\r\n"
+        self._socket.sendall(line + self._head + about_body.encode() + b"\r\n" + body)
+        response = http.client.HTTPResponse(self._socket, method=method)
+        response.begin()
+        content = response.read()
+        if response.will_close:
+            self.close()
+            self._socket = socket.create_connection(self._address, timeout=30)
+        return Answer(response.status, json.loads(content) if content else None, response.headers["Location"])
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The gateway, with the image and the collection `GUARD`, and some connections to it."""
+
+    connections: SimpleQueue[Connection]
+    pool: ThreadPoolExecutor
+
+    def each(self, do: Callable[[Connection, str, random.Random], None], keys: Sequence[str], seed: int) -> None:
+        """Call `do` for each of `keys`, several at a time; raise what it raises."""
+
+        def on_a_connection(key: str) -> None:
+            connection = self.connections.get()
+            try:
+                do(connection, key, random.Random(f"{seed} {key}"))
+            finally:
+                self.connections.put(connection)
+
+        list(self.pool.map(on_a_connection, keys))
+
+    def send(self, method: str, target: bytes) -> Answer:
+        """Send one request."""
+        connection = self.connections.get()
+        try:
+            return connection.send(method, target)
+        finally:
+            self.connections.put(connection)
+
+    def images(self) -> dict[str, str]:
+        """Return the title of each image by its key."""
+        return {image["s3_key"]: image["title"] for image in self.send("GET", b"/api/images").document}
+
+    def members(self) -> set[str]:
+        """Return the keys of the images in the collection."""
+        return {image["s3_key"] for image in self.send("GET", MEMBER[:-1]).document}
+
+    def clean(self) -> None:
+        """Delete what a failed example has left, so that the next one begins like the first."""
+        for image in self.send("GET", b"/api/images").document:
+            if image["s3_key"] != GUARD:
+                self.send("DELETE", image["uri"].encode())
+
+    def everything(self) -> list[Any]:
+        """Return all that there is."""
+        targets = (b"/api/images", b"/api/collections", b"/api/collections/guard", b"/api/api-keys", b"/api/users/anna")
+        found = [self.send("GET", target) for target in targets]
+        assert [answer.status for answer in found] == [200] * len(targets)
+        documents = [answer.document for answer in found]
+        for key in documents[3]:
+            del key["date_last_used"]
+        return documents
+
+
+@pytest.fixture
+def gateway(web_stack: WebStack) -> Iterator[Gateway]:
+    web_stack.start_all()
+    anna = web_stack.anna()
+    key = anna.post("/api/api-keys").json()["key"]
+    anna.post("/api/images", json={"s3_key": GUARD, "s3_bucket": BUCKET, "title": GUARD})
+    anna.post("/api/collections", json={"name": GUARD})
+    assert anna.put(f"/api/collections/{GUARD}/images/{GUARD}").status == 200
+    with ExitStack() as opened:
+        connections: SimpleQueue[Connection] = SimpleQueue()
+        for _ in range(CONNECTIONS):
+            connection = Connection(web_stack, key)
+            opened.callback(connection.close)
+            connections.put(connection)
+        yield Gateway(connections, opened.enter_context(ThreadPoolExecutor(CONNECTIONS)))
+
+
+def title(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def register(connection: Connection, key: str, by: random.Random) -> Answer:
+    """Register an image by JSON or a form, with its key escaped or as it is."""
+    fields = {"s3_key": key, "s3_bucket": BUCKET}
+    if by.random() < 0.5:
+        return connection.send("POST", b"/api/images", json.dumps(fields, ensure_ascii=by.random() < 0.5).encode())
+    safe = "" if by.random() < 0.5 else "".join(character for character in key if character not in "%&+;")
+    return connection.send("POST", b"/api/images", urlencode(fields, safe=safe).encode(), FORM)
+
+
+def make(connection: Connection, key: str, by: random.Random) -> None:
+    """Register an image, read and change it, and put it into the collection; each answer must be about this key."""
+    created = register(connection, key, by)
+    assert (created.status, created.document["s3_key"]) == (201, key)
+    assert created.location == created.document["uri"]
+    assert unquote_to_bytes(created.document["uri"].removeprefix("/api/images/")) == key.encode()
+    named = json.dumps({"title": title(key)}).encode()
+    requests = [("GET", PRIVATE), ("PUT", PRIVATE), ("GET", PUBLIC), ("PUT", MEMBER), ("GET", MEMBER)]
+    for method, resource in requests:
+        body = named if (method, resource) == ("PUT", PRIVATE) else b""
+        answer = connection.send(method, resource + write(key.encode(), by), body)
+        assert (answer.status, answer.document["s3_key"]) == (200, key), (method, resource)
+
+
+def unmake(connection: Connection, key: str, by: random.Random) -> None:
+    """Take the image out of the collection, and delete it."""
+    for resource in (MEMBER, PRIVATE):
+        assert connection.send("DELETE", resource + write(key.encode(), by)).status == 204, resource
+
+
+@pytest.mark.timeout(300 + KEYS // 5)
+def test_what_is_registered_is_what_is_read_and_no_key_reaches_anything_else(gateway: Gateway) -> None:
+    before, sent = gateway.everything(), 0
+
+    @settings(unhurried, max_examples=max(1, KEYS // AT_A_TIME))
+    @given(st.lists(valid_keys, min_size=AT_A_TIME, max_size=AT_A_TIME, unique=True), st.integers(0, 2**32))
+    def walk(keys: list[str], seed: int) -> None:
+        nonlocal sent
+        keys = [key for key in keys if key != GUARD]
+        try:
+            gateway.each(make, keys, seed)
+            assert gateway.images() == {GUARD: GUARD, **{key: title(key) for key in keys}}
+            assert gateway.members() == {GUARD, *keys}
+            gateway.each(unmake, keys, seed)
+            assert gateway.images() == {GUARD: GUARD}
+            assert gateway.members() == {GUARD}
+            sent += len(keys)
+        except BaseException:
+            gateway.clean()
+            raise
+
+    walk()
+    assert gateway.everything() == before
+    assert sent >= KEYS - KEYS // 100
+    print(f"{sent} keys")  # noqa: T201 - pytest shows it with -s
+
+
+def refuse(connection: Connection, key: str, by: random.Random) -> None:
+    """Send a key that no image can have everywhere: it must be refused as documented."""
+    answer = register(connection, key, by)
+    assert (answer.status, answer.document["code"]) == (422, "invalid-fields")
+    assert {fault["pointer"] for fault in answer.document["errors"]} == {"/s3_key"}
+    expected = (400, "malformed-path") if "\0" in key else (404, "image-not-found")
+    requests = [("GET", PUBLIC), *[(method, each) for each in (PRIVATE, MEMBER) for method in ("GET", "PUT", "DELETE")]]
+    for method, resource in requests:
+        answer = connection.send(method, resource + write(key.encode(), by))
+        assert (answer.status, answer.document["code"]) == expected, (method, resource)
+
+
+def test_keys_that_no_image_can_have_are_refused_and_reach_nothing(gateway: Gateway) -> None:
+    before = gateway.everything()
+
+    @settings(unhurried, max_examples=max(1, KEYS // 50))
+    @given(st.lists(invalid_keys, min_size=AT_A_TIME, max_size=AT_A_TIME, unique=True), st.integers(0, 2**32))
+    def walk(keys: list[str], seed: int) -> None:
+        gateway.each(refuse, keys, seed)
+
+    walk()
+    assert gateway.everything() == before
+
+
+def is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def test_bytes_that_are_no_utf8_and_bytes_that_are_not_encoded_are_refused(gateway: Gateway) -> None:
+    """RFC 9112 (3.2) has only printable ASCII in a target: others must be percent-encoded."""
+    before = gateway.everything()
+    targets = [(method, each) for each in (PRIVATE, MEMBER) for method in ("GET", "PUT", "DELETE")] + [("GET", PUBLIC)]
+
+    @settings(unhurried, max_examples=max(1, KEYS // 20))
+    @given(st.binary(min_size=1, max_size=8).filter(lambda data: not is_utf8(data)), st.sampled_from(targets))
+    def encoded(data: bytes, to: tuple[str, bytes]) -> None:
+        answer = gateway.send(to[0], to[1] + b"".join(b"%%%02X" % byte for byte in data))
+        assert (answer.status, answer.document["code"]) == (400, "malformed-path")
+
+    @settings(unhurried, max_examples=max(1, KEYS // 20))
+    @given(valid_keys.filter(lambda key: not key.isascii()), st.sampled_from(targets))
+    def as_they_are(key: str, to: tuple[str, bytes]) -> None:
+        raw = b"".join(bytes([byte]) if byte in RAW or byte > 0x7F else b"%%%02X" % byte for byte in key.encode())
+        answer = gateway.send(to[0], to[1] + raw)
+        assert (answer.status, answer.document["code"]) == (400, "malformed-request")
+
+    encoded()
+    as_they_are()
+    assert gateway.everything() == before
