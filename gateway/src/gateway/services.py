@@ -68,7 +68,7 @@ class Services:
 
     def are_busy(self, service: Service) -> bool:
         """Return whether so many calls of `service` are in progress that another one would have to wait."""
-        return self._slots[service].locked()
+        return bool(self._slots[service].locked())
 
     def call(  # noqa: PLR0913 - the parts of one request
         self,
