@@ -42,12 +42,11 @@ class PasswordChecks:
 
     def is_hopeless(self, authorization: str, source: str) -> bool:
         """Return whether `turn` would refuse a password at once."""
-        return (
-            len(self._others) >= OTHERS_QUEUE
-            and api_keys.is_password(authorization)
-            and not self._right.has(self._digest(authorization))
-            and self._has_tried(self._digest(network_of(source)))
-        )
+        if len(self._others) < OTHERS_QUEUE and len(self._first) < FIRST_QUEUE:
+            return False
+        if not api_keys.is_password(authorization) or self._right.has(self._digest(authorization)):
+            return False
+        return self._is_full(self._digest(network_of(source)))
 
     @contextmanager
     def turn(self, authorization: str, source: str) -> Iterator[None]:
@@ -126,6 +125,9 @@ class PasswordChecks:
                 queue.popleft().set()
                 return
         self._busy -= 1
+
+    def _is_full(self, source: bytes) -> bool:
+        return len(self._others) >= OTHERS_QUEUE if self._has_tried(source) else len(self._first) >= FIRST_QUEUE
 
     def _has_tried(self, source: bytes) -> bool:
         return self._of_source[source] > 0 or self._failed.has(source)

@@ -51,6 +51,7 @@ class Client:
         self._deadline = time.monotonic() + patience.head_s
         self._in_head = True
         self._head_bytes = 0
+        self._was_refused = False
         self.moved = time.monotonic()
         self.unsent = 0
 
@@ -61,8 +62,15 @@ class Client:
         self._expect(self._patience.head_s)
 
     def expect_next_request(self) -> None:
-        """Begin to wait for the head of another request."""
+        """Begin to wait for the head of another request; after a refusal in a flood, not before its turn has come."""
+        if self._was_refused:
+            self._was_refused = False
+            self._connections.await_refused_turn()
         self._expect(self._patience.idle_s)
+
+    def note_refusal(self) -> None:
+        """Note that a request was refused because there is too much to do: the next one has less of a hurry."""
+        self._was_refused = True
 
     def _expect(self, seconds: float) -> None:
         self._in_head, self._head_bytes = True, 0

@@ -45,6 +45,18 @@ class _FewChunks(ChunkedReader):
         return super().parse_chunk_size(unreader, data)
 
 
+class _Remembered:
+    """Gunicorn's configuration, each value looked up once: gunicorn asks for some thirty of them at each request."""
+
+    def __init__(self, configuration: Any) -> None:
+        self._configuration = configuration
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._configuration, name)
+        setattr(self, name, value)
+        return value
+
+
 class DoorWorker(GeventWorker):
     """Serves clients for whose every step there is a time limit, and answers unreadable requests with problems."""
 
@@ -62,6 +74,7 @@ class DoorWorker(GeventWorker):
             most = max(hard - _SPARE_FILES, hard // 2)
             self.log.warning("the limit of open files allows %d connections only", most)
         self.connections = Connections(most, self.connections_per_source, MOST_UNSENT_BYTES)
+        self.cfg = _Remembered(self.cfg)
         super().init_process()
 
     def run(self) -> None:

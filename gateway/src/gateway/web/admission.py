@@ -14,6 +14,7 @@ import structlog
 from chassis import request_ids
 from chassis.web.problems import CONTENT_TYPE, RETRY_AFTER_S
 from gateway import api_keys, prefixes
+from gateway.door.client import Client
 from gateway.errors import GatewayError, OverloadedError, PasswordsBusyError
 from gateway.password_checks import PasswordChecks
 from gateway.services import Services
@@ -70,6 +71,9 @@ class Admission:
     ) -> Iterable[bytes]:
         request_id = request_ids.adopt(environ.get("HTTP_X_REQUEST_ID"))
         self._log(fault)
+        client = environ.get("gunicorn.socket")
+        if isinstance(client, Client):  # not in tests without a server
+            client.note_refusal()
         status = HTTPStatus.SERVICE_UNAVAILABLE
         document = {
             "type": "about:blank",
