@@ -45,7 +45,7 @@ def api_key(alice: ValidatingClient) -> str:
 @pytest.mark.parametrize(("method", "target"), PRIVATE)
 def test_private_resources_need_credentials(anyone: ValidatingClient, method: str, target: str) -> None:
     answer = anyone.send(method, target)
-    assert (answer.status, answer.code) == (401, "credentials-required")
+    assert (answer.status, answer.code) == (401, "credentials-required" if method != "HEAD" else "")
     assert answer.headers["WWW-Authenticate"] == 'Basic realm="imghost", charset="UTF-8"'
     assert answer.headers["Cache-Control"] == "no-store"
 
