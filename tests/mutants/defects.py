@@ -578,6 +578,18 @@ DEFECTS = (
         (f"{PAGES}::test_tag_of_any_page_is_good_for_if_match_while_the_membership_is_unchanged",),
     ),
     Defect(
+        "if-match-of-nothing",
+        "`If-Match` of an image that is not in the collection counts as a match, and the image is added.",
+        (
+            Edit(
+                f"{CATALOG}/web/collections.py",
+                "images.tag_of(image, principal) if image else None",
+                'images.tag_of(image, principal) if image else "".join(request.if_match)',
+            ),
+        ),
+        ("tests/integration/test_preconditions.py::test_what_is_no_member_matches_nothing",),
+    ),
+    Defect(
         "cursor-of-any-zone",
         "A cursor may name a time in any zone; one of the year 1 cannot be converted to UTC and ends as a 500.",
         (Edit(f"{CHASSIS}/web/paging.py", "moment.utcoffset() != timedelta(0) or ", ""),),

@@ -15,6 +15,7 @@ from chassis.clock import now
 from chassis.tokens import Principal
 
 Check = Callable[[Image], None]
+MemberCheck = Callable[[Image | None], None]
 
 # 15 random bytes are 24 letters and digits.
 _PREFIX_BYTES = 15
@@ -230,18 +231,33 @@ def get_member(store: Store, caller: Principal, name: str, s3_key: str) -> Image
     return image
 
 
-def add_member(store: Store, caller: Principal, name: str, s3_key: str) -> Image:
-    """Put an image of the caller into one of the caller's collections; doing it again changes nothing."""
-    admit(store, caller)
-    collection = own_collection(store, caller, name, locked=True)
-    image = own_image(store, caller, s3_key, locked=True)
-    store.add_member(collection.collection_id, image.image_id)
+def add_member(store: Store, caller: Principal, name: str, s3_key: str, check: MemberCheck = lambda _: None) -> Image:
+    """Put an image of the caller into one of the caller's collections; doing it again changes nothing.
+
+    `check` is called with the image if it is a member already, else with None, and raises if that is not what the
+    caller expects.
+    """
+    collection, image, is_member = _membership_to_change(store, caller, name, s3_key)
+    check(image if is_member else None)
+    if not is_member:
+        store.add_member(collection.collection_id, image.image_id)
     return image
 
 
-def remove_member(store: Store, caller: Principal, name: str, s3_key: str) -> None:
-    """Remove an image of the caller from a collection; an image that is no member is left alone."""
+def remove_member(store: Store, caller: Principal, name: str, s3_key: str, check: MemberCheck = lambda _: None) -> None:
+    """Remove an image of the caller from a collection; an image that is no member is left alone.
+
+    `check` is as for `add_member`.
+    """
+    collection, image, is_member = _membership_to_change(store, caller, name, s3_key)
+    check(image if is_member else None)
+    if is_member:
+        store.remove_member(collection.collection_id, image.image_id)
+
+
+def _membership_to_change(store: Store, caller: Principal, name: str, s3_key: str) -> tuple[Collection, Image, bool]:
+    """Lock and return a collection and an image of the caller, and whether it is a member."""
     admit(store, caller)
     collection = own_collection(store, caller, name, locked=True)
-    image = own_image(store, caller, s3_key)
-    store.remove_member(collection.collection_id, image.image_id)
+    image = own_image(store, caller, s3_key, locked=True)
+    return collection, image, store.is_member(collection.collection_id, image.image_id)

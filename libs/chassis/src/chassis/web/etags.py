@@ -28,14 +28,16 @@ def of_parts(*parts: str | int | None) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
-def require_match(request: Request, etag: str) -> None:
-    """Raise `StaleError` if `request` has an `If-Match` that does not name `etag`.
+def require_match(request: Request, etag: str | None) -> None:
+    """Raise `StaleError` if `request` has an `If-Match` that does not name `etag`, or any if `etag` is None.
+
+    None says that there is nothing at the address of the request now, so that not even `*` matches.
 
     The comparison is weak, though RFC 9110 (13.1.1) demands a strong one: a proxy that compresses an answer puts `W/`
     before its tag, and that is the only tag the client gets. The strong comparison is for tags that may stand for
     several states. Ours are hashes of the representation, so that a weakened one still names a single state.
     """
-    if "If-Match" in request.headers and not request.if_match.contains_weak(etag):
+    if "If-Match" in request.headers and (etag is None or not request.if_match.contains_weak(etag)):
         raise StaleError
 
 
@@ -45,9 +47,9 @@ def require_match_of_part(request: Request, part: str) -> None:
     Such a tag stands for a representation by its rest, and for what `If-Match` is about by its first part.
     """
     given = request.if_match
-    if "If-Match" in request.headers and not (
-        given.star_tag or any(tag.partition("-")[0] == part for tag in given.as_set(include_weak=True))
-    ):
+    # Werkzeug reads the tag "" as None.
+    parts = {tag.partition("-")[0] for tag in given.as_set(include_weak=True) if tag}
+    if "If-Match" in request.headers and not given.star_tag and part not in parts:
         raise StaleError
 
 

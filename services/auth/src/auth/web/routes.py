@@ -99,6 +99,7 @@ def change_password() -> Response:
     app, caller = _app(), _caller()
     body = bodies.read(request, schemas.PasswordBody)
     user = app.database.read(use_cases.user_to_change, caller, request.args["username"])
+    etags.require_match(request, etags.of(schemas.present_user(user)))
     app.authenticator.confirm_password(user, body.current_password, _source())
     app.database.transact(use_cases.change_password, user, app.authenticator.verifier.hash_new(body.password))
     return _present(schemas.present_user(user))

@@ -169,9 +169,8 @@ class Store:
     # --- membership ---
 
     def add_member(self, collection_id: str, image_id: str) -> None:
-        """Add an image to a collection, which is locked; a member keeps its position."""
-        if not self.is_member(collection_id, image_id):
-            self._connection.execute(memberships.insert().values(collection_id=collection_id, image_id=image_id))
+        """Add an image, which is no member, to a collection, which is locked."""
+        self._connection.execute(memberships.insert().values(collection_id=collection_id, image_id=image_id))
 
     def is_member(self, collection_id: str, image_id: str) -> bool:
         """Return whether an image is in a collection."""

@@ -8,6 +8,7 @@ from catalog.domain import Collection
 from catalog.web import images, members, presentation, schemas, tags
 from catalog.web.context import app, caller, named_collection, named_key
 from catalog.web.members import Form
+from chassis.tokens import Principal
 from chassis.web import bodies, etags, paging
 from chassis.web.paging import Filled, Listing
 
@@ -117,7 +118,9 @@ def add_member() -> Response:
     """Put an image into a collection; doing it again changes nothing."""
     principal = caller()
     bodies.read(request, schemas.Nothing)
-    image = app().database.transact(use_cases.add_member, principal, named_collection(), named_key())
+    image = app().database.transact(
+        use_cases.add_member, principal, named_collection(), named_key(), _require_match(principal)
+    )
     return images.show(image, principal)
 
 
@@ -125,9 +128,16 @@ def add_member() -> Response:
 def remove_member() -> Response:
     """Take an image out of a collection."""
     principal = caller()
-    app().database.transact(use_cases.remove_member, principal, named_collection(), named_key())
+    app().database.transact(
+        use_cases.remove_member, principal, named_collection(), named_key(), _require_match(principal)
+    )
     return Response(status=204)
 
 
 def _membership(store: Store, collection: Collection) -> str:
     return tags.membership(collection, *use_cases.membership(store, collection))
+
+
+def _require_match(principal: Principal) -> use_cases.MemberCheck:
+    """Return the check of `If-Match` for a member: its tag is that of the image; what is no member has none."""
+    return lambda image: etags.require_match(request, images.tag_of(image, principal) if image else None)
