@@ -40,6 +40,7 @@ def test_sigterm(trial: Trial, service: str) -> None:
             trial.load.wait_for_answers(ANSWERS_MEANWHILE)
             assert trial.stack.end(service) == 0, "it was killed, or has failed"
             trial.stack.start(service)
+            trial.stack.wait_until_healthy(service)  # before the other replica is ended, too
             trial.load.wait_for_answers(ANSWERS_MEANWHILE)
 
     trial.survives(fault, hit={service})

@@ -74,7 +74,7 @@ class DoorWorker(GeventWorker):
             most = max(hard - _SPARE_FILES, hard // 2)
             self.log.warning("the limit of open files allows %d connections only", most)
         self.connections = Connections(most, self.connections_per_source, MOST_UNSENT_BYTES)
-        self.cfg = _Remembered(self.cfg)
+        self.cfg = _Remembered(self.cfg)  # type: ignore[assignment] # has what is used of it
         super().init_process()
 
     def run(self) -> None:
