@@ -58,6 +58,10 @@ keys: $(VENV)/dev.stamp  ## send twenty thousand generated S3 keys through every
 mutants: $(VENV)/dev.stamp  ## put defects into the code, one at a time; the tests must catch each (MUTANTS=name,…)
 	@PYTHONPATH=tests $(BIN)/python -m mutants
 
+.PHONY: bench-door
+bench-door: $(VENV)/dev.stamp  ## attack the gateway and measure what others notice of it (AGAINST=another checkout)
+	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.door
+
 .PHONY: bench-imaging
 bench-imaging: $(VENV)/dev.stamp  ## measure imaging beside its peers; results go to benchmarks/results/
 	$(BIN)/python -m benchmarks.imaging
