@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -20,9 +20,11 @@ from gateway import api_keys
 from gateway.errors import PasswordsBusyError
 
 MEMORY_S = 60.0
-# Who has no failure waits for a while; all others so briefly that their answer still comes within 100 ms.
-FIRST_WAIT_S, OTHERS_WAIT_S = 3.0, 0.05
+# A source without failures may wait. One with few waits so briefly that its answer still comes within 100 ms, and one
+# with more than `FEW_FAILURES` not at all.
+FIRST_WAIT_S, OTHERS_WAIT_S = 3.0, 0.08
 FIRST_QUEUE, OTHERS_QUEUE = 32, 8
+FEW_FAILURES = 5
 _MOST_REMEMBERED = 10_000
 
 
@@ -37,16 +39,16 @@ class PasswordChecks:
         self._secret = secrets.token_bytes(32)
         self._right = _Memory()
         self._failed = _Memory()
-        self._of_source: Counter[bytes] = Counter()
         self._same: dict[bytes, Event] = {}
 
     def is_hopeless(self, authorization: str, source: str) -> bool:
         """Return whether `turn` would refuse a password at once."""
-        if len(self._others) < OTHERS_QUEUE and len(self._first) < FIRST_QUEUE:
+        if self._busy < self._most or not api_keys.is_password(authorization):
             return False
-        if not api_keys.is_password(authorization) or self._right.has(self._digest(authorization)):
+        if self._right.count(self._digest(authorization)):
             return False
-        return self._is_full(self._digest(network_of(source)))
+        queue, longest, _ = self._queue_of(self._digest(network_of(source)))
+        return len(queue) >= longest
 
     @contextmanager
     def turn(self, authorization: str, source: str) -> Iterator[None]:
@@ -58,11 +60,11 @@ class PasswordChecks:
             yield
             return
         password = self._digest(authorization)
-        while not self._right.has(password) and (asked := self._same.get(password)):
+        while not self._right.count(password) and (asked := self._same.get(password)):
             # A client sends a password several times at once: the first answer decides for all of them.
             if not asked.wait(FIRST_WAIT_S):
                 raise PasswordsBusyError
-        if self._right.has(password):
+        if self._right.count(password):
             yield
             return
         self._same[password] = Event()
@@ -83,20 +85,18 @@ class PasswordChecks:
 
     @contextmanager
     def _slot(self, source: bytes) -> Iterator[None]:
-        queue, longest, wait_s = self._first, FIRST_QUEUE, FIRST_WAIT_S
-        if self._has_tried(source):
-            queue, longest, wait_s = self._others, OTHERS_QUEUE, OTHERS_WAIT_S
-        self._of_source[source] += 1
+        self._take(*self._queue_of(source))
         try:
-            self._take(queue, longest, wait_s)
-            try:
-                yield
-            finally:
-                self._release()
+            yield
         finally:
-            self._of_source[source] -= 1
-            if not self._of_source[source]:
-                del self._of_source[source]
+            self._release()
+
+    def _queue_of(self, source: bytes) -> tuple[deque[Event], int, float]:
+        """Return the queue that `source` may wait in, how long that may become, and how long one may wait."""
+        failures = self._failed.count(source)
+        if not failures:
+            return self._first, FIRST_QUEUE, FIRST_WAIT_S
+        return self._others, OTHERS_QUEUE if failures <= FEW_FAILURES else 0, OTHERS_WAIT_S
 
     def _take(self, queue: deque[Event], longest: int, wait_s: float) -> None:
         if self._busy < self._most:
@@ -126,28 +126,24 @@ class PasswordChecks:
                 return
         self._busy -= 1
 
-    def _is_full(self, source: bytes) -> bool:
-        return len(self._others) >= OTHERS_QUEUE if self._has_tried(source) else len(self._first) >= FIRST_QUEUE
-
-    def _has_tried(self, source: bytes) -> bool:
-        return self._of_source[source] > 0 or self._failed.has(source)
-
     def _digest(self, text: str) -> bytes:
         """Return what stands for `text` in memory, from which nobody can tell it."""
         return hmac.digest(self._secret, text.encode("utf-8", "replace"), hashlib.sha256)
 
 
 class _Memory:
-    """What was added within the last `MEMORY_S`, at most `_MOST_REMEMBERED` of it."""
+    """How often something was added; forgotten `MEMORY_S` after the last time, or when there is too much."""
 
     def __init__(self) -> None:
-        self._ends: dict[bytes, float] = {}
+        self._counts: dict[bytes, tuple[int, float]] = {}
 
-    def has(self, what: bytes) -> bool:
-        return self._ends.get(what, 0.0) > time.monotonic()
+    def count(self, what: bytes) -> int:
+        count, ends = self._counts.get(what, (0, 0.0))
+        return count if ends > time.monotonic() else 0
 
     def add(self, what: bytes) -> None:
-        self._ends.pop(what, None)
-        self._ends[what] = time.monotonic() + MEMORY_S
-        if len(self._ends) > _MOST_REMEMBERED:  # the oldest: a dictionary keeps the order
-            del self._ends[next(iter(self._ends))]
+        count = self.count(what)
+        self._counts.pop(what, None)
+        self._counts[what] = count + 1, time.monotonic() + MEMORY_S
+        if len(self._counts) > _MOST_REMEMBERED:  # the oldest: a dictionary keeps the order
+            del self._counts[next(iter(self._counts))]

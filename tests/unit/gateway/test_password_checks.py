@@ -11,7 +11,7 @@ import pytest
 from auth import keys
 from gateway import password_checks
 from gateway.errors import PasswordsBusyError
-from gateway.password_checks import OTHERS_QUEUE, PasswordChecks
+from gateway.password_checks import FEW_FAILURES, FIRST_QUEUE, PasswordChecks
 
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.1"
 
@@ -25,9 +25,15 @@ def checks() -> PasswordChecks:
     return PasswordChecks(2)
 
 
+def fail(checks: PasswordChecks, source: str, times: int = 1) -> None:
+    for _ in range(times):
+        checks.note(basic("guess"), source, 401)
+
+
 @pytest.fixture
 def busy(checks: PasswordChecks) -> Iterator[ExitStack]:
-    """Two guesses from HERE, which are all that may be checked at a time."""
+    """Two guesses from HERE, which are all that may be checked at a time, after many that have failed."""
+    fail(checks, HERE, 2 * FEW_FAILURES)
     with ExitStack() as guesses:
         for number in range(2):
             guesses.enter_context(checks.turn(basic(f"guess{number}"), HERE))
@@ -53,42 +59,81 @@ def test_what_needs_no_hash_never_waits(checks: PasswordChecks, authorization: s
 
 def test_password_that_was_right_a_moment_ago_never_waits(checks: PasswordChecks) -> None:
     checks.note(basic("anna"), HERE, 200)
+    fail(checks, HERE, 2 * FEW_FAILURES)
     with checks.turn(basic("a"), HERE), checks.turn(basic("b"), HERE):
-        assert asks(checks, basic("anna"), ELSEWHERE)
+        assert asks(checks, basic("anna"), HERE)
         assert not asks(checks, basic("anna", "another one"), HERE)
 
 
 @pytest.mark.usefixtures("busy")
-def test_source_that_sends_several_guesses_is_refused_soon(checks: PasswordChecks) -> None:
-    began = time.monotonic()
+def test_source_with_many_failures_gets_no_turn_but_a_free_one(checks: PasswordChecks) -> None:
+    assert checks.is_hopeless(basic("guess"), HERE)
     assert not asks(checks, basic("guess"), HERE)
-    assert time.monotonic() - began < 0.1
 
 
-def test_source_without_failures_gets_the_next_turn(checks: PasswordChecks, busy: ExitStack) -> None:
-    waiting = [gevent.spawn(asks, checks, basic(f"waiting{number}"), HERE) for number in range(3)]
-    gevent.sleep(0)
-    first = gevent.spawn(asks, checks, basic("anna"), ELSEWHERE)
-    gevent.sleep(0)
+def test_source_with_many_failures_gets_a_free_turn(checks: PasswordChecks) -> None:
+    fail(checks, HERE, 2 * FEW_FAILURES)
+    assert not checks.is_hopeless(basic("guess"), HERE)
+    assert asks(checks, basic("guess"), HERE)
+
+
+@pytest.mark.usefixtures("busy")
+def test_source_with_few_failures_is_refused_soon(checks: PasswordChecks) -> None:
+    fail(checks, ELSEWHERE, FEW_FAILURES)
+    began = time.monotonic()
+    assert not asks(checks, basic("guess"), ELSEWHERE)
+    assert 0.05 < time.monotonic() - began < 0.2
+
+
+def test_source_without_failures_goes_before_those_with(checks: PasswordChecks, busy: ExitStack) -> None:
+    fail(checks, ELSEWHERE)
     order: list[str] = []
-    for each, name in [*((each, "guess") for each in waiting), (first, "anna")]:
-        each.rawlink(lambda _, name=name: order.append(name))
+
+    def ask(name: str, source: str) -> None:
+        with checks.turn(basic(name), source):
+            order.append(name)
+
+    waiting = [gevent.spawn(ask, f"guess{number}", ELSEWHERE) for number in range(3)]
+    gevent.sleep(0)
+    waiting.append(gevent.spawn(ask, "anna", "203.0.113.1"))
+    gevent.sleep(0)
     busy.close()
-    gevent.joinall([*waiting, first])
-    assert first.value
+    gevent.joinall(waiting, raise_error=True)
     assert order[0] == "anna"
 
 
+@pytest.mark.usefixtures("busy")
+def test_no_more_wait_than_may(checks: PasswordChecks) -> None:
+    waiting = [gevent.spawn(asks, checks, basic(f"waiting{number}"), ELSEWHERE) for number in range(FIRST_QUEUE)]
+    gevent.sleep(0)
+    assert checks.is_hopeless(basic("one more"), ELSEWHERE)
+    assert not asks(checks, basic("one more"), ELSEWHERE)
+    assert not checks.is_hopeless(f"Bearer {keys.new_key()}", ELSEWHERE)
+    gevent.killall(waiting)
+
+
+def test_many_users_of_one_source_log_in_at_once(checks: PasswordChecks) -> None:
+    def ask(name: str) -> bool:
+        with checks.turn(basic(name), HERE):
+            gevent.sleep(0.02)
+        return True
+
+    everybody = [gevent.spawn(ask, f"user{number}") for number in range(20)]
+    gevent.joinall(everybody, raise_error=True)
+    assert all(each.value for each in everybody)
+
+
 @pytest.mark.parametrize("status", [401, 429])
-def test_failed_source_counts_as_one_that_tries_again(checks: PasswordChecks, status: int) -> None:
-    checks.note(basic("guess"), ELSEWHERE, status)
+def test_every_refusal_by_auth_counts_as_a_failure(checks: PasswordChecks, status: int) -> None:
+    for _ in range(2 * FEW_FAILURES):
+        checks.note(basic("guess"), ELSEWHERE, status)
     with checks.turn(basic("a"), HERE), checks.turn(basic("b"), HERE):
         assert not asks(checks, basic("anna"), ELSEWHERE)
 
 
 def test_failure_is_forgotten_after_a_time(checks: PasswordChecks, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(password_checks, "MEMORY_S", 0.0)
-    checks.note(basic("guess"), ELSEWHERE, 401)
+    fail(checks, ELSEWHERE, 2 * FEW_FAILURES)
     with ExitStack() as guesses:
         for number in range(2):
             guesses.enter_context(checks.turn(basic(f"guess{number}"), HERE))
@@ -111,21 +156,6 @@ def test_password_that_is_sent_several_times_at_once_is_checked_once(checks: Pas
     everybody = [gevent.spawn(ask) for _ in range(20)]
     gevent.joinall(everybody, raise_error=True)
     assert asked == 20  # auth is asked about each request all the same
-
-
-def test_guess_is_known_to_be_hopeless_where_it_would_be_refused_at_once(
-    checks: PasswordChecks, busy: ExitStack
-) -> None:
-    assert not checks.is_hopeless(basic("guess"), HERE)
-    waiting = [gevent.spawn(asks, checks, basic(f"waiting{number}"), HERE) for number in range(OTHERS_QUEUE)]
-    gevent.sleep(0)
-    assert checks.is_hopeless(basic("guess"), HERE)
-    assert not asks(checks, basic("guess"), HERE)
-    assert not checks.is_hopeless(basic("guess"), ELSEWHERE)
-    assert not checks.is_hopeless(f"Bearer {keys.new_key()}", HERE)
-    busy.close()
-    gevent.joinall(waiting)
-    assert not checks.is_hopeless(basic("guess"), HERE)
 
 
 def test_turns_that_end_with_an_error_come_free(checks: PasswordChecks) -> None:

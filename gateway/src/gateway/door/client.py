@@ -62,14 +62,11 @@ class Client:
         self._expect(self._patience.head_s)
 
     def expect_next_request(self) -> None:
-        """Begin to wait for the head of another request; after a refusal in a flood, not before its turn has come."""
-        if self._was_refused:
-            self._was_refused = False
-            self._connections.await_refused_turn()
+        """Begin to wait for the head of another request."""
         self._expect(self._patience.idle_s)
 
     def note_refusal(self) -> None:
-        """Note that a request was refused because there is too much to do: the next one has less of a hurry."""
+        """Note that a request was refused because there is too much to do: those of others go before the next one."""
         self._was_refused = True
 
     def _expect(self, seconds: float) -> None:
@@ -95,6 +92,9 @@ class Client:
             data = self._receive(size, self._deadline - time.monotonic())
         except TimeoutError:
             raise (HeadTooSlowError if self._head_bytes else SilentError) from None
+        if self._was_refused:
+            self._was_refused = False
+            self._connections.let_others_go_first()
         if not self._head_bytes:
             self._deadline = min(self._deadline, time.monotonic() + self._patience.head_s)
         self._head_bytes += len(data)

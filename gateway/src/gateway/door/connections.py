@@ -1,14 +1,13 @@
 """All connections of one web process: when there are too many, the one that has been silent longest gives way."""
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 import gevent
+from gevent.lock import BoundedSemaphore
 
-_REFUSED_A_SECOND = 500
 _SMALL = 64 * 1024  # unsent answers of this size do not count: even of all connections they are few megabytes
 
 
@@ -43,7 +42,7 @@ class Connections:
         self._of_source: Counter[str] = Counter()
         # Those that wait for their client, the longest first: a dictionary keeps the order.
         self._waiting: dict[Connection, None] = {}
-        self._next_refused = 0.0
+        self._going_last = BoundedSemaphore()
 
     def __len__(self) -> int:
         return len(self._open)
@@ -78,14 +77,13 @@ class Connections:
         finally:
             self._waiting.pop(client, None)
 
-    def await_refused_turn(self) -> None:
-        """Wait until another request may be read of a client whose last one was refused.
+    def let_others_go_first(self) -> None:
+        """Wait until nobody else has anything to do; those who wait here go on one at a time.
 
-        Reading and refusing them as fast as they come would leave no time for the requests of others.
+        Clients that try again at once after a refusal would otherwise keep everybody waiting for all of them.
         """
-        now = time.monotonic()
-        self._next_refused = max(now, self._next_refused + 1 / _REFUSED_A_SECOND)
-        gevent.sleep(self._next_refused - now)
+        with self._going_last:
+            gevent.idle()
 
     def drop_idle(self, since: float) -> None:
         """Hang up on the clients that have had nothing under way since the moment `since`, of `time.monotonic`."""

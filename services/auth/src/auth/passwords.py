@@ -19,7 +19,7 @@ from auth.errors import OverloadedError
 # OWASP's minimum for Argon2id: 19 MiB, two passes, one lane.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _MOST_REMEMBERED = 10_000
-_NICENESS = 10
+_NICENESS = 5
 
 Result = TypeVar("Result")
 
@@ -112,4 +112,4 @@ class Verifier:
 def _lower_priority() -> None:
     """Let all other threads go first: hashing takes whole processors, and nothing is as patient as who guesses."""
     if sys.platform == "linux":  # elsewhere priorities are those of processes
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        os.nice(_NICENESS)
