@@ -1,19 +1,22 @@
 """Lists, membership, ownership and odd keys, alike on both databases."""
 
+import threading
 from datetime import timedelta
 
 import pytest
 
 from catalog import use_cases
 from catalog.adapters.store import Store
-from catalog.adapters.tables import images
+from catalog.adapters.tables import images, upload_prefixes
 from catalog.domain import Image
 from catalog.errors import (
     CollectionNameTakenError,
     CollectionNotFoundError,
+    ImageExistsError,
     ImageNotFoundError,
     KeyNotAllowedError,
 )
+from catalog.worker import forget_prefixes
 from catalog_steps import ANNA, BERT, Steps
 from chassis.clock import now
 from chassis.database.database import Database
@@ -87,6 +90,38 @@ def test_prefix_that_was_handed_out_for_uploads_is_of_one_user(steps: Steps, cat
     with pytest.raises(KeyNotAllowedError):
         steps.register(f"{prefix}/a.jpg", BERT)
     assert steps.register(f"{prefix}/a.jpg", ANNA).user_id == ANNA.user_id
+
+
+def test_prefix_is_reserved_for_a_time_and_then_shared(steps: Steps, catalog_database: Database[Store]) -> None:
+    old, recent = ([catalog_database.transact(use_cases.hand_out_prefix, ANNA) for _ in range(25)] for _ in range(2))
+    registered = steps.register(f"{old[0]}/a.jpg", ANNA)
+    week = timedelta(days=7)
+    with catalog_database.engine.begin() as connection:
+        long_ago = now() - week - timedelta(seconds=1)
+        connection.execute(
+            upload_prefixes.update().where(upload_prefixes.c.prefix.in_(old)).values(date_created=long_ago)
+        )
+    forget_prefixes(catalog_database, week, threading.Event(), batch=10)
+    owners = {prefix: catalog_database.read(Store.owner_of_upload_prefix, prefix) for prefix in (*old, *recent)}
+    assert owners == dict.fromkeys(old) | dict.fromkeys(recent, ANNA.user_id)
+    assert steps.image(registered.s3_key) == registered
+    with pytest.raises(ImageExistsError):
+        steps.register(registered.s3_key, BERT)
+    assert steps.register(f"{old[1]}/b.jpg", BERT).user_id == BERT.user_id
+
+
+def test_forgetting_prefixes_ends_between_batches_if_the_worker_is_to_end(catalog_database: Database[Store]) -> None:
+    prefixes = [catalog_database.transact(use_cases.hand_out_prefix, ANNA) for _ in range(5)]
+    stop = threading.Event()
+    stop.set()
+    forget_prefixes(catalog_database, timedelta(0), stop, batch=2)
+    left = [prefix for prefix in prefixes if catalog_database.read(Store.owner_of_upload_prefix, prefix)]
+    assert len(left) == 3
+
+
+def test_sample_of_a_prefix_is_not_recorded(catalog_database: Database[Store]) -> None:
+    prefix = catalog_database.read(use_cases.sample_prefix, ANNA)
+    assert catalog_database.read(Store.owner_of_upload_prefix, prefix) is None
 
 
 def test_image_of_another_user_answers_like_one_that_is_not_there(

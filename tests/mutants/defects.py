@@ -590,6 +590,30 @@ DEFECTS = (
         ("tests/integration/test_preconditions.py::test_what_is_no_member_matches_nothing",),
     ),
     Defect(
+        "head-like-get",
+        "HEAD of the signed post records a prefix that nobody will ever use.",
+        (
+            Edit(
+                f"{GATEWAY}/web/forwarding.py",
+                "target = route.head_target if is_head and route.head_target else route.target",
+                "target = route.target",
+            ),
+        ),
+        ("tests/integration/test_head.py::test_head_of_the_signed_post_records_no_prefix",),
+    ),
+    Defect(
+        "upload-prefix-of-nobody",
+        "Upload prefixes are forgotten while their forms are still good for uploads.",
+        (
+            Edit(
+                f"{CATALOG}/adapters/store.py",
+                ".where(upload_prefixes.c.date_created < before).limit(limit)",
+                ".limit(limit)",
+            ),
+        ),
+        (f"{CATALOG_STORE}::test_prefix_is_reserved_for_a_time_and_then_shared",),
+    ),
+    Defect(
         "cursor-of-any-zone",
         "A cursor may name a time in any zone; one of the year 1 cannot be converted to UTC and ends as a 500.",
         (Edit(f"{CHASSIS}/web/paging.py", "moment.utcoffset() != timedelta(0) or ", ""),),

@@ -17,7 +17,7 @@ class Route:
 
     The parameters of the path become query parameters there, so that no client can choose which route of a service is
     called; `name` makes the ones from the other. `query` lists the query parameters that reading takes; others are
-    never forwarded.
+    never forwarded. `head_target` answers HEAD where GET at `target` changes something.
     """
 
     rule: str
@@ -27,6 +27,7 @@ class Route:
     public: bool = False
     query: tuple[str, ...] = ()
     name: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
+    head_target: str | None = None
 
     def query_of(self, method: str) -> tuple[str, ...]:
         """Return the names of the query parameters that a request with `method` may have."""
@@ -50,6 +51,13 @@ ROUTES = (
     ),
     Route("/api/images", ("GET", "POST"), "catalog", "/images", query=_PAGING),
     Route("/api/images/<key:s3_key>", ("GET", "PUT", "DELETE"), "catalog", "/image"),
-    Route("/api/signed-post", ("GET",), "catalog", "/signed-post", query=("filename", "content_type")),
+    Route(
+        "/api/signed-post",
+        ("GET",),
+        "catalog",
+        "/signed-post",
+        query=("filename", "content_type"),
+        head_target="/signed-post-sample",
+    ),
     Route("/api/users/<segment:username>", ("GET", "PUT"), "auth", "/user"),
 )

@@ -53,9 +53,11 @@ def view_of(route: Route, services: Services, checks: PasswordChecks, settings: 
             deadline = deadline.postponed(time.monotonic() - began)
         named = route.name({name: paths.decode(value) for name, value in raw.items()})
         parameters = [*named.items(), *query.read(route, request, body)]
-        method = "GET" if request.method == "HEAD" else request.method
+        is_head = request.method == "HEAD"
+        method = "GET" if is_head else request.method
+        target = (route.head_target if is_head else None) or route.target
         answer = services.call(
-            route.service, method, route.target, deadline, parameters=parameters, headers=headers, body=body
+            route.service, method, target, deadline, parameters=parameters, headers=headers, body=body
         )
         if answer.status == HTTPStatus.UNAUTHORIZED and answer.document().get("code") != USER_IS_GONE:
             # The client's credentials are valid. The services have different token keys, or their clocks differ.

@@ -18,7 +18,7 @@ from pydantic_settings import SettingsConfigDict
 from chassis import settings as mechanics
 from chassis.s3.client import AddressingStyle
 from chassis.s3.conditions import Mode
-from chassis.settings import Seconds, WebSettings
+from chassis.settings import Seconds, WebSettings, WholeSeconds
 from chassis.urls import BrokerUrl, EndpointUrl, HostLabel, HttpUrl
 
 _CONFIG = SettingsConfigDict(env_prefix="CATALOG_", frozen=True, env_ignore_empty=True)
@@ -107,6 +107,10 @@ class WorkerSettings(DatabaseSettings):
     stuck_after_s: Seconds = Field(
         300.0,
         description="Seconds until an unanswered job is sent again; 12 times as many while messages wait in a queue.",
+    )
+    upload_prefix_s: Annotated[WholeSeconds, Field(ge=3600)] = Field(
+        7 * 24 * 3600,
+        description="Seconds for which the prefix of an upload form is reserved for its user; at least an hour.",
     )
 
 

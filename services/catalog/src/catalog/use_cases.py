@@ -148,10 +148,15 @@ def _own_queue(store: Store, caller: Principal, s3_key: str) -> tuple[KeyQueue, 
 
 def hand_out_prefix(store: Store, caller: Principal) -> str:
     """Return a fresh prefix for uploads; images below it can be registered by `caller` only."""
-    admit(store, caller)
-    prefix = base64.b32encode(secrets.token_bytes(_PREFIX_BYTES)).decode().lower()
+    prefix = sample_prefix(store, caller)
     store.add_upload_prefix(prefix, caller.user_id)
     return prefix
+
+
+def sample_prefix(store: Store, caller: Principal) -> str:
+    """Return what `hand_out_prefix` might return, without recording it. Raise `UserGoneError`."""
+    admit(store, caller)
+    return base64.b32encode(secrets.token_bytes(_PREFIX_BYTES)).decode().lower()
 
 
 # --- collections ---

@@ -22,6 +22,7 @@ from chassis.broker.publisher import Publisher
 from chassis.broker.relay import TIDY_EVERY_S, Relay
 from chassis.broker.topology import Queue
 from chassis.broker.verdicts import TransientError
+from chassis.clock import now
 from chassis.database.database import Database
 from chassis.envelope import Event
 from chassis.errors import DependencyDownError
@@ -33,6 +34,8 @@ JOBS = Queue("imaging.jobs", messages.JOBS)
 # Deleting what belongs to a user is interrupted after this time and retried: meanwhile answers of imaging wait.
 FORGET_S = 10.0
 WATCH_EVERY_S = 15.0
+FORGET_PREFIXES_EVERY_S = 60.0
+FORGET_PREFIXES_BATCH = 1000
 
 
 def make_worker(settings: WorkerSettings) -> Worker:
@@ -56,6 +59,11 @@ def make_worker(settings: WorkerSettings) -> Worker:
             "results": consumer.run,
             "dead letters": drain.run,
             "watchdog": every(WATCH_EVERY_S, watchdog.look, stop),
+            "upload prefixes": every(
+                FORGET_PREFIXES_EVERY_S,
+                lambda: forget_prefixes(database, timedelta(seconds=settings.upload_prefix_s), stop),
+                stop,
+            ),
         },
         stop=stop,
         own=own,
@@ -72,6 +80,18 @@ def may_relay(connection: sa.Connection) -> bool:
     may be at work on the same bucket.
     """
     return Store(connection).installation().is_settled
+
+
+def forget_prefixes(
+    database: Database[Store], reserved: timedelta, stop: threading.Event, batch: int = FORGET_PREFIXES_BATCH
+) -> None:
+    """Delete the upload prefixes that were handed out longer than `reserved` ago, `batch` in a transaction.
+
+    Raise `DependencyDownError` without a database.
+    """
+    before = now() - reserved
+    while database.transact(Store.forget_upload_prefixes, before, batch) == batch and not stop.is_set():
+        pass
 
 
 def handle(database: Database[Store], event: Event, _attempt: int) -> None:

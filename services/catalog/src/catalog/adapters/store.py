@@ -306,6 +306,12 @@ class Store:
         """Record that `prefix` was handed out to a user for uploads."""
         self._connection.execute(upload_prefixes.insert().values(prefix=prefix, user_id=user_id, date_created=now()))
 
+    def forget_upload_prefixes(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` prefixes that were handed out before `before`; return how many."""
+        old = sa.select(upload_prefixes.c.prefix).where(upload_prefixes.c.date_created < before).limit(limit)
+        delete = upload_prefixes.delete().where(upload_prefixes.c.prefix.in_(old.scalar_subquery()))
+        return self._connection.execute(delete).rowcount
+
     def owner_of_upload_prefix(self, prefix: str) -> str | None:
         """Return the user to whom `prefix` was handed out, if any."""
         owner: str | None = self._connection.scalar(

@@ -140,7 +140,7 @@ upload_prefixes = sa.Table(
     METADATA,
     sa.Column("prefix", sa.String(32), primary_key=True),
     sa.Column("user_id", sa.String(36), nullable=False),
-    sa.Column("date_created", UtcDateTime, nullable=False),
+    sa.Column("date_created", UtcDateTime, nullable=False, index=True),
 )
 
 deleted_users = sa.Table(

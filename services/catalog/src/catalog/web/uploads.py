@@ -1,11 +1,14 @@
 """The view of the signed upload form."""
 
+from collections.abc import Callable
+
 from flask import Blueprint, Response, jsonify, request
 
 from catalog import use_cases
 from catalog.errors import UnacceptableKeyError, UploadsOffError
 from catalog.uploads import CONTENT_TYPES, check_filename
 from catalog.web.context import app, caller
+from chassis.tokens import Principal
 from chassis.web.problems import FieldFault, InvalidFieldsError
 
 routes = Blueprint("uploads", __name__)
@@ -14,13 +17,22 @@ routes = Blueprint("uploads", __name__)
 @routes.get("/signed-post")
 def sign_post() -> Response:
     """Hand out a form that uploads one image straight to S3."""
+    return _form(lambda principal: app().database.transact(use_cases.hand_out_prefix, principal))
+
+
+@routes.get("/signed-post-sample")
+def sign_sample() -> Response:
+    """Return a form like those that are handed out, for the headers of HEAD; nothing is recorded."""
+    return _form(lambda principal: app().database.read(use_cases.sample_prefix, principal))
+
+
+def _form(prefix_for: Callable[[Principal], str]) -> Response:
     principal = caller()
     filename, content_type = _parameters()
     uploads = app().uploads
     if uploads is None:
         raise UploadsOffError
-    prefix = app().database.transact(use_cases.hand_out_prefix, principal)
-    return jsonify(uploads.sign(prefix, filename, content_type))
+    return jsonify(uploads.sign(prefix_for(principal), filename, content_type))
 
 
 def _parameters() -> tuple[str | None, str | None]:
