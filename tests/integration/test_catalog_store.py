@@ -1,7 +1,7 @@
 """Lists, membership, ownership and odd keys, alike on both databases."""
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -45,6 +45,20 @@ def test_images_are_listed_newest_first_and_paged_without_gaps(steps: Steps, cat
     assert listed == keys[::-1]
 
 
+EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize("moment", [EARLIEST, LATEST])
+def test_list_goes_on_at_any_moment_that_a_cursor_can_name(
+    steps: Steps, catalog_database: Database[Store], moment: datetime
+) -> None:
+    image = steps.register("a")
+    after = (moment, image.image_id)
+    shown = catalog_database.read(use_cases.list_images, ANNA, 10, PAGE_BYTES, after)
+    assert shown == ([image] if moment == LATEST else [])
+    assert catalog_database.read(use_cases.list_collections, ANNA, 10, after) == []
+
+
 def test_members_keep_the_order_in_which_they_were_added(steps: Steps, catalog_database: Database[Store]) -> None:
     collection = catalog_database.transact(use_cases.create_collection, ANNA, "c")
     order = ["b", "a", "c"]
@@ -54,6 +68,7 @@ def test_members_keep_the_order_in_which_they_were_added(steps: Steps, catalog_d
         catalog_database.transact(use_cases.add_member, ANNA, "c", key)
     members = catalog_database.read(use_cases.list_members, collection, 10, PAGE_BYTES, 0)
     assert [image.s3_key for _, image in members] == order
+    assert catalog_database.read(use_cases.list_members, collection, 10, PAGE_BYTES, 2**63 - 1) == []
     catalog_database.transact(use_cases.remove_member, ANNA, "c", "b")
     catalog_database.transact(use_cases.remove_member, ANNA, "c", "b")
     catalog_database.transact(use_cases.add_member, ANNA, "c", "b")

@@ -614,6 +614,18 @@ DEFECTS = (
         (f"{CATALOG_STORE}::test_prefix_is_reserved_for_a_time_and_then_shared",),
     ),
     Defect(
+        "tag-of-the-image-only",
+        "The entity tag of an image does not change with it, so clients keep what they have.",
+        (
+            Edit(
+                f"{CATALOG}/web/tags.py",
+                "return version.image_id, version.date_updated.isoformat(),",
+                "return version.image_id,",
+            ),
+        ),
+        (f"{PAGES}::test_every_change_of_an_image_changes_all_tags",),
+    ),
+    Defect(
         "cursor-of-any-zone",
         "A cursor may name a time in any zone; one of the year 1 cannot be converted to UTC and ends as a 500.",
         (Edit(f"{CHASSIS}/web/paging.py", "moment.utcoffset() != timedelta(0) or ", ""),),

@@ -35,7 +35,7 @@ def require_match(request: Request, etag: str | None) -> None:
 
     The comparison is weak, though RFC 9110 (13.1.1) demands a strong one: a proxy that compresses an answer puts `W/`
     before its tag, and that is the only tag the client gets. The strong comparison is for tags that may stand for
-    several states. Ours are hashes of the representation, so that a weakened one still names a single state.
+    several states. Ours are hashes of all that makes a state, so that a weakened one still names a single state.
     """
     if "If-Match" in request.headers and (etag is None or not request.if_match.contains_weak(etag)):
         raise StaleError
