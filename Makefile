@@ -54,6 +54,10 @@ faults: $(VENV)/dev.stamp  ## break the compose stack under load in every way; h
 keys: $(VENV)/dev.stamp  ## send twenty thousand generated S3 keys through every endpoint; half an hour (KEYS=)
 	KEYS=$${KEYS:-20000} $(BIN)/pytest -s tests/integration/test_keys_on_the_wire.py
 
+.PHONY: schemathesis
+schemathesis: $(VENV)/dev.stamp  ## run ten thousand cases of schemathesis against the API document; half an hour (CASES=)
+	CASES=$${CASES:-10000} $(BIN)/pytest -s tests/contracts/test_schemathesis.py
+
 .PHONY: mutants
 mutants: $(VENV)/dev.stamp  ## put defects into the code, one at a time; the tests must catch each (MUTANTS=name,…)
 	@PYTHONPATH=tests $(BIN)/python -m mutants

@@ -1,7 +1,11 @@
-"""Schemathesis with all checks over all operations of the document; exceptions are in schemathesis.toml."""
+"""Schemathesis with all checks over all operations of the document; exceptions are in schemathesis.toml.
+
+Some two thousand cases; `make schemathesis` runs ten thousand (CASES says how many at least).
+"""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,6 +19,7 @@ from gateway.web.docs import document
 from users import create_user
 
 HERE = Path(__file__).parent
+CASES = int(os.environ.get("CASES", "0"))
 
 
 @pytest.fixture
@@ -49,7 +54,7 @@ def peer(name: str, client: ValidatingClient, key: Mapping[str, str]) -> dict[st
     return {"name": name, "fixedHeaders": [{"name": "Authorization", "value": f"Bearer {key['key']}"}]}
 
 
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(280 + CASES // 4)
 def test_every_operation_keeps_to_the_document(stack: Mapping[str, str], tmp_path: Path) -> None:
     users = {"first": create_user(stack), "second": create_user(stack)}
     keys = {name: user.post("/api/api-keys").json() for name, user in users.items()}
@@ -65,6 +70,12 @@ def test_every_operation_keeps_to_the_document(stack: Mapping[str, str], tmp_pat
     }
     schemathesis = Path(sys.executable).with_name("schemathesis")
     command: list[str | Path] = [schemathesis, "--config-file", HERE / "schemathesis.toml", "run", "openapi.json"]
+    if CASES:
+        operations = sum(len(item) for item in document()["paths"].values())
+        command += ["--max-examples", str(-(-CASES // operations))]
     run = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     print(run.stdout, run.stderr)  # noqa: T201 - the whole report, for pytest to show
     assert run.returncode == 0, "see the report"
+    generated = re.search(r"(\d+) generated", run.stdout)
+    assert generated is not None
+    assert int(generated[1]) >= CASES
