@@ -595,7 +595,7 @@ DEFECTS = (
         (
             Edit(
                 f"{GATEWAY}/web/forwarding.py",
-                "target = route.head_target if is_head and route.head_target else route.target",
+                "target = (route.head_target if is_head else None) or route.target",
                 "target = route.target",
             ),
         ),
