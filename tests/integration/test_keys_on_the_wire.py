@@ -4,7 +4,6 @@ A thousand keys; `make keys` sends twenty thousand (KEYS says how many).
 """
 
 import hashlib
-import http.client
 import json
 import os
 import random
@@ -53,7 +52,7 @@ class Connection:
     def __init__(self, stack: WebStack, api_key: str) -> None:
         self._address = (stack.host, stack.ports["gateway"])
         self._head = f"Host: gateway\r\nAuthorization: Bearer {api_key}\r\n".encode()
-        self._socket = socket.create_connection(self._address, timeout=30)
+        self._open()
 
     def send(self, method: str, target: bytes, body: bytes = b"", content_type: str = JSON) -> Answer:
         """Send a request and return the answer."""
@@ -61,17 +60,28 @@ class Connection:
         about_body = about_body or ("Content-Length: 0\r\n" if method in {"POST", "PUT"} else "")
         line = method.encode() + b" " + target + b" HTTP/1.1\r\n"
         self._socket.sendall(line + self._head + about_body.encode() + b"\r\n" + body)
-        response = http.client.HTTPResponse(self._socket, method=method)
-        response.begin()
-        content = response.read()
-        if response.will_close:
+        status = int(self._file.readline().split()[1])
+        headers = dict(self._headers())  # read by hand: http.client takes longer than the gateway
+        content = self._file.read(int(headers.get(b"content-length", b"0")))
+        if headers.get(b"connection", b"").lower() == b"close":
             self.close()
-            self._socket = socket.create_connection(self._address, timeout=30)
-        return Answer(response.status, json.loads(content) if content else None, response.headers["Location"])
+            self._open()
+        location = headers[b"location"].decode() if b"location" in headers else None
+        return Answer(status, json.loads(content) if content else None, location)
 
     def close(self) -> None:
         """Close the connection."""
+        self._file.close()
         self._socket.close()
+
+    def _open(self) -> None:
+        self._socket = socket.create_connection(self._address, timeout=30)
+        self._file = self._socket.makefile("rb")
+
+    def _headers(self) -> Iterator[tuple[bytes, bytes]]:
+        while line := self._file.readline().strip():
+            name, _, value = line.partition(b":")
+            yield name.lower(), value.strip()
 
 
 @dataclass(frozen=True)
