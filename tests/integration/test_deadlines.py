@@ -4,15 +4,15 @@ import json
 import os
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from typing import Any, Self
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
+from bad_services import Service, silent
 from clients import Answer
 from deadlines import until
 from processes import children
@@ -63,41 +63,6 @@ def test_change_that_was_answered_503_is_not_made_later(web_stack: WebStack, met
     # The requests are still in the sockets of catalog: it reads and gives up all of them before it reads this one.
     until(lambda: len(refused(web_stack)) == len(names), 10, "catalog does not read on")
     assert anna.get("/api/collections").json() == before
-
-
-class Service:
-    """A service that does with each connection what `behave` does; `asked` counts its requests."""
-
-    def __init__(self, behave: Callable[[socket.socket], None]) -> None:
-        self._behave = behave
-        self.asked = 0
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            if connection.recv(65536):
-                self.asked += 1
-                self._behave(connection)
-
-
-def silent(connection: socket.socket) -> None:
-    """Answer nothing until the other side hangs up."""
-    while connection.recv(65536):
-        pass
 
 
 def dripping(connection: socket.socket) -> None:

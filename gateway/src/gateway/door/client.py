@@ -6,6 +6,7 @@ have to come, or be taken, in time. The idea of a least rate for taking an answe
 
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -52,6 +53,7 @@ class Client:
         self._in_head = True
         self._head_bytes = 0
         self._was_refused = False
+        self._refuse_again: Callable[[bytes], bytes | None] | None = None
         self.moved = time.monotonic()
         self.unsent = 0
 
@@ -65,9 +67,23 @@ class Client:
         """Begin to wait for the head of another request."""
         self._expect(self._patience.idle_s)
 
-    def note_refusal(self) -> None:
-        """Note that a request was refused because there is too much to do: those of others go before the next one."""
-        self._was_refused = True
+    def note_refusal(self, again: Callable[[bytes], bytes | None] | None) -> None:
+        """Note that a request was refused because there is too much to do: those of others go before the next one.
+
+        `again` returns the answer to the next request, given as it was sent, if that is to be refused in the same way.
+        """
+        self._was_refused, self._refuse_again = True, again
+
+    def read_after_refusal(self) -> tuple[bytes, bytes | None]:
+        """Return what was sent after a request that was refused, and the answer if that is to be refused, too."""
+        again, self._refuse_again = self._refuse_again, None
+        if again is None:
+            return b"", None
+        sent = self.recv(_PART)
+        answer = again(sent)
+        if answer is not None:
+            self.note_refusal(again)
+        return sent, answer
 
     def _expect(self, seconds: float) -> None:
         self._in_head, self._head_bytes = True, 0
@@ -92,7 +108,7 @@ class Client:
             data = self._receive(size, self._deadline - time.monotonic())
         except TimeoutError:
             raise (HeadTooSlowError if self._head_bytes else SilentError) from None
-        if self._was_refused:
+        if self._was_refused and data:
             self._was_refused = False
             self._connections.let_others_go_first()
         if not self._head_bytes:

@@ -8,6 +8,7 @@ from typing import Protocol
 import gevent
 from gevent.lock import BoundedSemaphore
 
+_PAUSE_S = 0.002
 _SMALL = 64 * 1024  # unsent answers of this size do not count: even of all connections they are few megabytes
 
 
@@ -78,12 +79,12 @@ class Connections:
             self._waiting.pop(client, None)
 
     def let_others_go_first(self) -> None:
-        """Wait until nobody else has anything to do; those who wait here go on one at a time.
+        """Wait until others have had a turn; those who wait here go on one at a time.
 
         Clients that try again at once after a refusal would otherwise keep everybody waiting for all of them.
         """
         with self._going_last:
-            gevent.idle()
+            gevent.sleep(_PAUSE_S)
 
     def drop_idle(self, since: float) -> None:
         """Hang up on the clients that have had nothing under way since the moment `since`, of `time.monotonic`."""

@@ -122,6 +122,12 @@ class DoorWorker(GeventWorker):
         parser = RequestParser(self.cfg, client, address)  # type: ignore[arg-type] # has what is used of a socket
         client.expect_first_request()
         while True:
+            sent, refusal = client.read_after_refusal()
+            if refusal is not None:
+                client.sendall(refusal)
+                client.expect_next_request()
+                continue
+            parser.unreader.unread(sent)
             request = next(parser)
             client.head_is_read()
             _check(request)

@@ -4,8 +4,10 @@ The reference for shedding what would only wait is Google's Site Reliability Eng
 """
 
 import json
+import re
 import time
 from collections.abc import Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ from gateway.errors import GatewayError, OverloadedError, PasswordsBusyError
 from gateway.password_checks import PasswordChecks
 from gateway.services import Services
 from gateway.table import ROUTES, Service
+from gateway.web.public import PUBLIC_PREFIXES
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -26,6 +29,12 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _LOG_EVERY_S = 1.0
+_STATUS = f"{HTTPStatus.SERVICE_UNAVAILABLE.value} {HTTPStatus.SERVICE_UNAVAILABLE.phrase}"
+_PLAIN_GET = re.compile(
+    rb"GET (?P<path>/[!-~]*?)(?:\?[!-~]*)? HTTP/1\.1\r\n(?P<headers>(?:[^\r\n]+\r\n)*[^\r\n]+)\r\n\r\n"
+)
+# Headers that make a request more than one head that is answered on a connection that stays.
+_NOT_PLAIN = frozenset({b"connection", b"content-length", b"expect", b"transfer-encoding", b"upgrade"})
 
 
 def _services_by_prefix() -> dict[str, frozenset[Service]]:
@@ -44,8 +53,12 @@ def _prefix(path: str) -> str:
 class Admission:
     """WSGI middleware that refuses what could only wait: too many requests in progress, or too many passwords."""
 
-    def __init__(self, app: "WSGIApplication", services: Services, checks: PasswordChecks) -> None:
+    def __init__(
+        self, app: "WSGIApplication", services: Services, checks: PasswordChecks, *, sources_are_peers: bool
+    ) -> None:
+        """Make it for `app`; `sources_are_peers` if no trusted proxy tells where requests come from."""
         self._app = app
+        self._sources_are_peers = sources_are_peers
         self._services = services
         self._checks = checks
         self._needed = _services_by_prefix()
@@ -54,49 +67,70 @@ class Admission:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Pass the request on to the application, or refuse it."""
-        fault = self._fault(environ)
-        return self._app(environ, start_response) if fault is None else self._refuse(fault, environ, start_response)
-
-    def _fault(self, environ: "WSGIEnvironment") -> GatewayError | None:
-        needed = self._needed.get(_prefix(environ["PATH_INFO"]), frozenset())
-        if any(self._services.are_busy(service) for service in needed):
-            return OverloadedError()
-        authorization = environ.get("HTTP_AUTHORIZATION")
-        if "auth" not in needed or not authorization:
-            return None
-        return PasswordsBusyError() if self._checks.is_hopeless(authorization, environ["REMOTE_ADDR"]) else None
-
-    def _refuse(
-        self, fault: GatewayError, environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
-        request_id = request_ids.adopt(environ.get("HTTP_X_REQUEST_ID"))
-        self._log(fault)
+        path, source = environ["PATH_INFO"], environ["REMOTE_ADDR"]
+        fault = self._fault(path, environ.get("HTTP_AUTHORIZATION"), source)
+        if fault is None:
+            return self._app(environ, start_response)
         client = environ.get("gunicorn.socket")
         if isinstance(client, Client):  # not in tests without a server
-            client.note_refusal()
-        status = HTTPStatus.SERVICE_UNAVAILABLE
+            client.note_refusal(partial(self._again, source) if self._sources_are_peers else None)
+        headers, body = self._refuse(fault, prefixes.of(environ) + path, environ.get("HTTP_X_REQUEST_ID"))
+        start_response(_STATUS, headers)
+        return [body] if environ["REQUEST_METHOD"] != "HEAD" else []
+
+    def _again(self, source: str, sent: bytes) -> bytes | None:
+        """Return the answer if `sent` is one more GET to be refused; None if it takes more to find out.
+
+        Refused clients often try again at once, as fast as they can.
+        """
+        match = _PLAIN_GET.fullmatch(sent)
+        if match is None:
+            return None
+        lines = [line.partition(b":") for line in match["headers"].split(b"\r\n")]
+        fields = {name.lower(): value.strip(b" \t") for name, _, value in lines}
+        if len(fields) < len(lines) or b"host" not in fields or not _NOT_PLAIN.isdisjoint(fields):
+            return None
+        path, authorization = match["path"].decode("latin-1"), fields.get(b"authorization", b"").decode("latin-1")
+        fault = self._fault(path, authorization, source)
+        if fault is None:
+            return None
+        headers, body = self._refuse(fault, path, fields.get(b"x-request-id", b"").decode("latin-1"))
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        return f"HTTP/1.1 {_STATUS}\r\n{head}\r\n".encode("latin-1") + body
+
+    def _fault(self, path: str, authorization: str | None, source: str) -> GatewayError | None:
+        needed = self._needed.get(_prefix(path), frozenset())
+        if any(self._services.are_busy(service) for service in needed):
+            return OverloadedError()
+        if "auth" not in needed or not authorization:
+            return None
+        return PasswordsBusyError() if self._checks.is_hopeless(authorization, source) else None
+
+    def _refuse(self, fault: GatewayError, path: str, request_id: str | None) -> tuple[list[tuple[str, str]], bytes]:
+        """Return headers and body of the refusal because of `fault`."""
+        self._log(fault)
+        request_id = request_ids.adopt(request_id)
         document = {
             "type": "about:blank",
-            "title": status.phrase,
-            "status": status.value,
+            "title": HTTPStatus.SERVICE_UNAVAILABLE.phrase,
+            "status": HTTPStatus.SERVICE_UNAVAILABLE.value,
             "detail": str(fault),
-            "instance": prefixes.of(environ) + api_keys.hide(environ["PATH_INFO"]),
+            "instance": api_keys.hide(path),
             "code": fault.code,
             "request_id": request_id,
         }
         body = json.dumps(document).encode()
-        headers = {
-            "Content-Type": CONTENT_TYPE,
-            "Content-Length": str(len(body)),
-            "Cache-Control": "no-store",
-            "Retry-After": str(RETRY_AFTER_S),
-            "X-Content-Type-Options": "nosniff",
-            request_ids.HEADER: request_id,
-        }
-        if environ["PATH_INFO"].startswith(("/api/i/", "/api/c/")):
-            headers["Access-Control-Allow-Origin"] = "*"
-        start_response(f"{status.value} {status.phrase}", list(headers.items()))
-        return [body] if environ["REQUEST_METHOD"] != "HEAD" else []
+        headers = [
+            ("Content-Type", CONTENT_TYPE),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+            ("Retry-After", str(RETRY_AFTER_S)),
+            ("X-Content-Type-Options", "nosniff"),
+            (request_ids.HEADER, request_id),
+        ]
+        if path.startswith(PUBLIC_PREFIXES):
+            headers.append(("Access-Control-Allow-Origin", "*"))
+        return headers, body
 
     def _log(self, fault: GatewayError) -> None:
         """Log how many were refused, once in a while: a line for each would be work that there is no time for."""

@@ -42,7 +42,7 @@ def make_flask(settings: GatewaySettings) -> Flask:
     def forwarded_prefix(environ: "WSGIEnvironment") -> str:
         return prefixes.forwarded(environ.get("HTTP_X_FORWARDED_PREFIX", "")) if may_be_forwarded else ""
 
-    admitted = Admission(flask.wsgi_app, services, checks)
+    admitted = Admission(flask.wsgi_app, services, checks, sources_are_peers=not settings.trusted_proxies)
     flask.wsgi_app = RawPaths(admitted, settings.path_prefix or "", forwarded_prefix)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         flask.wsgi_app = ProxyFix(  # type: ignore[method-assign]

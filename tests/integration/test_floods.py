@@ -1,0 +1,140 @@
+"""More requests than can be answered, and more passwords than can be hashed: who has a key does not wait for them."""
+
+import base64
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+
+import pytest
+
+from bad_services import Service, silent
+from clients import ValidatingClient, authorization
+from deadlines import until
+from web_stack import ANNA, WebStack
+
+GUESSERS = 40
+SOON_S = 1.0  # a tenth is usual, but the machine may have other work
+
+
+def get(
+    web_stack: WebStack, target: str, credentials: str, source: str, times: int = 1
+) -> list[tuple[int, dict[str, str], float]]:
+    """Send GET `times` on one connection from `source`; return status, headers and seconds of each answer."""
+    answers = []
+    address = ("127.0.0.1", web_stack.ports["gateway"])
+    with closing(http.client.HTTPConnection(*address, timeout=30, source_address=(source, 0))) as connection:
+        for _ in range(times):
+            began = time.monotonic()
+            connection.request("GET", target, headers={"Authorization": credentials} if credentials else {})
+            answer = connection.getresponse()
+            body = answer.read()
+            if answer.status == 503:
+                problem = json.loads(body)
+                assert problem["code"] == "service-unavailable"
+                assert problem["instance"] == target
+                assert problem["request_id"] == answer.headers["X-Request-ID"]
+                assert int(answer.headers["Retry-After"]) > 0
+            answers.append((answer.status, dict(answer.headers), time.monotonic() - began))
+    return answers
+
+
+@contextmanager
+def guessing(web_stack: WebStack) -> Iterator[list[int]]:
+    """Have many connections from a few addresses guess passwords of ever new usernames; yield their statuses."""
+    statuses: list[int] = []
+    end = threading.Event()
+
+    def guess(number: int) -> None:
+        count = 0
+        while not end.is_set():
+            count += 1
+            text = base64.b64encode(f"user{number}-{count}:a guess".encode()).decode()
+            [(status, _, _)] = get(web_stack, "/api/collections", f"Basic {text}", f"127.0.1.{1 + number % 8}")
+            statuses.append(status)
+
+    with ThreadPoolExecutor(GUESSERS) as pool:
+        for number in range(GUESSERS):
+            pool.submit(guess, number)
+        try:
+            yield statuses
+        finally:
+            end.set()
+
+
+def test_guesses_hold_up_neither_keys_nor_right_passwords(web_stack: WebStack) -> None:
+    web_stack.start_all()
+    key = f"Bearer {web_stack.anna().post('/api/api-keys', json={}).json()['key']}"
+    remembered = authorization(ANNA)
+    with guessing(web_stack) as statuses:
+        until(lambda: statuses.count(503) > 50 and statuses.count(401) > 20, 60, "nothing is refused")
+        for credentials, source in ((key, "127.0.1.1"), (remembered, "127.0.1.2"), (remembered, "127.0.9.1")):
+            for status, _, took_s in get(web_stack, "/api/collections", credentials, source, times=10):
+                assert status == 200
+                assert took_s < 3
+    assert set(statuses) <= {401, 429, 503}
+
+
+def test_request_beyond_what_the_services_can_answer_is_refused_at_once(web_stack: WebStack) -> None:
+    with Service(silent) as catalog:
+        web_stack.start("auth")
+        web_stack.start("gateway", 0, CALLS="4", DEADLINE_S="20", CATALOG_URL=catalog.url)
+        with ThreadPoolExecutor(4) as pool:
+            hanging = [pool.submit(get, web_stack, "/api/c/x", "", "127.0.0.1") for _ in range(4)]
+            until(lambda: catalog.asked == 4, 10, "catalog is not asked")
+            # The first refusal is the application's, the later ones on the connection come from the door itself.
+            for status, headers, took_s in get(web_stack, "/api/c/x", "", "127.0.0.1", times=5):
+                assert status == 503
+                assert headers["Access-Control-Allow-Origin"] == "*"
+                assert took_s < SOON_S
+            # What does not need catalog is answered all the same.
+            assert get(web_stack, "/api/api-keys", authorization(ANNA), "127.0.0.1")[0][0] == 200
+            assert get(web_stack, "/healthz", "", "127.0.0.1")[0][0] == 200
+            web_stack.stop("gateway")  # the others would wait for their deadline
+            assert all(each.exception() for each in hanging)
+
+
+def test_refused_client_is_answered_again_when_there_is_less_to_do(web_stack: WebStack) -> None:
+    """Also on its connection, where refusals come from the door itself."""
+    with Service(silent) as catalog:
+        web_stack.start("auth")
+        web_stack.start("catalog")
+        web_stack.start("gateway", 0, CALLS="1", DEADLINE_S="2", CATALOG_URL=catalog.url)
+        address = ("127.0.0.1", web_stack.ports["gateway"])
+        with ThreadPoolExecutor(1) as pool, closing(http.client.HTTPConnection(*address, timeout=30)) as connection:
+            hanging = pool.submit(get, web_stack, "/api/c/x", "", "127.0.0.1")
+            until(lambda: catalog.asked == 1, 10, "catalog is not asked")
+            for method, target, expected in (
+                ("GET", "/api/c/x", 503),
+                ("GET", "/api/c/x", 503),
+                ("HEAD", "/api/c/x", 503),
+                ("GET", "/healthz", 200),
+                ("GET", "/api/c/x?a=b", 503),
+                ("GET", "/api/docs", 200),
+            ):
+                connection.request(method, target)
+                answer = connection.getresponse()
+                answer.read()
+                assert answer.status == expected
+            assert hanging.result()[0][0] == 503
+            connection.request("GET", "/api/api-keys", headers={"Authorization": authorization(ANNA)})
+            assert connection.getresponse().status == 200
+
+
+@pytest.mark.parametrize("password", [ANNA[1], "wrong"])
+def test_twenty_clients_with_one_password_need_one_check(web_stack: WebStack, password: str) -> None:
+    web_stack.start_all()
+
+    def ask(_: int) -> int:
+        return ValidatingClient(web_stack.url(), (ANNA[0], password)).get("/api/collections").status
+
+    with ThreadPoolExecutor(20) as pool:
+        statuses = list(pool.map(ask, range(20)))
+    if password == ANNA[1]:
+        assert statuses == [200] * 20
+    else:
+        assert set(statuses) <= {401, 429, 503}
+        assert 401 in statuses
