@@ -157,7 +157,7 @@ def silence(chain: Chain) -> Iterator[float]:
     for count in (1010, 5000):
         with _silent(port, count):
             yield _slowest_healthz(port)
-    with _silent(port, 200, b"GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 50):
+    with _silent(port, 200, b"GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 3):
         yield _slowest_healthz(port)
     chunks = b"POST /api/images HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 40_000
     with _silent(port, 20, chunks):
@@ -194,11 +194,13 @@ def overload(chain: Chain, key: str) -> Iterator[float]:
     port = chain.ports["gateway"]
     request = partial(get, TARGET, key)
     seconds = 8.0
+    time.sleep(10)  # what was left of the attacks before is over then
     busy = InBackground(constantly, port, request, ["127.0.0.1"] * BUSY_CONNECTIONS, seconds).result()
     best = busy.count(200) / seconds
     offers = [InBackground(regularly, port, request, 1 / best, seconds) for _ in range(OVERLOAD)]
     tallies = [offer.result() for offer in offers]
-    yield sum(tally.count(200) for tally in tallies) / seconds / best
+    # An answer after a second is late: who counts it would count the queue as work.
+    yield sum(tally.count_within(1.0, 200) for tally in tallies) / seconds / best
     refused = Tally()
     for tally in tallies:
         refused.seconds += tally.seconds

@@ -30,8 +30,11 @@ class GatewaySettings(WebSettings):
     deadline_s: Seconds = Field(
         20.0, description="Longest time that the services may take for one request, all calls together; then 503."
     )
+    requests_in_progress: PositiveInt = Field(
+        64, description="Requests that one web process works on at a time; more are 503 at once."
+    )
     calls: PositiveInt = Field(
-        128, description="Calls of each service that one web process makes at a time; more requests are 503 at once."
+        48, description="Of these, those that may wait for one service at a time; more of its requests are 503 at once."
     )
     password_checks: PositiveInt = Field(
         2, description="Of these, those that have auth hash a password; API keys and remembered passwords need none."

@@ -23,6 +23,7 @@ from gateway.door.connections import Connections
 MOST_DRAINED_BYTES = 256 * 1024
 DRAIN_TIMEOUT_S = 2.0
 MOST_CHUNKS = 1000
+MOST_ACCEPTED = 16
 MOST_UNSENT_BYTES = 64 * 1024 * 1024
 # How long a worker that ends keeps idle connections, on which clients may just be sending, as gunicorn's others do.
 LINGER_S = 2.0
@@ -82,7 +83,7 @@ class DoorWorker(GeventWorker):
         servers = [StreamServer(listener, handle=partial(self.handle, listener)) for listener in self.sockets]
         for server in servers:
             if self.cfg.workers > 1:
-                server.max_accept = 1  # so that the other processes get their share
+                server.max_accept = MOST_ACCEPTED  # at once, so that the other processes get their share
             server.start()
         while self.alive:
             self.notify()
@@ -142,6 +143,7 @@ class DoorWorker(GeventWorker):
             if not goes_on:
                 return
             client.expect_next_request()
+            gevent.sleep(0)  # the next request may be here already; others have a turn before it
 
     def _refuse(self, client: Client, answer: bytes) -> None:
         with suppress(OSError):

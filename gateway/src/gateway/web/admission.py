@@ -19,6 +19,7 @@ from gateway import api_keys, prefixes
 from gateway.door.client import Client
 from gateway.errors import GatewayError, OverloadedError, PasswordsBusyError
 from gateway.password_checks import PasswordChecks
+from gateway.progress import Progress
 from gateway.services import Services
 from gateway.table import ROUTES, Service
 from gateway.web.public import PUBLIC_PREFIXES
@@ -54,11 +55,18 @@ class Admission:
     """WSGI middleware that refuses what could only wait: too many requests in progress, or too many passwords."""
 
     def __init__(
-        self, app: "WSGIApplication", services: Services, checks: PasswordChecks, *, sources_are_peers: bool
+        self,
+        app: "WSGIApplication",
+        progress: Progress,
+        services: Services,
+        checks: PasswordChecks,
+        *,
+        sources_are_peers: bool,
     ) -> None:
         """Make it for `app`; `sources_are_peers` if no trusted proxy tells where requests come from."""
         self._app = app
         self._sources_are_peers = sources_are_peers
+        self._progress = progress
         self._services = services
         self._checks = checks
         self._needed = _services_by_prefix()
@@ -70,7 +78,8 @@ class Admission:
         path, source = environ["PATH_INFO"], environ["REMOTE_ADDR"]
         fault = self._fault(path, environ.get("HTTP_AUTHORIZATION"), source)
         if fault is None:
-            return self._app(environ, start_response)
+            with self._progress.request():
+                return self._app(environ, start_response)
         client = environ.get("gunicorn.socket")
         if isinstance(client, Client):  # not in tests without a server
             client.note_refusal(partial(self._again, source) if self._sources_are_peers else None)
@@ -100,7 +109,7 @@ class Admission:
 
     def _fault(self, path: str, authorization: str | None, source: str) -> GatewayError | None:
         needed = self._needed.get(_prefix(path), frozenset())
-        if any(self._services.are_busy(service) for service in needed):
+        if needed and (self._progress.is_full or any(self._services.are_busy(service) for service in needed)):
             return OverloadedError()
         if "auth" not in needed or not authorization:
             return None

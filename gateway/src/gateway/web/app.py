@@ -9,6 +9,7 @@ from chassis.web import app as web
 from gateway import api_keys, prefixes
 from gateway.password_checks import PasswordChecks
 from gateway.paths import KeyConverter, RawPaths, SegmentConverter
+from gateway.progress import Progress
 from gateway.services import Services
 from gateway.settings import GatewaySettings
 from gateway.table import ROUTES
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
 def make_flask(settings: GatewaySettings) -> Flask:
     """Return the gateway that `settings` describe."""
     services, checks = Services(settings), PasswordChecks(settings.password_checks)
+    progress = Progress(settings.requests_in_progress)
     shared = {"auth": lambda: services.answers("auth"), "catalog": lambda: services.answers("catalog")}
     flask = web.base_flask("gateway", STATUSES, {}, shared, shown_path=_shown_path)
     flask.url_map.converters |= {"segment": SegmentConverter, "key": KeyConverter}
     for route in ROUTES:
-        view = forwarding.view_of(route, services, checks, settings)
+        view = forwarding.view_of(route, services, checks, progress, settings)
         flask.add_url_rule(
             route.rule, endpoint=route.rule, view_func=view, methods=route.methods, provide_automatic_options=False
         )
@@ -42,7 +44,7 @@ def make_flask(settings: GatewaySettings) -> Flask:
     def forwarded_prefix(environ: "WSGIEnvironment") -> str:
         return prefixes.forwarded(environ.get("HTTP_X_FORWARDED_PREFIX", "")) if may_be_forwarded else ""
 
-    admitted = Admission(flask.wsgi_app, services, checks, sources_are_peers=not settings.trusted_proxies)
+    admitted = Admission(flask.wsgi_app, progress, services, checks, sources_are_peers=not settings.trusted_proxies)
     flask.wsgi_app = RawPaths(admitted, settings.path_prefix or "", forwarded_prefix)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         flask.wsgi_app = ProxyFix(  # type: ignore[method-assign]

@@ -13,6 +13,7 @@ from chassis.errors import DependencyDownError
 from chassis.web import problems
 from gateway import api_keys, paths, prefixes
 from gateway.password_checks import PasswordChecks
+from gateway.progress import Progress
 from gateway.services import Answer, Services
 from gateway.settings import GatewaySettings
 from gateway.table import Route
@@ -29,7 +30,9 @@ log = structlog.get_logger(__name__)
 View = Callable[..., Response]
 
 
-def view_of(route: Route, services: Services, checks: PasswordChecks, settings: GatewaySettings) -> View:
+def view_of(
+    route: Route, services: Services, checks: PasswordChecks, progress: Progress, settings: GatewaySettings
+) -> View:
     """Return the view that forwards `route`.
 
     Errors are reported in this order: credentials, body, parameters, and then whatever the service finds.
@@ -49,7 +52,8 @@ def view_of(route: Route, services: Services, checks: PasswordChecks, settings: 
         body = None
         if request.method in {"POST", "PUT"}:
             began = time.monotonic()
-            body = request_bodies.read(request, settings.body_timeout_s)
+            with progress.waiting_for_client():
+                body = request_bodies.read(request, settings.body_timeout_s)
             deadline = deadline.postponed(time.monotonic() - began)
         named = route.name({name: paths.decode(value) for name, value in raw.items()})
         parameters = [*named.items(), *query.read(route, request, body)]
