@@ -17,7 +17,7 @@ from deadlines import until
 from embedded.parts.ports import free_ports
 
 # The gunicorn workers of the services behind the gateway, and of the gateway itself.
-WORKERS = ["chassis.web.gunicorn_worker.Worker", "gateway.web.door.DoorWorker"]
+WORKERS = ["chassis.web.gunicorn_worker.Worker", "gateway.door.worker.DoorWorker"]
 SERVING = """
 import sys
 from chassis.web.server import serve

@@ -61,8 +61,8 @@ class _Remembered:
 class DoorWorker(GeventWorker):
     """Serves clients for whose every step there is a time limit, and answers unreadable requests with problems."""
 
-    patience: ClassVar[Patience]
-    connections_per_source: ClassVar[int]
+    patience: ClassVar[Patience] = Patience(head_s=10, idle_s=75, write_s=20)
+    connections_per_source: ClassVar[int] = 200
 
     def init_process(self) -> None:
         """Make sure that the process may open as many files as it may have connections."""
