@@ -3,11 +3,13 @@
 import base64
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from typing import BinaryIO
 
 import pytest
 
@@ -138,3 +140,39 @@ def test_twenty_clients_with_one_password_need_one_check(web_stack: WebStack, pa
     else:
         assert set(statuses) <= {401, 429, 503}
         assert 401 in statuses
+
+
+def next_answer(received: BinaryIO) -> tuple[str, int]:
+    """Read one answer of several; return its request id and status."""
+    status = int(received.readline().split()[1])
+    headers = http.client.parse_headers(received)
+    received.read(int(headers["Content-Length"]))
+    return headers["X-Request-ID"], status
+
+
+def test_pipelined_requests_after_a_refusal_are_answered_in_their_order(web_stack: WebStack) -> None:
+    """The door reads past the HTTP parser after a refusal, but never past what the parser has read already."""
+    with Service(silent) as catalog:
+        web_stack.start("auth")
+        web_stack.start("gateway", 0, CALLS="1", CATALOG_URL=catalog.url)
+        address = ("127.0.0.1", web_stack.ports["gateway"])
+        with ExitStack() as opened:
+            hanging = opened.enter_context(socket.create_connection(address))
+            connection = opened.enter_context(socket.create_connection(address, timeout=10))
+            hanging.sendall(b"GET /api/c/x HTTP/1.1\r\nHost: x\r\n\r\n")
+            until(lambda: catalog.asked == 1, 10, "catalog is not asked")
+            requests = [
+                *[b"GET /api/c/x", b"GET /healthz", b"GET /api/c/x", b"GET /api/c/x", b"GET /healthz", b"GET /nothing"]
+            ]
+            sent = b"".join(
+                request + b" HTTP/1.1\r\nHost: x\r\nX-Request-ID: r%d\r\n\r\n" % number
+                for number, request in enumerate(requests)
+            )
+            received = opened.enter_context(connection.makefile("rb"))
+            for pieces in (1, 3, len(sent)):
+                size = -(-len(sent) // pieces)
+                for start in range(0, len(sent), size):
+                    connection.sendall(sent[start : start + size])
+                answers = [next_answer(received) for _ in requests]
+                statuses = [503, 200, 503, 503, 200, 404]
+                assert answers == [(f"r{number}", status) for number, status in enumerate(statuses)]

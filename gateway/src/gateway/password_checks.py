@@ -25,6 +25,8 @@ MEMORY_S = 60.0
 FIRST_WAIT_S, OTHERS_WAIT_S = 3.0, 0.08
 FIRST_QUEUE, OTHERS_QUEUE = 32, 8
 FEW_FAILURES = 5
+# Requests that wait for the answer about the same password.
+MOST_FOLLOWERS = 32
 _MOST_REMEMBERED = 10_000
 
 
@@ -40,13 +42,17 @@ class PasswordChecks:
         self._right = _Memory()
         self._failed = _Memory()
         self._same: dict[bytes, Event] = {}
+        self._followers = 0
 
     def is_hopeless(self, authorization: str, source: str) -> bool:
         """Return whether `turn` would refuse a password at once."""
         if self._busy < self._most or not api_keys.is_password(authorization):
             return False
-        if self._right.count(self._digest(authorization)):
+        password = self._digest(authorization)
+        if self._right.count(password):
             return False
+        if password in self._same:
+            return self._followers >= MOST_FOLLOWERS
         queue, longest, _ = self._queue_of(self._digest(network_of(source)))
         return len(queue) >= longest
 
@@ -62,8 +68,7 @@ class PasswordChecks:
         password = self._digest(authorization)
         while not self._right.count(password) and (asked := self._same.get(password)):
             # A client sends a password several times at once: the first answer decides for all of them.
-            if not asked.wait(FIRST_WAIT_S):
-                raise PasswordsBusyError
+            self._follow(asked)
         if self._right.count(password):
             yield
             return
@@ -82,6 +87,16 @@ class PasswordChecks:
             self._right.add(self._digest(authorization))
         elif status < HTTPStatus.INTERNAL_SERVER_ERROR:
             self._failed.add(self._digest(network_of(source)))
+
+    def _follow(self, asked: Event) -> None:
+        if self._followers >= MOST_FOLLOWERS:
+            raise PasswordsBusyError
+        self._followers += 1
+        try:
+            if not asked.wait(FIRST_WAIT_S):
+                raise PasswordsBusyError
+        finally:
+            self._followers -= 1
 
     @contextmanager
     def _slot(self, source: bytes) -> Iterator[None]:

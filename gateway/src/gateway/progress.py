@@ -1,4 +1,4 @@
-"""Requests in progress: how many one web process works on, without those that wait for their client."""
+"""Requests in progress: how many one web process works on, without those that wait for a client or for their turn."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,8 +26,8 @@ class Progress:
             self._count -= 1
 
     @contextmanager
-    def waiting_for_client(self) -> Iterator[None]:
-        """Count the request that is in progress as none in the body: a slow client takes nobody's place."""
+    def waiting(self) -> Iterator[None]:
+        """Count the request that is in progress as none in the body, which waits for something else than a service."""
         self._count -= 1
         try:
             yield

@@ -11,7 +11,7 @@ import pytest
 from auth import keys
 from gateway import password_checks
 from gateway.errors import PasswordsBusyError
-from gateway.password_checks import FEW_FAILURES, FIRST_QUEUE, PasswordChecks
+from gateway.password_checks import FEW_FAILURES, FIRST_QUEUE, MOST_FOLLOWERS, PasswordChecks
 
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.1"
 
@@ -156,6 +156,17 @@ def test_password_that_is_sent_several_times_at_once_is_checked_once(checks: Pas
     everybody = [gevent.spawn(ask) for _ in range(20)]
     gevent.joinall(everybody, raise_error=True)
     assert asked == 20  # auth is asked about each request all the same
+
+
+def test_no_more_requests_wait_for_one_password_than_may(checks: PasswordChecks) -> None:
+    """They would take the connections of everybody else."""
+    with checks.turn(basic("anna"), HERE), checks.turn(basic("bert"), HERE):
+        waiting = [gevent.spawn(asks, checks, basic("anna"), HERE) for _ in range(MOST_FOLLOWERS)]
+        gevent.sleep(0)
+        assert checks.is_hopeless(basic("anna"), HERE)
+        assert not asks(checks, basic("anna"), HERE)
+        gevent.killall(waiting)
+        assert not checks.is_hopeless(basic("anna"), HERE)
 
 
 def test_turns_that_end_with_an_error_come_free(checks: PasswordChecks) -> None:

@@ -110,7 +110,8 @@ class Client:
             raise (HeadTooSlowError if self._head_bytes else SilentError) from None
         if self._was_refused and data:
             self._was_refused = False
-            self._connections.let_others_go_first()
+            with self._connections.waiting(self):
+                self._connections.let_others_go_first()
         if not self._head_bytes:
             self._deadline = min(self._deadline, time.monotonic() + self._patience.head_s)
         self._head_bytes += len(data)
@@ -148,6 +149,12 @@ class Client:
     send = sendall  # gunicorn sends "100 Continue" with it
 
     # --- ending ---
+
+    def send_last(self, data: bytes) -> None:
+        """Send `data`, if the client takes it, and nothing after it."""
+        with suppress(OSError):
+            self.sendall(data)
+            self._socket.shutdown(socket.SHUT_WR)
 
     @property
     def is_idle(self) -> bool:

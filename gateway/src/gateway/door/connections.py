@@ -70,7 +70,8 @@ class Connections:
     @contextmanager
     def waiting(self, client: Connection) -> Iterator[None]:
         """Let `client` give way to others in the body, which waits for it."""
-        self._waiting[client] = None
+        if client in self._open:  # else it has given way already, or was never admitted
+            self._waiting[client] = None
         if client.unsent > _SMALL:
             self._bound_unsent()
         try:

@@ -3,7 +3,6 @@
 import re
 import resource
 import time
-from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -105,7 +104,8 @@ class DoorWorker(GeventWorker):
         """Serve one connection until it ends."""
         client = Client(sock, network_of(address[0]), self.patience, self.connections)
         if not self.connections.admit(client):
-            self._refuse(client, refusals.of_connection())
+            client.send_last(refusals.of_connection())
+            client.close()
             return
         try:
             self._serve(listener.getsockname(), client, address)
@@ -114,7 +114,8 @@ class DoorWorker(GeventWorker):
         except Exception as fault:
             if refusals.status_of(fault) is HTTPStatus.INTERNAL_SERVER_ERROR:
                 self.log.exception("request failed outside of the application")
-            self._refuse(client, refusals.of_request(fault))
+            client.send_last(refusals.of_request(fault))
+            client.linger()
         finally:
             self.connections.leave(client)
             client.close()
@@ -123,12 +124,13 @@ class DoorWorker(GeventWorker):
         parser = RequestParser(self.cfg, client, address)  # type: ignore[arg-type] # has what is used of a socket
         client.expect_first_request()
         while True:
-            sent, refusal = client.read_after_refusal()
-            if refusal is not None:
-                client.sendall(refusal)
-                client.expect_next_request()
-                continue
-            parser.unreader.unread(sent)
+            if not parser.unreader.buf.getvalue():  # else the next request is here already, and comes first
+                sent, refusal = client.read_after_refusal()
+                if refusal is not None:
+                    client.sendall(refusal)
+                    client.expect_next_request()
+                    continue
+                parser.unreader.unread(sent)
             request = next(parser)
             client.head_is_read()
             _check(request)
@@ -144,12 +146,6 @@ class DoorWorker(GeventWorker):
                 return
             client.expect_next_request()
             gevent.sleep(0)  # the next request may be here already; others have a turn before it
-
-    def _refuse(self, client: Client, answer: bytes) -> None:
-        with suppress(OSError):
-            client.sendall(answer)
-        client.linger()
-        client.close()
 
 
 def _check(request: Any) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from http import HTTPStatus
 
 import structlog
@@ -45,14 +46,14 @@ def view_of(
         headers[request_ids.HEADER] = request_ids.current()
         headers["X-Source"] = request.remote_addr or ""
         if not route.public:
-            token = _authenticate(route, services, checks, deadline)
+            token = _authenticate(route, services, checks, progress, deadline)
             if isinstance(token, Response):
                 return token
             headers["Authorization"] = f"Bearer {token}"
         body = None
         if request.method in {"POST", "PUT"}:
             began = time.monotonic()
-            with progress.waiting_for_client():
+            with progress.waiting():
                 body = request_bodies.read(request, settings.body_timeout_s)
             deadline = deadline.postponed(time.monotonic() - began)
         named = route.name({name: paths.decode(value) for name, value in raw.items()})
@@ -72,11 +73,15 @@ def view_of(
     return view
 
 
-def _authenticate(route: Route, services: Services, checks: PasswordChecks, deadline: Deadline) -> str | Response:
+def _authenticate(
+    route: Route, services: Services, checks: PasswordChecks, progress: Progress, deadline: Deadline
+) -> str | Response:
     """Return a token for the route's service in exchange for the client's credentials, or auth's refusal."""
     authorization, source = request.headers.get("Authorization"), request.remote_addr or ""
     asked = {"authorization": authorization, "source": source, "audience": route.service}
-    with checks.turn(authorization or "", source):
+    with ExitStack() as turn:
+        with progress.waiting():
+            turn.enter_context(checks.turn(authorization or "", source))
         answer = services.call(
             "auth",
             "POST",
