@@ -11,8 +11,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+import auth.bootstrap
+import auth.settings
+from auth import use_cases
+from auth.adapters.store import Store
 from bad_services import Service, silent
+from chassis import deadlines
+from chassis.database.database import Database
+from chassis.deadlines import Deadline
+from chassis.errors import CallerGoneError, OutcomeUnknownError
 from clients import Answer
 from deadlines import until
 from processes import children
@@ -141,3 +150,34 @@ def test_request_that_was_not_answered_in_time_is_not_sent_again(web_stack: WebS
         web_stack.start("gateway", 0, DEADLINE_S="0.5", **{f"{which.upper()}_URL": service.url})
         assert web_stack.anna().get("/api/collections").status == 503
         assert service.asked == 1
+
+
+def test_nothing_is_committed_for_a_caller_who_hung_up_meanwhile(auth_database: Database[Store]) -> None:
+    deadlines.set_current(Deadline.after(60, lambda: False))
+    try:
+        with pytest.raises(CallerGoneError):
+            auth_database.transact(use_cases.create_user, "anna", "hash")
+    finally:
+        deadlines.set_current(None)
+    assert not auth_database.read(Store.users)
+
+
+LOSING_THE_CONNECTION_AT_COMMIT = """
+CREATE FUNCTION hang_up() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER hang_up AFTER INSERT ON users DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION hang_up();
+"""
+
+
+def test_outcome_is_unknown_if_the_database_is_lost_during_the_commit(database_url: str) -> None:
+    database = auth.bootstrap.make_database(auth.settings.DatabaseSettings(database_url=database_url))
+    try:
+        database.migrate()
+        with database.engine.begin() as connection:
+            connection.execute(sa.text(LOSING_THE_CONNECTION_AT_COMMIT))
+        with pytest.raises(OutcomeUnknownError) as told:
+            database.transact(use_cases.create_user, "anna", "hash")
+        assert told.value.code == "outcome-unknown"
+    finally:
+        database.engine.dispose()

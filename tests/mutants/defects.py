@@ -20,6 +20,8 @@ MODEL = "tests/integration/test_catalog_model.py"
 REPROCESS = "tests/integration/test_reprocess.py"
 INSTALLATION = "tests/integration/test_installation.py"
 REFUSED = "tests/integration/test_refused_buckets.py"
+CLIENTS = "tests/integration/test_door.py"
+FLOODS = "tests/integration/test_floods.py"
 DEADLINES = "tests/integration/test_deadlines.py"
 DOOR = "tests/integration/test_gateway.py"
 SIGN_IN = "tests/integration/test_auth.py"
@@ -455,6 +457,91 @@ DEFECTS = (
         "A request that was not answered in time is sent again, and doubles the load on a service that is overloaded.",
         (Edit(f"{GATEWAY}/services.py", "            except ReadTimeoutError:\n                raise\n", ""),),
         (f"{DEADLINES}::test_request_that_was_not_answered_in_time_is_not_sent_again",),
+    ),
+    Defect(
+        "committed-for-nobody",
+        "A change is committed although its caller has hung up meanwhile and was told that it may not have been made.",
+        (Edit("libs/chassis/src/chassis/database/transactions.py", "                    deadlines.require()\n", ""),),
+        (f"{DEADLINES}::test_nothing_is_committed_for_a_caller_who_hung_up_meanwhile",),
+    ),
+    Defect(
+        "lost-commit-called-harmless",
+        "A database that is lost during a commit is called an outage, after which the client repeats what was done.",
+        (
+            Edit(
+                "libs/chassis/src/chassis/database/transactions.py",
+                "                    commits = True\n",
+                "                    commits = False\n",
+            ),
+        ),
+        (f"{DEADLINES}::test_outcome_is_unknown_if_the_database_is_lost_during_the_commit",),
+    ),
+    # --- who holds up others ---
+    Defect(
+        "silent-connections-stay",
+        "Connections that say nothing keep their places, and newcomers are refused.",
+        (
+            Edit(
+                f"{GATEWAY}/door/connections.py",
+                "if len(self._open) >= self._most and not self._drop_idlest():",
+                "if len(self._open) >= self._most:",
+            ),
+        ),
+        (f"{CLIENTS}::test_newcomers_are_served_although_others_hold_more_connections_than_there_are",),
+    ),
+    Defect(
+        "one-source-takes-all",
+        "One address may take the connections of all others.",
+        (
+            Edit(
+                f"{GATEWAY}/door/connections.py",
+                "self._of_source[client.source] >= self._most_per_source",
+                "self._of_source[client.source] >= self._most",
+            ),
+        ),
+        (f"{CLIENTS}::test_one_source_takes_no_connection_from_others",),
+    ),
+    Defect(
+        "head-may-drip",
+        "The time-out of a head begins again with each byte, so that one may last for ever.",
+        (
+            Edit(
+                f"{GATEWAY}/door/client.py",
+                "self._receive(size, self._deadline - time.monotonic())",
+                "self._receive(size, self._patience.head_s)",
+            ),
+        ),
+        (f"{CLIENTS}::test_head_that_does_not_arrive_in_time_is_408_however_it_drips",),
+    ),
+    Defect(
+        "chunks-without-number",
+        "A body may come in as many chunks as it has bytes, which takes a hundred times the work.",
+        (Edit(f"{GATEWAY}/door/worker.py", "MOST_CHUNKS = 1000", "MOST_CHUNKS = 1_000_000"),),
+        (f"{CLIENTS}::test_body_in_too_many_chunks_is_refused",),
+    ),
+    Defect(
+        "refusal-overtakes",
+        "A refusal past the HTTP parser answers a later request of the connection before an earlier one.",
+        (Edit(f"{GATEWAY}/door/worker.py", "if not parser.unreader.buf.getvalue():", "if True:"),),
+        (f"{FLOODS}::test_pipelined_requests_after_a_refusal_are_answered_in_their_order",),
+    ),
+    Defect(
+        "guesses-first",
+        "Sources that have failed get their turn before others.",
+        (
+            Edit(
+                f"{GATEWAY}/password_checks.py",
+                "for queue in (self._first, self._others):",
+                "for queue in (self._others, self._first):",
+            ),
+        ),
+        ("tests/unit/gateway/test_password_checks.py::test_source_without_failures_goes_before_those_with",),
+    ),
+    Defect(
+        "everybody-waits-for-hashing",
+        "Any number of passwords wait for hashing, until no thread is left for requests that need none.",
+        (Edit(f"{AUTH}/passwords.py", "self._places.acquire(blocking=False)", "self._places.acquire(timeout=60)"),),
+        ("tests/unit/auth/test_passwords.py::test_no_more_passwords_wait_for_hashing_than_may",),
     ),
     Defect(
         "private-answer-cached",
