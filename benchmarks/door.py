@@ -10,7 +10,9 @@ import base64
 import itertools
 import json
 import os
+import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -34,6 +36,8 @@ RIGHT_TRIES = 5
 HEALTHZ_EVERY_S = 0.05
 OVERLOAD = 3
 BUSY_CONNECTIONS = 32
+PACED = Path(__file__).with_name("paced.lua")
+PAUSE_S, WRK_S = 0.25, 10.0
 # What other work the machine may have without these figures being wrong.
 QUIET_LOAD = 1.0
 
@@ -192,20 +196,31 @@ def _slowest_healthz(port: int) -> float:
 def overload(chain: Chain, key: str) -> Iterator[float]:
     """Send as much as is answered, and then three times as much."""
     port = chain.ports["gateway"]
-    request = partial(get, TARGET, key)
-    seconds = 8.0
     time.sleep(10)  # what was left of the attacks before is over then
-    busy = InBackground(constantly, port, request, ["127.0.0.1"] * BUSY_CONNECTIONS, seconds).result()
-    best = busy.count(200) / seconds
-    offers = [InBackground(regularly, port, request, 1 / best, seconds) for _ in range(OVERLOAD)]
-    tallies = [offer.result() for offer in offers]
-    # An answer after a second is late: who counts it would count the queue as work.
-    yield sum(tally.count_within(1.0, 200) for tally in tallies) / seconds / best
-    refused = Tally()
-    for tally in tallies:
-        refused.seconds += tally.seconds
-        refused.statuses += tally.statuses
-    yield refused.quantile_ms(0.99, 503)
+    best = _good_rate(port, key, BUSY_CONNECTIONS, 0)
+    connections = round(OVERLOAD * best * PAUSE_S)
+    asking = InBackground(regularly, port, partial(get, TARGET, key), 0.1, WRK_S)
+    yield _good_rate(port, key, connections, PAUSE_S) / best
+    asked = asking.result()
+    yield asked.quantile_ms(0.99, 503)
+
+
+def _good_rate(port: int, key: str, connections: int, pause_s: float) -> float:
+    """Return how many requests a second get a good answer, asked for on `connections` with a pause between."""
+    said = subprocess.run(
+        [
+            *("wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{WRK_S:.0f}s"),
+            *("--timeout", "30s", "--header", f"Authorization: {key}", "--script", str(PACED)),
+            f"http://127.0.0.1:{port}{TARGET}",
+        ],
+        env={"PATH": os.environ["PATH"], "PAUSE_MS": f"{1000 * pause_s:.0f}"},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    answered = int(next(line.split()[0] for line in said.splitlines() if "requests in" in line))
+    refused = sum(int(line.split(":")[1]) for line in said.splitlines() if "Non-2xx" in line)
+    return (answered - refused) / WRK_S
 
 
 # --- the table ---
@@ -221,6 +236,8 @@ def figure(wanted: Wanted, ours: float, against: float | None) -> Figure:
 
 def main() -> None:
     """Measure everything, print the table, and write the file."""
+    if shutil.which("wrk") is None:
+        sys.exit("bench-door needs wrk, of the Debian package of that name")
     load = os.getloadavg()[0]
     if load > QUIET_LOAD:
         sys.stderr.write(f"the machine has other work: its load is {load:.1f}\n")

@@ -31,7 +31,7 @@ def run(any_database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
 def password_is(database: Database[Store], username: str, password: str) -> bool:
     user = database.read(Store.user, username)
     assert user is not None
-    return Verifier(1, 1, 1, 1).is_right(user.user_id, password, user.password_hash)
+    return Verifier(1, 1, 1, 1).is_right(user.user_id, password, user.password_hash, "192.0.2.1")
 
 
 def test_first_user_comes_from_the_settings(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,11 @@ import sys
 import time
 
 import pytest
+import sqlalchemy as sa
 
 import auth.bootstrap
 import auth.settings
-from auth import throttle
+from auth import throttle, use_cases
 from auth.adapters.store import Store
 from auth.adapters.tables import outbox
 from chassis.database import outbox as chassis_outbox
@@ -101,3 +102,19 @@ def test_replicas_whose_clocks_are_apart_keep_to_each_others_leases_and_delays(d
     assert leased == "0", "the rows of another relay are taken"
     assert throttled.startswith("held back for")
     assert 1 <= int(throttled.rpartition(" ")[2]) <= 20
+
+
+def test_times_are_in_utc_whatever_the_time_zone_of_the_database(database_url: str) -> None:
+    database = auth.bootstrap.make_database(auth.settings.DatabaseSettings(database_url=database_url))
+    try:
+        database.migrate()
+        with database.engine.begin() as connection:
+            name = connection.engine.url.database
+            connection.execute(sa.text(f"ALTER DATABASE {name} SET timezone TO 'Europe/Berlin'"))
+        database.engine.dispose()
+        made = database.transact(use_cases.create_user, "anna", "hash")
+        found = database.read(Store.user, "anna")
+        assert found is not None
+        assert found.date_created.isoformat() == made.date_created.isoformat()
+    finally:
+        database.engine.dispose()

@@ -70,10 +70,10 @@ def guessing(web_stack: WebStack) -> Iterator[list[int]]:
 def test_guesses_hold_up_neither_keys_nor_right_passwords(web_stack: WebStack) -> None:
     web_stack.start_all()
     key = f"Bearer {web_stack.anna().post('/api/api-keys', json={}).json()['key']}"
-    remembered = authorization(ANNA)
+    right = authorization(ANNA)  # remembered for the address from which the key was made
     with guessing(web_stack) as statuses:
         until(lambda: statuses.count(503) > 50 and statuses.count(401) > 20, 60, "nothing is refused")
-        for credentials, source in ((key, "127.0.1.1"), (remembered, "127.0.1.2"), (remembered, "127.0.9.1")):
+        for credentials, source in ((key, "127.0.1.1"), (right, "127.0.0.1"), (right, "127.0.9.1")):
             for status, _, took_s in get(web_stack, "/api/collections", credentials, source, times=10):
                 assert status == 200
                 assert took_s < 3
@@ -83,7 +83,7 @@ def test_guesses_hold_up_neither_keys_nor_right_passwords(web_stack: WebStack) -
 def test_request_beyond_what_the_services_can_answer_is_refused_at_once(web_stack: WebStack) -> None:
     with Service(silent) as catalog:
         web_stack.start("auth")
-        web_stack.start("gateway", 0, CALLS="4", DEADLINE_S="20", CATALOG_URL=catalog.url)
+        web_stack.start("gateway", 0, CALLS="4", REQUESTS_IN_PROGRESS="8", DEADLINE_S="20", CATALOG_URL=catalog.url)
         with ThreadPoolExecutor(4) as pool:
             hanging = [pool.submit(get, web_stack, "/api/c/x", "", "127.0.0.1") for _ in range(4)]
             until(lambda: catalog.asked == 4, 10, "catalog is not asked")
@@ -104,7 +104,7 @@ def test_refused_client_is_answered_again_when_there_is_less_to_do(web_stack: We
     with Service(silent) as catalog:
         web_stack.start("auth")
         web_stack.start("catalog")
-        web_stack.start("gateway", 0, CALLS="1", DEADLINE_S="2", CATALOG_URL=catalog.url)
+        web_stack.start("gateway", 0, CALLS="1", REQUESTS_IN_PROGRESS="1", DEADLINE_S="2", CATALOG_URL=catalog.url)
         address = ("127.0.0.1", web_stack.ports["gateway"])
         with ThreadPoolExecutor(1) as pool, closing(http.client.HTTPConnection(*address, timeout=30)) as connection:
             hanging = pool.submit(get, web_stack, "/api/c/x", "", "127.0.0.1")
@@ -154,7 +154,7 @@ def test_pipelined_requests_after_a_refusal_are_answered_in_their_order(web_stac
     """The door reads past the HTTP parser after a refusal, but never past what the parser has read already."""
     with Service(silent) as catalog:
         web_stack.start("auth")
-        web_stack.start("gateway", 0, CALLS="1", CATALOG_URL=catalog.url)
+        web_stack.start("gateway", 0, CALLS="1", REQUESTS_IN_PROGRESS="1", CATALOG_URL=catalog.url)
         address = ("127.0.0.1", web_stack.ports["gateway"])
         with ExitStack() as opened:
             hanging = opened.enter_context(socket.create_connection(address))
@@ -176,3 +176,15 @@ def test_pipelined_requests_after_a_refusal_are_answered_in_their_order(web_stac
                 answers = [next_answer(received) for _ in requests]
                 statuses = [503, 200, 503, 503, 200, 404]
                 assert answers == [(f"r{number}", status) for number, status in enumerate(statuses)]
+
+
+def test_readiness_takes_no_place_of_requests(web_stack: WebStack) -> None:
+    with Service(silent) as catalog:
+        web_stack.start("auth")
+        web_stack.start("gateway", 0, CALLS="1", REQUESTS_IN_PROGRESS="1", CATALOG_URL=catalog.url)
+        with ThreadPoolExecutor(20) as pool:
+            asked = [pool.submit(get, web_stack, "/readyz", "", "127.0.0.1", 3) for _ in range(20)]
+            for _ in range(5):
+                assert get(web_stack, "/api/api-keys", authorization(ANNA), "127.0.0.1")[0][0] == 200
+            assert {status for each in asked for status, _, _ in each.result()} == {200}
+        assert catalog.asked < 20

@@ -30,7 +30,7 @@ def all_slots_taken(verifier: Verifier) -> Iterator[None]:
     """Keep the only thread that hashes busy in the body."""
     done = Event()
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(verifier._hash, done.wait)  # noqa: SLF001
+        pool.submit(verifier._submit, done.wait)  # noqa: SLF001
         until(lambda: not verifier._places._value, 5, "the slot is free still")  # noqa: SLF001
         yield
         done.set()
@@ -58,9 +58,9 @@ class Meanwhile(Verifier):
         super().__init__(slots=1, queue=1, wait_s=5, memory_s=10)
         self._meanwhile = meanwhile
 
-    def is_right(self, user_id: str, password: str, password_hash: str | None) -> bool:
+    def is_right(self, user_id: str, password: str, password_hash: str | None, source: str) -> bool:
         self._meanwhile()
-        return super().is_right(user_id, password, password_hash)
+        return super().is_right(user_id, password, password_hash, source)
 
 
 def test_right_password_is_refused_if_its_account_was_blocked_while_it_was_hashed(
@@ -115,3 +115,29 @@ def test_owner_who_logs_in_does_not_give_the_guesses_of_their_source_another_sta
         guessed.authenticate(basic("anna", "a guess"), SOURCE)
     with pytest.raises(TooManyAttemptsError):
         guessed.authenticate(basic("anna", "a guess"), SOURCE)
+
+
+def test_remembered_password_of_another_source_is_not_told_to_one_that_guesses(auth_database: Database[Store]) -> None:
+    """Wrong guesses of a blocked source are refused unseen: a right one must not be answered otherwise."""
+    auth_database.transact(use_cases.create_user, "anna", hash_password("right one"))
+    guessed = authenticator(auth_database, Verifier(slots=1, queue=1, wait_s=5, memory_s=60))
+    guessed.authenticate(basic("anna", "right one"), "192.0.2.2")
+    for number in range(10):
+        with pytest.raises(UnauthorizedError):
+            guessed.authenticate(basic(f"user{number}", "a guess"), SOURCE)
+    for password in ("a guess", "right one"):
+        with pytest.raises(TooManyAttemptsError):
+            guessed.authenticate(basic("anna", password), SOURCE)
+
+
+def test_guesses_that_are_refused_unseen_count_for_their_account(auth_database: Database[Store]) -> None:
+    guessed = authenticator(auth_database, Verifier(slots=1, queue=1, wait_s=5, memory_s=60))
+    for number in range(10):
+        with pytest.raises(UnauthorizedError):
+            guessed.authenticate(basic(f"user{number}", "a guess"), SOURCE)
+    for _ in range(6):
+        with pytest.raises(TooManyAttemptsError):
+            guessed.authenticate(basic("anna", "a guess"), SOURCE)
+    known = auth_database.read(Store.failures, throttle.account_subject("anna", SOURCE))
+    assert known is not None
+    assert known.date_blocked_until > auth_database.read(Store.now)

@@ -514,6 +514,24 @@ DEFECTS = (
         (f"{CLIENTS}::test_head_that_does_not_arrive_in_time_is_408_however_it_drips",),
     ),
     Defect(
+        "time-zone-of-the-database",
+        "Times have the zone of the database's session, so that lists refuse their own cursors.",
+        (
+            Edit(
+                "libs/chassis/src/chassis/database/columns.py",
+                "value.astimezone(UTC) if value.tzinfo else",
+                "value if value.tzinfo else",
+            ),
+        ),
+        ("tests/integration/test_clocks.py::test_times_are_in_utc_whatever_the_time_zone_of_the_database",),
+    ),
+    Defect(
+        "password-told-to-others",
+        "A password that was right for one source is accepted from another one that may not even try.",
+        (Edit(f"{AUTH}/passwords.py", 'f"{source}\\0{user_id}', 'f"{user_id}'),),
+        (f"{GUESSES}::test_remembered_password_of_another_source_is_not_told_to_one_that_guesses",),
+    ),
+    Defect(
         "chunks-without-number",
         "A body may come in as many chunks as it has bytes, which takes a hundred times the work.",
         (Edit(f"{GATEWAY}/door/worker.py", "MOST_CHUNKS = 1000", "MOST_CHUNKS = 1_000_000"),),
@@ -522,7 +540,7 @@ DEFECTS = (
     Defect(
         "refusal-overtakes",
         "A refusal past the HTTP parser answers a later request of the connection before an earlier one.",
-        (Edit(f"{GATEWAY}/door/worker.py", "if not parser.unreader.buf.getvalue():", "if True:"),),
+        (Edit(f"{GATEWAY}/door/worker.py", "if parser.unreader.buf.getvalue():", "if False:"),),
         (f"{FLOODS}::test_pipelined_requests_after_a_refusal_are_answered_in_their_order",),
     ),
     Defect(
@@ -577,8 +595,9 @@ DEFECTS = (
         (
             Edit(
                 f"{AUTH}/passwords.py",
-                "        return self._hash(verify)\n",
-                "        return self._hash(verify) if user_id else False\n",
+                "        with self._lock:\n            if self._remembers(proof):",
+                "        if not user_id:\n            return False\n"
+                "        with self._lock:\n            if self._remembers(proof):",
             ),
         ),
         (f"{GUESSES}::test_guess_at_a_name_that_does_not_exist_waits_for_a_slot_of_hashing_too",),

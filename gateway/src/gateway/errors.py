@@ -34,7 +34,7 @@ class BodyCutShortError(GatewayError):
     code = "malformed-body"
 
     def __init__(self) -> None:
-        super().__init__("The body ended before its announced length.")
+        super().__init__("The body ended before its announced length, or comes in broken or very many chunks.")
 
 
 class BodyTooSlowError(GatewayError):

@@ -48,11 +48,11 @@ class PasswordChecks:
         """Return whether `turn` would refuse a password at once."""
         if self._busy < self._most or not api_keys.is_password(authorization):
             return False
-        password = self._digest(authorization)
+        password = self._password(authorization, source)
         if self._right.count(password):
             return False
         if password in self._same:
-            return self._followers >= MOST_FOLLOWERS
+            return self._may_not_follow(source)
         queue, longest, _ = self._queue_of(self._digest(network_of(source)))
         return len(queue) >= longest
 
@@ -65,10 +65,10 @@ class PasswordChecks:
         if not api_keys.is_password(authorization):
             yield
             return
-        password = self._digest(authorization)
+        password = self._password(authorization, source)
         while not self._right.count(password) and (asked := self._same.get(password)):
             # A client sends a password several times at once: the first answer decides for all of them.
-            self._follow(asked)
+            self._follow(asked, source)
         if self._right.count(password):
             yield
             return
@@ -84,12 +84,15 @@ class PasswordChecks:
         if not api_keys.is_password(authorization):
             return
         if status == HTTPStatus.OK:
-            self._right.add(self._digest(authorization))
+            self._right.add(self._password(authorization, source))
         elif status < HTTPStatus.INTERNAL_SERVER_ERROR:
             self._failed.add(self._digest(network_of(source)))
 
-    def _follow(self, asked: Event) -> None:
-        if self._followers >= MOST_FOLLOWERS:
+    def _may_not_follow(self, source: str) -> bool:
+        return self._followers >= MOST_FOLLOWERS or self._failed.count(self._digest(network_of(source))) > 0
+
+    def _follow(self, asked: Event, source: str) -> None:
+        if self._may_not_follow(source):
             raise PasswordsBusyError
         self._followers += 1
         try:
@@ -140,6 +143,13 @@ class PasswordChecks:
                 queue.popleft().set()
                 return
         self._busy -= 1
+
+    def _password(self, authorization: str, source: str) -> bytes:
+        """Return what stands for `authorization` from `source`.
+
+        What is right for one source must not be told to others, who could try passwords here without being counted.
+        """
+        return self._digest(f"{network_of(source)}\0{authorization}")
 
     def _digest(self, text: str) -> bytes:
         """Return what stands for `text` in memory, from which nobody can tell it."""

@@ -1,35 +1,58 @@
-"""Requests in progress: how many one web process works on, without those that wait for a client or for their turn."""
+"""Requests in progress: those that one web process works on, without those that wait for a client or for their turn."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from chassis.networks import network_of
+from gateway.errors import OverloadedError
+
 
 class Progress:
-    """At most `most` requests are to be in progress. Whoever begins one looks at `is_full` before."""
+    """About `most` requests are to be in progress, however many one source sends.
+
+    While there are more, a source that has a quarter of them already gets no other one; those of other sources may
+    make it twice as many.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._count = 0
+        self._of_source: Counter[str] = Counter()
 
-    @property
-    def is_full(self) -> bool:
-        """Whether another request would have to wait for those in progress."""
-        return self._count >= self._most
+    def is_full_for(self, source: str, *, busy: bool = False) -> bool:
+        """Return whether another request of `source` is to be refused; `busy` if it would wait for a service."""
+        if self._count >= 2 * self._most:
+            return True
+        return (busy or self._count >= self._most) and self._of_source[network_of(source)] >= self._most / 4
 
     @contextmanager
-    def request(self) -> Iterator[None]:
+    def request(self, source: str) -> Iterator[None]:
         """Count one request more in the body."""
-        self._count += 1
-        try:
+        with self._counted(network_of(source), 1):
             yield
-        finally:
-            self._count -= 1
 
     @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Count the request that is in progress as none in the body, which waits for something else than a service."""
-        self._count -= 1
+    def waiting(self, source: str) -> Iterator[None]:
+        """Count the request that is in progress as none in the body, which waits for something else than a service.
+
+        Raise `OverloadedError` afterwards if there are too many meanwhile: many may have waited for the same moment.
+        """
+        with self._counted(network_of(source), -1):
+            yield
+            if self.is_full_for(source):
+                raise OverloadedError
+
+    @contextmanager
+    def _counted(self, network: str, number: int) -> Iterator[None]:
+        self._add(network, number)
         try:
             yield
         finally:
-            self._count += 1
+            self._add(network, -number)
+
+    def _add(self, network: str, number: int) -> None:
+        self._count += number
+        self._of_source[network] += number
+        if not self._of_source[network]:
+            del self._of_source[network]

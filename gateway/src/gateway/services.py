@@ -1,8 +1,10 @@
 """Calls to auth and catalog: within the deadline of the request, and repeated only where that is harmless."""
 
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -24,6 +26,7 @@ from gateway.table import Service
 log = structlog.get_logger(__name__)
 
 _PAUSE_S = 0.05
+_ASKED_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class Services:
             "catalog": kept_connections.pool(settings.catalog_url),
         }
         self._connect_timeout_s = settings.connect_timeout_s
+        self._asking = {"auth": BoundedSemaphore(), "catalog": BoundedSemaphore()}
+        self._found: dict[Service, tuple[float, bool]] = {}
         self._slots = {"auth": BoundedSemaphore(settings.calls), "catalog": BoundedSemaphore(settings.calls)}
 
     def are_busy(self, service: Service) -> bool:
@@ -95,23 +100,35 @@ class Services:
         request = _Request(method, target, headers or {}, body)
         # urllib3's time-outs are for each part of an answer; this one is for all of it.
         timeout = gevent.Timeout(max(deadline.left_s(), 0))
+        began = False
         try:
             with timeout, self._slots[service]:
+                began = True
                 answer = self._send(service, request, deadline, repeatable=repeatable)
         except (HTTPError, gevent.Timeout) as fault:
             if isinstance(fault, gevent.Timeout) and fault is not timeout:
                 raise
             log.warning("service does not answer", called=service, error=type(fault).__name__)
             nothing_sent = isinstance(fault, (NewConnectionError, ConnectTimeoutError))
-            raise _lost(service, harmless=repeatable or nothing_sent) from fault
+            raise _lost(service, harmless=repeatable or nothing_sent or not began) from fault
         if answer.body and "json" not in answer.headers.get("Content-Type", ""):
             log.error("service answers something else than JSON", called=service, status=answer.status)
             raise _lost(service, harmless=repeatable)
         return answer
 
     def answers(self, service: Service) -> bool:
-        """Return True if `service` answers."""
-        return self.call(service, "GET", "/healthz", Deadline.after(self._connect_timeout_s)).status == HTTPStatus.OK
+        """Return True if `service` answers, or did less than a second ago, however many ask."""
+        with self._asking[service]:
+            asked, found = self._found.get(service, (-math.inf, False))
+            if time.monotonic() - asked < _ASKED_EVERY_S:
+                return found
+            found = False
+            with suppress(HTTPError, gevent.Timeout), gevent.Timeout(self._connect_timeout_s):
+                request = _Request("GET", "/healthz", {}, None)
+                deadline = Deadline.after(self._connect_timeout_s)
+                found = self._send(service, request, deadline, repeatable=True).status == HTTPStatus.OK
+            self._found[service] = time.monotonic(), found
+            return found
 
     def _send(self, service: Service, request: _Request, deadline: Deadline, *, repeatable: bool) -> Answer:
         began, pause_s = time.monotonic(), _PAUSE_S

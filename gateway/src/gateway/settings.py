@@ -31,13 +31,13 @@ class GatewaySettings(WebSettings):
         20.0, description="Longest time that the services may take for one request, all calls together; then 503."
     )
     requests_in_progress: PositiveInt = Field(
-        64, description="Requests that one web process works on at a time; more are 503 at once."
+        96, description="Requests that one web process works on at a time; more of the same sources are 503 at once."
     )
     calls: PositiveInt = Field(
-        48, description="Of these, those that may wait for one service at a time; more of its requests are 503 at once."
+        64, description="Of these, those that may wait for one service at a time; more of its requests are 503 at once."
     )
     password_checks: PositiveInt = Field(
-        2, description="Of these, those that have auth hash a password; API keys and remembered passwords need none."
+        2, description="Of these, those that have auth hash a password; API keys need none."
     )
     allowed_origins: tuple[Annotated[str, AfterValidator(origins.check)], ...] = Field(
         (),
@@ -45,8 +45,7 @@ class GatewaySettings(WebSettings):
     )
     body_timeout_s: Seconds = Field(20.0, description="Longest wait for a client's request body; then 408.")
     head_timeout_s: Seconds = Field(
-        10.0,
-        description="Longest wait for a request line and headers, from the connection or their first byte; then 408.",
+        10.0, description="Longest wait for the head of a request; then 408, or no answer if nothing came."
     )
     idle_timeout_s: Seconds = Field(75.0, description="How long a client's connection is kept for its next request.")
     write_timeout_s: Seconds = Field(20.0, description="Longest wait for a client that takes no more of an answer.")

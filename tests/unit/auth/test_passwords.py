@@ -6,32 +6,35 @@ import pytest
 from auth.errors import OverloadedError
 from auth.passwords import Verifier, hash_password, is_password
 
+HERE = "192.0.2.1"
+
 
 def test_right_password_is_told_from_wrong() -> None:
     verifier = Verifier(slots=1, queue=1, wait_s=1, memory_s=10)
     stored = hash_password("right one")
-    assert verifier.is_right("id", "right one", stored)
-    assert not verifier.is_right("id", "wrong one", stored)
-    assert not verifier.is_right("", "right one", None)
+    assert verifier.is_right("id", "right one", stored, HERE)
+    assert not verifier.is_right("id", "wrong one", stored, HERE)
+    assert not verifier.is_right("", "right one", None, HERE)
 
 
 def test_remembered_password_is_forgotten_with_its_hash() -> None:
     """A changed password makes useless what any process remembers of the old one."""
     verifier = Verifier(slots=1, queue=1, wait_s=1, memory_s=60)
-    assert verifier.is_right("id", "old one!", hash_password("old one!"))
-    assert not verifier.is_right("id", "old one!", hash_password("new one!"))
+    assert verifier.is_right("id", "old one!", hash_password("old one!"), HERE)
+    assert not verifier.is_right("id", "old one!", hash_password("new one!"), HERE)
 
 
 def test_password_is_remembered_for_its_user_and_hash_only() -> None:
     verifier = Verifier(slots=1, queue=1, wait_s=1, memory_s=60)
     stored = hash_password("password")
-    assert not verifier.remembers("id", "password", stored)
-    assert verifier.is_right("id", "password", stored)
-    assert verifier.remembers("id", "password", stored)
-    assert not verifier.remembers("id", "passwort", stored)
-    assert not verifier.remembers("other", "password", stored)
-    assert not verifier.remembers("id", "password", hash_password("password"))
-    assert not verifier.remembers("id", "password", None)
+    assert not verifier.remembers("id", "password", stored, HERE)
+    assert verifier.is_right("id", "password", stored, HERE)
+    assert verifier.remembers("id", "password", stored, HERE)
+    assert not verifier.remembers("id", "passwort", stored, HERE)
+    assert not verifier.remembers("other", "password", stored, HERE)
+    assert not verifier.remembers("id", "password", stored, "192.0.2.2")
+    assert not verifier.remembers("id", "password", hash_password("password"), HERE)
+    assert not verifier.remembers("id", "password", None, HERE)
 
 
 def attempts(verifier: Verifier, passwords: list[str], stored: str) -> list[bool | None]:
@@ -41,7 +44,7 @@ def attempts(verifier: Verifier, passwords: list[str], stored: str) -> list[bool
     def attempt(password: str) -> bool | None:
         start.wait()
         try:
-            return verifier.is_right("id", password, stored)
+            return verifier.is_right("id", password, stored, HERE)
         except OverloadedError:
             return None
 

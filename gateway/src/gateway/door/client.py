@@ -85,6 +85,19 @@ class Client:
             self.note_refusal(again)
         return sent, answer
 
+    def let_others_go_first(self) -> None:
+        """Wait, if the last request was refused, until others have had a turn.
+
+        Raise `SilentError` if this connection has given way meanwhile: what it has sent is not to be done any more.
+        """
+        if not self._was_refused:
+            return
+        self._was_refused = False
+        with self._connections.waiting(self):
+            self._connections.let_others_go_first(self)
+        if not self._connections.has(self):
+            raise SilentError
+
     def _expect(self, seconds: float) -> None:
         self._in_head, self._head_bytes = True, 0
         self._deadline = time.monotonic() + seconds
@@ -108,10 +121,8 @@ class Client:
             data = self._receive(size, self._deadline - time.monotonic())
         except TimeoutError:
             raise (HeadTooSlowError if self._head_bytes else SilentError) from None
-        if self._was_refused and data:
-            self._was_refused = False
-            with self._connections.waiting(self):
-                self._connections.let_others_go_first()
+        if data:
+            self.let_others_go_first()
         if not self._head_bytes:
             self._deadline = min(self._deadline, time.monotonic() + self._patience.head_s)
         self._head_bytes += len(data)
@@ -130,9 +141,9 @@ class Client:
         """Send `data`. Raise `ConnectionAbortedError` if the client stops to take it, or takes it too slowly."""
         rest = memoryview(data)
         ends = time.monotonic() + self._patience.write_s + len(rest) / _LEAST_RATE
+        self.unsent = len(rest)  # the whole of it stays in memory until the last byte is sent
         try:
             while rest:
-                self.unsent = len(rest)
                 rest = rest[self._send(rest[:_PART], min(self._patience.write_s, ends - time.monotonic())) :]
         except TimeoutError:
             raise ConnectionAbortedError("the client does not take the answer") from None

@@ -79,13 +79,18 @@ class Connections:
         finally:
             self._waiting.pop(client, None)
 
-    def let_others_go_first(self) -> None:
-        """Wait until others have had a turn; those who wait here go on one at a time.
+    def has(self, client: Connection) -> bool:
+        """Return whether `client` was admitted and has not given way."""
+        return client in self._open
+
+    def let_others_go_first(self, client: Connection) -> None:
+        """Wait until others have had a turn; those who wait here go on one at a time, or at once if they gave way.
 
         Clients that try again at once after a refusal would otherwise keep everybody waiting for all of them.
         """
         with self._going_last:
-            gevent.sleep(_PAUSE_S)
+            if self.has(client):
+                gevent.sleep(_PAUSE_S)
 
     def drop_idle(self, since: float) -> None:
         """Hang up on the clients that have had nothing under way since the moment `since`, of `time.monotonic`."""

@@ -3,6 +3,7 @@
 import re
 import resource
 import time
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -79,7 +80,10 @@ class DoorWorker(GeventWorker):
 
     def run(self) -> None:
         """Serve until SIGTERM; then answer the clients that are connected. Others are refused at once."""
-        servers = [StreamServer(listener, handle=partial(self.handle, listener)) for listener in self.sockets]
+        servers = [
+            StreamServer(listener, handle=partial(self.handle_client, listener.getsockname()))
+            for listener in self.sockets
+        ]
         for server in servers:
             if self.cfg.workers > 1:
                 server.max_accept = MOST_ACCEPTED  # at once, so that the other processes get their share
@@ -90,8 +94,9 @@ class DoorWorker(GeventWorker):
         for server in servers:
             server.stop_accepting()
             # The kernel has accepted those already, who would be cut off.
-            while waiting := server.do_read():
-                server.do_handle(*waiting)
+            with suppress(OSError):
+                while waiting := server.do_read():
+                    server.do_handle(*waiting)
             server.close()
         began = time.monotonic()
         while self.connections and time.monotonic() - began < self.cfg.graceful_timeout:
@@ -100,15 +105,15 @@ class DoorWorker(GeventWorker):
                 self.connections.drop_idle(time.monotonic() - LINGER_S)
             gevent.sleep(0.1)
 
-    def handle(self, listener: Any, sock: Any, address: Any) -> None:
-        """Serve one connection until it ends."""
+    def handle_client(self, listener_name: Any, sock: Any, address: Any) -> None:
+        """Serve one connection to the address `listener_name` until it ends."""
         client = Client(sock, network_of(address[0]), self.patience, self.connections)
         if not self.connections.admit(client):
             client.send_last(refusals.of_connection())
             client.close()
             return
         try:
-            self._serve(listener.getsockname(), client, address)
+            self._serve(listener_name, client, address)
         except (OSError, SilentError, StopIteration, errors.NoMoreData, gevent.GreenletExit) as fault:
             self.log.debug("connection ends: %r", fault)
         except Exception as fault:
@@ -124,7 +129,9 @@ class DoorWorker(GeventWorker):
         parser = RequestParser(self.cfg, client, address)  # type: ignore[arg-type] # has what is used of a socket
         client.expect_first_request()
         while True:
-            if not parser.unreader.buf.getvalue():  # else the next request is here already, and comes first
+            if parser.unreader.buf.getvalue():  # the next request is here already
+                client.let_others_go_first()
+            elif self.alive:  # else the connection is to end after the next answer
                 sent, refusal = client.read_after_refusal()
                 if refusal is not None:
                     client.sendall(refusal)
@@ -171,7 +178,7 @@ def _drain(body: Any) -> bool:
             while left > 0:
                 chunk = body.read(min(left, 8192))
                 if not chunk:
-                    return True
+                    return not body.failed
                 left -= len(chunk)
     except (OSError, errors.ParseException, errors.NoMoreData):
         return False

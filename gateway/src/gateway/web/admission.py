@@ -17,12 +17,13 @@ from chassis import request_ids
 from chassis.web.problems import CONTENT_TYPE, RETRY_AFTER_S
 from gateway import api_keys, prefixes
 from gateway.door.client import Client
+from gateway.door.header_limits import LONGEST_FIELD
 from gateway.errors import GatewayError, OverloadedError, PasswordsBusyError
 from gateway.password_checks import PasswordChecks
 from gateway.progress import Progress
 from gateway.services import Services
 from gateway.table import ROUTES, Service
-from gateway.web.public import PUBLIC_PREFIXES
+from gateway.web.public import PUBLIC_PREFIXES, SHOWN_TO_ALL
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -31,9 +32,11 @@ log = structlog.get_logger(__name__)
 
 _LOG_EVERY_S = 1.0
 _STATUS = f"{HTTPStatus.SERVICE_UNAVAILABLE.value} {HTTPStatus.SERVICE_UNAVAILABLE.phrase}"
+# Every byte of it can match in one way only: a client that chooses them must not choose how long matching takes.
 _PLAIN_GET = re.compile(
-    rb"GET (?P<path>/[!-~]*?)(?:\?[!-~]*)? HTTP/1\.1\r\n(?P<headers>(?:[^\r\n]+\r\n)*[^\r\n]+)\r\n\r\n"
+    rb"GET (?P<path>/[!->@-~]*)(?:\?[!-~]*)? HTTP/1\.1\r\n(?P<headers>(?:[^\r\n]+\r\n)*[^\r\n]+)\r\n\r\n"
 )
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # Headers that make a request more than one head that is answered on a connection that stays.
 _NOT_PLAIN = frozenset({b"connection", b"content-length", b"expect", b"transfer-encoding", b"upgrade"})
 
@@ -77,12 +80,15 @@ class Admission:
         """Pass the request on to the application, or refuse it."""
         path, source = environ["PATH_INFO"], environ["REMOTE_ADDR"]
         fault = self._fault(path, environ.get("HTTP_AUTHORIZATION"), source)
+        if fault is None and not self._needed.get(_prefix(path)):
+            return self._app(environ, start_response)
         if fault is None:
-            with self._progress.request():
+            with self._progress.request(source):
                 return self._app(environ, start_response)
         client = environ.get("gunicorn.socket")
-        if isinstance(client, Client):  # not in tests without a server
-            client.note_refusal(partial(self._again, source) if self._sources_are_peers else None)
+        # The connection of a proxy has the requests of many. Tests without a server have none.
+        if isinstance(client, Client) and self._sources_are_peers:
+            client.note_refusal(partial(self._again, source))
         headers, body = self._refuse(fault, prefixes.of(environ) + path, environ.get("HTTP_X_REQUEST_ID"))
         start_response(_STATUS, headers)
         return [body] if environ["REQUEST_METHOD"] != "HEAD" else []
@@ -92,12 +98,14 @@ class Admission:
 
         Refused clients often try again at once, as fast as they can.
         """
-        match = _PLAIN_GET.fullmatch(sent)
+        match = _PLAIN_GET.fullmatch(sent) if len(sent) <= LONGEST_FIELD else None
         if match is None:
             return None
         lines = [line.partition(b":") for line in match["headers"].split(b"\r\n")]
         fields = {name.lower(): value.strip(b" \t") for name, _, value in lines}
         if len(fields) < len(lines) or b"host" not in fields or not _NOT_PLAIN.isdisjoint(fields):
+            return None
+        if not all(map(_TOKEN.fullmatch, fields)):
             return None
         path, authorization = match["path"].decode("latin-1"), fields.get(b"authorization", b"").decode("latin-1")
         fault = self._fault(path, authorization, source)
@@ -109,7 +117,8 @@ class Admission:
 
     def _fault(self, path: str, authorization: str | None, source: str) -> GatewayError | None:
         needed = self._needed.get(_prefix(path), frozenset())
-        if needed and (self._progress.is_full or any(self._services.are_busy(service) for service in needed)):
+        busy = any(self._services.are_busy(service) for service in needed)
+        if needed and self._progress.is_full_for(source, busy=busy):
             return OverloadedError()
         if "auth" not in needed or not authorization:
             return None
@@ -138,7 +147,7 @@ class Admission:
             (request_ids.HEADER, request_id),
         ]
         if path.startswith(PUBLIC_PREFIXES):
-            headers.append(("Access-Control-Allow-Origin", "*"))
+            headers += [("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", SHOWN_TO_ALL)]
         return headers, body
 
     def _log(self, fault: GatewayError) -> None:

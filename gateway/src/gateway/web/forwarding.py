@@ -10,7 +10,7 @@ from flask import Response, json, request
 
 from chassis import request_ids
 from chassis.deadlines import Deadline
-from chassis.errors import DependencyDownError
+from chassis.errors import DependencyDownError, OutcomeUnknownError
 from chassis.web import problems
 from gateway import api_keys, paths, prefixes
 from gateway.password_checks import PasswordChecks
@@ -41,7 +41,7 @@ def view_of(
 
     def view(**raw: str) -> Response:
         deadline = Deadline.after(settings.deadline_s)
-        # Stripped, since the library requests refuses to send a value that begins with a Unicode space.
+        # Python takes some bytes of Latin-1 for spaces, too; to the services the value is the same without them.
         headers = {name: request.headers[name].strip() for name in SENT_HEADERS if name in request.headers}
         headers[request_ids.HEADER] = request_ids.current()
         headers["X-Source"] = request.remote_addr or ""
@@ -53,7 +53,7 @@ def view_of(
         body = None
         if request.method in {"POST", "PUT"}:
             began = time.monotonic()
-            with progress.waiting():
+            with progress.waiting(request.remote_addr or ""):
                 body = request_bodies.read(request, settings.body_timeout_s)
             deadline = deadline.postponed(time.monotonic() - began)
         named = route.name({name: paths.decode(value) for name, value in raw.items()})
@@ -80,7 +80,7 @@ def _authenticate(
     authorization, source = request.headers.get("Authorization"), request.remote_addr or ""
     asked = {"authorization": authorization, "source": source, "audience": route.service}
     with ExitStack() as turn:
-        with progress.waiting():
+        with progress.waiting(source):
             turn.enter_context(checks.turn(authorization or "", source))
         answer = services.call(
             "auth",
@@ -92,6 +92,8 @@ def _authenticate(
             body=json.dumps(asked, ensure_ascii=False).encode(),
         )
         checks.note(authorization or "", source, answer.status)
+    if answer.status == HTTPStatus.SERVICE_UNAVAILABLE and answer.document().get("code") == OutcomeUnknownError.code:
+        raise DependencyDownError("auth service")  # what the client asked for was not even begun
     if answer.status != HTTPStatus.OK:
         return _relay(answer)
     try:

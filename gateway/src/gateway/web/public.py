@@ -9,6 +9,7 @@ from flask import Flask, Response, request
 
 PUBLIC_PREFIXES = ("/api/i/", "/api/c/", "/api/openapi.json")
 METHODS = "GET, HEAD, OPTIONS"
+SHOWN_TO_ALL = "ETag, Link, X-Request-ID"
 
 
 def install(app: Flask, max_age_s: int, varies: Sequence[str] = ()) -> None:
@@ -22,7 +23,7 @@ def install(app: Flask, max_age_s: int, varies: Sequence[str] = ()) -> None:
         public = request.path.startswith(PUBLIC_PREFIXES)
         if public:
             answer.headers["Access-Control-Allow-Origin"] = "*"
-            answer.headers["Access-Control-Expose-Headers"] = "ETag, Link, X-Request-ID"
+            answer.headers["Access-Control-Expose-Headers"] = SHOWN_TO_ALL
         if "Cache-Control" not in answer.headers:
             fresh = public and answer.status_code in {200, 304}
             answer.headers["Cache-Control"] = f"public, max-age={max_age_s}" if fresh else "no-store"

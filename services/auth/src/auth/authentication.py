@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from auth import credentials, throttle, use_cases
 from auth.adapters.store import Store
 from auth.domain import USERNAME, User
-from auth.errors import UnauthorizedError, WrongPasswordError
+from auth.errors import TooManyAttemptsError, UnauthorizedError, WrongPasswordError
 from auth.keys import PresentedKey
 from auth.passwords import Verifier
 from chassis.clock import now
 from chassis.database.database import Database
+from chassis.networks import network_of
 from chassis.tokens import Principal
 
 
@@ -68,18 +69,27 @@ class Authenticator:
         account, all_accounts = throttle.account_subject(username, source), throttle.source_subject(source)
         user = self.database.read(self._find, username, account)
         user_id, password_hash = (user.user_id, user.password_hash) if user else ("", None)
-        if self.verifier.remembers(user_id, password, password_hash):
+        network = network_of(source)
+        if self.verifier.remembers(user_id, password, password_hash, network):
             return user
-        self.database.read(throttle.refuse_busy_source, all_accounts, self.policy.password_failures_a_minute)
-        right = self.verifier.is_right(user_id, password, password_hash)
+        try:
+            self.database.read(throttle.refuse_busy_source, all_accounts, self.policy.password_failures_a_minute)
+        except TooManyAttemptsError:
+            # A guess that is refused unseen counts, too: that it is refused tells that it is not the one remembered.
+            self._note_wrong(account, all_accounts)
+            raise
+        right = self.verifier.is_right(user_id, password, password_hash, network)
         # Concurrent guesses all passed the checks above before the first was counted: check again after the hash.
         self.database.read(self._refuse_blocked, account, all_accounts)
         if user is not None and right:
             return user
+        self._note_wrong(account, all_accounts)
+        return None
+
+    def _note_wrong(self, account: str, all_accounts: str) -> None:
         self.database.transact(
             throttle.note_wrong_password, account, all_accounts, self.policy.free_failures, self.policy.max_delay_s
         )
-        return None
 
     def _find(self, store: Store, username: str, account: str) -> User | None:
         throttle.refuse_blocked(store, account)

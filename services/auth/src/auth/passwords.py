@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from argon2 import PasswordHasher
@@ -43,8 +43,8 @@ class Verifier:
     Hashing has `slots` threads of its own, of low priority, and `queue` passwords wait for them, `wait_s` at most:
     whatever many guesses do, most threads of the process stay free for requests that need no hash.
 
-    What it remembers is an HMAC of user, password and stored hash, under a secret of this process: it is of no use
-    outside the process, and no longer matches once the stored hash changes.
+    What it remembers is an HMAC of source, user, password and stored hash, under a secret of this process: it is of no
+    use outside the process or to another source, and no longer matches once the stored hash changes.
     """
 
     def __init__(self, slots: int, queue: int, wait_s: float, memory_s: float) -> None:
@@ -54,47 +54,58 @@ class Verifier:
         self._memory_s = memory_s
         self._secret = secrets.token_bytes(32)
         self._remembered: dict[bytes, float] = {}
-        self._lock = threading.Lock()
+        self._under_way: dict[bytes, Future[bool]] = {}
+        self._lock = threading.RLock()
         # Guesses at users that do not exist are verified against this hash, so that they take as long as at others.
         self._nobody = hash_password(secrets.token_urlsafe())
 
-    def remembers(self, user_id: str, password: str, password_hash: str | None) -> bool:
-        """Return whether `password` was found right for `password_hash` a moment ago."""
-        return password_hash is not None and self._remembers(self._proof(user_id, password, password_hash))
+    def remembers(self, user_id: str, password: str, password_hash: str | None, source: str) -> bool:
+        """Return whether `password`, sent from `source`, was found right for `password_hash` a moment ago."""
+        return password_hash is not None and self._remembers(self._proof(user_id, password, password_hash, source))
 
-    def is_right(self, user_id: str, password: str, password_hash: str | None) -> bool:
-        """Return whether `password_hash`, None if there is no such user, is of `password`. Raise `OverloadedError`."""
+    def is_right(self, user_id: str, password: str, password_hash: str | None, source: str) -> bool:
+        """Return whether `password_hash`, None if there is no such user, is of `password`, which came from `source`.
+
+        Clients send a password several times at once: it is hashed once for all of them. Raise `OverloadedError`.
+        """
         stored = password_hash or self._nobody
-        proof = self._proof(user_id, password, stored)
+        proof = self._proof(user_id, password, stored, source)
 
         def verify() -> bool:
-            # Clients send a password several times at once: the first to be hashed answers for all of them.
-            if self._remembers(proof):
-                return True
             if not is_password(stored, password) or password_hash is None:
                 return False
             self._remember(proof)
             return True
 
-        return self._hash(verify)
+        with self._lock:
+            if self._remembers(proof):
+                return True
+            hashing = self._under_way.get(proof)
+            if hashing is None:
+                hashing = self._under_way[proof] = self._submit(verify)
+                hashing.add_done_callback(lambda _: self._under_way.pop(proof, None))
+        return self._result(hashing)
 
     def hash_new(self, password: str) -> str:
         """Return the hash of a new password. Raise `OverloadedError` if too many wait, or it takes too long."""
-        return self._hash(lambda: hash_password(password))
+        return self._result(self._submit(lambda: hash_password(password)))
 
-    def _hash(self, hash_one: Callable[[], Result]) -> Result:
+    def _submit(self, hash_one: Callable[[], Result]) -> Future[Result]:
         if not self._places.acquire(blocking=False):
             raise OverloadedError
         hashing = self._threads.submit(hash_one)
         hashing.add_done_callback(lambda _: self._places.release())
+        return hashing
+
+    def _result(self, hashing: Future[Result]) -> Result:
         try:
             return hashing.result(self._wait_s)
-        except TimeoutError:
+        except (TimeoutError, CancelledError):
             hashing.cancel()
             raise OverloadedError from None
 
-    def _proof(self, user_id: str, password: str, stored: str) -> bytes:
-        return hmac.digest(self._secret, f"{user_id}\0{stored}\0{password}".encode(), hashlib.sha256)
+    def _proof(self, user_id: str, password: str, stored: str, source: str) -> bytes:
+        return hmac.digest(self._secret, f"{source}\0{user_id}\0{stored}\0{password}".encode(), hashlib.sha256)
 
     def _remembers(self, proof: bytes) -> bool:
         with self._lock:

@@ -22,5 +22,7 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Add the time zone where it is missing."""
-        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+        """Return the moment in UTC. SQLite has no zones, and PostgreSQL returns that of the session, whatever it is."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)

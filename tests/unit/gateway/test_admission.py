@@ -1,0 +1,64 @@
+"""What is refused before the application begins, and how long it takes to find out."""
+
+import time
+
+import pytest
+
+from gateway.password_checks import PasswordChecks
+from gateway.progress import Progress
+from gateway.services import Services
+from gateway.settings import GatewaySettings
+from gateway.web.admission import Admission
+
+HERE = "192.0.2.1"
+HEAD = b"GET /api/c/x HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.fixture
+def admission() -> Admission:
+    """An admission for which there is far too much to do."""
+    settings = GatewaySettings.model_validate({"auth_url": "http://x", "catalog_url": "http://x"})
+    progress = Progress(1)
+    progress._add(HERE, 2)  # noqa: SLF001
+    return Admission(lambda *_: [], progress, Services(settings), PasswordChecks(2), sources_are_peers=True)
+
+
+def test_plain_request_is_refused_again(admission: Admission) -> None:
+    answer = admission._again(HERE, HEAD + b"X-Request-ID: r1\r\n\r\n")  # noqa: SLF001
+    assert answer is not None
+    assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"X-Request-ID: r1\r\n" in answer
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        HEAD,
+        HEAD + b"\r\nGET /",
+        HEAD + b"\r\n" + HEAD + b"\r\n",
+        HEAD + b"Content-Length: 5\r\n\r\nhello",
+        HEAD + b"Content-Length: 5\r\n\r\n",
+        HEAD + b"Content-Length : 5\r\n\r\n",
+        HEAD + b" Transfer-Encoding: chunked\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\n\r\n",
+        HEAD + b"Connection: close\r\n\r\n",
+        HEAD + b"Expect: 100-continue\r\n\r\n",
+        HEAD + b"Host: y\r\n\r\n",
+        HEAD + b"X: y\n\r\n\r\n",
+        HEAD.replace(b"Host", b"Hast") + b"\r\n",
+        HEAD.replace(b"GET", b"POST") + b"\r\n",
+        HEAD.replace(b"1.1", b"1.0") + b"\r\n",
+        HEAD.replace(b"/api", b"http://x/api") + b"\r\n",
+        HEAD.replace(b"/api/c/x", b"/healthz") + b"\r\n",
+    ],
+)
+def test_what_is_not_plain_goes_through_the_http_parser(admission: Admission, sent: bytes) -> None:
+    assert admission._again(HERE, sent) is None  # noqa: SLF001
+
+
+@pytest.mark.parametrize("sent", [b"GET /" + b"?" * 65_000, HEAD + b"X: y\r\n" * 10_000, b"GET /" + b"a?" * 4_000])
+def test_finding_out_takes_no_longer_than_a_request(admission: Admission, sent: bytes) -> None:
+    began = time.monotonic()
+    assert admission._again(HERE, sent) is None  # noqa: SLF001
+    assert time.monotonic() - began < 0.1
