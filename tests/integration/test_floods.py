@@ -19,7 +19,7 @@ from deadlines import until
 from web_stack import ANNA, WebStack
 
 GUESSERS = 40
-SOON_S = 1.0  # a tenth is usual, but the machine may have other work
+SOON_S = 3.0  # a tenth is usual, but the machine may have other work
 
 
 def get(
