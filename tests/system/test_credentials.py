@@ -81,6 +81,7 @@ def test_missing_credentials_are_told_from_wrong_ones(anyone: ValidatingClient, 
         "Bearer ",
         "Bearer nonsense",
         "Bearer imgh_aaaaaaaaaaaaaaaa_bbbb",
+        basic(b"any:imgh_aaaaaaaaaaaaaaaa_bbbb"),  # a key that is cut or mistyped
         "Digest username=x",
         "Negotiate abc",
         "Token abc",
@@ -92,9 +93,7 @@ def test_malformed_credentials_are_told_from_wrong_ones(anyone: ValidatingClient
     assert (answer.status, answer.code) == (401, "malformed-credentials")
 
 
-@pytest.mark.parametrize(
-    "text", [b":", b"a\0b:c\0d", b"nobody:" + b"x" * 5000, b"any:imgh_aaaaaaaaaaaaaaaa_bbbb"], ids=range(4)
-)
+@pytest.mark.parametrize("text", [b":", b"a\0b:c\0d", b"nobody:" + b"x" * 5000], ids=range(3))
 def test_wrong_credentials_are_401(anyone: ValidatingClient, text: bytes) -> None:
     answer = anyone.get("/api/images", headers={"Authorization": basic(text)})
     assert (answer.status, answer.code) == (401, "unauthorized")

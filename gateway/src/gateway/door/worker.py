@@ -24,6 +24,7 @@ MOST_DRAINED_BYTES = 256 * 1024
 DRAIN_TIMEOUT_S = 2.0
 MOST_CHUNKS = 1000
 MOST_ACCEPTED = 16
+MOST_AT_THE_DOOR = 256  # connections that wait for one of others to end
 MOST_UNSENT_BYTES = 64 * 1024 * 1024
 # How long a worker that ends keeps idle connections, on which clients may just be sending, as gunicorn's others do.
 LINGER_S = 2.0
@@ -74,6 +75,7 @@ class DoorWorker(GeventWorker):
         if hard < needed:
             most = max(hard - _SPARE_FILES, hard // 2)
             self.log.warning("the limit of open files allows %d connections only", most)
+        self._at_the_door = 0
         self.connections = Connections(most, self.connections_per_source, MOST_UNSENT_BYTES)
         self.cfg = _Remembered(self.cfg)  # type: ignore[assignment] # has what is used of it
         super().init_process()
@@ -108,7 +110,7 @@ class DoorWorker(GeventWorker):
     def handle_client(self, listener_name: Any, sock: Any, address: Any) -> None:
         """Serve one connection to the address `listener_name` until it ends."""
         client = Client(sock, network_of(address[0]), self.patience, self.connections)
-        if not self.connections.admit(client):
+        if not self._admit(client):
             client.send_last(refusals.of_connection())
             client.close()
             return
@@ -124,6 +126,22 @@ class DoorWorker(GeventWorker):
         finally:
             self.connections.leave(client)
             client.close()
+
+    def _admit(self, client: Client) -> bool:
+        """Admit `client`, after a moment if nobody can give way just now; return False if nobody does."""
+        if self.connections.admit(client):
+            return True
+        if self._at_the_door >= MOST_AT_THE_DOOR:
+            return False
+        self._at_the_door += 1
+        try:
+            for _ in range(20):
+                gevent.sleep(0.05)
+                if self.connections.admit(client):
+                    return True
+            return False
+        finally:
+            self._at_the_door -= 1
 
     def _serve(self, listener_name: Any, client: Client, address: Any) -> None:
         parser = RequestParser(self.cfg, client, address)  # type: ignore[arg-type] # has what is used of a socket
