@@ -10,6 +10,7 @@ from embedded.processes.child import Child
 from embedded.processes.guard import Guard
 from embedded.processes.process import Process, end
 from embedded.processes.ready import Probe, wait_for
+from embedded.processes.signals import require_no_stop
 
 WATCH_PAUSE_S = 0.25
 
@@ -43,7 +44,8 @@ class Stack:
         return stage
 
     def check(self) -> None:
-        """Raise `RunFailed` if anything has ended by itself, or `also_check` found a reason to stop."""
+        """Raise `StopRequested` after a signal, `RunFailed` if anything has ended by itself or `also_check` says so."""
+        require_no_stop()
         self._also_check()
         for process in self._lasting:
             process.check()
