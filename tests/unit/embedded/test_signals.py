@@ -14,12 +14,6 @@ class _Interrupted:
         sum(range(1000))  # the handler runs here
 
 
-def test_stop_is_an_exception() -> None:
-    with pytest.raises(StopRequested), stops_are_exceptions():
-        os.kill(os.getpid(), signal.SIGTERM)
-        signal.pause()
-
-
 def test_stop_whose_exception_was_dropped_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     dropped: list[object] = []
     monkeypatch.setattr(sys, "unraisablehook", dropped.append)
