@@ -66,7 +66,7 @@ def took_s(web_stack: WebStack) -> float:
 def test_newcomers_are_served_although_others_hold_more_connections_than_there_are(
     web_stack: WebStack, sent: bytes
 ) -> None:
-    web_stack.start("gateway", 0, CONNECTIONS="50", CONNECTIONS_PER_SOURCE="50")
+    web_stack.start("gateway", 0, CONNECTIONS="50", CONNECTIONS_PER_SOURCE="1000")
     with connections(web_stack, 300) as silent:
         for connection in silent:
             connection.sendall(sent)

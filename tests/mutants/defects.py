@@ -453,12 +453,6 @@ DEFECTS = (
         (f"{DEADLINES}::test_change_that_was_answered_503_is_not_made_later",),
     ),
     Defect(
-        "sent-again-after-a-time-out",
-        "A request that was not answered in time is sent again, and doubles the load on a service that is overloaded.",
-        (Edit(f"{GATEWAY}/services.py", "            except ReadTimeoutError:\n                raise\n", ""),),
-        (f"{DEADLINES}::test_request_that_was_not_answered_in_time_is_not_sent_again",),
-    ),
-    Defect(
         "committed-for-nobody",
         "A change is committed although its caller has hung up meanwhile and was told that it may not have been made.",
         (Edit("libs/chassis/src/chassis/database/transactions.py", "                    deadlines.require()\n", ""),),

@@ -14,7 +14,7 @@ import gevent
 import structlog
 import urllib3
 from gevent.lock import BoundedSemaphore
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from chassis import deadlines
 from chassis.deadlines import Deadline
@@ -140,8 +140,6 @@ class Services:
                     raise
                 time.sleep(pause_s)
                 pause_s *= 2
-            except ReadTimeoutError:
-                raise
             except HTTPError:
                 if not repeatable or deadline.left_s() <= 0:
                     raise
