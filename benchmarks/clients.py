@@ -17,10 +17,6 @@ class Tally:
     seconds: list[float] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
 
-    def count_within(self, seconds: float, *statuses: int) -> int:
-        """Return how many answers had one of `statuses` and took no longer than `seconds`."""
-        return sum(s <= seconds and status in statuses for s, status in zip(self.seconds, self.statuses, strict=True))
-
     def count(self, *statuses: int) -> int:
         """Return how many answers had one of `statuses`."""
         return sum(status in statuses for status in self.statuses)

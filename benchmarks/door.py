@@ -27,6 +27,7 @@ from tabulate import tabulate
 from benchmarks import door_pages
 from benchmarks.chain import BASIC, Chain, postgresql
 from benchmarks.clients import Connection, InBackground, Tally, constantly, get, regularly
+from benchmarks.figures import Figure
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).parent / "results" / "door.json"
@@ -40,19 +41,6 @@ PACED = Path(__file__).with_name("paced.lua")
 PAUSE_S, WRK_S = 0.25, 10.0
 # What other work the machine may have without these figures being wrong.
 QUIET_LOAD = 1.0
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A row of the table: our value and that of the other checkout, in `unit`, and the target `to_reach`."""
-
-    name: str
-    ours: float
-    against: float | None
-    unit: str
-    ratio: float | None
-    to_reach: str
-    met: bool
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from skimage.metrics import structural_similarity
 from tabulate import tabulate
 
 from benchmarks import peers, worker
+from benchmarks.figures import Figure
 from benchmarks.photos import encoded, photo, varied
 from imaging.domain import Limits
 from imaging.pipeline import oklab, render
@@ -43,19 +44,6 @@ LIMITS = Limits(
 )
 SQUARES = peers.SQUARES
 BOUNDS = Bounds(cpu_s=5, wall_s=30)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A row of the table: our value and that of a peer, in `unit`, their ratio, and the target `to_reach`."""
-
-    name: str
-    ours: float
-    against: float | None
-    unit: str
-    ratio: float | None
-    to_reach: str
-    met: bool
 
 
 def cpu_ms(work: Callable[[], Any]) -> float:

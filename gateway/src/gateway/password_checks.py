@@ -89,7 +89,8 @@ class PasswordChecks:
             self._failed.add(self._digest(network_of(source)))
 
     def _may_not_follow(self, source: str) -> bool:
-        return self._followers >= MOST_FOLLOWERS or self._failed.count(self._digest(network_of(source))) > 0
+        failures = self._failed.count(self._digest(network_of(source)))
+        return self._followers >= MOST_FOLLOWERS or failures > FEW_FAILURES
 
     def _follow(self, asked: Event, source: str) -> None:
         if self._may_not_follow(source):

@@ -158,6 +158,18 @@ def test_password_that_is_sent_several_times_at_once_is_checked_once(checks: Pas
     assert asked == 20  # auth is asked about each request all the same
 
 
+def test_who_mistyped_once_may_send_the_right_password_several_times_at_once(checks: PasswordChecks) -> None:
+    fail(checks, HERE)
+
+    def ask() -> None:
+        with checks.turn(basic("anna"), HERE):
+            gevent.sleep(0.02)
+            checks.note(basic("anna"), HERE, 200)
+
+    everybody = [gevent.spawn(ask) for _ in range(6)]
+    gevent.joinall(everybody, raise_error=True)
+
+
 def test_no_more_requests_wait_for_one_password_than_may(checks: PasswordChecks) -> None:
     """They would take the connections of everybody else."""
     with checks.turn(basic("anna"), HERE), checks.turn(basic("bert"), HERE):

@@ -24,8 +24,8 @@ _LINGER_S = 5.0
 _MOST_LINGERING_BYTES = 64 * 1024 * 1024
 
 
-class SilentError(Exception):
-    """The client has not begun a request in time, so nobody waits for an answer."""
+class NobodyWaitsError(Exception):
+    """Nobody waits for an answer: the client has not begun a request in time, or its connection has given way."""
 
 
 class HeadTooSlowError(Exception):
@@ -88,7 +88,7 @@ class Client:
     def let_others_go_first(self) -> None:
         """Wait, if the last request was refused, until others have had a turn.
 
-        Raise `SilentError` if this connection has given way meanwhile: what it has sent is not to be done any more.
+        Raise `NobodyWaitsError` if the connection has given way meanwhile: what it has sent is not to be done.
         """
         if not self._was_refused:
             return
@@ -96,7 +96,7 @@ class Client:
         with self._connections.waiting(self):
             self._connections.let_others_go_first(self)
         if not self._connections.has(self):
-            raise SilentError
+            raise NobodyWaitsError
 
     def _expect(self, seconds: float) -> None:
         self._in_head, self._head_bytes = True, 0
@@ -109,7 +109,8 @@ class Client:
     def recv(self, size: int) -> bytes:
         """Return the next bytes, at most `size`, empty at the end.
 
-        Raise `SilentError` or `HeadTooSlowError` after the time for a head, `LimitRequestHeaders` if one is too long.
+        Raise `NobodyWaitsError` or `HeadTooSlowError` after the time for a head, `LimitRequestHeaders` if it is too
+        long.
         """
         if not self._in_head:
             # gevent waits only if there is nothing to read: a client that sends fast would keep all others waiting.
@@ -120,7 +121,7 @@ class Client:
         try:
             data = self._receive(size, self._deadline - time.monotonic())
         except TimeoutError:
-            raise (HeadTooSlowError if self._head_bytes else SilentError) from None
+            raise (HeadTooSlowError if self._head_bytes else NobodyWaitsError) from None
         if data:
             self.let_others_go_first()
         if not self._head_bytes:

@@ -9,7 +9,8 @@ import gevent
 from gevent.lock import BoundedSemaphore
 
 _PAUSE_S = 0.002
-_SMALL = 64 * 1024  # unsent answers of this size do not count: even of all connections they are few megabytes
+# Smaller answers do not count: nearly all are, and adding up those of all connections for each would cost too much.
+_SMALL = 64 * 1024
 
 
 class Connection(Protocol):

@@ -17,7 +17,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from chassis.networks import network_of
 from gateway.door import header_limits, refusals
-from gateway.door.client import Client, Patience, SilentError
+from gateway.door.client import Client, NobodyWaitsError, Patience
 from gateway.door.connections import Connections
 
 MOST_DRAINED_BYTES = 256 * 1024
@@ -116,7 +116,7 @@ class DoorWorker(GeventWorker):
             return
         try:
             self._serve(listener_name, client, address)
-        except (OSError, SilentError, StopIteration, errors.NoMoreData, gevent.GreenletExit) as fault:
+        except (OSError, NobodyWaitsError, StopIteration, errors.NoMoreData, gevent.GreenletExit) as fault:
             self.log.debug("connection ends: %r", fault)
         except Exception as fault:
             if refusals.status_of(fault) is HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -1,0 +1,16 @@
+"""A row of a benchmark's table, and of the file that it writes."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A row of the table: our value and that of a peer, in `unit`, their ratio, and the target `to_reach`."""
+
+    name: str
+    ours: float
+    against: float | None
+    unit: str
+    ratio: float | None
+    to_reach: str
+    met: bool
