@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -25,8 +25,9 @@ MEMORY_S = 60.0
 FIRST_WAIT_S, OTHERS_WAIT_S = 3.0, 0.08
 FIRST_QUEUE, OTHERS_QUEUE = 32, 8
 FEW_FAILURES = 5
-# Requests that wait for the answer about the same password.
-MOST_FOLLOWERS = 32
+# Requests of one source that wait for the answer about a password which is being asked about already. A client that
+# sends many at once begins with such a moment.
+MOST_FOLLOWERS = 128
 _MOST_REMEMBERED = 10_000
 
 
@@ -42,7 +43,7 @@ class PasswordChecks:
         self._right = _Memory()
         self._failed = _Memory()
         self._same: dict[bytes, Event] = {}
-        self._followers = 0
+        self._followers: Counter[bytes] = Counter()
 
     def is_hopeless(self, authorization: str, source: str) -> bool:
         """Return whether `turn` would refuse a password at once."""
@@ -52,7 +53,7 @@ class PasswordChecks:
         if self._right.count(password):
             return False
         if password in self._same:
-            return self._may_not_follow(source)
+            return self._may_not_follow(self._digest(network_of(source)))
         queue, longest, _ = self._queue_of(self._digest(network_of(source)))
         return len(queue) >= longest
 
@@ -68,7 +69,7 @@ class PasswordChecks:
         password = self._password(authorization, source)
         while not self._right.count(password) and (asked := self._same.get(password)):
             # A client sends a password several times at once: the first answer decides for all of them.
-            self._follow(asked, source)
+            self._follow(asked, self._digest(network_of(source)))
         if self._right.count(password):
             yield
             return
@@ -88,19 +89,20 @@ class PasswordChecks:
         elif status < HTTPStatus.INTERNAL_SERVER_ERROR:
             self._failed.add(self._digest(network_of(source)))
 
-    def _may_not_follow(self, source: str) -> bool:
-        failures = self._failed.count(self._digest(network_of(source)))
-        return self._followers >= MOST_FOLLOWERS or failures > FEW_FAILURES
+    def _may_not_follow(self, source: bytes) -> bool:
+        return self._followers[source] >= MOST_FOLLOWERS or self._failed.count(source) > FEW_FAILURES
 
-    def _follow(self, asked: Event, source: str) -> None:
+    def _follow(self, asked: Event, source: bytes) -> None:
         if self._may_not_follow(source):
             raise PasswordsBusyError
-        self._followers += 1
+        self._followers[source] += 1
         try:
             if not asked.wait(FIRST_WAIT_S):
                 raise PasswordsBusyError
         finally:
-            self._followers -= 1
+            self._followers[source] -= 1
+            if not self._followers[source]:
+                del self._followers[source]
 
     @contextmanager
     def _slot(self, source: bytes) -> Iterator[None]:

@@ -170,14 +170,17 @@ def test_who_mistyped_once_may_send_the_right_password_several_times_at_once(che
     gevent.joinall(everybody, raise_error=True)
 
 
-def test_no_more_requests_wait_for_one_password_than_may(checks: PasswordChecks) -> None:
+def test_no_more_requests_of_a_source_wait_for_one_password_than_may(checks: PasswordChecks) -> None:
     """They would take the connections of everybody else."""
     with checks.turn(basic("anna"), HERE), checks.turn(basic("bert"), HERE):
         waiting = [gevent.spawn(asks, checks, basic("anna"), HERE) for _ in range(MOST_FOLLOWERS)]
         gevent.sleep(0)
         assert checks.is_hopeless(basic("anna"), HERE)
         assert not asks(checks, basic("anna"), HERE)
-        gevent.killall(waiting)
+        elsewhere = [gevent.spawn(asks, checks, basic("clara"), ELSEWHERE) for _ in range(2)]
+        gevent.sleep(0)
+        assert not checks.is_hopeless(basic("clara"), ELSEWHERE)
+        gevent.killall([*waiting, *elsewhere])
         assert not checks.is_hopeless(basic("anna"), HERE)
 
 
