@@ -34,7 +34,7 @@ RESULTS = Path(__file__).parent / "results" / "door.json"
 TARGET = "/api/collections?limit=1"
 SPRAYERS, SOURCES = 300, 200
 RIGHT_TRIES = 5
-HEALTHZ_EVERY_S = 0.05
+HEALTHZ_EVERY_S, PROBING_S = 0.05, 8.0
 OVERLOAD = 3
 BUSY_CONNECTIONS = 32
 PACED = Path(__file__).with_name("paced.lua")
@@ -65,7 +65,9 @@ WANTED = (
     Wanted("1,010 silent connections: slowest /healthz", "ms", 100),
     Wanted("5,000 silent connections: slowest /healthz", "ms", 100),
     Wanted("200 readers that stop reading: slowest /healthz", "ms", 100),
-    Wanted("bodies in one-byte chunks: slowest /healthz", "ms", 100),
+    Wanted("5,000 readers that stop reading: slowest /healthz", "ms", 100),
+    Wanted("20 bodies in one-byte chunks: slowest /healthz", "ms", 100),
+    Wanted("5,000 bodies in one-byte chunks: slowest /healthz", "ms", 100),
     Wanted("overload: rate of answers of the best rate", "", 0.7, least=True),
     Wanted("overload: p99 of what is refused", "ms", 50),
 )
@@ -144,16 +146,28 @@ def pages(root: Path) -> Iterator[float]:
 
 
 def silence(chain: Chain) -> Iterator[float]:
-    """Ask for /healthz while others hold connections and say nothing, or read nothing, or send one byte at a time."""
+    """Ask for /healthz while others connect and say nothing, or read nothing, or send one byte at a time."""
     port = chain.ports["gateway"]
     for count in (1010, 5000):
-        with _silent(port, count):
-            yield _slowest_healthz(port)
-    with _silent(port, 200, b"GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 3):
-        yield _slowest_healthz(port)
+        yield _slowest_healthz(port, count)
+    readers = b"GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 3
+    for count in (200, 5000):
+        yield _slowest_healthz(port, count, readers)
     chunks = b"POST /api/images HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 40_000
-    with _silent(port, 20, chunks):
-        yield _slowest_healthz(port)
+    for count in (20, 5000):
+        yield _slowest_healthz(port, count, chunks)
+
+
+def _slowest_healthz(port: int, count: int, sent: bytes = b"") -> float:
+    """Return the time of the slowest answer to a probe, as an orchestrator sends them, in milliseconds.
+
+    They are sent from before the first of `count` clients connects and sends `sent` until a while after the last.
+    """
+    probe = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    asking = InBackground(constantly, port, lambda: probe, ["127.0.0.1"], PROBING_S, HEALTHZ_EVERY_S)
+    with _silent(port, count, sent):
+        tally = asking.result()
+    return tally.quantile_ms(1.0) if tally.count(200) == len(tally.statuses) else float("inf")
 
 
 @contextmanager
@@ -171,11 +185,6 @@ def _silent(port: int, count: int, sent: bytes = b"") -> Iterator[None]:
             with suppress(OSError):
                 connection.send(sent)
         yield
-
-
-def _slowest_healthz(port: int) -> float:
-    tally = asyncio.run(constantly(port, partial(get, "/healthz"), ["127.0.0.1"], 5.0, HEALTHZ_EVERY_S))
-    return tally.quantile_ms(1.0) if tally.count(200) == len(tally.statuses) else float("inf")
 
 
 # --- overload ---

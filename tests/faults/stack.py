@@ -192,7 +192,7 @@ class Stack:
     @contextmanager
     def paused(self, service: str) -> Iterator[None]:
         """Freeze all processes of a service during the block."""
-        run("docker", "pause", container(service))
+        pause(container(service))
         try:
             yield
         finally:
@@ -311,6 +311,17 @@ def run(*command: str, environment: Mapping[str, str] | None = None) -> str:
     if done.returncode:
         pytest.fail(f"{' '.join(command)} ended with {done.returncode}:\n{last_lines(done.stdout)}", pytrace=False)
     return done.stdout
+
+
+def pause(name: str) -> None:
+    """Freeze a container. The engine gives up where a process does not freeze in time, as on a busy machine."""
+    for _ in range(5):
+        done = subprocess.run(["docker", "pause", name], check=False, text=True, capture_output=True)
+        if "unable to freeze" not in done.stderr:
+            break
+        time.sleep(1)
+    if done.returncode:
+        pytest.fail(f"docker pause {name} ended with {done.returncode}:\n{last_lines(done.stderr)}", pytrace=False)
 
 
 def last_lines(text: str, count: int = 30) -> str:

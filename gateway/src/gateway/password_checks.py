@@ -25,6 +25,9 @@ MEMORY_S = 60.0
 FIRST_WAIT_S, OTHERS_WAIT_S = 3.0, 0.08
 FIRST_QUEUE, OTHERS_QUEUE = 32, 8
 FEW_FAILURES = 5
+# How long one check takes is estimated from those before: each counts for this share.
+_NEWEST_SHARE = 0.2
+_FIRST_GUESS_S = 0.1
 # Requests of one source that wait for the answer about a password which is being asked about already. A client that
 # sends many at once begins with such a moment.
 MOST_FOLLOWERS = 128
@@ -37,6 +40,7 @@ class PasswordChecks:
     def __init__(self, most: int) -> None:
         self._most = most
         self._busy = 0
+        self._takes_s = _FIRST_GUESS_S
         self._first: deque[Event] = deque()
         self._others: deque[Event] = deque()
         self._secret = secrets.token_bytes(32)
@@ -54,8 +58,7 @@ class PasswordChecks:
             return False
         if password in self._same:
             return self._may_not_follow(self._digest(network_of(source)))
-        queue, longest, _ = self._queue_of(self._digest(network_of(source)))
-        return len(queue) >= longest
+        return self._is_too_long(*self._queue_of(self._digest(network_of(source))))
 
     @contextmanager
     def turn(self, authorization: str, source: str) -> Iterator[None]:
@@ -107,9 +110,11 @@ class PasswordChecks:
     @contextmanager
     def _slot(self, source: bytes) -> Iterator[None]:
         self._take(*self._queue_of(source))
+        began = time.monotonic()
         try:
             yield
         finally:
+            self._takes_s += _NEWEST_SHARE * (time.monotonic() - began - self._takes_s)
             self._release()
 
     def _queue_of(self, source: bytes) -> tuple[deque[Event], int, float]:
@@ -119,11 +124,15 @@ class PasswordChecks:
             return self._first, FIRST_QUEUE, FIRST_WAIT_S
         return self._others, OTHERS_QUEUE if failures <= FEW_FAILURES else 0, OTHERS_WAIT_S
 
+    def _is_too_long(self, queue: deque[Event], longest: int, wait_s: float) -> bool:
+        """Return whether `queue` is full, or so long that waiting in it would most likely be in vain."""
+        return len(queue) >= longest or (len(queue) + 1) * self._takes_s / self._most > wait_s
+
     def _take(self, queue: deque[Event], longest: int, wait_s: float) -> None:
         if self._busy < self._most:
             self._busy += 1
             return
-        if len(queue) >= longest:
+        if self._is_too_long(queue, longest, wait_s):
             raise PasswordsBusyError
         handed_over = Event()
         queue.append(handed_over)

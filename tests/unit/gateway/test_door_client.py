@@ -9,6 +9,7 @@ from gevent import socket
 
 from gateway.door.client import Client, Patience
 from gateway.door.connections import Connections
+from gateway.door.turns import Turns
 
 MIB = 1024 * 1024
 PATIENCE = Patience(head_s=5, idle_s=5, write_s=0.3)
@@ -22,7 +23,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def make_client(sock: socket.socket, connections: Connections, source: str = "192.0.2.1") -> Client:
-    client = Client(sock, source, PATIENCE, connections)
+    client = Client(sock, source, PATIENCE, connections, Turns())
     assert connections.admit(client)
     return client
 
@@ -78,7 +79,7 @@ def test_client_whose_request_is_in_progress_does_not_give_way() -> None:
     pairs = [socket.socketpair() for _ in range(3)]
     for ours, _ in pairs[:2]:
         make_client(ours, connections)
-    assert not connections.admit(Client(pairs[2][0], "192.0.2.2", PATIENCE, connections))
+    assert not connections.admit(Client(pairs[2][0], "192.0.2.2", PATIENCE, connections, Turns()))
     for ours, theirs in pairs:
         ours.close()
         theirs.close()

@@ -93,7 +93,7 @@ def test_source_without_failures_goes_before_those_with(checks: PasswordChecks, 
         with checks.turn(basic(name), source):
             order.append(name)
 
-    waiting = [gevent.spawn(ask, f"guess{number}", ELSEWHERE) for number in range(3)]
+    waiting = [gevent.spawn(ask, "guess", ELSEWHERE)]
     gevent.sleep(0)
     waiting.append(gevent.spawn(ask, "anna", "203.0.113.1"))
     gevent.sleep(0)
@@ -110,6 +110,21 @@ def test_no_more_wait_than_may(checks: PasswordChecks) -> None:
     assert not asks(checks, basic("one more"), ELSEWHERE)
     assert not checks.is_hopeless(f"Bearer {keys.new_key()}", ELSEWHERE)
     gevent.killall(waiting)
+
+
+def test_who_would_wait_in_vain_is_refused_at_once(checks: PasswordChecks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(password_checks, "FIRST_WAIT_S", 0.15)
+    for number in range(20):
+        with checks.turn(basic(f"slow{number}"), HERE):
+            gevent.sleep(0.2)  # so that the first who waits will most likely wait 0.1 s, the next one 0.2 s
+    with checks.turn(basic("a"), HERE), checks.turn(basic("b"), HERE):
+        assert not checks.is_hopeless(basic("anna"), ELSEWHERE)
+        waiting = gevent.spawn(asks, checks, basic("anna"), ELSEWHERE)
+        gevent.sleep(0)
+        assert checks.is_hopeless(basic("bert"), ELSEWHERE)
+        assert not asks(checks, basic("bert"), ELSEWHERE)
+        assert not waiting.ready()
+    assert waiting.get(timeout=5)
 
 
 def test_many_users_of_one_source_log_in_at_once(checks: PasswordChecks) -> None:

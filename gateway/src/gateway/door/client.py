@@ -15,6 +15,7 @@ from gunicorn.http import errors
 
 from gateway.door import header_limits
 from gateway.door.connections import Connections
+from gateway.door.turns import Turns
 
 LONGEST_HEAD = header_limits.LONGEST_TOGETHER + header_limits.LONGEST_FIELD  # with the request line
 
@@ -44,11 +45,14 @@ class Patience:
 class Client:
     """A connection from the network `source`, with the interface of a socket as far as gunicorn uses it."""
 
-    def __init__(self, sock: socket.socket, source: str, patience: Patience, connections: Connections) -> None:
+    def __init__(
+        self, sock: socket.socket, source: str, patience: Patience, connections: Connections, turns: Turns
+    ) -> None:
         self._socket = sock
         self.source = source
         self._patience = patience
         self._connections = connections
+        self._turns = turns
         self._deadline = time.monotonic() + patience.head_s
         self._in_head = True
         self._head_bytes = 0
@@ -85,16 +89,22 @@ class Client:
             self.note_refusal(again)
         return sent, answer
 
-    def let_others_go_first(self) -> None:
-        """Wait, if the last request was refused, until others have had a turn.
+    def wait_for_turn(self) -> None:
+        """Wait until the request whose head was read may be worked on.
 
         Raise `NobodyWaitsError` if the connection has given way meanwhile: what it has sent is not to be done.
         """
-        if not self._was_refused:
-            return
+        if not self._turns.take_free():
+            self._wait(self._turns.wait)
+
+    def let_others_go_first(self) -> None:
+        """Wait until others have had a turn. Raise `NobodyWaitsError` if the connection has given way meanwhile."""
         self._was_refused = False
+        self._wait(self._turns.wait_last)
+
+    def _wait(self, wait: Callable[[], None]) -> None:
         with self._connections.waiting(self):
-            self._connections.let_others_go_first(self)
+            wait()
         if not self._connections.has(self):
             raise NobodyWaitsError
 
@@ -122,7 +132,7 @@ class Client:
             data = self._receive(size, self._deadline - time.monotonic())
         except TimeoutError:
             raise (HeadTooSlowError if self._head_bytes else NobodyWaitsError) from None
-        if data:
+        if data and self._was_refused:
             self.let_others_go_first()
         if not self._head_bytes:
             self._deadline = min(self._deadline, time.monotonic() + self._patience.head_s)

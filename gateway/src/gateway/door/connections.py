@@ -5,10 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-import gevent
-from gevent.lock import BoundedSemaphore
-
-_PAUSE_S = 0.002
 # Smaller answers do not count: nearly all are, and adding up those of all connections for each would cost too much.
 _SMALL = 64 * 1024
 
@@ -44,7 +40,8 @@ class Connections:
         self._of_source: Counter[str] = Counter()
         # Those that wait for their client, the longest first: a dictionary keeps the order.
         self._waiting: dict[Connection, None] = {}
-        self._going_last = BoundedSemaphore()
+        # Those of them with much of an answer unsent.
+        self._taking: dict[Connection, None] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -74,24 +71,17 @@ class Connections:
         if client in self._open:  # else it has given way already, or was never admitted
             self._waiting[client] = None
         if client.unsent > _SMALL:
+            self._taking[client] = None
             self._bound_unsent()
         try:
             yield
         finally:
             self._waiting.pop(client, None)
+            self._taking.pop(client, None)
 
     def has(self, client: Connection) -> bool:
         """Return whether `client` was admitted and has not given way."""
         return client in self._open
-
-    def let_others_go_first(self, client: Connection) -> None:
-        """Wait until others have had a turn; those who wait here go on one at a time, or at once if they gave way.
-
-        Clients that try again at once after a refusal would otherwise keep everybody waiting for all of them.
-        """
-        with self._going_last:
-            if self.has(client):
-                gevent.sleep(_PAUSE_S)
 
     def drop_idle(self, since: float) -> None:
         """Hang up on the clients that have had nothing under way since the moment `since`, of `time.monotonic`."""
@@ -110,8 +100,9 @@ class Connections:
         client.hang_up()
 
     def _bound_unsent(self) -> None:
-        unsent = sum(client.unsent for client in self._waiting)
-        for client in [client for client in self._waiting if client.unsent]:
+        taking = [client for client in self._taking if client in self._waiting]
+        unsent = sum(client.unsent for client in taking)
+        for client in taking:
             if unsent <= self._most_unsent:
                 return
             unsent -= client.unsent

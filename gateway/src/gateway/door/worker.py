@@ -19,11 +19,14 @@ from chassis.networks import network_of
 from gateway.door import header_limits, refusals
 from gateway.door.client import Client, NobodyWaitsError, Patience
 from gateway.door.connections import Connections
+from gateway.door.turns import Turns
 
 MOST_DRAINED_BYTES = 256 * 1024
 DRAIN_TIMEOUT_S = 2.0
 MOST_CHUNKS = 1000
 MOST_ACCEPTED = 16
+# They take next to no time, and whoever watches the process would end one that is only busy.
+NEED_NO_TURN = frozenset({"/healthz", "/readyz"})
 MOST_AT_THE_DOOR = 256  # connections that wait for one of others to end
 MOST_UNSENT_BYTES = 64 * 1024 * 1024
 # How long a worker that ends keeps idle connections, on which clients may just be sending, as gunicorn's others do.
@@ -77,6 +80,7 @@ class DoorWorker(GeventWorker):
             self.log.warning("the limit of open files allows %d connections only", most)
         self._at_the_door = 0
         self.connections = Connections(most, self.connections_per_source, MOST_UNSENT_BYTES)
+        self.turns = Turns()
         self.cfg = _Remembered(self.cfg)  # type: ignore[assignment] # has what is used of it
         super().init_process()
 
@@ -109,7 +113,7 @@ class DoorWorker(GeventWorker):
 
     def handle_client(self, listener_name: Any, sock: Any, address: Any) -> None:
         """Serve one connection to the address `listener_name` until it ends."""
-        client = Client(sock, network_of(address[0]), self.patience, self.connections)
+        client = Client(sock, network_of(address[0]), self.patience, self.connections, self.turns)
         if not self._admit(client):
             client.send_last(refusals.of_connection())
             client.close()
@@ -147,7 +151,7 @@ class DoorWorker(GeventWorker):
         parser = RequestParser(self.cfg, client, address)  # type: ignore[arg-type] # has what is used of a socket
         client.expect_first_request()
         while True:
-            if parser.unreader.buf.getvalue():  # the next request is here already
+            if parser.unreader.buf.getvalue():  # the client has not waited for the answer before
                 client.let_others_go_first()
             elif self.alive:  # else the connection is to end after the next answer
                 sent, refusal = client.read_after_refusal()
@@ -159,6 +163,8 @@ class DoorWorker(GeventWorker):
             request = next(parser)
             client.head_is_read()
             _check(request)
+            if request.path not in NEED_NO_TURN:
+                client.wait_for_turn()
             goes_on = True
             try:
                 self.handle_request(listener_name, request, client, address)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -36,10 +36,15 @@ class StaticAnswer:
     content_type: str
     headers: dict[str, str]
 
+    @cached_property
+    def tag(self) -> str:
+        """What names this body among others."""
+        return hashlib.sha256(self.body).hexdigest()[:32]
+
     def present(self) -> Response:
         """Return it for the current request, or a 304 if the client has it."""
         response = Response(self.body, content_type=self.content_type, headers=self.headers)
-        return etags.conditional(request, response, hashlib.sha256(self.body).hexdigest()[:32])
+        return etags.conditional(request, response, self.tag)
 
 
 def document() -> dict[str, Any]:

@@ -1,0 +1,70 @@
+"""Turns of requests: whose is next, and how many begin before the process looks at what else has arrived."""
+
+import time
+
+import gevent
+import pytest
+
+from gateway.door.turns import AT_ONCE, Turns
+
+
+@pytest.fixture
+def turns() -> Turns:
+    gevent.sleep(0.001)  # a new round of the event loop
+    return Turns()
+
+
+def test_a_few_turns_of_each_round_are_free(turns: Turns) -> None:
+    for _ in range(3):
+        assert [turns.take_free() for _ in range(AT_ONCE + 2)] == [True] * AT_ONCE + [False] * 2
+        gevent.sleep(0.001)
+
+
+def test_turns_come_in_order_and_a_few_in_each_round(turns: Turns) -> None:
+    begun: list[int] = []
+    seen: list[int] = []
+
+    def work(number: int) -> None:
+        turns.wait()
+        begun.append(number)
+
+    def look() -> None:
+        while len(begun) < 5 * AT_ONCE:
+            gevent.idle(2)
+            seen.append(len(begun))
+
+    everybody = [gevent.spawn(work, number) for number in range(5 * AT_ONCE)]
+    looking = gevent.spawn(look)
+    gevent.joinall([*everybody, looking], timeout=5, raise_error=True)
+    assert begun == list(range(5 * AT_ONCE))
+    assert max(after - before for before, after in zip([0, *seen], seen, strict=False)) <= AT_ONCE
+
+
+def test_nobody_takes_a_free_turn_before_those_who_wait(turns: Turns) -> None:
+    waiting = gevent.spawn(turns.wait)
+    gevent.sleep(0)
+    assert not turns.take_free()
+    waiting.join(timeout=5)
+    gevent.sleep(0.001)
+    assert turns.take_free()
+
+
+def test_those_who_go_last_wait_a_moment_however_many_they_are(turns: Turns) -> None:
+    waits: list[float] = []
+
+    def wait_last() -> None:
+        began = time.monotonic()
+        turns.wait_last()
+        waits.append(time.monotonic() - began)
+
+    gevent.joinall([gevent.spawn(wait_last) for _ in range(2000)], raise_error=True)
+    assert min(waits) >= 0.001
+    assert max(waits) < 1  # a pause for each would have been 4 s
+
+
+def test_turn_of_a_request_that_was_given_up_delays_nobody(turns: Turns) -> None:
+    gone = [gevent.spawn(wait) for wait in (turns.wait, turns.wait_last)]
+    gevent.sleep(0)
+    gevent.killall(gone)
+    after = [gevent.spawn(wait) for wait in (turns.wait, turns.wait_last)]
+    assert len(gevent.joinall(after, timeout=2)) == len(after)
