@@ -34,7 +34,7 @@ RESULTS = Path(__file__).parent / "results" / "door.json"
 TARGET = "/api/collections?limit=1"
 SPRAYERS, SOURCES = 300, 200
 RIGHT_TRIES = 5
-HEALTHZ_EVERY_S, PROBING_S = 0.05, 8.0
+HEALTHZ_EVERY_S, PROBING_S = 0.05, 5.0
 OVERLOAD = 3
 BUSY_CONNECTIONS = 32
 PACED = Path(__file__).with_name("paced.lua")
@@ -161,12 +161,12 @@ def silence(chain: Chain) -> Iterator[float]:
 def _slowest_healthz(port: int, count: int, sent: bytes = b"") -> float:
     """Return the time of the slowest answer to a probe, as an orchestrator sends them, in milliseconds.
 
-    They are sent from before the first of `count` clients connects and sends `sent` until a while after the last.
+    They are sent from the moment at which the last of `count` clients has connected and sent what it could of `sent`.
     """
     probe = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    asking = InBackground(constantly, port, lambda: probe, ["127.0.0.1"], PROBING_S, HEALTHZ_EVERY_S)
     with _silent(port, count, sent):
-        tally = asking.result()
+        tally = asyncio.run(constantly(port, lambda: probe, ["127.0.0.1"], PROBING_S, HEALTHZ_EVERY_S))
+    time.sleep(5)  # until the gateway has noticed that they are gone
     return tally.quantile_ms(1.0) if tally.count(200) == len(tally.statuses) else float("inf")
 
 

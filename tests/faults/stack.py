@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -162,6 +162,35 @@ def test_body_in_too_many_chunks_is_refused(web_stack: WebStack) -> None:
         assert (status, json.loads(body)["code"]) == (400, "malformed-body")
 
 
+@pytest.mark.parametrize(("chunks", "stays"), [(3, True), (100, False)])
+def test_few_chunks_are_read_of_a_body_that_nobody_wants(web_stack: WebStack, chunks: int, *, stays: bool) -> None:
+    web_stack.start("auth")
+    web_stack.start("gateway")
+    with connect(web_stack) as connection:
+        connection.sendall(CHUNKED + b"1\r\n \r\n" * chunks + b"0\r\n\r\n")
+        assert answer(connection)[0] == 401
+        if stays:
+            assert ask(connection) == 200
+        else:
+            assert connection.recv(1) == b""
+
+
+def test_requests_that_come_by_the_hundred_delay_no_health_check(web_stack: WebStack) -> None:
+    web_stack.start("gateway")
+    with ExitStack() as opened:
+        burst = [
+            opened.enter_context(connection)
+            for n in range(4)
+            for connection in opened.enter_context(connections(web_stack, 150, f"127.0.0.{n + 2}"))
+        ]
+        for connection in burst:
+            connection.sendall(b"GET /api/docs HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert took_s(web_stack) < SOON_S
+        statuses = [answer(connection)[0] for connection in burst]
+    assert set(statuses) <= {200, 503}
+    assert statuses.count(200) >= 250  # so many may wait for their turn
+
+
 def anna(web_stack: WebStack) -> bytes:
     auth = web_stack.anna().auth
     assert auth is not None

@@ -22,6 +22,7 @@ INSTALLATION = "tests/integration/test_installation.py"
 REFUSED = "tests/integration/test_refused_buckets.py"
 CLIENTS = "tests/integration/test_door.py"
 FLOODS = "tests/integration/test_floods.py"
+TURNS = "tests/unit/gateway/test_turns.py"
 DEADLINES = "tests/integration/test_deadlines.py"
 DOOR = "tests/integration/test_gateway.py"
 SIGN_IN = "tests/integration/test_auth.py"
@@ -530,6 +531,24 @@ DEFECTS = (
         "A body may come in as many chunks as it has bytes, which takes a hundred times the work.",
         (Edit(f"{GATEWAY}/door/worker.py", "MOST_CHUNKS = 1000", "MOST_CHUNKS = 1_000_000"),),
         (f"{CLIENTS}::test_body_in_too_many_chunks_is_refused",),
+    ),
+    Defect(
+        "no-turns",
+        "However many requests come at once, all of them are worked off before anybody else is looked at.",
+        (Edit(f"{GATEWAY}/door/turns.py", "AT_ONCE = 4", "AT_ONCE = 10_000"),),
+        (f"{TURNS}::test_turns_come_in_order_and_a_few_in_each_round",),
+    ),
+    Defect(
+        "everybody-waits-for-a-turn",
+        "Any number of requests wait for their turn, the last of them for many seconds.",
+        (Edit(f"{GATEWAY}/door/turns.py", "MOST_WAITING = 256", "MOST_WAITING = 1_000_000"),),
+        (f"{TURNS}::test_no_more_wait_than_get_a_turn_soon",),
+    ),
+    Defect(
+        "waiting-in-vain",
+        "A password waits for three seconds where it could have been refused at once.",
+        (Edit(f"{GATEWAY}/password_checks.py", " or (len(queue) + 1) * self._takes_s / self._most > wait_s", ""),),
+        ("tests/unit/gateway/test_password_checks.py::test_who_would_wait_in_vain_is_refused_at_once",),
     ),
     Defect(
         "refusal-overtakes",

@@ -5,7 +5,7 @@ import time
 import gevent
 import pytest
 
-from gateway.door.turns import AT_ONCE, Turns
+from gateway.door.turns import AT_ONCE, MOST_WAITING, TooManyWaitError, Turns
 
 
 @pytest.fixture
@@ -38,6 +38,15 @@ def test_turns_come_in_order_and_a_few_in_each_round(turns: Turns) -> None:
     gevent.joinall([*everybody, looking], timeout=5, raise_error=True)
     assert begun == list(range(5 * AT_ONCE))
     assert max(after - before for before, after in zip([0, *seen], seen, strict=False)) <= AT_ONCE
+
+
+def test_no_more_wait_than_get_a_turn_soon(turns: Turns) -> None:
+    waiting = [gevent.spawn(turns.wait) for _ in range(MOST_WAITING)]
+    gevent.sleep(0)
+    with pytest.raises(TooManyWaitError):
+        turns.wait()
+    assert len(gevent.joinall(waiting, timeout=5, raise_error=True)) == MOST_WAITING
+    turns.wait()
 
 
 def test_nobody_takes_a_free_turn_before_those_who_wait(turns: Turns) -> None:

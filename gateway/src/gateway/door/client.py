@@ -92,7 +92,8 @@ class Client:
     def wait_for_turn(self) -> None:
         """Wait until the request whose head was read may be worked on.
 
-        Raise `NobodyWaitsError` if the connection has given way meanwhile: what it has sent is not to be done.
+        Raise `TooManyWaitError` if that would take long, `NobodyWaitsError` if the connection has given way meanwhile:
+        what it has sent is not to be done.
         """
         if not self._turns.take_free():
             self._wait(self._turns.wait)

@@ -5,15 +5,20 @@ Between them the process looks at what has arrived meanwhile. Who needs no turn,
 
 import math
 from collections import deque
-from collections.abc import Callable
 
 import gevent
 from gevent.event import Event
 
 AT_ONCE = 4
+MOST_WAITING = 256  # with a millisecond each, a quarter of a second
 # Those who go last have to let others go first for one pause each, and not much longer than the limit.
 _PAUSE_S, _MOST_PAUSED_S = 0.002, 0.04
-_EACH_ROUND = 2  # the priority with which `gevent.idle` returns after one round of the event loop, however busy that is
+# The priority with which an idle watcher is called once in each round of the event loop, however busy that is.
+_EACH_ROUND = 2
+
+
+class TooManyWaitError(Exception):
+    """More requests wait for their turn than can be worked on soon."""
 
 
 class Turns:
@@ -22,40 +27,40 @@ class Turns:
     def __init__(self) -> None:
         self._next: deque[Event] = deque()
         self._last: deque[Event] = deque()
-        self._round = 0.0
-        self._begun = 0
+        self._taken = 0  # in this round
+        self._rounds = gevent.get_hub().loop.idle(priority=_EACH_ROUND)
 
     def take_free(self) -> bool:
         """Take a turn if there is a free one in this round of the event loop; return whether there was."""
-        this_round = gevent.get_hub().loop.now()
-        if this_round != self._round:
-            self._round, self._begun = this_round, 0
-        if self._next or self._begun >= AT_ONCE:
+        if self._next or self._taken >= AT_ONCE:
             return False
-        self._begun += 1
+        self._taken += 1
+        self._rounds.start(self._begin_round)
         return True
 
     def wait(self) -> None:
-        """Wait for one's turn behind those who wait already."""
-        self._wait_in(self._next, self._give_next)
+        """Wait for one's turn behind those who wait already. Raise `TooManyWaitError` if there are many."""
+        if len(self._next) >= MOST_WAITING:
+            raise TooManyWaitError
+        turn = Event()
+        self._next.append(turn)
+        self._rounds.start(self._begin_round)
+        turn.wait()
+
+    def _begin_round(self) -> None:
+        self._taken = min(AT_ONCE, len(self._next))
+        for _ in range(self._taken):
+            self._next.popleft().set()
+        if not self._taken:
+            self._rounds.stop()
 
     def wait_last(self) -> None:
         """Wait until others have had a turn, of which clients that do not wait for answers would take all."""
-        self._wait_in(self._last, self._give_last)
-
-    @staticmethod
-    def _wait_in(queue: deque[Event], give: Callable[[], None]) -> None:
         turn = Event()
-        queue.append(turn)
-        if len(queue) == 1:
-            gevent.spawn(give)
+        self._last.append(turn)
+        if len(self._last) == 1:
+            gevent.spawn(self._give_last)
         turn.wait()
-
-    def _give_next(self) -> None:
-        while self._next:
-            gevent.idle(_EACH_ROUND)
-            for _ in range(min(AT_ONCE, len(self._next))):
-                self._next.popleft().set()
 
     def _give_last(self) -> None:
         while self._last:

@@ -24,7 +24,8 @@ from gateway.door.turns import Turns
 MOST_DRAINED_BYTES = 256 * 1024
 DRAIN_TIMEOUT_S = 2.0
 MOST_CHUNKS = 1000
-MOST_ACCEPTED = 16
+MOST_DRAINED_CHUNKS = 16  # of a body that nobody has asked for
+MOST_ACCEPTED = 64
 # They take next to no time, and whoever watches the process would end one that is only busy.
 NEED_NO_TURN = frozenset({"/healthz", "/readyz"})
 MOST_AT_THE_DOOR = 256  # connections that wait for one of others to end
@@ -40,12 +41,12 @@ _HIGHEST_VERSION = (1, 1)
 class _FewChunks(ChunkedReader):
     """A chunked body. One in very many small chunks would take a hundred times the work of an ordinary body."""
 
-    _chunks = 0
+    left = MOST_CHUNKS
 
     def parse_chunk_size(self, unreader: Any, data: bytes | None = None) -> Any:
-        """Read the next size, as the base class does. Raise `InvalidChunkSize` after `MOST_CHUNKS`."""
-        self._chunks += 1
-        if self._chunks > MOST_CHUNKS:
+        """Read the next size, as the base class does. Raise `InvalidChunkSize` if no chunks are `left`."""
+        self.left -= 1
+        if self.left < 0:
             raise errors.InvalidChunkSize(b"the body comes in too many chunks")
         return super().parse_chunk_size(unreader, data)
 
@@ -80,12 +81,12 @@ class DoorWorker(GeventWorker):
             self.log.warning("the limit of open files allows %d connections only", most)
         self._at_the_door = 0
         self.connections = Connections(most, self.connections_per_source, MOST_UNSENT_BYTES)
-        self.turns = Turns()
         self.cfg = _Remembered(self.cfg)  # type: ignore[assignment] # has what is used of it
         super().init_process()
 
     def run(self) -> None:
         """Serve until SIGTERM; then answer the clients that are connected. Others are refused at once."""
+        self.turns = Turns()
         servers = [
             StreamServer(listener, handle=partial(self.handle_client, listener.getsockname()))
             for listener in self.sockets
@@ -197,6 +198,8 @@ def _check(request: Any) -> None:
 def _drain(body: Any) -> bool:
     """Read the rest of `body`, up to a size and for a time; return True if that was all of it."""
     left = MOST_DRAINED_BYTES
+    if isinstance(body.reader, _FewChunks):
+        body.reader.left = min(body.reader.left, MOST_DRAINED_CHUNKS)
     try:
         with gevent.Timeout(DRAIN_TIMEOUT_S, False):
             while left > 0:
