@@ -41,11 +41,16 @@ def test_turns_come_in_order_and_a_few_in_each_round(turns: Turns) -> None:
 
 
 def test_no_more_wait_than_get_a_turn_soon(turns: Turns) -> None:
-    waiting = [gevent.spawn(turns.wait) for _ in range(MOST_WAITING)]
-    gevent.sleep(0)
-    with pytest.raises(TooManyWaitError):
-        turns.wait()
-    assert len(gevent.joinall(waiting, timeout=5, raise_error=True)) == MOST_WAITING
+    refused: list[int] = []
+
+    def work(number: int) -> None:
+        try:
+            turns.wait()
+        except TooManyWaitError:
+            refused.append(number)
+
+    gevent.joinall([gevent.spawn(work, number) for number in range(2 * MOST_WAITING)], timeout=5, raise_error=True)
+    assert MOST_WAITING / 2 < len(refused) <= MOST_WAITING  # a few get their turn while the others come
     turns.wait()
 
 
