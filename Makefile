@@ -52,7 +52,7 @@ faults: $(VENV)/dev.stamp  ## break the compose stack under load in every way; h
 
 .PHONY: keys
 keys: $(VENV)/dev.stamp  ## send twenty thousand generated S3 keys through every endpoint; half an hour (KEYS=)
-	KEYS=$${KEYS:-20000} $(BIN)/pytest -s tests/integration/test_keys_on_the_wire.py
+	KEYS=$${KEYS:-20000} $(BIN)/pytest -s tests/system/test_keys_on_the_wire.py
 
 .PHONY: schemathesis
 schemathesis: $(VENV)/dev.stamp  ## run ten thousand cases of schemathesis against the API document; half an hour (CASES=)

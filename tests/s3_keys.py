@@ -52,7 +52,7 @@ _spoilt = st.one_of(
     st.builds("{}/t{}/{}".format, _key, st.integers(0, 99999), _segment),
     st.builds("t{}/{}".format, st.integers(0, 99999), _segment),
     st.builds(_fill, _key, _character, st.integers(LONGEST + 8, 2000)),
-    st.sampled_from([".", "..", "/", "//", "../../healthz", "../images", "a/../../c/guard"]),
+    st.sampled_from([".", "..", "/", "//", "../../healthz", "../images"]),
 )
 invalid_keys = _spoilt.filter(lambda key: not may_name_an_image(key))
 
