@@ -157,6 +157,8 @@ def compose_stack(engine: None, request: pytest.FixtureRequest) -> Iterator[Mapp
         "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(12),
         "AWS_DEFAULT_REGION": "us-east-1",
         "AUTH_COMMAND": f"docker exec -i {COMPOSE_PROJECT}-auth-1 auth",
+        "ELSEWHERE_COMMAND": "docker run --rm --interactive"
+        f" --network {COMPOSE_PROJECT}_published imghost-auth python - http://gateway:8000 ''",
     }
     env = compose_environment(client)
     compose("down", "--volumes", env=env)  # left behind by a session that was killed

@@ -94,7 +94,10 @@ def auth_command(home: Path) -> str:
 
 @pytest.fixture(scope="session")
 def plain_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The whole service as plain processes for all tests of a session; the mapping is run.env, and AUTH_COMMAND."""
+    """The whole service as plain processes for all tests of a session.
+
+    The mapping is run.env, AUTH_COMMAND, and ELSEWHERE_COMMAND.
+    """
     if rabbitmq.find_script() is None:
         pytest.skip("RabbitMQ is not installed on this machine")
     folder = tmp_path_factory.mktemp("embedded")
@@ -102,7 +105,9 @@ def plain_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         folder / "home", folder / "output", {"PORT": 18180, "S3_PORT": 15100, "AMQP_PORT": 15673}, "--no-sample"
     )
     try:
-        yield run.wait_until_ready() | {"AUTH_COMMAND": auth_command(run.home)}
+        settings = run.wait_until_ready()
+        elsewhere = shlex.join([sys.executable, "-", settings["GATEWAY_URL"], "127.0.1.1"])
+        yield settings | {"AUTH_COMMAND": auth_command(run.home), "ELSEWHERE_COMMAND": elsewhere}
     finally:
         run.process.send_signal(signal.SIGTERM)
         assert run.wait_for_end() == 0, run.said()
