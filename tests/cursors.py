@@ -43,6 +43,11 @@ def encoded(document: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(document).encode()).decode().rstrip("=")
 
 
+def decoded(cursor: str) -> Any:
+    """Return the document that a cursor of a service holds."""
+    return json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+
+
 def forged_by_moment(scope: str, item_id: str, odd_ids: Sequence[str]) -> list[str]:
     """Return invented cursors of the list `scope`, which is in the order of time and id."""
     good = [scope, MOMENT, item_id]

@@ -309,3 +309,15 @@ def test_deletion_of_a_member_beyond_the_first_page_makes_the_tag_stale(
     assert client.send("DELETE", "/collection?name=c", If_Match=tag).status_code == 412
     tag = client.get("/collection?name=c&limit=10").headers["ETag"]
     assert client.send("DELETE", "/collection?name=c", If_Match=tag).status_code == 204
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_image_that_is_no_member_matches_no_tag(
+    client: Client, steps: Steps, catalog_database: Database[Store], method: str
+) -> None:
+    catalog_database.transact(use_cases.create_collection, ANNA, "c")
+    steps.register("a")
+    for tag in ("*", client.get("/image?s3_key=a").headers["ETag"]):
+        answer = client.send(method, "/collection/image?name=c&s3_key=a", If_Match=tag)
+        assert answer.status_code == 412
+    assert client.get("/collection/images?name=c").json == []

@@ -148,6 +148,14 @@ def test_token_is_asked_for_the_service_that_will_get_it(
     assert [asked.body["audience"] for asked in behind.asked_for("/tokens")] == [audience]
 
 
+def test_parameter_that_a_route_does_not_take_is_refused_or_left_out(client: FlaskClient, behind: Behind) -> None:
+    assert send(client, "GET", "/api/images?page=2").status_code == 422
+    assert not behind.asked_for("/images")
+    send(client, "GET", "/api/i/a?utm_source=x")
+    [forwarded] = behind.asked_for("/public/image")
+    assert "utm_source" not in forwarded.path
+
+
 def test_problem_shows_the_id_where_the_path_had_the_whole_key(client: FlaskClient, behind: Behind) -> None:
     """Clients write problem documents into their logs, where no secret belongs."""
     key = keys.new_key()

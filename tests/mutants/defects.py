@@ -419,15 +419,13 @@ DEFECTS = (
         "remembered-credentials",
         "A page of another site changes something with the password that a browser adds by itself.",
         (Edit(f"{GATEWAY}/web/cross_site.py", 'scheme != "basic"', 'scheme == "basic"'),),
-        (
-            "tests/integration/test_cross_site.py::test_form_of_another_site_changes_nothing_with_remembered_credentials",
-        ),
+        ("tests/integration/test_cross_site.py::test_it_is_refused_before_auth_is_asked_and_before_the_body_is_read",),
     ),
     Defect(
         "parameter-ignored",
         "An unknown query parameter is ignored: `?page=2` shows the first page for ever.",
         (Edit(f"{GATEWAY}/web/query.py", "if unknown and not route.public:", "if unknown and route.public:"),),
-        ("tests/integration/test_query_parameters.py::test_unknown_parameters_of_private_routes_are_named",),
+        (f"{DOOR}::test_parameter_that_a_route_does_not_take_is_refused_or_left_out",),
     ),
     Defect(
         "joined-header-unlimited",
@@ -706,7 +704,7 @@ DEFECTS = (
                 'images.tag_of(image, principal) if image else "".join(request.if_match)',
             ),
         ),
-        ("tests/integration/test_preconditions.py::test_what_is_no_member_matches_nothing",),
+        (f"{PAGES}::test_image_that_is_no_member_matches_no_tag",),
     ),
     Defect(
         "head-like-get",

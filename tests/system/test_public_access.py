@@ -114,4 +114,9 @@ def test_head_works_wherever_get_does(
         assert headed.headers["ETag"] == got.headers["ETag"], target
         assert headed.headers["Content-Type"] == got.headers["Content-Type"], target
         assert headed.headers["Content-Length"] in {got.headers["Content-Length"], None}, target
-    assert alice.head("/api/signed-post").status == 200
+    for target in ("/api/signed-post", "/api/signed-post?filename=a.png"):
+        got, headed = alice.get(target), alice.head(target)
+        assert headed.status == got.status == 200
+        for name in ("Content-Type", "Content-Length", "Cache-Control"):
+            assert headed.headers[name] == got.headers[name]
+    assert alice.head("/api/signed-post?content_type=text/html").status == 422
