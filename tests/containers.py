@@ -7,6 +7,7 @@ IMGHOST_REQUIRE_ENGINE=1 they are errors. The images are those of `make base-ima
 import os
 import secrets
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -139,6 +140,20 @@ def compose(*words: str, env: Mapping[str, str], check: bool = True) -> str:
         last_lines = "\n".join(done.stdout.splitlines()[-30:])
         pytest.fail(f"{' '.join(command)} ended with {done.returncode}:\n{last_lines}", pytrace=False)
     return done.stdout
+
+
+def pause(container: str) -> None:
+    """Freeze all processes of `container`.
+
+    The engine gives up where one of them does not freeze in time, as on a busy machine; it is asked again then.
+    """
+    for _ in range(5):
+        done = subprocess.run(["docker", "pause", container], check=False, text=True, capture_output=True)
+        if "unable to freeze" not in done.stderr:
+            break
+        time.sleep(1)
+    if done.returncode:
+        pytest.fail(f"docker pause {container} ended with {done.returncode}:\n{done.stderr}", pytrace=False)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from botocore.config import Config
 from psycopg.rows import dict_row
 
 from clients import ValidatingClient
-from containers import ROOT, images
+from containers import ROOT, images, pause
 from deadlines import until
 from users import create_user
 
@@ -312,17 +311,6 @@ def run(*command: str, environment: Mapping[str, str] | None = None) -> str:
     if done.returncode:
         pytest.fail(f"{' '.join(command)} ended with {done.returncode}:\n{last_lines(done.stdout)}", pytrace=False)
     return done.stdout
-
-
-def pause(name: str) -> None:
-    """Freeze a container. The engine gives up where a process does not freeze in time, as on a busy machine."""
-    for _ in range(5):
-        done = subprocess.run(["docker", "pause", name], check=False, text=True, capture_output=True)
-        if "unable to freeze" not in done.stderr:
-            break
-        time.sleep(1)
-    if done.returncode:
-        pytest.fail(f"docker pause {name} ended with {done.returncode}:\n{last_lines(done.stderr)}", pytrace=False)
 
 
 def last_lines(text: str, count: int = 30) -> str:

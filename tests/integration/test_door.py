@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -112,7 +113,7 @@ def test_body_in_too_many_chunks_is_refused(web_stack: WebStack) -> None:
 def test_few_chunks_are_read_of_a_body_that_nobody_wants(web_stack: WebStack, chunks: int, *, stays: bool) -> None:
     web_stack.start("auth")
     web_stack.start("gateway")
-    with connect(web_stack) as connection:
+    with connect(web_stack.url()) as connection:
         connection.sendall(CHUNKED + b"1\r\n \r\n" * chunks + b"0\r\n\r\n")
         assert answer(connection)[0] == 401
         if stays:
@@ -125,13 +126,13 @@ def test_requests_that_come_by_the_hundred_delay_no_health_check(web_stack: WebS
     web_stack.start("gateway")
     with ExitStack() as opened:
         burst = [
-            opened.enter_context(connection)
+            connection
             for n in range(4)
-            for connection in opened.enter_context(connections(web_stack, 150, f"127.0.0.{n + 2}"))
+            for connection in opened.enter_context(connections(web_stack.url(), 150, f"127.0.0.{n + 2}"))
         ]
         for connection in burst:
             connection.sendall(b"GET /api/docs HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert took_s(web_stack) < SOON_S
+        assert took_s(web_stack.url()) < SOON_S
         statuses = [answer(connection)[0] for connection in burst]
     assert set(statuses) <= {200, 503}
     assert statuses.count(200) >= 250  # so many may wait for their turn

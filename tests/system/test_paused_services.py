@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from clients import Answer, Stack, ValidatingClient
-from containers import COMPOSE_PROJECT
+from containers import COMPOSE_PROJECT, pause
 from deadlines import until
 from users import create_user
 
@@ -20,7 +20,7 @@ NAMES = [f"paused-{number}" for number in range(10)]
 def paused(service: str) -> Iterator[None]:
     """Freeze all processes of a service; its sockets go on accepting."""
     container = f"{COMPOSE_PROJECT}-{service}-1"
-    subprocess.run(["docker", "pause", container], check=True, capture_output=True)
+    pause(container)
     try:
         yield
     finally:
