@@ -4,13 +4,13 @@ import http.client
 import json
 import resource
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import BinaryIO
 
 import pytest
 
 from clients import Stack, ValidatingClient, authorization
-from raw_http import CHUNKED, GET, SOON_S, answer, connect, connections, send_all_it_takes, took_s
+from raw_http import CHUNKED, SOON_S, answer, ask, connect, connections, send_all_it_takes, took_s
 
 MANY = 2100  # more than two web processes keep, of one source or of all
 
@@ -30,11 +30,13 @@ def url(stack: Stack) -> str:
 
 
 @pytest.mark.usefixtures("many_files")
-@pytest.mark.parametrize("sent", [b"", GET], ids=["nothing", "request"])
-def test_newcomers_are_served_although_others_hold_more_connections_than_there_are(url: str, sent: bytes) -> None:
-    with connections(url, MANY) as silent:
-        for connection in silent:
-            connection.sendall(sent)
+@pytest.mark.parametrize("asks", [False, True], ids=["silent", "idle"])
+def test_newcomers_are_served_although_others_hold_more_connections_than_there_are(url: str, *, asks: bool) -> None:
+    with ExitStack() as opened:
+        for _ in range(MANY):
+            connection = opened.enter_context(connect(url))
+            if asks:
+                assert ask(connection) == 200
         assert max(took_s(url) for _ in range(5)) < SOON_S
 
 
