@@ -99,6 +99,16 @@ def test_idle_connection_is_closed_after_a_time(web_stack: WebStack) -> None:
         assert 0.4 < time.monotonic() - began < 0.5 + SOON_S
 
 
+def test_body_that_never_ends_is_refused_in_the_end(web_stack: WebStack) -> None:
+    web_stack.start("auth")
+    web_stack.start("gateway", 0, BODY_TIMEOUT_S="0.5")
+    head = b"POST /api/images HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n"
+    with connect(web_stack.url()) as connection:
+        connection.sendall(head + anna(web_stack) + b"\r\n\r\n{")
+        status, body = answer(connection)
+        assert (status, json.loads(body)["code"]) == (408, "request-timeout")
+
+
 def test_body_in_too_many_chunks_is_refused(web_stack: WebStack) -> None:
     web_stack.start("auth")
     web_stack.start("gateway")

@@ -1,11 +1,9 @@
 """Clients that send half a request, and then nothing, delay no other client."""
 
-import http.client
-import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
@@ -41,17 +39,3 @@ def test_half_sent_requests_hold_nobody_up(anyone: ValidatingClient, alice: Vali
         assert anyone.get("/api/i/no-such-image").status == 404
         assert alice.get("/api/collections?limit=1").status == 200
         assert time.monotonic() - began < 5
-
-
-def test_body_that_never_ends_is_refused_in_the_end(stack: Stack, alice: ValidatingClient) -> None:
-    address = urlsplit(stack["GATEWAY_URL"])
-    assert alice.auth is not None
-    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
-        connection.sendall(
-            f"POST /api/images HTTP/1.1\r\nHost: x\r\nAuthorization: {authorization(alice.auth)}\r\n"
-            "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{".encode()
-        )
-        with closing(http.client.HTTPResponse(connection)) as answer:
-            answer.begin()
-            assert answer.status == 408
-            assert json.loads(answer.read())["code"] == "request-timeout"
