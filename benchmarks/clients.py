@@ -2,12 +2,14 @@
 
 import asyncio
 import multiprocessing
+import re
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 TIMEOUT_S = 60.0
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)")
 
 
 @dataclass
@@ -35,36 +37,76 @@ class Connection:
     def __init__(self, port: int, source: str = "127.0.0.1") -> None:
         self._port = port
         self._source = source
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._wire: _Wire | None = None
 
     async def ask(self, request: bytes, tally: Tally) -> None:
         """Send `request` and note in `tally` what became of it."""
         began = time.monotonic()
         status = 0
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                if self._streams is None:
-                    self._streams = await asyncio.open_connection("127.0.0.1", self._port, local_addr=(self._source, 0))
-                reader, writer = self._streams
-                writer.write(request)
-                head = await reader.readuntil(b"\r\n\r\n")
-                status = int(head[9:12])
-                length = next(
-                    (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
+            if self._wire is None or self._wire.is_over:
+                loop = asyncio.get_running_loop()
+                _, self._wire = await loop.create_connection(
+                    _Wire, "127.0.0.1", self._port, local_addr=(self._source, 0)
                 )
-                await reader.readexactly(length)
-                if b"connection: close" in head.lower():
-                    self.close()
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
+            status = await self._wire.ask(request)
+        except OSError:
             self.close()
         tally.seconds.append(time.monotonic() - began)
         tally.statuses.append(status)
 
     def close(self) -> None:
         """Close the connection."""
-        if self._streams is not None:
-            self._streams[1].close()
-            self._streams = None
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
+
+
+class _Wire(asyncio.Protocol):
+    """One request at a time on one connection, with little work for each: clients share the machine with the server."""
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self._received = b""
+        self._answered: asyncio.Future[int] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    async def ask(self, request: bytes) -> int:
+        """Return the status of the answer to `request`. Raise `OSError` if there is none in `TIMEOUT_S`."""
+        loop = asyncio.get_running_loop()
+        self._received = b""
+        self._answered = loop.create_future()
+        patience = loop.call_later(TIMEOUT_S, self.close)
+        self._transport.write(request)
+        try:
+            return await self._answered
+        finally:
+            patience.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, end, body = self._received.partition(b"\r\n\r\n")
+        if not end or self._answered is None or self._answered.done():
+            return
+        lowered = head.lower()
+        length = _LENGTH.search(lowered)
+        if len(body) < (int(length[1]) if length else 0):
+            return
+        if b"\r\nconnection: close" in lowered:
+            self.close()
+        self._answered.set_result(int(head[9:12]))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.is_over = True
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_exception(exc or ConnectionResetError())
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.is_over = True
+        self._transport.close()
 
 
 def get(target: str, authorization: str = "") -> bytes:
@@ -106,7 +148,8 @@ async def constantly(
         connection = Connection(port, source)
         while time.monotonic() < ends:
             await connection.ask(make_request(), tally)
-            await asyncio.sleep(pause_s)
+            if pause_s:
+                await asyncio.sleep(pause_s)
         connection.close()
 
     await asyncio.gather(*(one(source) for source in sources))

@@ -12,7 +12,7 @@ from gevent.event import Event
 AT_ONCE = 4
 MOST_WAITING = 256  # with a millisecond each, a quarter of a second
 # Those who go last have to let others go first for one pause each, and not much longer than the limit.
-_PAUSE_S, _MOST_PAUSED_S = 0.002, 0.04
+_PAUSE_S, _MOST_PAUSED_S = 0.002, 0.02
 # The priority with which an idle watcher is called once in each round of the event loop, however busy that is.
 _EACH_ROUND = 2
 

@@ -1,8 +1,10 @@
 """Which addresses count as one source: whoever has one of them probably has the others, too."""
 
 import ipaddress
+from functools import lru_cache
 
 
+@lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
     """Return what failures and connections of `address` are counted for: of IPv6 its /64, of IPv4 the address.
 
