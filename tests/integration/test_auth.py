@@ -26,6 +26,7 @@ from auth.keys import KeyName
 from auth.passwords import Verifier, hash_password
 from chassis import health
 from chassis.clock import now
+from chassis.database.columns import UtcDateTime
 from chassis.database.database import Database
 from chassis.tokens import Principal
 
@@ -58,6 +59,12 @@ def refused(attempt: Callable[[], object]) -> type[Exception] | None:
     except (UnauthorizedError, TooManyAttemptsError) as fault:
         return type(fault)
     return None
+
+
+def expire(database: Database[Store]) -> None:
+    """Let the time of all keys that expire be over by now."""
+    with database.engine.begin() as connection:
+        connection.execute(api_keys.update().where(api_keys.c.expires_at.is_not(None)).values(expires_at=now()))
 
 
 def test_names_of_users_are_unique(auth_database: Database[Store], anna: User) -> None:
@@ -99,6 +106,54 @@ def test_revoked_key_is_refused_on_the_next_request(
     authenticator.authenticate(f"Bearer {secret}", HERE)
     auth_database.transact(use_cases.delete_key, principal(anna), KeyName(key.key_id), lambda _: None)
     assert refused(lambda: authenticator.authenticate(f"Bearer {secret}", HERE)) is UnauthorizedError
+
+
+def test_key_is_refused_from_the_moment_on_at_which_it_expires(
+    auth_database: Database[Store], authenticator: Authenticator, anna: User
+) -> None:
+    _, secret = auth_database.transact(use_cases.create_key, principal(anna), "", now() + timedelta(hours=1))
+    authenticator.authenticate(f"Bearer {secret}", HERE)
+    expire(auth_database)
+    assert refused(lambda: authenticator.authenticate(f"Bearer {secret}", HERE)) is UnauthorizedError
+    assert refused(lambda: authenticator.authenticate(basic("any", secret), HERE)) is UnauthorizedError
+
+
+def test_expired_key_is_no_guess(auth_database: Database[Store], authenticator: Authenticator, anna: User) -> None:
+    """A program whose key has expired must not have the other programs at its address refused."""
+    _, secret = auth_database.transact(use_cases.create_key, principal(anna), "", now() + timedelta(hours=1))
+    expire(auth_database)
+    answers = [refused(lambda: authenticator.authenticate(f"Bearer {secret}", HERE)) for _ in range(9)]
+    assert answers == [UnauthorizedError] * 9
+    assert refused(lambda: authenticator.authenticate(f"Bearer {keys.new_key()}", HERE)) is UnauthorizedError
+
+
+def test_use_of_an_expired_key_is_not_noted(
+    auth_database: Database[Store], authenticator: Authenticator, anna: User
+) -> None:
+    key, secret = auth_database.transact(use_cases.create_key, principal(anna), "", now() + timedelta(hours=1))
+    expire(auth_database)
+    refused(lambda: authenticator.authenticate(f"Bearer {secret}", HERE))
+    (found,) = auth_database.read(use_cases.list_keys, principal(anna), 9, None)
+    assert (found.key_id, found.date_last_used) == (key.key_id, None)
+
+
+def test_key_of_an_earlier_release_never_expires(
+    auth_database: Database[Store], authenticator: Authenticator, anna: User
+) -> None:
+    """Such a release may go on making keys while this one runs beside it."""
+    secret = keys.new_key()
+    presented = keys.parse_key(secret)
+    assert presented is not None
+    row = {"key_id": presented.key_id, "user_id": anna.user_id, "digest": presented.digest, "description": ""}
+    columns = ", ".join((*row, "date_created"))
+    values = ", ".join(f":{name}" for name in (*row, "date_created"))
+    with auth_database.engine.begin() as connection:
+        statement = sa.text(f"INSERT INTO api_keys ({columns}) VALUES ({values})")  # noqa: S608 - names of columns
+        connection.execute(
+            statement.bindparams(sa.bindparam("date_created", type_=UtcDateTime)), {**row, "date_created": now()}
+        )
+    authenticator.authenticate(f"Bearer {secret}", HERE)
+    assert auth_database.read(use_cases.get_key, principal(anna), KeyName(presented.key_id)).expires_at is None
 
 
 def test_key_with_the_right_id_and_another_secret_is_refused(

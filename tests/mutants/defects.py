@@ -580,6 +580,24 @@ DEFECTS = (
     ),
     # --- who may ---
     Defect(
+        "expired-key-accepted",
+        "An API key works on after the moment at which it expires.",
+        (Edit(f"{AUTH}/use_cases.py", "key.has_expired(store.now())", "False"),),
+        (f"{SIGN_IN}::test_key_is_refused_from_the_moment_on_at_which_it_expires",),
+    ),
+    Defect(
+        "expired-key-is-a-guess",
+        "A program whose key has expired has the other programs at its address throttled.",
+        (
+            Edit(
+                f"{AUTH}/use_cases.py",
+                "        raise UnauthorizedError\n    return key",
+                "        return None\n    return key",
+            ),
+        ),
+        (f"{SIGN_IN}::test_expired_key_is_no_guess",),
+    ),
+    Defect(
         "password-as-typed",
         "A password is compared as it was sent, so it is wrong on a keyboard that sends its accents in another form.",
         (Edit(f"{AUTH}/domain.py", 'unicodedata.normalize("NFC", spaced)', "spaced"),),
@@ -643,8 +661,8 @@ DEFECTS = (
         (
             Edit(
                 f"{AUTH}/use_cases.py",
-                "if key is not None and keys.same_digest(key.digest, presented.digest) else",
-                "if key is not None else",
+                "if key is None or not keys.same_digest(key.digest, presented.digest):",
+                "if key is None:",
             ),
         ),
         (f"{SIGN_IN}::test_key_with_the_right_id_and_another_secret_is_refused",),

@@ -1,10 +1,12 @@
 """API keys: shown once, described, revoked."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from clients import Stack, ValidatingClient, path
+from deadlines import until
 
 
 @pytest.fixture
@@ -86,6 +88,63 @@ def test_a_description_has_255_characters_at_most(alice: ValidatingClient, descr
 @pytest.mark.parametrize("fields", [{"description": None}, {"description": 1}, {"key": "mine"}, {"description": "\0"}])
 def test_unacceptable_fields_are_422(alice: ValidatingClient, fields: dict[str, Any]) -> None:
     assert alice.post("/api/api-keys", json=fields).code == "invalid-fields"
+
+
+@pytest.mark.parametrize(
+    "expires_at",
+    [
+        *("2001-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"),
+        *("2099-02-30T00:00:00Z", "2099-01-01T25:00:00Z", "2099-01-01T00:00:60Z", "2099-01-01T00:00:00.1234567Z"),
+        *(
+            "2099-01-01T00:00:00",
+            "2099-01-01T00:00:00+01:00",
+            "2099-01-01 00:00:00Z",
+            "2099-01-01",
+            "٢٠٩٩-01-01T00:00:00Z",
+        ),
+        *(
+            "",
+            "never",
+            "2099-01-01T00:00:00Z ",
+            "2099-01-01T00:00:00Z\0",
+            None,
+            4_000_000_000,
+            True,
+            ["2099-01-01T00:00:00Z"],
+        ),
+    ],
+)
+def test_expires_at_is_a_moment_in_the_future(alice: ValidatingClient, expires_at: Any) -> None:
+    answer = alice.post("/api/api-keys", json={"expires_at": expires_at})
+    assert (answer.status, answer.code, answer.faulty_fields) == (422, "invalid-fields", {"/expires_at"})
+
+
+def test_expiry_is_shown_and_never_changes(alice: ValidatingClient, created: dict[str, Any]) -> None:
+    assert created["expires_at"] is None
+    for sent in (
+        {"json": {"expires_at": "2099-01-01T12:00:00.5Z"}},
+        {"form": {"expires_at": "2099-01-01T12:00:00.5Z"}},
+    ):
+        made = alice.post("/api/api-keys", **sent)
+        assert made.json()["expires_at"] == "2099-01-01T12:00:00.500000+00:00"
+        assert alice.get(made.json()["uri"]).json()["expires_at"] == made.json()["expires_at"]
+        changed = alice.put(made.json()["uri"], json={"expires_at": "2098-01-01T00:00:00Z"})
+        assert (changed.status, changed.faulty_fields) == (422, {"/expires_at"})
+        assert alice.delete(made.json()["uri"]).status == 204
+
+
+def test_a_key_is_refused_once_it_has_expired(stack: Stack, alice: ValidatingClient) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=4)
+    made = alice.post("/api/api-keys", json={"expires_at": soon.isoformat()}).json()
+    as_bearer = ValidatingClient(stack["GATEWAY_URL"], made["key"])
+    as_password = ValidatingClient(stack["GATEWAY_URL"], ("any", made["key"]))
+    clients = (as_bearer, as_password)
+    assert [client.get("/api/images?limit=1").status for client in clients] == [200, 200]
+    until(lambda: as_bearer.get("/api/images?limit=1").status == 401, 10, "the key goes on after its end")
+    assert datetime.now(UTC) >= soon - timedelta(seconds=1)
+    assert [client.get("/api/images?limit=1").code for client in clients] == ["unauthorized", "unauthorized"]
+    assert made["id"] in {key["id"] for key in alice.get("/api/api-keys").json()}
+    assert alice.delete(made["uri"]).status == 204
 
 
 def test_a_revoked_key_is_refused_on_the_next_request(stack: Stack, created: dict[str, Any]) -> None:

@@ -1,9 +1,11 @@
 import unicodedata
+from datetime import timedelta
 
 import pytest
 
 from auth import domain
-from auth.errors import UnacceptableError
+from auth.errors import UnacceptableError, UnacceptableFieldError
+from chassis.clock import now
 
 
 @pytest.mark.parametrize("username", ["", "a" * 65, "a b", "ä", "a/b", "a\n", "a:b", ".", ".."])
@@ -45,3 +47,19 @@ def test_text_that_is_too_long_takes_no_time() -> None:
     """Accents of alternating classes are sorted one by one: this takes seconds where it is normalised."""
     text = "a" + "\u0301\u0323" * 30_000
     assert domain.prepare_password(text) == text
+
+
+@pytest.mark.parametrize("ahead", [timedelta(microseconds=1), timedelta(days=1), domain.LONGEST_LIFE])
+def test_key_may_expire_at_any_moment_of_the_next_hundred_years(ahead: timedelta) -> None:
+    moment = now()
+    domain.check_expiry(moment + ahead, moment)
+    domain.check_expiry(None, moment)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), -timedelta(days=1), domain.LONGEST_LIFE + timedelta(microseconds=1)])
+def test_key_that_has_expired_already_or_in_centuries_is_refused(ahead: timedelta) -> None:
+    moment = now()
+    with pytest.raises(UnacceptableFieldError) as told:
+        domain.check_expiry(moment + ahead, moment)
+    assert told.value.field == "expires_at"
+    assert "at most 100 years" in str(told.value)

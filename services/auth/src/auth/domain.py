@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from auth.errors import UnacceptableError
+from auth.errors import UnacceptableError, UnacceptableFieldError
 from auth.keys import looks_like_key
 
 USERNAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -15,6 +15,8 @@ LONGEST_SENT = 4 * MAX_PASSWORD
 MAX_DESCRIPTION = 255
 # `date_last_used` is written at most this often, so that using a key costs a read and not a write.
 LAST_USED_EXACT_TO = timedelta(minutes=5)
+# No key needs to live longer, and databases disagree about moments that are far away.
+LONGEST_LIFE = timedelta(days=36_525)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class ApiKey:
     description: str
     date_created: datetime
     date_last_used: datetime | None
+    expires_at: datetime | None = None
+
+    def has_expired(self, moment: datetime) -> bool:
+        """Return whether the key is refused at `moment` because its time is over."""
+        return self.expires_at is not None and self.expires_at <= moment
 
     def use_is_worth_noting(self, moment: datetime) -> bool:
         """Return whether a use at `moment` is later than `date_last_used` by at least `LAST_USED_EXACT_TO`."""
@@ -50,6 +57,15 @@ class Failures:
     count: int
     date_blocked_until: datetime
     date_forgotten: datetime
+
+
+def check_expiry(expires_at: datetime | None, moment: datetime) -> None:
+    """Raise `UnacceptableFieldError` unless a key that is made at `moment` may expire at `expires_at`, None: never."""
+    if expires_at is not None and not moment < expires_at <= moment + LONGEST_LIFE:
+        years = LONGEST_LIFE.days * 4 // 1461
+        raise UnacceptableFieldError(
+            "expires_at", "out-of-range", f"Must be in the future, and at most {years} years from now."
+        )
 
 
 def check_username(username: str) -> None:

@@ -98,6 +98,16 @@ class WrongPasswordError(AuthError):
         super().__init__("The current password is wrong.")
 
 
+class UnacceptableFieldError(AuthError):
+    """A field of a request is wrong as things are, whatever its form; `field` and `field_code` say which and why."""
+
+    code = "invalid-fields"
+
+    def __init__(self, field: str, field_code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.field, self.field_code = field, field_code
+
+
 class UnacceptableError(AuthError):
     """Input of an operator that breaks a rule."""
 

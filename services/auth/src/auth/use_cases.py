@@ -8,7 +8,13 @@ from datetime import datetime
 from auth import domain, keys, messages
 from auth.adapters.store import Store
 from auth.domain import ApiKey, User
-from auth.errors import ApiKeyNotFoundError, PasswordRequiredError, UserNotFoundError, WrongPasswordError
+from auth.errors import (
+    ApiKeyNotFoundError,
+    PasswordRequiredError,
+    UnauthorizedError,
+    UserNotFoundError,
+    WrongPasswordError,
+)
 from auth.keys import KeyName, PresentedKey
 from chassis.clock import now
 from chassis.tokens import Principal
@@ -57,9 +63,16 @@ def delete_user(store: Store, username: str) -> User:
 
 
 def find_presented_key(store: Store, presented: PresentedKey) -> ApiKey | None:
-    """Return the API key that a client presented, or None if it is unknown or revoked."""
+    """Return the API key that a client presented, or None if it is unknown or revoked.
+
+    Raise `UnauthorizedError` if it has expired.
+    """
     key = store.key(presented.key_id)
-    return key if key is not None and keys.same_digest(key.digest, presented.digest) else None
+    if key is None or not keys.same_digest(key.digest, presented.digest):
+        return None
+    if key.expires_at is not None and key.has_expired(store.now()):  # most never expire: saves the query for the time
+        raise UnauthorizedError
+    return key
 
 
 def own_user(store: Store, caller: Principal, username: str) -> User:
@@ -77,16 +90,20 @@ def user_to_change(store: Store, caller: Principal, username: str) -> User:
     return own_user(store, caller, username)
 
 
-def create_key(store: Store, caller: Principal, description: str) -> tuple[ApiKey, str]:
-    """Make an API key for the caller. Return it and its text, which is not stored.
+def create_key(
+    store: Store, caller: Principal, description: str, expires_at: datetime | None = None
+) -> tuple[ApiKey, str]:
+    """Make an API key for the caller, which never expires if `expires_at` is None.
 
-    Raise `UnauthorizedError` if the caller's user was deleted meanwhile.
+    Return it and its text, which is not stored. Raise `UnacceptableFieldError` if it may not expire then, and
+    `UnauthorizedError` if the caller's user was deleted meanwhile.
     """
+    domain.check_expiry(expires_at, store.now())
     text = keys.new_key()
     presented = keys.parse_key(text)
     if presented is None:
         raise AssertionError("a new key is well-formed")
-    key = ApiKey(presented.key_id, caller.user_id, presented.digest, description, now(), None)
+    key = ApiKey(presented.key_id, caller.user_id, presented.digest, description, now(), None, expires_at)
     store.add_key(key)
     return key, text
 

@@ -57,15 +57,15 @@ def install(app: Flask, statuses: Mapping[type[Exception], int]) -> None:
 
     `statuses` is the one table of an application from classes of errors to HTTP statuses; it holds for their subclasses
     too. The text of an error is the detail and its `code` the code; its `headers`, and the `field` of the body that is
-    at fault, are used if it has them. An error that is not listed is a defect: it is logged with its traceback and
-    answered with 500.
+    at fault with its `field_code`, are used if it has them. An error that is not listed is a defect: it is logged with
+    its traceback and answered with 500.
     """
 
     def refuse(fault: Exception) -> Response:
         status = next(statuses[kind] for kind in type(fault).__mro__ if kind in statuses)
         code = getattr(fault, "code", "error")
-        field = getattr(fault, "field", None)
-        faults = {"errors": [FieldFault(pointer=f"/{field}", code=code, detail=str(fault))]} if field else {}
+        field, field_code = getattr(fault, "field", None), getattr(fault, "field_code", code)
+        faults = {"errors": [FieldFault(pointer=f"/{field}", code=field_code, detail=str(fault))]} if field else {}
         return response(status, code, str(fault), getattr(fault, "headers", {}), **faults)
 
     def refuse_fields(fault: InvalidFieldsError) -> Response:

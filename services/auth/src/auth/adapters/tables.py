@@ -32,6 +32,7 @@ api_keys = sa.Table(
     sa.Column("description", sa.String(255), nullable=False),
     sa.Column("date_created", UtcDateTime, nullable=False),
     sa.Column("date_last_used", UtcDateTime),
+    sa.Column("expires_at", UtcDateTime),
     sa.Index("api_keys_listing", "user_id", "date_created", "key_id"),
 )
 

@@ -8,6 +8,7 @@ STATUSES: dict[type[Exception], int] = {
     errors.WrongPasswordError: 403,
     errors.ApiKeyNotFoundError: 404,
     errors.UserNotFoundError: 404,
+    errors.UnacceptableFieldError: 422,
     errors.TooManyAttemptsError: 429,
     errors.OverloadedError: 503,
 }

@@ -54,8 +54,8 @@ def list_keys() -> Response:
 def create_key() -> Response:
     """Make an API key. Only this response shows the key itself."""
     caller = _caller()
-    body = bodies.read(request, schemas.KeyBody)
-    key, text = _app().database.transact(use_cases.create_key, caller, body.description)
+    body = bodies.read(request, schemas.NewKey)
+    key, text = _app().database.transact(use_cases.create_key, caller, body.description, body.expires_at)
     document = schemas.present_key(key)
     answer = jsonify({**document, "key": text})
     answer.status_code = 201
@@ -73,7 +73,7 @@ def get_key() -> Response:
 def describe_key() -> Response:
     """Replace the description of an API key."""
     caller = _caller()
-    body = bodies.read(request, schemas.KeyBody)
+    body = bodies.read(request, schemas.KeyChange)
     return _show(
         _app().database.transact(use_cases.describe_key, caller, _key_name(), body.description, _require_match)
     )

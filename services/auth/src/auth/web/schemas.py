@@ -1,18 +1,36 @@
 """The bodies that requests to auth may have, and its resources as JSON."""
 
+import re
+from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from auth.domain import MAX_DESCRIPTION, MAX_PASSWORD, MIN_PASSWORD, ApiKey, User, prepare_password
 
 # Runs before the length is looked at, although it stands after it.
 _PREPARED = BeforeValidator(lambda value: prepare_password(value) if isinstance(value, str) else value)
 
+_UTC_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
+
+
+def _utc_moment(value: object) -> datetime:
+    """Return the moment that a text of RFC 3339 in UTC names."""
+    try:
+        if isinstance(value, str) and _UTC_MOMENT.fullmatch(value):
+            return datetime.fromisoformat(value)
+    except ValueError:
+        pass
+    raise PydanticCustomError("not_a_moment", "Must be a moment in UTC as RFC 3339 has it, 2030-01-31T12:00:00Z")
+
+
 Description = Annotated[str, StringConstraints(max_length=MAX_DESCRIPTION)]
 Password = Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD), _PREPARED]
 AnyPassword = Annotated[str, StringConstraints(max_length=MAX_PASSWORD), _PREPARED]
+
+UtcMoment = Annotated[datetime | None, BeforeValidator(_utc_moment)]
 
 
 class _Body(BaseModel):
@@ -27,10 +45,16 @@ class TokenRequest(_Body):
     audience: str
 
 
-class KeyBody(_Body):
-    """The body that creates an API key or replaces its description."""
+class KeyChange(_Body):
+    """The body that replaces the description of an API key."""
 
     description: Description = ""
+
+
+class NewKey(KeyChange):
+    """The body that creates an API key. What may not be null is None if it is left out."""
+
+    expires_at: UtcMoment = None
 
 
 class PasswordBody(_Body):
@@ -46,8 +70,9 @@ def present_key(key: ApiKey) -> dict[str, Any]:
         "type": "api_key",
         "id": key.key_id,
         "description": key.description,
+        "expires_at": _moment(key.expires_at),
         "date_created": key.date_created.isoformat(),
-        "date_last_used": key.date_last_used.isoformat() if key.date_last_used else None,
+        "date_last_used": _moment(key.date_last_used),
         "uri": f"/api/api-keys/{key.key_id}",
     }
 
@@ -60,3 +85,7 @@ def present_user(user: User) -> dict[str, Any]:
         "date_created": user.date_created.isoformat(),
         "uri": f"/api/users/{quote(user.username, safe='')}",
     }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
