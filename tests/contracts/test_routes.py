@@ -1,8 +1,11 @@
-"""The gateway's routes are the document's operations."""
+"""The gateway's routes are the document's operations, and the services demand the scopes that the document names."""
 
 import re
 
+from auth.web.access import RULES as OF_AUTH
+from catalog.web.access import RULES as OF_CATALOG
 from gateway.settings import GatewaySettings
+from gateway.table import ROUTES
 from gateway.web.app import make_flask
 from gateway.web.docs import document
 
@@ -16,3 +19,28 @@ def test_every_route_is_documented_and_every_operation_is_routed() -> None:
     }
     documented = {(path, method.upper()) for path, item in document()["paths"].items() for method in item}
     assert routed == documented
+
+
+def test_scopes_of_the_document_are_those_that_the_services_demand() -> None:
+    rules = {"auth": OF_AUTH, "catalog": OF_CATALOG}
+    documented = document()
+    for route in ROUTES:
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.rule)
+        for method, target in [*((method, route.target) for method in route.methods), ("HEAD", route.head_target)]:
+            if target is None:
+                continue
+            rule = rules[route.service][f"{'GET' if method == 'HEAD' else method} {target}"]
+            assert (rule is None) == route.public, f"{method} {path}"
+            if rule is None or (method, path) == ("PUT", "/api/users/{username}"):
+                continue
+            security = documented["paths"][path][method.lower()]["security"]
+            assert security == [{scheme: [scope]} for scope in rule.scopes for scheme in ("basic", "bearer")], path
+
+
+def test_every_operation_of_the_services_is_reached_through_the_gateway() -> None:
+    reached = {
+        f"{method} {target}"
+        for route in ROUTES
+        for method, target in (*((method, route.target) for method in route.methods), ("GET", route.head_target))
+    }
+    assert set(OF_AUTH) | set(OF_CATALOG) == {*reached - {"GET None"}, "POST /tokens"}

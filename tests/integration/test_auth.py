@@ -14,7 +14,7 @@ from auth import keys, use_cases
 from auth.adapters.store import Store
 from auth.adapters.tables import api_keys, outbox, users
 from auth.authentication import Authenticator, Policy
-from auth.domain import User
+from auth.domain import SCOPES, User
 from auth.errors import (
     ApiKeyNotFoundError,
     TooManyAttemptsError,
@@ -81,8 +81,8 @@ def test_password_and_key_tell_who_calls(
     auth_database: Database[Store], authenticator: Authenticator, anna: User
 ) -> None:
     assert authenticator.authenticate(basic("anna", PASSWORD), HERE) == principal(anna)
-    _, secret = auth_database.transact(use_cases.create_key, principal(anna), "")
-    expected = Principal(anna.user_id, "anna", "key")
+    key, secret = auth_database.transact(use_cases.create_key, principal(anna), "", scopes=("read", "keys"))
+    expected = Principal(anna.user_id, "anna", "key", frozenset({"read", "keys"}), key.key_id)
     assert authenticator.authenticate(basic("anything", secret), HERE) == expected
     assert authenticator.authenticate(f"Bearer {secret}", HERE) == expected
 
@@ -111,7 +111,7 @@ def test_revoked_key_is_refused_on_the_next_request(
 def test_key_is_refused_from_the_moment_on_at_which_it_expires(
     auth_database: Database[Store], authenticator: Authenticator, anna: User
 ) -> None:
-    _, secret = auth_database.transact(use_cases.create_key, principal(anna), "", now() + timedelta(hours=1))
+    _, secret = auth_database.transact(use_cases.create_key, principal(anna), "", expires_at=now() + timedelta(hours=1))
     authenticator.authenticate(f"Bearer {secret}", HERE)
     expire(auth_database)
     assert refused(lambda: authenticator.authenticate(f"Bearer {secret}", HERE)) is UnauthorizedError
@@ -120,7 +120,7 @@ def test_key_is_refused_from_the_moment_on_at_which_it_expires(
 
 def test_expired_key_is_no_guess(auth_database: Database[Store], authenticator: Authenticator, anna: User) -> None:
     """A program whose key has expired must not have the other programs at its address refused."""
-    _, secret = auth_database.transact(use_cases.create_key, principal(anna), "", now() + timedelta(hours=1))
+    _, secret = auth_database.transact(use_cases.create_key, principal(anna), "", expires_at=now() + timedelta(hours=1))
     expire(auth_database)
     answers = [refused(lambda: authenticator.authenticate(f"Bearer {secret}", HERE)) for _ in range(9)]
     assert answers == [UnauthorizedError] * 9
@@ -130,14 +130,16 @@ def test_expired_key_is_no_guess(auth_database: Database[Store], authenticator: 
 def test_use_of_an_expired_key_is_not_noted(
     auth_database: Database[Store], authenticator: Authenticator, anna: User
 ) -> None:
-    key, secret = auth_database.transact(use_cases.create_key, principal(anna), "", now() + timedelta(hours=1))
+    key, secret = auth_database.transact(
+        use_cases.create_key, principal(anna), "", expires_at=now() + timedelta(hours=1)
+    )
     expire(auth_database)
     refused(lambda: authenticator.authenticate(f"Bearer {secret}", HERE))
     (found,) = auth_database.read(use_cases.list_keys, principal(anna), 9, None)
     assert (found.key_id, found.date_last_used) == (key.key_id, None)
 
 
-def test_key_of_an_earlier_release_never_expires(
+def test_key_of_an_earlier_release_never_expires_and_has_all_scopes(
     auth_database: Database[Store], authenticator: Authenticator, anna: User
 ) -> None:
     """Such a release may go on making keys while this one runs beside it."""
@@ -152,8 +154,9 @@ def test_key_of_an_earlier_release_never_expires(
         connection.execute(
             statement.bindparams(sa.bindparam("date_created", type_=UtcDateTime)), {**row, "date_created": now()}
         )
-    authenticator.authenticate(f"Bearer {secret}", HERE)
-    assert auth_database.read(use_cases.get_key, principal(anna), KeyName(presented.key_id)).expires_at is None
+    assert authenticator.authenticate(f"Bearer {secret}", HERE).has_any(("write",))
+    found = auth_database.read(use_cases.get_key, principal(anna), KeyName(presented.key_id))
+    assert (found.expires_at, found.scopes) == (None, SCOPES)
 
 
 def test_key_with_the_right_id_and_another_secret_is_refused(

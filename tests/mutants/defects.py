@@ -668,6 +668,39 @@ DEFECTS = (
         (f"{SIGN_IN}::test_key_with_the_right_id_and_another_secret_is_refused",),
     ),
     Defect(
+        "scopes-not-demanded",
+        "A key may do what its scopes do not allow: the token tells them, and nobody looks.",
+        (Edit(f"{CHASSIS}/web/access.py", "if not g.caller.has_any(rule.scopes) and", "if False and"),),
+        (
+            "tests/unit/chassis/web/test_access.py::test_one_of_the_scopes_is_needed_and_enough",
+            "tests/integration/test_scopes.py::test_every_private_operation_of_auth_refuses_a_key_without_its_scope",
+        ),
+    ),
+    Defect(
+        "scopes-lost-in-the-token",
+        "The token does not tell the scopes of the key, and so allows everything.",
+        (Edit(f"{CHASSIS}/tokens.py", "if principal.scopes is not None:", "if principal.scopes:"),),
+        ("tests/unit/chassis/test_tokens.py::test_token_tells_the_key_of_the_caller_and_its_scopes",),
+    ),
+    Defect(
+        "key-is-anything",
+        "Authentication takes every key for one with all scopes.",
+        (Edit(f"{AUTH}/authentication.py", "frozenset(key.scopes), key.key_id", "None, key.key_id"),),
+        (f"{SIGN_IN}::test_password_and_key_tell_who_calls",),
+    ),
+    Defect(
+        "operation-without-a-rule",
+        "A service starts although nobody has said which scope one of its operations takes.",
+        (Edit(f"{CHASSIS}/web/access.py", "if operations != set(rules):", "if operations < set(rules):"),),
+        ("tests/unit/chassis/web/test_access.py::test_service_starts_only_with_a_rule_for_every_operation",),
+    ),
+    Defect(
+        "any-key-is-itself",
+        "A key without scopes may show and revoke every other key, and not only itself.",
+        (Edit(f"{AUTH}/web/access.py", "and caller.key_id == request", "and request"),),
+        ("tests/integration/test_scopes.py::test_every_private_operation_of_auth_refuses_a_key_without_its_scope",),
+    ),
+    Defect(
         "token-for-anybody",
         "A service accepts a token that was signed for another service.",
         (Edit(f"{CHASSIS}/tokens.py", '"verify_iat": False,', '"verify_iat": False,\n"verify_aud": False,'),),

@@ -26,6 +26,25 @@ def test_token_names_the_caller_to_its_audience(keys: tuple[str, str]) -> None:
     assert tokens.verify(keys[1], "catalog", f"Bearer {token}") == ANNA
 
 
+@pytest.mark.parametrize("scopes", [frozenset(), frozenset({"read"}), frozenset({"read", "keys"})])
+def test_token_tells_the_key_of_the_caller_and_its_scopes(keys: tuple[str, str], scopes: frozenset[str]) -> None:
+    caller = Principal("id-of-anna", "anna", "key", scopes, "id-of-the-key")
+    assert tokens.verify(keys[1], "catalog", f"Bearer {tokens.sign(keys[0], 'catalog', caller)}") == caller
+
+
+def test_caller_may_do_what_takes_one_of_the_scopes_and_with_a_password_everything() -> None:
+    reader = Principal("id-of-anna", "anna", "key", frozenset({"read", "keys"}), "id-of-the-key")
+    assert reader.has_any(("write", "read"))
+    assert not reader.has_any(("write", "upload"))
+    assert not reader.has_any(())
+    assert ANNA.has_any(("write",))
+
+
+def test_key_may_do_everything_where_auth_is_of_an_earlier_release(keys: tuple[str, str]) -> None:
+    caller = tokens.verify(keys[1], "catalog", issued(keys, 0))
+    assert (caller.method, caller.scopes, caller.key_id) == ("key", None, None)
+
+
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Bearer a.b.c", "Basic abc"])
 def test_absent_or_malformed_token_is_refused(keys: tuple[str, str], header: str | None) -> None:
     with pytest.raises(TokenRefusedError):

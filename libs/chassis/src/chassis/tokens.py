@@ -7,7 +7,7 @@ auth's. Such a token works only inside the network of the services, and only at 
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,11 +32,20 @@ Method = Literal["password", "key"]
 
 @dataclass(frozen=True)
 class Principal:
-    """Who a request acts for: an immutable user id; the name is for display. `method` says how they proved it."""
+    """Who a request acts for: an immutable user id; the name is for display. `method` says how they proved it.
+
+    `key_id` is that of the API key that proved it, and `scopes` what this key may be used for; None is for everything.
+    """
 
     user_id: str
     username: str
     method: Method
+    scopes: frozenset[str] | None = None
+    key_id: str | None = None
+
+    def has_any(self, scopes: Collection[str]) -> bool:
+        """Return whether the caller may do what takes one of `scopes`."""
+        return self.scopes is None or not self.scopes.isdisjoint(scopes)
 
 
 def create_key_files(private: Path, public: Path) -> None:
@@ -101,7 +110,7 @@ def _require_key_file(file: Path, setting: str, read: Callable[[str], object], k
 def sign(private_key: str, audience: str, principal: Principal) -> str:
     """Return a signed token that tells `audience` who `principal` is, for the next `LIFETIME_S` seconds."""
     now = int(time.time())
-    claims = {
+    claims: dict[str, str | int] = {
         "aud": audience,
         "iat": now,
         "exp": now + LIFETIME_S,
@@ -109,6 +118,10 @@ def sign(private_key: str, audience: str, principal: Principal) -> str:
         "name": principal.username,
         "method": principal.method,
     }
+    if principal.scopes is not None:
+        claims["scope"] = " ".join(sorted(principal.scopes))  # as in RFC 8693 (4.2)
+    if principal.key_id is not None:
+        claims["key"] = principal.key_id
     return jwt.encode(claims, private_key, algorithm=ALGORITHM)
 
 
@@ -139,7 +152,10 @@ def verify(public_key: str, audience: str, authorization: str | None) -> Princip
         log.warning("token refused", reason=str(fault))
         raise TokenRefusedError from None
     _require_clocks(issued, expires)
-    return Principal(str(claims["sub"]), str(claims["name"]), claims["method"])
+    # A token that auth of an earlier release signed has neither: a key may be used for everything there.
+    scopes = frozenset(str(claims["scope"]).split()) if "scope" in claims else None
+    key_id = str(claims["key"]) if "key" in claims else None
+    return Principal(str(claims["sub"]), str(claims["name"]), claims["method"], scopes, key_id)
 
 
 def _require_clocks(issued: int, expires: int) -> None:

@@ -63,7 +63,7 @@ class Authenticator:
         user = self.database.read(Store.user_by_id, key.user_id)
         if user is None:
             raise UnauthorizedError
-        return Principal(user.user_id, user.username, "key")
+        return Principal(user.user_id, user.username, "key", frozenset(key.scopes), key.key_id)
 
     def _by_password(self, username: str, password: str, source: str) -> User | None:
         account, all_accounts = throttle.account_subject(username, source), throttle.source_subject(source)

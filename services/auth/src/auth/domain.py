@@ -4,6 +4,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from auth.errors import UnacceptableError, UnacceptableFieldError
 from auth.keys import looks_like_key
@@ -15,6 +16,10 @@ LONGEST_SENT = 4 * MAX_PASSWORD
 MAX_DESCRIPTION = 255
 # `date_last_used` is written at most this often, so that using a key costs a read and not a write.
 LAST_USED_EXACT_TO = timedelta(minutes=5)
+# What an API key may be used for, in the order in which it is shown; `auth.web.access` and `catalog.web.access` say
+# which operations take which.
+Scope = Literal["read", "write", "upload", "keys"]
+SCOPES: tuple[Scope, ...] = ("read", "write", "upload", "keys")
 # No key needs to live longer, and databases disagree about moments that are far away.
 LONGEST_LIFE = timedelta(days=36_525)
 
@@ -40,6 +45,7 @@ class ApiKey:
     date_created: datetime
     date_last_used: datetime | None
     expires_at: datetime | None = None
+    scopes: tuple[Scope, ...] = SCOPES
 
     def has_expired(self, moment: datetime) -> bool:
         """Return whether the key is refused at `moment` because its time is over."""

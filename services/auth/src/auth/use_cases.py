@@ -7,7 +7,7 @@ from datetime import datetime
 
 from auth import domain, keys, messages
 from auth.adapters.store import Store
-from auth.domain import ApiKey, User
+from auth.domain import SCOPES, ApiKey, Scope, User
 from auth.errors import (
     ApiKeyNotFoundError,
     PasswordRequiredError,
@@ -91,9 +91,14 @@ def user_to_change(store: Store, caller: Principal, username: str) -> User:
 
 
 def create_key(
-    store: Store, caller: Principal, description: str, expires_at: datetime | None = None
+    store: Store,
+    caller: Principal,
+    description: str,
+    *,
+    expires_at: datetime | None = None,
+    scopes: tuple[Scope, ...] | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make an API key for the caller, which never expires if `expires_at` is None.
+    """Make an API key for the caller: by default, None, it never expires, and has all scopes.
 
     Return it and its text, which is not stored. Raise `UnacceptableFieldError` if it may not expire then, and
     `UnauthorizedError` if the caller's user was deleted meanwhile.
@@ -103,7 +108,16 @@ def create_key(
     presented = keys.parse_key(text)
     if presented is None:
         raise AssertionError("a new key is well-formed")
-    key = ApiKey(presented.key_id, caller.user_id, presented.digest, description, now(), None, expires_at)
+    key = ApiKey(
+        presented.key_id,
+        caller.user_id,
+        presented.digest,
+        description,
+        date_created=now(),
+        date_last_used=None,
+        expires_at=expires_at,
+        scopes=scopes or SCOPES,
+    )
     store.add_key(key)
     return key, text
 

@@ -10,7 +10,7 @@ from flask import Flask, Response, g, jsonify, request
 from chassis import errors, health, request_ids
 from chassis.health import Checks
 from chassis.metrics import REQUESTS
-from chassis.web import bodies, etags, problems
+from chassis.web import access, bodies, etags, problems
 
 log = structlog.get_logger(__name__)
 
@@ -19,6 +19,7 @@ MAX_BODY_BYTES = 64 * 1024
 COMMON_STATUSES: Mapping[type[Exception], int] = {
     bodies.MalformedBodyError: 400,
     errors.TokenRefusedError: 401,
+    access.InsufficientScopeError: 403,
     etags.StaleError: 412,
     bodies.UnsupportedMediaTypeError: 415,
     errors.DependencyDownError: 503,
@@ -42,6 +43,7 @@ def base_flask(
     app = Flask(name, static_folder=None)
     app.extensions["shown_path"] = shown_path
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # nothing is answered that no route declares
     app.json.sort_keys = False  # type: ignore[attr-defined] # keep the order of members
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.url_map.merge_slashes = False

@@ -1,9 +1,27 @@
 """The tables of auth, as the migrations leave them."""
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import Dialect
 
+from auth.domain import SCOPES
 from chassis.database import outbox as chassis_outbox
 from chassis.database.columns import UtcDateTime
+
+
+class Words(sa.types.TypeDecorator[tuple[str, ...]]):
+    """Words in their order, stored as a text with spaces between them."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Return the text that is stored."""
+        return None if value is None else " ".join(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...] | None:  # noqa: ARG002
+        """Return the words of a stored text."""
+        return None if value is None else tuple(value.split())
+
 
 METADATA = sa.MetaData(
     naming_convention={
@@ -33,6 +51,7 @@ api_keys = sa.Table(
     sa.Column("date_created", UtcDateTime, nullable=False),
     sa.Column("date_last_used", UtcDateTime),
     sa.Column("expires_at", UtcDateTime),
+    sa.Column("scopes", Words(64), nullable=False, server_default=" ".join(SCOPES)),
     sa.Index("api_keys_listing", "user_id", "date_created", "key_id"),
 )
 

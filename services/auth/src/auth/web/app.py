@@ -4,10 +4,13 @@ from flask import Flask
 
 from auth.bootstrap import App, make_app
 from auth.settings import ServeSettings
+from auth.web.access import RULES
 from auth.web.errors import STATUSES
 from auth.web.routes import routes
+from chassis.web import access, callers
 from chassis.web import app as web
-from chassis.web import callers
+
+AUDIENCE = "auth"
 
 
 def from_settings(settings: ServeSettings) -> Flask:
@@ -22,4 +25,5 @@ def make_flask(app: App) -> Flask:
     flask.extensions["imghost"] = app
     callers.honour_deadlines(flask)
     flask.register_blueprint(routes)
+    access.guard(flask, RULES, app.token_public_key, AUDIENCE)
     return flask

@@ -9,21 +9,16 @@ from auth.errors import ApiKeyNotFoundError
 from auth.keys import KEY_ID, KeyName
 from auth.web import schemas
 from chassis import tokens
-from chassis.tokens import Principal
 from chassis.web import bodies, etags, paging
+from chassis.web.access import caller
 from chassis.web.paging import Listing
 
 routes = Blueprint("auth", __name__)
-AUDIENCE = "auth"
 
 
 def _app() -> App:
     app: App = current_app.extensions["imghost"]
     return app
-
-
-def _caller() -> Principal:
-    return tokens.verify(_app().token_public_key, AUDIENCE, request.headers.get("Authorization"))
 
 
 def _source() -> str:
@@ -41,10 +36,10 @@ def create_token() -> Response:
 @routes.get("/api-keys")
 def list_keys() -> Response:
     """List the caller's API keys."""
-    caller = _caller()
+    principal = caller()
     return paging.newest_first(
-        Listing("/api/api-keys", f"api-keys/{caller.user_id}", paging.by_moment(KEY_ID.fullmatch)),
-        lambda limit, after: _app().database.read(use_cases.list_keys, caller, limit, after),
+        Listing("/api/api-keys", f"api-keys/{principal.user_id}", paging.by_moment(KEY_ID.fullmatch)),
+        lambda limit, after: _app().database.read(use_cases.list_keys, principal, limit, after),
         lambda key: (key.date_created, key.key_id),
         schemas.present_key,
     )
@@ -53,9 +48,11 @@ def list_keys() -> Response:
 @routes.post("/api-keys")
 def create_key() -> Response:
     """Make an API key. Only this response shows the key itself."""
-    caller = _caller()
+    principal = caller()
     body = bodies.read(request, schemas.NewKey)
-    key, text = _app().database.transact(use_cases.create_key, caller, body.description, body.expires_at)
+    key, text = _app().database.transact(
+        use_cases.create_key, principal, body.description, expires_at=body.expires_at, scopes=body.scopes
+    )
     document = schemas.present_key(key)
     answer = jsonify({**document, "key": text})
     answer.status_code = 201
@@ -66,39 +63,39 @@ def create_key() -> Response:
 @routes.get("/api-key")
 def get_key() -> Response:
     """Show one API key of the caller."""
-    return _show(_app().database.read(use_cases.get_key, _caller(), _key_name()))
+    return _show(_app().database.read(use_cases.get_key, caller(), _key_name()))
 
 
 @routes.put("/api-key")
 def describe_key() -> Response:
     """Replace the description of an API key."""
-    caller = _caller()
+    principal = caller()
     body = bodies.read(request, schemas.KeyChange)
     return _show(
-        _app().database.transact(use_cases.describe_key, caller, _key_name(), body.description, _require_match)
+        _app().database.transact(use_cases.describe_key, principal, _key_name(), body.description, _require_match)
     )
 
 
 @routes.delete("/api-key")
 def delete_key() -> Response:
     """Revoke an API key."""
-    _app().database.transact(use_cases.delete_key, _caller(), _key_name(), _require_match)
+    _app().database.transact(use_cases.delete_key, caller(), _key_name(), _require_match)
     return Response(status=204)
 
 
 @routes.get("/user")
 def get_user() -> Response:
     """Show the caller's own user."""
-    user = _app().database.read(use_cases.own_user, _caller(), request.args["username"])
+    user = _app().database.read(use_cases.own_user, caller(), request.args["username"])
     return _present(schemas.present_user(user))
 
 
 @routes.put("/user")
 def change_password() -> Response:
     """Change the caller's password."""
-    app, caller = _app(), _caller()
+    app, principal = _app(), caller()
     body = bodies.read(request, schemas.PasswordBody)
-    user = app.database.read(use_cases.user_to_change, caller, request.args["username"])
+    user = app.database.read(use_cases.user_to_change, principal, request.args["username"])
     etags.require_match(request, etags.of(schemas.present_user(user)))
     app.authenticator.confirm_password(user, body.current_password, _source())
     app.database.transact(use_cases.change_password, user, app.authenticator.verifier.hash_new(body.password))

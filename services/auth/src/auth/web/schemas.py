@@ -5,15 +5,16 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from auth.domain import MAX_DESCRIPTION, MAX_PASSWORD, MIN_PASSWORD, ApiKey, User, prepare_password
+from auth.domain import MAX_DESCRIPTION, MAX_PASSWORD, MIN_PASSWORD, SCOPES, ApiKey, Scope, User, prepare_password
 
 # Runs before the length is looked at, although it stands after it.
 _PREPARED = BeforeValidator(lambda value: prepare_password(value) if isinstance(value, str) else value)
 
 _UTC_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
+_SCOPE_NAMES = {"scopes": ", ".join(SCOPES)}
 
 
 def _utc_moment(value: object) -> datetime:
@@ -30,7 +31,19 @@ Description = Annotated[str, StringConstraints(max_length=MAX_DESCRIPTION)]
 Password = Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD), _PREPARED]
 AnyPassword = Annotated[str, StringConstraints(max_length=MAX_PASSWORD), _PREPARED]
 
+
+def _scopes(value: object, info: ValidationInfo) -> tuple[Scope, ...]:
+    """Return the scopes that a list names, or in a form a text with spaces, in the order in which they are shown."""
+    names = value.split(" ") if isinstance(value, str) and info.context == {"form": True} else value
+    if isinstance(names, list):
+        known = tuple(scope for scope in SCOPES if scope in names)
+        if known and len(known) == len(names):
+            return known
+    raise PydanticCustomError("not_scopes", "Must be a list of one or more of {scopes}, each once", _SCOPE_NAMES)
+
+
 UtcMoment = Annotated[datetime | None, BeforeValidator(_utc_moment)]
+Scopes = Annotated[tuple[Scope, ...] | None, BeforeValidator(_scopes)]
 
 
 class _Body(BaseModel):
@@ -55,6 +68,7 @@ class NewKey(KeyChange):
     """The body that creates an API key. What may not be null is None if it is left out."""
 
     expires_at: UtcMoment = None
+    scopes: Scopes = None
 
 
 class PasswordBody(_Body):
@@ -70,6 +84,7 @@ def present_key(key: ApiKey) -> dict[str, Any]:
         "type": "api_key",
         "id": key.key_id,
         "description": key.description,
+        "scopes": list(key.scopes),
         "expires_at": _moment(key.expires_at),
         "date_created": key.date_created.isoformat(),
         "date_last_used": _moment(key.date_last_used),

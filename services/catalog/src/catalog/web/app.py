@@ -5,9 +5,12 @@ from flask import Flask
 from catalog.bootstrap import App, checks, make_app
 from catalog.settings import ServeSettings
 from catalog.web import collections, images, uploads
+from catalog.web.access import RULES
 from catalog.web.errors import STATUSES
+from chassis.web import access, callers
 from chassis.web import app as web
-from chassis.web import callers
+
+AUDIENCE = "catalog"
 
 
 def from_settings(settings: ServeSettings) -> Flask:
@@ -23,4 +26,5 @@ def make_flask(app: App) -> Flask:
     callers.honour_deadlines(flask)
     for part in (images, collections, uploads):
         flask.register_blueprint(part.routes)
+    access.guard(flask, RULES, app.token_public_key, AUDIENCE)
     return flask

@@ -6,10 +6,11 @@ from catalog import use_cases
 from catalog.adapters.store import Store
 from catalog.domain import Collection
 from catalog.web import images, members, presentation, schemas, tags
-from catalog.web.context import app, caller, named_collection, named_key
+from catalog.web.context import app, named_collection, named_key
 from catalog.web.members import Form
 from chassis.tokens import Principal
 from chassis.web import bodies, etags, paging
+from chassis.web.access import caller
 from chassis.web.paging import Filled, Listing
 
 routes = Blueprint("collections", __name__)

@@ -1,4 +1,4 @@
-"""What every view of catalog starts from: the application, the caller, and the names in the query."""
+"""What every view of catalog starts from: the application, and the names in the query."""
 
 from flask import current_app, request
 
@@ -6,21 +6,12 @@ from catalog.bootstrap import App
 from catalog.domain import COLLECTION_NAME
 from catalog.errors import CollectionNotFoundError, ImageNotFoundError
 from catalog.keys import is_acceptable_key
-from chassis import tokens
-from chassis.tokens import Principal
-
-AUDIENCE = "catalog"
 
 
 def app() -> App:
     """Return what the views work with."""
     found: App = current_app.extensions["imghost"]
     return found
-
-
-def caller() -> Principal:
-    """Return who calls, by the token that the gateway passed on. Raise `TokenRefusedError`."""
-    return tokens.verify(app().token_public_key, AUDIENCE, request.headers.get("Authorization"))
 
 
 def named_key() -> str:

@@ -7,9 +7,10 @@ from flask import Blueprint, Response, jsonify, request
 from catalog import use_cases
 from catalog.domain import Image
 from catalog.web import presentation, schemas, tags
-from catalog.web.context import app, caller, named_key
+from catalog.web.context import app, named_key
 from chassis.tokens import Principal
 from chassis.web import bodies, etags, paging
+from chassis.web.access import caller
 from chassis.web.paging import Listing
 
 routes = Blueprint("images", __name__)

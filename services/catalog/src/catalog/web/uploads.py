@@ -7,8 +7,9 @@ from flask import Blueprint, Response, jsonify, request
 from catalog import use_cases
 from catalog.errors import UnacceptableKeyError, UploadsOffError
 from catalog.uploads import CONTENT_TYPES, check_filename
-from catalog.web.context import app, caller
+from catalog.web.context import app
 from chassis.tokens import Principal
+from chassis.web.access import caller
 from chassis.web.problems import FieldFault, InvalidFieldsError
 
 routes = Blueprint("uploads", __name__)
