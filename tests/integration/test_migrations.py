@@ -1,16 +1,23 @@
 """Migrations lead to the tables that the code uses, on both databases."""
 
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import MetaData
 
+import auth.adapters.store
+import auth.bootstrap
+import auth.settings
 import catalog.bootstrap
 import catalog.settings
 from auth.adapters.tables import METADATA as AUTH
+from auth.domain import SCOPES
 from catalog.adapters.tables import METADATA as CATALOG
 from chassis.database.database import Database
 from chassis.database.schema import schema_is_current
@@ -29,6 +36,28 @@ def test_migrations_of_catalog_lead_to_the_tables_of_the_code(catalog_database: 
     assert differences(catalog_database, CATALOG) == []
 
 
+def test_api_key_of_an_earlier_release_is_kept(any_database_url: str, tmp_path: Path) -> None:
+    database = auth.bootstrap.make_database(auth.settings.DatabaseSettings(database_url=any_database_url))
+    shutil.copytree(
+        database.migrations,
+        tmp_path / "first",
+        ignore=lambda _, names: {n for n in names if n[:4] > "0001" and n[0] == "0"},
+    )
+    replace(database, migrations=tmp_path / "first").migrate()
+    moment = "2026-01-02 03:04:05.678900"
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql(f"INSERT INTO users VALUES ('u', 'anna', 'hash', '{moment}')")  # noqa: S608
+        connection.exec_driver_sql(f"INSERT INTO api_keys VALUES ('k', 'u', 'digest', 'text', '{moment}', NULL)")  # noqa: S608
+    database.migrate()
+    (user,) = database.read(auth.adapters.store.Store.users)
+    key = database.read(auth.adapters.store.Store.key, "k")
+    assert key is not None
+    assert (key.user_id, key.digest, key.description) == (user.user_id, "digest", "text")
+    assert key.date_created == user.date_created
+    assert (key.expires_at, key.scopes, key.parent_id) == (None, SCOPES, None)
+    database.engine.dispose()
+
+
 def test_migrating_again_changes_nothing(catalog_database: Database[Any]) -> None:
     catalog_database.migrate()
     assert schema_is_current(catalog_database.engine, catalog_database.migrations)
@@ -41,10 +70,7 @@ def test_schema_of_a_later_release_is_good_enough(catalog_database: Database[Any
 
 
 def test_empty_database_is_not_ready(any_database_url: str) -> None:
-    from auth.bootstrap import make_database  # noqa: PLC0415
-    from auth.settings import DatabaseSettings  # noqa: PLC0415
-
-    database = make_database(DatabaseSettings(database_url=any_database_url))
+    database = auth.bootstrap.make_database(auth.settings.DatabaseSettings(database_url=any_database_url))
     assert not schema_is_current(database.engine, database.migrations)
     database.engine.dispose()
 

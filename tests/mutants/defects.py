@@ -26,6 +26,7 @@ TURNS = "tests/unit/gateway/test_turns.py"
 DEADLINES = "tests/integration/test_deadlines.py"
 DOOR = "tests/integration/test_gateway.py"
 SIGN_IN = "tests/integration/test_auth.py"
+CHILDREN = "tests/integration/test_api_key_children.py"
 GUESSES = "tests/integration/test_password_guesses.py"
 PAGES = "tests/integration/test_catalog_pages.py"
 CATALOG_STORE = "tests/integration/test_catalog_store.py"
@@ -666,6 +667,48 @@ DEFECTS = (
             ),
         ),
         (f"{SIGN_IN}::test_key_with_the_right_id_and_another_secret_is_refused",),
+    ),
+    Defect(
+        "child-outlives-its-parent",
+        "A key made with another one stays when that one is revoked: whoever stole it has made keys of their own.",
+        (
+            Edit(
+                f"{AUTH}/use_cases.py",
+                "parent_id=parent.key_id if parent else None,",
+                "parent_id=None,",
+            ),
+        ),
+        (f"{CHILDREN}::test_all_descendants_are_revoked_with_a_key_and_nothing_else",),
+    ),
+    Defect(
+        "child-has-more-scopes",
+        "A key may make one that may do more than itself.",
+        (Edit(f"{AUTH}/domain.py", "if scope not in parent.scopes]", "if scope not in SCOPES]"),),
+        (f"{CHILDREN}::test_child_has_no_scope_that_its_parent_lacks",),
+    ),
+    Defect(
+        "child-has-all-scopes",
+        "A key that is made with another one, and is asked for no scopes, has all instead of its parent's.",
+        (Edit(f"{AUTH}/domain.py", "return parent.scopes", "return SCOPES"),),
+        (f"{CHILDREN}::test_child_is_like_its_parent_unless_less_is_asked_for",),
+    ),
+    Defect(
+        "child-lives-longer",
+        "A key that expires may make one that does so later.",
+        (Edit(f"{AUTH}/domain.py", "if expires_at > parent.expires_at:", "if False:"),),
+        (f"{CHILDREN}::test_child_expires_with_its_parent_at_the_latest",),
+    ),
+    Defect(
+        "expired-parent",
+        "A key that expires between authentication and its work makes another key.",
+        (Edit(f"{AUTH}/use_cases.py", "parent is None or parent.has_expired(moment)", "parent is None"),),
+        (f"{CHILDREN}::test_key_that_has_expired_after_its_authentication_makes_no_key",),
+    ),
+    Defect(
+        "endless-generations",
+        "A line of keys may be so long that the database cannot revoke its first one.",
+        (Edit(f"{AUTH}/domain.py", "MOST_GENERATIONS = 8", "MOST_GENERATIONS = 2000"),),
+        (f"{CHILDREN}::test_generations_are_limited_so_that_the_first_can_be_revoked_with_all",),
     ),
     Defect(
         "scopes-not-demanded",

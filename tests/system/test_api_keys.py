@@ -168,3 +168,48 @@ def test_a_key_may_do_what_its_user_may(stack: Stack, alice: ValidatingClient, c
 @pytest.mark.parametrize("key", ["no-such", "%20", "x" * 500, "ä", "..", "%2F", "a%2Fb", "a%0A"])
 def test_unknown_keys_are_404(alice: ValidatingClient, key: str) -> None:
     assert alice.get(f"/api/api-keys/{key}" if key.isascii() else path("api-keys", key)).status == 404
+
+
+def test_a_key_made_with_a_key_is_its_child_and_is_revoked_with_it(stack: Stack, alice: ValidatingClient) -> None:
+    parent = alice.post("/api/api-keys", json={"scopes": ["read", "keys"], "expires_at": "2098-01-01T00:00:00Z"}).json()
+    child = ValidatingClient(stack["GATEWAY_URL"], parent["key"]).post("/api/api-keys").json()
+    assert (parent["parent"], child["parent"]) == (None, parent["id"])
+    assert (child["scopes"], child["expires_at"]) == (parent["scopes"], parent["expires_at"])
+    grandchild = ValidatingClient(stack["GATEWAY_URL"], ("any", child["key"])).post("/api/api-keys").json()
+    assert alice.get(grandchild["uri"]).json()["parent"] == child["id"]
+    clients = [ValidatingClient(stack["GATEWAY_URL"], key["key"]) for key in (child, grandchild)]
+    assert [client.get("/api/images?limit=1").status for client in clients] == [200, 200]
+    assert alice.delete(parent["uri"]).status == 204
+    assert [client.get("/api/images?limit=1").status for client in clients] == [401, 401]
+    assert [alice.get(key["uri"]).status for key in (child, grandchild)] == [404, 404]
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"scopes": ["read", "write"]}, "/scopes"),
+        ({"scopes": ["upload"]}, "/scopes"),
+        ({"expires_at": "2098-01-01T00:00:00.000001Z"}, "/expires_at"),
+    ],
+)
+def test_a_child_is_never_more_than_its_parent(
+    stack: Stack, alice: ValidatingClient, fields: dict[str, Any], pointer: str
+) -> None:
+    parent = alice.post("/api/api-keys", json={"scopes": ["read", "keys"], "expires_at": "2098-01-01T00:00:00Z"}).json()
+    by_parent = ValidatingClient(stack["GATEWAY_URL"], parent["key"])
+    answer = by_parent.post("/api/api-keys", json=fields)
+    assert (answer.status, answer.code, answer.faulty_fields) == (422, "invalid-fields", {pointer})
+    assert {error["code"] for error in answer.json()["errors"]} == {"beyond-parent"}
+    assert by_parent.post("/api/api-keys", json={"scopes": ["read"]}).status == 201
+    assert alice.delete(parent["uri"]).status == 204
+
+
+def test_there_are_eight_generations_of_keys(stack: Stack, alice: ValidatingClient) -> None:
+    first = alice.post("/api/api-keys").json()
+    last = first
+    for _ in range(7):
+        last = ValidatingClient(stack["GATEWAY_URL"], last["key"]).post("/api/api-keys").json()
+    answer = ValidatingClient(stack["GATEWAY_URL"], last["key"]).post("/api/api-keys")
+    assert (answer.status, answer.code) == (403, "too-many-generations")
+    assert alice.delete(first["uri"]).status == 204
+    assert alice.get(last["uri"]).status == 404

@@ -20,6 +20,8 @@ LAST_USED_EXACT_TO = timedelta(minutes=5)
 # which operations take which.
 Scope = Literal["read", "write", "upload", "keys"]
 SCOPES: tuple[Scope, ...] = ("read", "write", "upload", "keys")
+# A key, its parent, the parent of that and so on. Revoking the first takes databases one step into depth for each.
+MOST_GENERATIONS = 8
 # No key needs to live longer, and databases disagree about moments that are far away.
 LONGEST_LIFE = timedelta(days=36_525)
 
@@ -36,7 +38,10 @@ class User:
 
 @dataclass(frozen=True)
 class ApiKey:
-    """A revocable credential of a user; only its holder knows the secret, we keep a digest of it."""
+    """A revocable credential of a user; only its holder knows the secret, we keep a digest of it.
+
+    A key that was made with another one is that one's child, and is revoked with it.
+    """
 
     key_id: str
     user_id: str
@@ -46,6 +51,7 @@ class ApiKey:
     date_last_used: datetime | None
     expires_at: datetime | None = None
     scopes: tuple[Scope, ...] = SCOPES
+    parent_id: str | None = None
 
     def has_expired(self, moment: datetime) -> bool:
         """Return whether the key is refused at `moment` because its time is over."""
@@ -72,6 +78,32 @@ def check_expiry(expires_at: datetime | None, moment: datetime) -> None:
         raise UnacceptableFieldError(
             "expires_at", "out-of-range", f"Must be in the future, and at most {years} years from now."
         )
+
+
+def expiry_of_child(parent: ApiKey, expires_at: datetime | None) -> datetime | None:
+    """Return when a child of `parent` expires that is to expire at `expires_at`, None if that was left open.
+
+    Raise `UnacceptableFieldError` if that is after `parent`.
+    """
+    if expires_at is None or parent.expires_at is None:
+        return expires_at or parent.expires_at
+    if expires_at > parent.expires_at:
+        detail = f"The key that makes this one expires before, at {parent.expires_at.isoformat()}."
+        raise UnacceptableFieldError("expires_at", "beyond-parent", detail)
+    return expires_at
+
+
+def scopes_of_child(parent: ApiKey, scopes: tuple[Scope, ...] | None) -> tuple[Scope, ...]:
+    """Return the scopes of a child of `parent` that is to have `scopes`, None if they were left open.
+
+    Raise `UnacceptableFieldError` for a scope that `parent` does not have.
+    """
+    if scopes is None:
+        return parent.scopes
+    if beyond := [scope for scope in scopes if scope not in parent.scopes]:
+        detail = f"The key that makes this one does not have {', '.join(beyond)}."
+        raise UnacceptableFieldError("scopes", "beyond-parent", detail)
+    return scopes
 
 
 def check_username(username: str) -> None:

@@ -80,6 +80,15 @@ class ApiKeyNotFoundError(AuthError):
         super().__init__("There is no such API key.")
 
 
+class TooManyGenerationsError(AuthError):
+    """The API key of the caller was made with a key that was made with a key, and so on: it makes no others."""
+
+    code = "too-many-generations"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"Keys that make keys that make keys: there are {most} generations at most.")
+
+
 class PasswordRequiredError(AuthError):
     """The caller presented an API key for what only the password allows."""
 

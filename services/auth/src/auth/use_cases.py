@@ -7,10 +7,11 @@ from datetime import datetime
 
 from auth import domain, keys, messages
 from auth.adapters.store import Store
-from auth.domain import SCOPES, ApiKey, Scope, User
+from auth.domain import MOST_GENERATIONS, SCOPES, ApiKey, Scope, User
 from auth.errors import (
     ApiKeyNotFoundError,
     PasswordRequiredError,
+    TooManyGenerationsError,
     UnauthorizedError,
     UserNotFoundError,
     WrongPasswordError,
@@ -100,10 +101,14 @@ def create_key(
 ) -> tuple[ApiKey, str]:
     """Make an API key for the caller: by default, None, it never expires, and has all scopes.
 
-    Return it and its text, which is not stored. Raise `UnacceptableFieldError` if it may not expire then, and
-    `UnauthorizedError` if the caller's user was deleted meanwhile.
+    A key that makes another one is its parent, and its own expiry and scopes are the default and the limit. Return the
+    key and its text, which is not stored. Raise `UnacceptableFieldError` for an expiry or scopes that it may not have,
+    `TooManyGenerationsError`, and `UnauthorizedError` if the caller's user or key was deleted or expired meanwhile.
     """
-    domain.check_expiry(expires_at, store.now())
+    moment = store.now()
+    domain.check_expiry(expires_at, moment)
+    if (parent := _parent(store, caller, moment)) is not None:
+        expires_at, scopes = domain.expiry_of_child(parent, expires_at), domain.scopes_of_child(parent, scopes)
     text = keys.new_key()
     presented = keys.parse_key(text)
     if presented is None:
@@ -117,9 +122,25 @@ def create_key(
         date_last_used=None,
         expires_at=expires_at,
         scopes=scopes or SCOPES,
+        parent_id=parent.key_id if parent else None,
     )
     store.add_key(key)
     return key, text
+
+
+def _parent(store: Store, caller: Principal, moment: datetime) -> ApiKey | None:
+    """Return the API key that the caller used, None for a password.
+
+    Raise `UnauthorizedError` if it was revoked or has expired since, and `TooManyGenerationsError`.
+    """
+    if caller.key_id is None:
+        return None
+    parent = store.key(caller.key_id)
+    if parent is None or parent.has_expired(moment):
+        raise UnauthorizedError
+    if len(store.line(parent.key_id)) >= MOST_GENERATIONS:
+        raise TooManyGenerationsError(MOST_GENERATIONS)
+    return parent
 
 
 def list_keys(store: Store, caller: Principal, limit: int, after: tuple[datetime, str] | None) -> Sequence[ApiKey]:
@@ -151,7 +172,10 @@ def describe_key(
 
 
 def delete_key(store: Store, caller: Principal, name: KeyName, check: Callable[[ApiKey], None]) -> None:
-    """Revoke the caller's API key, unless `check` raises for its present state; the next request with it is refused."""
+    """Revoke the caller's API key and all that descend from it, unless `check` raises for its present state.
+
+    The next request with any of them is refused.
+    """
     key = get_key(store, caller, name, locked=True)
     check(key)
     store.delete_key(key.key_id)

@@ -65,7 +65,7 @@ class Store:
         self._connection.execute(users.delete().where(users.c.user_id == user_id))
 
     def add_key(self, key: ApiKey) -> None:
-        """Insert a new API key. Raise `UnauthorizedError` if its user was deleted after authentication."""
+        """Insert a new API key. Raise `UnauthorizedError` if its user or parent was deleted after authentication."""
         try:
             self._connection.execute(api_keys.insert().values(asdict(key)))
         except sa.exc.IntegrityError:
@@ -85,6 +85,13 @@ class Store:
         query = query.order_by(api_keys.c.date_created.desc(), api_keys.c.key_id.desc()).limit(limit)
         return [ApiKey(**row) for row in self._connection.execute(query).mappings()]
 
+    def line(self, key_id: str) -> Sequence[str]:
+        """Return the ids of an API key, of its parent, of the parent of that, and so on."""
+        columns = sa.select(api_keys.c.key_id, api_keys.c.parent_id)
+        line = columns.where(api_keys.c.key_id == key_id).cte("line", recursive=True)
+        line = line.union_all(columns.join(line, api_keys.c.key_id == line.c.parent_id))
+        return self._connection.scalars(sa.select(line.c.key_id)).all()
+
     def describe_key(self, key_id: str, description: str) -> None:
         """Replace the description of an API key."""
         self._connection.execute(api_keys.update().where(api_keys.c.key_id == key_id).values(description=description))
@@ -97,7 +104,7 @@ class Store:
         )
 
     def delete_key(self, key_id: str) -> None:
-        """Delete an API key."""
+        """Delete an API key and all that descend from it."""
         self._connection.execute(api_keys.delete().where(api_keys.c.key_id == key_id))
 
     def failures(self, subject: str) -> Failures | None:

@@ -52,6 +52,7 @@ api_keys = sa.Table(
     sa.Column("date_last_used", UtcDateTime),
     sa.Column("expires_at", UtcDateTime),
     sa.Column("scopes", Words(64), nullable=False, server_default=" ".join(SCOPES)),
+    sa.Column("parent_id", sa.ForeignKey("api_keys.key_id", ondelete="CASCADE"), index=True),
     sa.Index("api_keys_listing", "user_id", "date_created", "key_id"),
 )
 

@@ -85,6 +85,7 @@ def present_key(key: ApiKey) -> dict[str, Any]:
         "id": key.key_id,
         "description": key.description,
         "scopes": list(key.scopes),
+        "parent": key.parent_id,
         "expires_at": _moment(key.expires_at),
         "date_created": key.date_created.isoformat(),
         "date_last_used": _moment(key.date_last_used),
