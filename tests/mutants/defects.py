@@ -27,6 +27,7 @@ DEADLINES = "tests/integration/test_deadlines.py"
 DOOR = "tests/integration/test_gateway.py"
 SIGN_IN = "tests/integration/test_auth.py"
 CHILDREN = "tests/integration/test_api_key_children.py"
+ROTATION = "tests/integration/test_api_key_rotation.py"
 GUESSES = "tests/integration/test_password_guesses.py"
 PAGES = "tests/integration/test_catalog_pages.py"
 CATALOG_STORE = "tests/integration/test_catalog_store.py"
@@ -583,7 +584,7 @@ DEFECTS = (
     Defect(
         "expired-key-accepted",
         "An API key works on after the moment at which it expires.",
-        (Edit(f"{AUTH}/use_cases.py", "key.has_expired(store.now())", "False"),),
+        (Edit(f"{AUTH}/use_cases.py", "if key.has_expired(moment) or not key", "if not key"),),
         (f"{SIGN_IN}::test_key_is_refused_from_the_moment_on_at_which_it_expires",),
     ),
     Defect(
@@ -662,8 +663,13 @@ DEFECTS = (
         (
             Edit(
                 f"{AUTH}/use_cases.py",
-                "if key is None or not keys.same_digest(key.digest, presented.digest):",
+                "if key is None or not key.had_secret(presented.digest):",
                 "if key is None:",
+            ),
+            Edit(
+                f"{AUTH}/domain.py",
+                "        if same_digest(self.digest, digest):\n            return True\n",
+                "        if digest:\n            return True\n",
             ),
         ),
         (f"{SIGN_IN}::test_key_with_the_right_id_and_another_secret_is_refused",),
@@ -709,6 +715,36 @@ DEFECTS = (
         "A line of keys may be so long that the database cannot revoke its first one.",
         (Edit(f"{AUTH}/domain.py", "MOST_GENERATIONS = 8", "MOST_GENERATIONS = 2000"),),
         (f"{CHILDREN}::test_generations_are_limited_so_that_the_first_can_be_revoked_with_all",),
+    ),
+    Defect(
+        "old-secret-for-ever",
+        "The secret that a key had before its rotation is accepted after the overlap, too.",
+        (Edit(f"{AUTH}/domain.py", "and moment < self.previous_expires_at", ""),),
+        (f"{ROTATION}::test_old_secret_is_accepted_until_the_overlap_ends",),
+    ),
+    Defect(
+        "old-secret-lost",
+        "A rotation ends the old secret at once, before any program has the new one.",
+        (Edit(f"{AUTH}/domain.py", "same_digest(self.previous_digest, digest)", "False"),),
+        (f"{ROTATION}::test_old_secret_is_accepted_until_the_overlap_ends",),
+    ),
+    Defect(
+        "rotation-gives-rights",
+        "A key rotates one that may do more than itself, and gets its secret.",
+        (Edit(f"{AUTH}/use_cases.py", 'if caller.method == "key" and', "if False and"),),
+        (f"{ROTATION}::test_key_does_not_get_the_secret_of_a_key_that_may_do_more_or_outlives_it",),
+    ),
+    Defect(
+        "oldest-secret-kept",
+        "A second rotation keeps the oldest secret instead of the one that programs use.",
+        (
+            Edit(
+                f"{AUTH}/use_cases.py",
+                "made.digest, previous_digest=key.digest, previous_expires_at=ends)\n    rotated",
+                "made.digest, key.previous_digest or key.digest, ends)\n    rotated",
+            ),
+        ),
+        (f"{ROTATION}::test_second_rotation_ends_the_oldest_of_three_secrets",),
     ),
     Defect(
         "scopes-not-demanded",

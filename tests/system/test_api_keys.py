@@ -1,6 +1,8 @@
 """API keys: shown once, described, revoked."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Event
 from typing import Any
 
 import pytest
@@ -60,6 +62,7 @@ def test_problems_show_the_id_where_the_secret_was_sent(alice: ValidatingClient,
         alice.put(target, body=b"{", headers={"Content-Type": "application/json"}),
         alice.delete(target, headers={"If-Match": '"stale"'}),
         alice.post(target),
+        alice.post(f"{target}/rotation", json={"overlap_s": -1}),
         ValidatingClient(alice.base_url).get(target),
     ]
     alice.delete(created["uri"])
@@ -67,7 +70,7 @@ def test_problems_show_the_id_where_the_secret_was_sent(alice: ValidatingClient,
     for answer in problems:
         assert answer.status >= 400
         assert created["key"].encode() not in answer.body
-        assert answer.json()["instance"] == created["uri"]
+        assert answer.json()["instance"].removesuffix("/rotation") == created["uri"]
 
 
 def test_put_without_description_sets_it_to_empty(alice: ValidatingClient, created: dict[str, Any]) -> None:
@@ -213,3 +216,100 @@ def test_there_are_eight_generations_of_keys(stack: Stack, alice: ValidatingClie
     assert (answer.status, answer.code) == (403, "too-many-generations")
     assert alice.delete(first["uri"]).status == 204
     assert alice.get(last["uri"]).status == 404
+
+
+def test_a_rotated_key_has_a_new_secret_and_for_a_while_the_old_one(
+    stack: Stack, alice: ValidatingClient, created: dict[str, Any]
+) -> None:
+    tag = alice.get(created["uri"]).headers["ETag"]
+    answer = alice.post(f"{created['uri']}/rotation")
+    rotated = answer.json()
+    assert (answer.status, rotated["id"], answer.headers["Location"]) == (200, created["id"], None)
+    assert rotated["key"] != created["key"]
+    left = datetime.fromisoformat(rotated["previous_secret_expires_at"]) - datetime.now(UTC)
+    assert abs(left - timedelta(days=1)) < timedelta(minutes=2)
+    same = {"description", "scopes", "expires_at", "parent", "date_created", "uri"}
+    assert {name: rotated[name] for name in same} == {name: created[name] for name in same}
+    shown = alice.get(created["uri"])
+    assert "key" not in shown.json()
+    assert shown.headers["ETag"] != tag
+    clients = [ValidatingClient(stack["GATEWAY_URL"], key["key"]) for key in (created, rotated)]
+    assert [client.get("/api/images?limit=1").status for client in clients] == [200, 200]
+    assert alice.get(path("api-keys", created["key"])).status == 200
+    assert alice.delete(created["uri"]).status == 204
+    assert [client.get("/api/images?limit=1").status for client in clients] == [401, 401]
+
+
+@pytest.mark.parametrize("options", [{"json": {"overlap_s": 0}}, {"form": {"overlap_s": "0"}}])
+def test_a_leaked_secret_is_refused_at_once(
+    stack: Stack, alice: ValidatingClient, created: dict[str, Any], options: dict[str, Any]
+) -> None:
+    leaked = [ValidatingClient(stack["GATEWAY_URL"], created["key"]) for _ in range(4)]
+    assert [client.get("/api/images?limit=1").status for client in leaked] == [200] * 4
+    rotated = alice.post(path("api-keys", created["key"], "rotation"), **options).json()
+    assert [client.get("/api/images?limit=1").code for client in leaked] == ["unauthorized"] * 4
+    assert ValidatingClient(stack["GATEWAY_URL"], rotated["key"]).get("/api/images?limit=1").status == 200
+    assert alice.get(path("api-keys", created["key"])).status == 404
+
+
+@pytest.mark.parametrize("overlap_s", [-1, 604_801, 10**30, 1.5, "60", True, None, [60]])
+def test_an_overlap_is_a_week_at_most(alice: ValidatingClient, created: dict[str, Any], overlap_s: Any) -> None:
+    answer = alice.post(f"{created['uri']}/rotation", json={"overlap_s": overlap_s})
+    assert (answer.status, answer.faulty_fields) == (422, {"/overlap_s"})
+    assert alice.post(f"{created['uri']}/rotation", json={"overlap_s": 604_800}).status == 200
+
+
+@pytest.mark.parametrize("overlap_s", ["", "-1", "604801", "1.5", "1e3", "٣", " 60", "9" * 40])
+def test_an_overlap_in_a_form_is_a_whole_number(
+    alice: ValidatingClient, created: dict[str, Any], overlap_s: str
+) -> None:
+    answer = alice.post(f"{created['uri']}/rotation", form={"overlap_s": overlap_s})
+    assert (answer.status, answer.faulty_fields) == (422, {"/overlap_s"})
+
+
+def test_a_rotation_that_is_sent_twice_happens_once_with_if_match(
+    alice: ValidatingClient, created: dict[str, Any]
+) -> None:
+    tag = {"If-Match": alice.get(created["uri"]).headers["ETag"]}
+    answers = [alice.post(f"{created['uri']}/rotation", headers=tag) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 412]
+
+
+def test_a_key_rotates_no_key_that_was_not_made_with_it(
+    stack: Stack, alice: ValidatingClient, bob: ValidatingClient, created: dict[str, Any]
+) -> None:
+    weak = alice.post("/api/api-keys", json={"scopes": ["keys"]}).json()
+    by_weak = ValidatingClient(stack["GATEWAY_URL"], weak["key"])
+    refused = by_weak.post(f"{created['uri']}/rotation")
+    assert (refused.status, refused.code) == (403, "rotation-refused")
+    assert bob.post(f"{created['uri']}/rotation").code == "api-key-not-found"
+    child = by_weak.post("/api/api-keys").json()
+    for key in (child, weak):
+        assert by_weak.post(f"{key['uri']}/rotation").status == 200
+
+
+def test_no_request_fails_while_a_key_is_rotated_again_and_again(
+    stack: Stack, alice: ValidatingClient, created: dict[str, Any]
+) -> None:
+    """Each program takes the newest secret before a request, and may be one rotation behind when it arrives."""
+    secrets, used, over = [str(created["key"])], [0] * 4, Event()
+
+    def work(number: int) -> set[int]:
+        client, seen = ValidatingClient(stack["GATEWAY_URL"]), set()
+        while not over.is_set():
+            newest = len(secrets)
+            client.auth = secrets[newest - 1]
+            seen.add(client.get("/api/images?limit=1").status)
+            used[number] = newest
+        client.close()
+        return seen
+
+    with ThreadPoolExecutor(len(used)) as programs:
+        working = [programs.submit(work, number) for number in range(len(used))]
+        try:
+            for _ in range(20):
+                secrets.append(alice.post(f"{created['uri']}/rotation", json={"overlap_s": 60}).json()["key"])
+                until(lambda: min(used) == len(secrets), 20, "not all programs have used the new secret")
+        finally:
+            over.set()
+        assert [each.result() for each in working] == [{200}] * len(used)

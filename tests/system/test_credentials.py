@@ -27,6 +27,7 @@ PRIVATE = [
     ("GET", "/api/api-keys/no-such"),
     ("PUT", "/api/api-keys/no-such"),
     ("DELETE", "/api/api-keys/no-such"),
+    ("POST", "/api/api-keys/no-such/rotation"),
     ("GET", "/api/signed-post"),
     ("GET", "/api/users/no-such"),
     ("PUT", "/api/users/no-such"),

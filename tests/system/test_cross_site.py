@@ -20,6 +20,7 @@ CHANGES = [
     ("POST", "/api/api-keys"),
     ("PUT", "/api/api-keys/a"),
     ("DELETE", "/api/api-keys/a"),
+    ("POST", "/api/api-keys/a/rotation"),
     ("PUT", "/api/users/anna"),
 ]
 

@@ -72,6 +72,7 @@ def test_parameters_of_one_route_or_method_are_unknown_to_others(things: Things)
         ("POST", "/api/api-keys"),
         ("PUT", "/api/api-keys/none"),
         ("DELETE", "/api/api-keys/none"),
+        ("POST", "/api/api-keys/none/rotation"),
         ("PUT", path("users", user.username)),
     ]:
         assert user.send(method, f"{target}?limit=1").faulty_fields == {"limit"}, (method, target)

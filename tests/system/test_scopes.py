@@ -36,6 +36,7 @@ ALLOWED = {
         ("GET", "/api/api-keys/aaaaaaaaaaaaaaaa"),
         ("PUT", "/api/api-keys/aaaaaaaaaaaaaaaa"),
         ("DELETE", "/api/api-keys/aaaaaaaaaaaaaaaa"),
+        ("POST", "/api/api-keys/aaaaaaaaaaaaaaaa/rotation"),
     ],
 }
 OPERATIONS = sorted({operation for operations in ALLOWED.values() for operation in operations})
@@ -146,6 +147,7 @@ def test_any_key_may_show_and_revoke_itself(stack: Stack, make_key: MakeKey, by:
         assert client.get(target).json()["id"] == made["id"]
         assert client.head(target).status == 200
         assert client.put(target, json={"description": "x"}).code == "insufficient-scope"
+        assert client.post(f"{target}/rotation").code == "insufficient-scope"
         assert client.delete(target).status == 204
         assert client.get(target).status == 401
 

@@ -43,6 +43,7 @@ ROUTES = (
     Route("/api/c/<segment:name>", ("GET",), "catalog", "/public/collection", public=True, query=_PAGING),
     Route("/api/api-keys", ("GET", "POST"), "auth", "/api-keys", query=_PAGING),
     Route("/api/api-keys/<segment:key>", ("GET", "PUT", "DELETE"), "auth", "/api-key", name=_api_key),
+    Route("/api/api-keys/<segment:key>/rotation", ("POST",), "auth", "/api-key/rotation", name=_api_key),
     Route("/api/collections", ("GET", "POST"), "catalog", "/collections", query=_PAGING),
     Route("/api/collections/<segment:name>", ("GET", "DELETE"), "catalog", "/collection", query=_PAGING),
     Route("/api/collections/<segment:name>/images", ("GET",), "catalog", "/collection/images", query=_PAGING),

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from auth.errors import UnacceptableError, UnacceptableFieldError
-from auth.keys import looks_like_key
+from auth.keys import looks_like_key, same_digest
 
 USERNAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MIN_PASSWORD, MAX_PASSWORD = 8, 256
@@ -22,6 +22,8 @@ Scope = Literal["read", "write", "upload", "keys"]
 SCOPES: tuple[Scope, ...] = ("read", "write", "upload", "keys")
 # A key, its parent, the parent of that and so on. Revoking the first takes databases one step into depth for each.
 MOST_GENERATIONS = 8
+LONGEST_OVERLAP = timedelta(days=7)
+USUAL_OVERLAP = timedelta(days=1)
 # No key needs to live longer, and databases disagree about moments that are far away.
 LONGEST_LIFE = timedelta(days=36_525)
 
@@ -40,7 +42,8 @@ class User:
 class ApiKey:
     """A revocable credential of a user; only its holder knows the secret, we keep a digest of it.
 
-    A key that was made with another one is that one's child, and is revoked with it.
+    A key that was made with another one is that one's child, and is revoked with it. A key that was rotated has a new
+    secret; the previous one is accepted, too, until `previous_expires_at`.
     """
 
     key_id: str
@@ -52,6 +55,19 @@ class ApiKey:
     expires_at: datetime | None = None
     scopes: tuple[Scope, ...] = SCOPES
     parent_id: str | None = None
+    previous_digest: str | None = None
+    previous_expires_at: datetime | None = None
+
+    def had_secret(self, digest: str) -> bool:
+        """Return whether `digest` is that of the secret, or of the one before, whose time may be over."""
+        before = self.previous_digest is not None and same_digest(self.previous_digest, digest)
+        return same_digest(self.digest, digest) or before
+
+    def has_secret(self, digest: str, moment: datetime) -> bool:
+        """Return whether `digest` is that of a secret which is accepted at `moment`, unless the key itself expires."""
+        if same_digest(self.digest, digest):
+            return True
+        return self.had_secret(digest) and self.previous_expires_at is not None and moment < self.previous_expires_at
 
     def has_expired(self, moment: datetime) -> bool:
         """Return whether the key is refused at `moment` because its time is over."""

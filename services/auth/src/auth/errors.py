@@ -89,6 +89,15 @@ class TooManyGenerationsError(AuthError):
         super().__init__(f"Keys that make keys that make keys: there are {most} generations at most.")
 
 
+class RotationRefusedError(AuthError):
+    """The caller's API key is to rotate one that was not made with it, and would get the rights of that one."""
+
+    code = "rotation-refused"
+
+    def __init__(self) -> None:
+        super().__init__("An API key rotates itself and keys that were made with it; for others, use the password.")
+
+
 class PasswordRequiredError(AuthError):
     """The caller presented an API key for what only the password allows."""
 

@@ -31,9 +31,10 @@ class KeyName:
     digest: str | None = None
 
 
-def new_key() -> str:
-    """Make an API key: recognisable prefix, public id, secret of 160 bits, checksum."""
-    body = f"imgh_{_base32(secrets.token_bytes(_ID_BYTES))}_{_base32(secrets.token_bytes(_SECRET_BYTES))}"
+def new_key(key_id: str | None = None) -> str:
+    """Make an API key: recognisable prefix, public id, a new one if `key_id` is None, secret of 160 bits, checksum."""
+    key_id = key_id or _base32(secrets.token_bytes(_ID_BYTES))
+    body = f"imgh_{key_id}_{_base32(secrets.token_bytes(_SECRET_BYTES))}"
     return body + checksum(body)
 
 

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from auth import domain, keys, messages
 from auth.adapters.store import Store
@@ -11,6 +11,7 @@ from auth.domain import MOST_GENERATIONS, SCOPES, ApiKey, Scope, User
 from auth.errors import (
     ApiKeyNotFoundError,
     PasswordRequiredError,
+    RotationRefusedError,
     TooManyGenerationsError,
     UnauthorizedError,
     UserNotFoundError,
@@ -66,12 +67,15 @@ def delete_user(store: Store, username: str) -> User:
 def find_presented_key(store: Store, presented: PresentedKey) -> ApiKey | None:
     """Return the API key that a client presented, or None if it is unknown or revoked.
 
-    Raise `UnauthorizedError` if it has expired.
+    Raise `UnauthorizedError` if it, or the secret that was presented, has expired.
     """
     key = store.key(presented.key_id)
-    if key is None or not keys.same_digest(key.digest, presented.digest):
+    if key is None or not key.had_secret(presented.digest):
         return None
-    if key.expires_at is not None and key.has_expired(store.now()):  # most never expire: saves the query for the time
+    if key.expires_at is None and keys.same_digest(key.digest, presented.digest):
+        return key  # as nearly always: saves the query for the time
+    moment = store.now()
+    if key.has_expired(moment) or not key.has_secret(presented.digest, moment):
         raise UnauthorizedError
     return key
 
@@ -109,14 +113,11 @@ def create_key(
     domain.check_expiry(expires_at, moment)
     if (parent := _parent(store, caller, moment)) is not None:
         expires_at, scopes = domain.expiry_of_child(parent, expires_at), domain.scopes_of_child(parent, scopes)
-    text = keys.new_key()
-    presented = keys.parse_key(text)
-    if presented is None:
-        raise AssertionError("a new key is well-formed")
+    text, made = _new_key()
     key = ApiKey(
-        presented.key_id,
+        made.key_id,
         caller.user_id,
-        presented.digest,
+        made.digest,
         description,
         date_created=now(),
         date_last_used=None,
@@ -126,6 +127,15 @@ def create_key(
     )
     store.add_key(key)
     return key, text
+
+
+def _new_key(key_id: str | None = None) -> tuple[str, PresentedKey]:
+    """Return the text of a new API key, by default with a new id, and what is stored of it."""
+    text = keys.new_key(key_id)
+    made = keys.parse_key(text)
+    if made is None:
+        raise AssertionError("a new key is well-formed")
+    return text, made
 
 
 def _parent(store: Store, caller: Principal, moment: datetime) -> ApiKey | None:
@@ -156,7 +166,7 @@ def get_key(store: Store, caller: Principal, name: KeyName, *, locked: bool = Fa
     key = store.key(name.key_id, locked=locked)
     if key is None or key.user_id != caller.user_id:
         raise ApiKeyNotFoundError
-    if name.digest is not None and not keys.same_digest(key.digest, name.digest):
+    if name.digest is not None and not key.has_secret(name.digest, store.now()):
         raise ApiKeyNotFoundError
     return key
 
@@ -169,6 +179,25 @@ def describe_key(
     check(key)
     store.describe_key(key.key_id, description)
     return replace(key, description=description)
+
+
+def rotate_key(
+    store: Store, caller: Principal, name: KeyName, overlap: timedelta, check: Callable[[ApiKey], None]
+) -> tuple[ApiKey, str]:
+    """Give the caller's API key a new secret, unless `check` raises for its present state. Return it and its new text.
+
+    The secret that it had is accepted for `overlap`, and one from an earlier rotation no longer. Raise
+    `RotationRefusedError` if the caller used a key that is neither this one nor one that it descends from.
+    """
+    key = get_key(store, caller, name, locked=True)
+    if caller.method == "key" and caller.key_id not in store.line(key.key_id):
+        raise RotationRefusedError
+    check(key)
+    text, made = _new_key(key.key_id)
+    ends = store.now() + overlap
+    store.replace_secret(key.key_id, made.digest, previous_digest=key.digest, previous_expires_at=ends)
+    rotated = replace(key, digest=made.digest, previous_digest=key.digest, previous_expires_at=ends)
+    return rotated, text
 
 
 def delete_key(store: Store, caller: Principal, name: KeyName, check: Callable[[ApiKey], None]) -> None:

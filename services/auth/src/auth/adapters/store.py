@@ -96,6 +96,15 @@ class Store:
         """Replace the description of an API key."""
         self._connection.execute(api_keys.update().where(api_keys.c.key_id == key_id).values(description=description))
 
+    def replace_secret(self, key_id: str, digest: str, previous_digest: str, previous_expires_at: datetime) -> None:
+        """Replace the secrets of an API key: the one that it has from now on, and the one that it had."""
+        secrets = {
+            "digest": digest,
+            "previous_digest": previous_digest,
+            "previous_expires_at": previous_expires_at,
+        }
+        self._connection.execute(api_keys.update().where(api_keys.c.key_id == key_id).values(secrets))
+
     def touch_key(self, key_id: str, moment: datetime) -> None:
         """Note that an API key was used at `moment`, unless a use was noted less than `LAST_USED_EXACT_TO` before."""
         is_due = sa.or_(api_keys.c.date_last_used.is_(None), api_keys.c.date_last_used <= moment - LAST_USED_EXACT_TO)

@@ -53,6 +53,8 @@ api_keys = sa.Table(
     sa.Column("expires_at", UtcDateTime),
     sa.Column("scopes", Words(64), nullable=False, server_default=" ".join(SCOPES)),
     sa.Column("parent_id", sa.ForeignKey("api_keys.key_id", ondelete="CASCADE"), index=True),
+    sa.Column("previous_digest", sa.String(64)),
+    sa.Column("previous_expires_at", UtcDateTime),
     sa.Index("api_keys_listing", "user_id", "date_created", "key_id"),
 )
 

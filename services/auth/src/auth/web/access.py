@@ -23,6 +23,7 @@ RULES: Rules = {
     "GET /api-key": _KEYS_OR_ITSELF,
     "PUT /api-key": _KEYS,
     "DELETE /api-key": _KEYS_OR_ITSELF,
+    "POST /api-key/rotation": _KEYS,
     "GET /user": Rule(("read",)),
     # No scope is enough: an API key is told that it takes the password.
     "PUT /user": Rule(SCOPES),

@@ -5,6 +5,7 @@ from auth import errors
 STATUSES: dict[type[Exception], int] = {
     errors.UnauthorizedError: 401,
     errors.TooManyGenerationsError: 403,
+    errors.RotationRefusedError: 403,
     errors.PasswordRequiredError: 403,
     errors.WrongPasswordError: 403,
     errors.ApiKeyNotFoundError: 404,

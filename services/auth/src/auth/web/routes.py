@@ -1,5 +1,7 @@
 """The views of auth: each parses a request, calls a use case, and presents the result."""
 
+from datetime import timedelta
+
 from flask import Blueprint, Response, current_app, jsonify, request
 
 from auth import use_cases
@@ -74,6 +76,15 @@ def describe_key() -> Response:
     return _show(
         _app().database.transact(use_cases.describe_key, principal, _key_name(), body.description, _require_match)
     )
+
+
+@routes.post("/api-key/rotation")
+def rotate_key() -> Response:
+    """Give an API key a new secret. Only this response shows it."""
+    principal = caller()
+    overlap = timedelta(seconds=bodies.read(request, schemas.Rotation).overlap_s)
+    key, text = _app().database.transact(use_cases.rotate_key, principal, _key_name(), overlap, _require_match)
+    return jsonify({**schemas.present_key(key), "key": text})
 
 
 @routes.delete("/api-key")

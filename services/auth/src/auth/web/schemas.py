@@ -5,15 +5,27 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationInfo
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo
 from pydantic_core import PydanticCustomError
 
-from auth.domain import MAX_DESCRIPTION, MAX_PASSWORD, MIN_PASSWORD, SCOPES, ApiKey, Scope, User, prepare_password
+from auth.domain import (
+    LONGEST_OVERLAP,
+    MAX_DESCRIPTION,
+    MAX_PASSWORD,
+    MIN_PASSWORD,
+    SCOPES,
+    USUAL_OVERLAP,
+    ApiKey,
+    Scope,
+    User,
+    prepare_password,
+)
 
 # Runs before the length is looked at, although it stands after it.
 _PREPARED = BeforeValidator(lambda value: prepare_password(value) if isinstance(value, str) else value)
 
 _UTC_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)", re.ASCII)
+_FORM_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _SCOPE_NAMES = {"scopes": ", ".join(SCOPES)}
 
 
@@ -42,7 +54,14 @@ def _scopes(value: object, info: ValidationInfo) -> tuple[Scope, ...]:
     raise PydanticCustomError("not_scopes", "Must be a list of one or more of {scopes}, each once", _SCOPE_NAMES)
 
 
+def _whole_number(value: object, info: ValidationInfo) -> object:
+    """Return the number that a text in a form names; a number in JSON as it is."""
+    is_number = isinstance(value, str) and _FORM_NUMBER.fullmatch(value) and info.context == {"form": True}
+    return int(str(value)) if is_number else value
+
+
 UtcMoment = Annotated[datetime | None, BeforeValidator(_utc_moment)]
+Overlap = Annotated[int, Field(ge=0, le=int(LONGEST_OVERLAP.total_seconds())), BeforeValidator(_whole_number)]
 Scopes = Annotated[tuple[Scope, ...] | None, BeforeValidator(_scopes)]
 
 
@@ -71,6 +90,12 @@ class NewKey(KeyChange):
     scopes: Scopes = None
 
 
+class Rotation(_Body):
+    """The body that gives an API key a new secret."""
+
+    overlap_s: Overlap = int(USUAL_OVERLAP.total_seconds())
+
+
 class PasswordBody(_Body):
     """The body that changes the caller's password."""
 
@@ -86,6 +111,7 @@ def present_key(key: ApiKey) -> dict[str, Any]:
         "description": key.description,
         "scopes": list(key.scopes),
         "parent": key.parent_id,
+        "previous_secret_expires_at": _moment(key.previous_expires_at),
         "expires_at": _moment(key.expires_at),
         "date_created": key.date_created.isoformat(),
         "date_last_used": _moment(key.date_last_used),
