@@ -1,7 +1,9 @@
 """API keys that were made with another key: never more than that one, and revoked with it; on both databases."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,7 +12,7 @@ import sqlalchemy as sa
 from auth import use_cases
 from auth.adapters.store import Store
 from auth.adapters.tables import api_keys
-from auth.domain import SCOPES, ApiKey, Scope, User
+from auth.domain import SCOPES, ApiKey, Scope, User, mark_of
 from auth.errors import TooManyGenerationsError, UnacceptableFieldError, UnauthorizedError
 from auth.keys import KeyName
 from chassis.clock import now
@@ -19,6 +21,7 @@ from chassis.tokens import Principal
 from deadlines import until
 
 LATER = timedelta(hours=1)
+Work = Callable[[Store], object]
 
 
 @pytest.fixture
@@ -46,7 +49,11 @@ class Keys:
 
     def revoke(self, key: ApiKey) -> None:
         """Revoke a key with the password."""
-        self.database.transact(use_cases.delete_key, self.caller(), KeyName(key.key_id), lambda _: None)
+        self.database.transact(self.revocation(key))
+
+    def revocation(self, key: ApiKey) -> Work:
+        """Return what revokes a key with the password, in a transaction."""
+        return lambda store: use_cases.delete_key(store, self.caller(), KeyName(key.key_id), lambda _: None)
 
     def left(self) -> set[str]:
         """Return the ids of all keys."""
@@ -168,27 +175,20 @@ class Racing:
         self.keys = keys
         self._done, self._go = threading.Event(), threading.Event()
 
-    def first(self, store: Store, work: str, key: ApiKey) -> None:
-        """Do `work`, and commit only when the other transaction waits."""
-        self._do(store, work, key)
-        self._done.set()
-        assert self._go.wait(20)
-
-    def run(self, first: str, second: str, key: ApiKey) -> list[type[BaseException] | None]:
-        """Run both; return the class of the error of each."""
+    def run(self, first: Work, second: Work) -> list[type[BaseException] | None]:
+        """Run both, and commit the first when the second waits; return the class of the error of each."""
         with ThreadPoolExecutor(2) as threads:
-            before = threads.submit(self.keys.database.transact, self.first, first, key)
+            before = threads.submit(self.keys.database.transact, self._keep_open, first)
             assert self._done.wait(20)
-            after = threads.submit(self.keys.database.transact, self._do, second, key)
+            after = threads.submit(self.keys.database.transact, second)
             until(self._waiting, 20, "the second transaction does not wait")
             self._go.set()
             return [type(fault) if (fault := each.exception(20)) else None for each in (before, after)]
 
-    def _do(self, store: Store, work: str, key: ApiKey) -> None:
-        if work == "create":
-            use_cases.create_key(store, self.keys.caller(key), "")
-        else:
-            use_cases.delete_key(store, self.keys.caller(), KeyName(key.key_id), lambda _: None)
+    def _keep_open(self, store: Store, work: Work) -> None:
+        work(store)
+        self._done.set()
+        assert self._go.wait(20)
 
     def _waiting(self) -> int:
         here = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
@@ -196,13 +196,34 @@ class Racing:
             return connection.scalar(sa.text(f"{here} AND wait_event_type = 'Lock'")) or 0
 
 
+def creation(caller: Principal) -> Work:
+    return lambda store: use_cases.create_key(store, caller, "")
+
+
 @pytest.mark.parametrize("any_database_url", ["postgresql"], indirect=True)
 def test_child_that_is_made_while_its_parent_is_revoked_does_not_come_to_be(keys: Keys) -> None:
-    assert Racing(keys).run("revoke", "create", keys.make()) == [None, UnauthorizedError]
-    assert keys.left() == set()
+    parent = keys.make()
+    raced = Racing(keys).run(keys.revocation(parent), creation(keys.caller(parent)))
+    assert (raced, keys.left()) == ([None, UnauthorizedError], set())
 
 
 @pytest.mark.parametrize("any_database_url", ["postgresql"], indirect=True)
 def test_parent_that_is_revoked_while_a_child_is_made_takes_it_along(keys: Keys) -> None:
-    assert Racing(keys).run("create", "revoke", keys.make()) == [None, None]
+    parent = keys.make()
+    raced = Racing(keys).run(creation(keys.caller(parent)), keys.revocation(parent))
+    assert (raced, keys.left()) == ([None, None], set())
+
+
+@pytest.mark.parametrize("any_database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("first", ["creation", "change"])
+def test_no_key_is_left_that_was_made_with_a_password_while_that_was_changed(keys: Keys, first: str) -> None:
+    caller = replace(keys.caller(), password_mark=mark_of(keys.user.password_hash))
+
+    def change(store: Store) -> None:
+        use_cases.change_password(store, keys.user, "another", revoke_api_keys=True)
+
+    if first == "creation":
+        assert Racing(keys).run(creation(caller), change) == [None, None]
+    else:
+        assert Racing(keys).run(change, creation(caller)) == [None, UnauthorizedError]
     assert keys.left() == set()

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
 
@@ -14,7 +14,7 @@ from auth import keys, use_cases
 from auth.adapters.store import Store
 from auth.adapters.tables import api_keys, outbox, users
 from auth.authentication import Authenticator, Policy
-from auth.domain import SCOPES, User
+from auth.domain import SCOPES, User, mark_of
 from auth.errors import (
     ApiKeyNotFoundError,
     TooManyAttemptsError,
@@ -53,6 +53,11 @@ def principal(user: User) -> Principal:
     return Principal(user.user_id, user.username, "password")
 
 
+def by_password(user: User) -> Principal:
+    """Return who calls with the password that `user` has at present."""
+    return replace(principal(user), password_mark=mark_of(user.password_hash))
+
+
 def refused(attempt: Callable[[], object]) -> type[Exception] | None:
     try:
         attempt()
@@ -80,7 +85,7 @@ def test_first_user_is_made_only_where_there_is_none(auth_database: Database[Sto
 def test_password_and_key_tell_who_calls(
     auth_database: Database[Store], authenticator: Authenticator, anna: User
 ) -> None:
-    assert authenticator.authenticate(basic("anna", PASSWORD), HERE) == principal(anna)
+    assert authenticator.authenticate(basic("anna", PASSWORD), HERE) == by_password(anna)
     key, secret = auth_database.transact(use_cases.create_key, principal(anna), "", scopes=("read", "keys"))
     expected = Principal(anna.user_id, "anna", "key", frozenset({"read", "keys"}), key.key_id)
     assert authenticator.authenticate(basic("anything", secret), HERE) == expected
@@ -187,7 +192,7 @@ def test_wrong_passwords_delay_the_account_at_that_source_only(authenticator: Au
     with pytest.raises(TooManyAttemptsError) as told:
         authenticator.authenticate(basic("anna", PASSWORD), HERE)
     assert int(told.value.headers["Retry-After"]) >= 1
-    assert authenticator.authenticate(basic("anna", PASSWORD), ELSEWHERE) == principal(anna)
+    assert authenticator.authenticate(basic("anna", PASSWORD), ELSEWHERE) == by_password(anna)
 
 
 def test_account_that_does_not_exist_is_delayed_alike(authenticator: Authenticator, anna: User) -> None:  # noqa: ARG001
@@ -244,6 +249,36 @@ def test_password_that_was_changed_meanwhile_is_not_changed_back(auth_database: 
     with pytest.raises(WrongPasswordError):
         auth_database.transact(use_cases.change_password, anna, "hash of the second")
     assert auth_database.read(use_cases.find_user, "anna").password_hash == "hash of the first"
+
+
+def test_all_keys_of_the_user_are_revoked_with_the_old_password_and_nobody_elses(
+    auth_database: Database[Store], anna: User
+) -> None:
+    bert = auth_database.transact(use_cases.create_user, "bert", "hash")
+    for user in (anna, anna, bert):
+        auth_database.transact(use_cases.create_key, principal(user), "")
+    outdated = replace(anna, password_hash="another")
+    with pytest.raises(WrongPasswordError):
+        auth_database.transact(use_cases.change_password, outdated, "new", revoke_api_keys=True)
+    auth_database.transact(use_cases.change_password, anna, "hash", revoke_api_keys=False)
+    assert len(auth_database.read(use_cases.list_keys, principal(anna), 9, None)) == 2
+    anna = auth_database.read(use_cases.find_user, "anna")
+    auth_database.transact(use_cases.change_password, anna, "hash", revoke_api_keys=True)
+    assert auth_database.read(use_cases.list_keys, principal(anna), 9, None) == []
+    assert len(auth_database.read(use_cases.list_keys, principal(bert), 9, None)) == 1
+
+
+def test_who_came_with_the_old_password_makes_no_key_after_its_change(
+    auth_database: Database[Store], authenticator: Authenticator, anna: User
+) -> None:
+    """A request that was authenticated before, and whose body comes slowly, would leave a key behind."""
+    caller = authenticator.authenticate(basic("anna", PASSWORD), HERE)
+    auth_database.transact(use_cases.create_key, caller, "")
+    auth_database.transact(use_cases.change_password, anna, hash_password("another one"), revoke_api_keys=True)
+    with pytest.raises(UnauthorizedError):
+        auth_database.transact(use_cases.create_key, caller, "")
+    assert auth_database.read(use_cases.list_keys, caller, 9, None) == []
+    auth_database.transact(use_cases.create_key, authenticator.authenticate(basic("anna", "another one"), HERE), "")
 
 
 def test_password_change_of_a_deleted_user_misses_the_new_user_of_the_name(

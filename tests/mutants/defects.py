@@ -747,6 +747,18 @@ DEFECTS = (
         (f"{ROTATION}::test_second_rotation_ends_the_oldest_of_three_secrets",),
     ),
     Defect(
+        "keys-outlive-the-password",
+        "A change of the password that is to revoke all API keys leaves them.",
+        (Edit(f"{AUTH}/use_cases.py", "    if revoke_api_keys:\n", "    if False:\n"),),
+        (f"{SIGN_IN}::test_all_keys_of_the_user_are_revoked_with_the_old_password_and_nobody_elses",),
+    ),
+    Defect(
+        "key-by-an-old-password",
+        "Who knows the old password begins to make a key before its change, and has one when all are revoked.",
+        (Edit(f"{AUTH}/use_cases.py", "    _require_password(store, caller)\n", ""),),
+        (f"{SIGN_IN}::test_who_came_with_the_old_password_makes_no_key_after_its_change",),
+    ),
+    Defect(
         "scopes-not-demanded",
         "A key may do what its scopes do not allow: the token tells them, and nobody looks.",
         (Edit(f"{CHASSIS}/web/access.py", "if not g.caller.has_any(rule.scopes) and", "if False and"),),

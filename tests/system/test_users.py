@@ -63,6 +63,37 @@ def test_an_api_key_may_not_change_the_password_and_outlives_its_change(stack: S
     assert by_key.get(uri).status == 200
 
 
+@pytest.mark.parametrize("sent", ["json", "form"])
+def test_a_change_of_the_password_revokes_all_api_keys_if_asked_to(
+    stack: Stack, new_user: NewUser, alice: ValidatingClient, sent: str
+) -> None:
+    user, others = new_user(), alice.post("/api/api-keys").json()["key"]
+    uri, username, old = me(user)
+    own = user.post("/api/api-keys").json()["key"]
+    child = ValidatingClient(stack["GATEWAY_URL"], own).post("/api/api-keys").json()["key"]
+    clients = [ValidatingClient(stack["GATEWAY_URL"], key) for key in (own, child, others)]
+    for said, expected in ((False, [200, 200, 200]), (True, [401, 401, 200])):
+        new = f"another password {said}"
+        fields = {"current_password": old, "password": new}
+        if sent == "json":
+            answer = user.put(uri, json={**fields, "revoke_api_keys": said})
+        else:
+            answer = user.put(uri, form={**fields, "revoke_api_keys": str(said).lower()})
+        assert answer.status == 200
+        user.auth, old = (username, new), new
+        assert [client.get("/api/images?limit=1").status for client in clients] == expected
+    assert user.get("/api/api-keys").json() == []
+
+
+@pytest.mark.parametrize("said", [None, "true", 1, "yes", []])
+def test_revoke_api_keys_is_true_or_false(dave: ValidatingClient, said: Any) -> None:
+    uri, _, password = me(dave)
+    fields = {"current_password": password, "password": "another password", "revoke_api_keys": said}
+    assert dave.put(uri, json=fields).faulty_fields == {"/revoke_api_keys"}
+    form = {**fields, "revoke_api_keys": "TRUE"}
+    assert dave.put(uri, form=form).faulty_fields == {"/revoke_api_keys"}
+
+
 def test_a_wrong_current_password_changes_nothing(dave: ValidatingClient) -> None:
     uri, _, _ = me(dave)
     answer = dave.put(uri, json={"current_password": "not the password", "password": "another password"})

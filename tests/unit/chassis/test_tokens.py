@@ -32,6 +32,11 @@ def test_token_tells_the_key_of_the_caller_and_its_scopes(keys: tuple[str, str],
     assert tokens.verify(keys[1], "catalog", f"Bearer {tokens.sign(keys[0], 'catalog', caller)}") == caller
 
 
+def test_token_tells_which_password_the_caller_used(keys: tuple[str, str]) -> None:
+    caller = Principal("id-of-anna", "anna", "password", password_mark="abc")
+    assert tokens.verify(keys[1], "auth", f"Bearer {tokens.sign(keys[0], 'auth', caller)}") == caller
+
+
 def test_caller_may_do_what_takes_one_of_the_scopes_and_with_a_password_everything() -> None:
     reader = Principal("id-of-anna", "anna", "key", frozenset({"read", "keys"}), "id-of-the-key")
     assert reader.has_any(("write", "read"))

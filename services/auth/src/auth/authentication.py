@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from auth import credentials, throttle, use_cases
 from auth.adapters.store import Store
-from auth.domain import USERNAME, User
+from auth.domain import USERNAME, User, mark_of
 from auth.errors import TooManyAttemptsError, UnauthorizedError, WrongPasswordError
 from auth.keys import PresentedKey
 from auth.passwords import Verifier
@@ -45,7 +45,7 @@ class Authenticator:
         user = self._by_password(presented.username, presented.password, source)
         if user is None:
             raise UnauthorizedError
-        return Principal(user.user_id, user.username, "password")
+        return Principal(user.user_id, user.username, "password", password_mark=mark_of(user.password_hash))
 
     def confirm_password(self, user: User, password: str, source: str) -> None:
         """Raise `WrongPasswordError` unless `password` is that of `user`; failures count as in `authenticate`."""

@@ -50,10 +50,15 @@ def set_password(store: Store, username: str, password_hash: str) -> User:
     return user
 
 
-def change_password(store: Store, user: User, password_hash: str) -> None:
-    """Replace the password of `user`. Raise `WrongPasswordError` if it changed since the caller confirmed it."""
+def change_password(store: Store, user: User, password_hash: str, *, revoke_api_keys: bool = False) -> None:
+    """Replace the password of `user`, and with `revoke_api_keys` revoke all their API keys.
+
+    Raise `WrongPasswordError` if the password changed since the caller confirmed it.
+    """
     if not store.replace_password_hash(user.user_id, user.password_hash, password_hash):
         raise WrongPasswordError
+    if revoke_api_keys:
+        store.delete_keys(user.user_id)
 
 
 def delete_user(store: Store, username: str) -> User:
@@ -107,8 +112,10 @@ def create_key(
 
     A key that makes another one is its parent, and its own expiry and scopes are the default and the limit. Return the
     key and its text, which is not stored. Raise `UnacceptableFieldError` for an expiry or scopes that it may not have,
-    `TooManyGenerationsError`, and `UnauthorizedError` if the caller's user or key was deleted or expired meanwhile.
+    `TooManyGenerationsError`, and `UnauthorizedError` if the caller's user or key was deleted or expired meanwhile, or
+    the password changed.
     """
+    _require_password(store, caller)
     moment = store.now()
     domain.check_expiry(expires_at, moment)
     if (parent := _parent(store, caller, moment)) is not None:
@@ -136,6 +143,17 @@ def _new_key(key_id: str | None = None) -> tuple[str, PresentedKey]:
     if made is None:
         raise AssertionError("a new key is well-formed")
     return text, made
+
+
+def _require_password(store: Store, caller: Principal) -> None:
+    """Raise `UnauthorizedError` if the password that the caller used has changed since; hold off its change otherwise.
+
+    Who knows the old password may have begun a request before, to be left with a key when all are revoked.
+    """
+    if caller.password_mark is not None:
+        user = store.user_by_id(caller.user_id, locked=True)
+        if user is None or domain.mark_of(user.password_hash) != caller.password_mark:
+            raise UnauthorizedError
 
 
 def _parent(store: Store, caller: Principal, moment: datetime) -> ApiKey | None:

@@ -37,9 +37,10 @@ class Store:
         row = self._connection.execute(sa.select(users).where(users.c.username == username)).mappings().first()
         return User(**row) if row else None
 
-    def user_by_id(self, user_id: str) -> User | None:
-        """Return the user with this id, or None."""
-        row = self._connection.execute(sa.select(users).where(users.c.user_id == user_id)).mappings().first()
+    def user_by_id(self, user_id: str, *, locked: bool = False) -> User | None:
+        """Return the user with this id, or None; `locked` keeps others from changing it until the transaction ends."""
+        query = sa.select(users).where(users.c.user_id == user_id)
+        row = self._connection.execute(query.with_for_update(read=True) if locked else query).mappings().first()
         return User(**row) if row else None
 
     def users(self) -> Sequence[User]:
@@ -115,6 +116,10 @@ class Store:
     def delete_key(self, key_id: str) -> None:
         """Delete an API key and all that descend from it."""
         self._connection.execute(api_keys.delete().where(api_keys.c.key_id == key_id))
+
+    def delete_keys(self, user_id: str) -> None:
+        """Delete all API keys of a user."""
+        self._connection.execute(api_keys.delete().where(api_keys.c.user_id == user_id))
 
     def failures(self, subject: str) -> Failures | None:
         """Return the failures of `subject`, also if they are to be forgotten by now."""

@@ -109,7 +109,8 @@ def change_password() -> Response:
     user = app.database.read(use_cases.user_to_change, principal, request.args["username"])
     etags.require_match(request, etags.of(schemas.present_user(user)))
     app.authenticator.confirm_password(user, body.current_password, _source())
-    app.database.transact(use_cases.change_password, user, app.authenticator.verifier.hash_new(body.password))
+    password_hash = app.authenticator.verifier.hash_new(body.password)
+    app.database.transact(use_cases.change_password, user, password_hash, revoke_api_keys=body.revoke_api_keys)
     return _present(schemas.present_user(user))
 
 

@@ -60,8 +60,14 @@ def _whole_number(value: object, info: ValidationInfo) -> object:
     return int(str(value)) if is_number else value
 
 
+def _yes_or_no(value: object, info: ValidationInfo) -> object:
+    """Return the boolean that a text in a form names; one in JSON as it is."""
+    return value == "true" if value in ("true", "false") and info.context == {"form": True} else value
+
+
 UtcMoment = Annotated[datetime | None, BeforeValidator(_utc_moment)]
 Overlap = Annotated[int, Field(ge=0, le=int(LONGEST_OVERLAP.total_seconds())), BeforeValidator(_whole_number)]
+YesOrNo = Annotated[bool, BeforeValidator(_yes_or_no)]
 Scopes = Annotated[tuple[Scope, ...] | None, BeforeValidator(_scopes)]
 
 
@@ -101,6 +107,7 @@ class PasswordBody(_Body):
 
     current_password: AnyPassword
     password: Password
+    revoke_api_keys: YesOrNo = False
 
 
 def present_key(key: ApiKey) -> dict[str, Any]:
