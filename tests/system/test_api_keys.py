@@ -252,6 +252,15 @@ def test_a_leaked_secret_is_refused_at_once(
     assert alice.get(path("api-keys", created["key"])).status == 404
 
 
+@pytest.mark.parametrize("overlap_s", [60, 60.0, 0, 604_800])
+def test_an_overlap_is_a_whole_number_however_json_writes_it(
+    alice: ValidatingClient, created: dict[str, Any], overlap_s: float
+) -> None:
+    before = datetime.now(UTC)
+    ends = alice.post(f"{created['uri']}/rotation", json={"overlap_s": overlap_s}).json()["previous_secret_expires_at"]
+    assert abs(datetime.fromisoformat(ends) - before - timedelta(seconds=overlap_s)) < timedelta(minutes=2)
+
+
 @pytest.mark.parametrize("overlap_s", [-1, 604_801, 10**30, 1.5, "60", True, None, [60]])
 def test_an_overlap_is_a_week_at_most(alice: ValidatingClient, created: dict[str, Any], overlap_s: Any) -> None:
     answer = alice.post(f"{created['uri']}/rotation", json={"overlap_s": overlap_s})

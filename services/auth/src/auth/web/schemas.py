@@ -55,7 +55,9 @@ def _scopes(value: object, info: ValidationInfo) -> tuple[Scope, ...]:
 
 
 def _whole_number(value: object, info: ValidationInfo) -> object:
-    """Return the number that a text in a form names; a number in JSON as it is."""
+    """Return the whole number that `value` is, in a form a text; anything else as it is. In JSON, 60.0 is 60."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     is_number = isinstance(value, str) and _FORM_NUMBER.fullmatch(value) and info.context == {"form": True}
     return int(str(value)) if is_number else value
 
