@@ -38,6 +38,11 @@ def new_table() -> Iterator[str]:
     METADATA.remove(table)
 
 
+def newest(migrations: Path) -> int:
+    """Return the number of the newest migration."""
+    return max(int(file.name[:4]) for file in migrations.glob("versions/0*.py"))
+
+
 def database(folder: Path, name: str) -> Database[Store]:
     url = f"sqlite:///{folder / name}"
     return auth.bootstrap.make_database(auth.settings.DatabaseSettings(database_url=url))
@@ -46,10 +51,11 @@ def database(folder: Path, name: str) -> Database[Store]:
 def test_new_migration_has_the_next_number_and_leads_to_the_tables(
     tmp_path: Path, migrations: Path, new_table: str
 ) -> None:
+    number = newest(migrations) + 1
     empty = database(tmp_path, "empty.db")
     file = TOOL["write"](empty, migrations, "users_can_be_invited")
     empty.engine.dispose()
-    assert file.name == "0002_users_can_be_invited.py"
+    assert file.name == f"{number:04}_users_can_be_invited.py"
     assert file.read_text().startswith('"""Users can be invited."""\n\nimport sqlalchemy as sa\n')
     migrated = Database(database(tmp_path, "migrated.db").engine, Store, migrations)
     migrated.migrate()
@@ -60,7 +66,8 @@ def test_new_migration_has_the_next_number_and_leads_to_the_tables(
 
 
 def test_new_migration_of_unchanged_tables_is_there_to_be_filled_in(tmp_path: Path, migrations: Path) -> None:
+    before = newest(migrations)
     empty = database(tmp_path, "empty.db")
     text = TOOL["write"](empty, migrations, "users_get_a_note").read_text()
     empty.engine.dispose()
-    assert 'down_revision = "0001"\n\n\ndef upgrade() -> None:\n    pass\n' in text
+    assert f'down_revision = "{before:04}"\n\n\ndef upgrade() -> None:\n    pass\n' in text
