@@ -126,6 +126,14 @@ def play_keys(send: Recorder) -> None:
     )
     send("auth", "DELETE", f"/api-key?id={key_id}")
     send("auth", "DELETE", f"/api-key?id={key_id}")
+    send("auth", "POST", "/api-keys", data={"scopes": "keys read", "expires_at": "2099-01-01T00:00:00.5Z"})
+    send("auth", "POST", "/api-keys", json={"scopes": ["admin"], "expires_at": "2001-01-01T00:00:00Z"})
+    send("auth", "POST", "/api-keys", json={"expires_at": "2001-01-01T00:00:00Z"})
+    key_id = made[1].get_json()["id"]
+    for tag in ('"stale"', send("auth", "GET", f"/api-key?id={key_id}").headers["ETag"]):
+        send("auth", "POST", f"/api-key/rotation?id={key_id}", json={"overlap_s": 60}, headers={"If-Match": tag})
+    send("auth", "POST", f"/api-key/rotation?id={key_id}", caller=1)
+    send("auth", "POST", f"/api-key/rotation?id={key_id}", data={"overlap_s": "604801"})
     send("auth", "GET", "/user?username=anna")
     send("auth", "GET", "/user?username=bert")
     send("auth", "GET", "/user?username=anna", caller=None)
