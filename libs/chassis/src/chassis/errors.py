@@ -55,3 +55,14 @@ class TokenRefusedError(Exception):
 
     def __init__(self) -> None:
         super().__init__("This service takes requests with a valid token only.")
+
+
+class InsufficientScopeError(Exception):
+    """The API key of the caller has none of the scopes that the operation needs."""
+
+    code = "insufficient-scope"
+
+    def __init__(self, scopes: tuple[str, ...]) -> None:
+        super().__init__(f"This takes an API key with the scope {' or '.join(scopes)}; a password may do it, too.")
+        # RFC 6750 (3) has no way to write "or".
+        self.headers = {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scopes[0]}"'}

@@ -6,18 +6,8 @@ from dataclasses import dataclass
 from flask import Flask, g, request
 
 from chassis import tokens
+from chassis.errors import InsufficientScopeError
 from chassis.tokens import Principal
-
-
-class InsufficientScopeError(Exception):
-    """The API key of the caller has none of the scopes that the operation needs."""
-
-    code = "insufficient-scope"
-
-    def __init__(self, scopes: tuple[str, ...]) -> None:
-        super().__init__(f"This takes an API key with the scope {' or '.join(scopes)}; a password may do it, too.")
-        # RFC 6750 (3) has no way to write "or".
-        self.headers = {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scopes[0]}"'}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from flask import Flask, Response, g, jsonify, request
 from chassis import errors, health, request_ids
 from chassis.health import Checks
 from chassis.metrics import REQUESTS
-from chassis.web import access, bodies, etags, problems
+from chassis.web import bodies, etags, problems
 
 log = structlog.get_logger(__name__)
 
@@ -19,7 +19,7 @@ MAX_BODY_BYTES = 64 * 1024
 COMMON_STATUSES: Mapping[type[Exception], int] = {
     bodies.MalformedBodyError: 400,
     errors.TokenRefusedError: 401,
-    access.InsufficientScopeError: 403,
+    errors.InsufficientScopeError: 403,
     etags.StaleError: 412,
     bodies.UnsupportedMediaTypeError: 415,
     errors.DependencyDownError: 503,
