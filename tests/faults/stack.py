@@ -168,16 +168,18 @@ class Stack:
 
     def wait_until_healthy(self, service: str) -> None:
         """Wait until a service is ready."""
+        self._wait_until_healthy(container(service))
 
+    @staticmethod
+    def _wait_until_healthy(name: str) -> None:
         def is_healthy() -> bool:
-            return run("docker", "inspect", "--format", "{{.State.Health.Status}}", container(service)) == "healthy\n"
+            return run("docker", "inspect", "--format", "{{.State.Health.Status}}", name) == "healthy\n"
 
-        until(is_healthy, READY_S, f"{service} is not ready")
+        until(is_healthy, READY_S, f"{name} is not ready")
 
     def end(self, service: str) -> int:
         """Send SIGTERM to a service, and SIGKILL after its grace period; return the status that it ends with."""
-        run("docker", "stop", "--time", "25", container(service))
-        return int(run("docker", "inspect", "--format", "{{.State.ExitCode}}", container(service)))
+        return end(container(service))
 
     @contextmanager
     def replicas(self, service: str, count: int) -> Iterator[None]:
@@ -188,6 +190,17 @@ class Stack:
             yield
         finally:
             self.compose(*scale, f"{service}=1", service)
+
+    @contextmanager
+    def second_gateway(self) -> Iterator[str]:
+        """Run another container of the gateway during the block, and yield its name."""
+        name = f"{PROJECT}-gateway-second"
+        self.compose("run", "--detach", "--no-deps", "--name", name, "gateway")
+        try:
+            self._wait_until_healthy(name)
+            yield name
+        finally:
+            run("docker", "rm", "--force", name)
 
     @contextmanager
     def paused(self, service: str) -> Iterator[None]:
@@ -278,11 +291,15 @@ def gateway_url() -> str:
     return f"http://127.0.0.1:{PORTS['PORT']}"
 
 
-def address(service: str) -> str:
-    """Return the address of a service's container itself, past the engine's proxy."""
-    networks = json.loads(
-        run("docker", "inspect", "--format", "{{json .NetworkSettings.Networks}}", container(service))
-    )
+def end(name: str) -> int:
+    """Send SIGTERM to a container, and SIGKILL after its grace period; return the status that it ends with."""
+    run("docker", "stop", "--time", "25", name)
+    return int(run("docker", "inspect", "--format", "{{.State.ExitCode}}", name))
+
+
+def address(name: str) -> str:
+    """Return the address of a container of the gateway itself, past the engine's proxy."""
+    networks = json.loads(run("docker", "inspect", "--format", "{{json .NetworkSettings.Networks}}", name))
     return f"http://{networks[f'{PROJECT}_published']['IPAddress']}:8000"
 
 

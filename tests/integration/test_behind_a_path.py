@@ -2,11 +2,7 @@
 
 import gzip
 import json
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,67 +10,33 @@ import pytest
 import requests
 
 from clients import ValidatingClient
-from deadlines import until
-from embedded.parts.ports import free_ports
+from nginx import nginx
 from web_stack import ANNA, BUCKET, WebStack
 
-NGINX = """
-daemon off;
-{user}
-pid {folder}/nginx.pid;
-error_log stderr;
-worker_processes 1;
-events {{ worker_connections 64; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
+COMPRESSING = """
     gzip on;
     gzip_proxied any;
     gzip_min_length 1;
     gzip_types application/json application/problem+json;
-    server {{
-        listen 127.0.0.1:{port};
-        location /pics/ {{
-            proxy_pass {gateway};
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_set_header Host $http_host;
-        }}
-        location /stripped/ {{
-            proxy_pass {gateway}/;
-            proxy_set_header X-Forwarded-Prefix /stripped;
-        }}
+"""
+PATHS = """
+    location /pics/ {{
+        proxy_pass {gateway};
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header Host $http_host;
     }}
-}}
+    location /stripped/ {{
+        proxy_pass {gateway}/;
+        proxy_set_header X-Forwarded-Prefix /stripped;
+    }}
 """
 
 
 @pytest.fixture
-def nginx(web_stack: WebStack, tmp_path: Path) -> Iterator[str]:
+def proxy(web_stack: WebStack, tmp_path: Path) -> Iterator[str]:
     """A running nginx: the gateway is behind its /pics/, and behind its /stripped/ with that path taken off."""
-    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        pytest.skip("nginx is not installed (apt install nginx-light)")
-    (port,) = free_ports(1)
-    configuration = tmp_path / "nginx.conf"
-    user = "user root;" if os.geteuid() == 0 else ""  # otherwise it would change to a user who may not enter the folder
-    configuration.write_text(NGINX.format(folder=tmp_path, port=port, gateway=web_stack.url(), user=user))
-    with subprocess.Popen([program, "-c", str(configuration), "-p", str(tmp_path), "-e", "stderr"]) as process:
-        url = f"http://127.0.0.1:{port}"
-        try:
-            until(lambda: answers(url), 20, "nginx does not answer")
-            yield url
-        finally:
-            process.terminate()
-
-
-def answers(url: str) -> bool:
-    with suppress(requests.ConnectionError):
-        return requests.get(url, timeout=5).status_code > 0
-    return False
+    with nginx(tmp_path, PATHS.format(gateway=web_stack.url()), COMPRESSING) as url:
+        yield url
 
 
 def walk(anna: ValidatingClient, prefix: str) -> None:
@@ -109,10 +71,10 @@ def walk(anna: ValidatingClient, prefix: str) -> None:
 
 
 def test_setting_shows_in_every_address_whether_the_proxy_takes_the_prefix_off_or_not(
-    web_stack: WebStack, nginx: str
+    web_stack: WebStack, proxy: str
 ) -> None:
     web_stack.start_all(PATH_PREFIX="/pics")
-    walk(web_stack.anna(f"{nginx}/pics"), "/pics")
+    walk(web_stack.anna(f"{proxy}/pics"), "/pics")
     taken_off = requests.get(f"{web_stack.url()}/api/collections/holidays", auth=ANNA, timeout=10)
     assert taken_off.json()["uri"] == "/pics/api/collections/holidays"
     left_on = requests.get(f"{web_stack.url()}/pics/api/collections/holidays", auth=ANNA, timeout=10)
@@ -128,9 +90,9 @@ def test_setting_shows_in_every_address_whether_the_proxy_takes_the_prefix_off_o
     assert forged.headers["Link"].startswith("</pics/api/images?")
 
 
-def test_trusted_proxy_may_name_the_prefix(web_stack: WebStack, nginx: str) -> None:
+def test_trusted_proxy_may_name_the_prefix(web_stack: WebStack, proxy: str) -> None:
     web_stack.start_all(TRUSTED_PROXIES="1")
-    walk(web_stack.anna(f"{nginx}/stripped"), "/stripped")
+    walk(web_stack.anna(f"{proxy}/stripped"), "/stripped")
     assert web_stack.anna().get("/api/collections/holidays").json()["uri"] == "/api/collections/holidays"
     smuggled = {"X-Forwarded-Prefix": "/x"}
     assert requests.get(f"{web_stack.url()}/x/api/c/holidays", headers=smuggled, timeout=10).status_code == 404
@@ -146,12 +108,12 @@ def test_nobody_else_may(web_stack: WebStack) -> None:
     assert anna.get("/x/api/collections/a", headers=told).status == 404
 
 
-def test_tags_that_a_compressing_proxy_weakened_are_taken_for_the_same(web_stack: WebStack, nginx: str) -> None:
+def test_tags_that_a_compressing_proxy_weakened_are_taken_for_the_same(web_stack: WebStack, proxy: str) -> None:
     web_stack.start_all(PATH_PREFIX="/pics")
-    anna = web_stack.anna(f"{nginx}/pics")
+    anna = web_stack.anna(f"{proxy}/pics")
     uri = anna.post("/api/images", json={"s3_key": "a.jpg", "s3_bucket": BUCKET}).json()["uri"]
     strong = anna.get(uri).headers["ETag"]
-    read = requests.get(nginx + uri, auth=ANNA, headers={"Accept-Encoding": "gzip"}, timeout=10, stream=True)
+    read = requests.get(proxy + uri, auth=ANNA, headers={"Accept-Encoding": "gzip"}, timeout=10, stream=True)
     assert read.headers["Content-Encoding"] == "gzip"
     assert json.loads(gzip.decompress(read.raw.read()))["uri"] == uri
     weak = read.headers["ETag"]
