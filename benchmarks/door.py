@@ -70,6 +70,9 @@ WANTED = (
     Wanted("5,000 bodies in one-byte chunks: slowest /healthz", "ms", 100),
     Wanted("overload: rate of answers of the best rate", "", 0.7, least=True),
     Wanted("overload: p99 of what is refused", "ms", 50),
+    Wanted("all attacks: peak memory of a gateway process", "MiB", 150),
+    Wanted("all attacks: peak memory of an auth process", "MiB", 150),
+    Wanted("all attacks: peak memory of a catalog process", "MiB", 150),
 )
 
 
@@ -81,6 +84,7 @@ def measure(root: Path, databases: dict[str, str]) -> list[float]:
             chain.start()
             key = f"Bearer {chain.make_key()}"
             values = [*spray(chain, key), *pages(root), *silence(chain), *overload(chain, key)]
+            values += [_peak_mib(chain, service) for service in ("gateway", "auth", "catalog")]
         finally:
             chain.stop()
     return values
@@ -218,6 +222,12 @@ def _good_rate(port: int, key: str, connections: int, pause_s: float) -> float:
     answered = int(next(line.split()[0] for line in said.splitlines() if "requests in" in line))
     refused = sum(int(line.split(":")[1]) for line in said.splitlines() if "Non-2xx" in line)
     return (answered - refused) / WRK_S
+
+
+def _peak_mib(chain: Chain, service: str) -> float:
+    """Return the most memory that a web process of `service` has had since it was started."""
+    statuses = (Path(f"/proc/{pid}/status").read_text().splitlines() for pid in chain.workers(service))
+    return max(int(line.split()[1]) / 1024 for lines in statuses for line in lines if line.startswith("VmHWM"))
 
 
 # --- the table ---
