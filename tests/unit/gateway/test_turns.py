@@ -5,7 +5,7 @@ import time
 import gevent
 import pytest
 
-from gateway.door.turns import AT_ONCE, MOST_WAITING, TooManyWaitError, Turns
+from gateway.door.turns import AT_ONCE, FIRST_AT_ONCE, MOST_WAITING, TooManyWaitError, Turns
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def turns() -> Turns:
 
 def test_a_few_turns_of_each_round_are_free(turns: Turns) -> None:
     for _ in range(3):
-        assert [turns.take_free() for _ in range(AT_ONCE + 2)] == [True] * AT_ONCE + [False] * 2
+        assert [turns.take_free(first=False) for _ in range(AT_ONCE + 2)] == [True] * AT_ONCE + [False] * 2
         gevent.sleep(0.001)
 
 
@@ -57,10 +57,18 @@ def test_no_more_wait_than_get_a_turn_soon(turns: Turns) -> None:
 def test_nobody_takes_a_free_turn_before_those_who_wait(turns: Turns) -> None:
     waiting = gevent.spawn(turns.wait)
     gevent.sleep(0)
-    assert not turns.take_free()
+    assert not turns.take_free(first=False)
     waiting.join(timeout=5)
     gevent.sleep(0.001)
-    assert turns.take_free()
+    assert turns.take_free(first=False)
+
+
+def test_who_goes_first_waits_for_nobody_unless_there_are_many(turns: Turns) -> None:
+    waiting = [gevent.spawn(turns.wait) for _ in range(10 * AT_ONCE)]
+    gevent.sleep(0)
+    assert [turns.take_free(first=True) for _ in range(FIRST_AT_ONCE + 1)] == [True] * FIRST_AT_ONCE + [False]
+    assert not waiting[-1].ready()
+    gevent.joinall(waiting, timeout=5, raise_error=True)
 
 
 def test_those_who_go_last_wait_a_moment_however_many_they_are(turns: Turns) -> None:

@@ -89,13 +89,13 @@ class Client:
             self.note_refusal(again)
         return sent, answer
 
-    def wait_for_turn(self) -> None:
-        """Wait until the request whose head was read may be worked on.
+    def wait_for_turn(self, *, first: bool) -> None:
+        """Wait until the request whose head was read may be worked on, `first` if it goes before others.
 
         Raise `TooManyWaitError` if that would take long, `NobodyWaitsError` if the connection has given way meanwhile:
         what it has sent is not to be done.
         """
-        if not self._turns.take_free():
+        if not self._turns.take_free(first=first):
             self._wait(self._turns.wait)
 
     def let_others_go_first(self) -> None:

@@ -1,6 +1,7 @@
 """Turns of the requests of one web process: whoever comes waits for a few others, however many came at once.
 
-Between them the process looks at what has arrived meanwhile. Who needs no turn, as a health check, is answered then.
+Between them the process looks at what has arrived meanwhile. Health checks go first then, which take next to no time:
+whoever watches the process would end one that is only busy.
 """
 
 import math
@@ -10,6 +11,7 @@ import gevent
 from gevent.event import Event
 
 AT_ONCE = 4
+FIRST_AT_ONCE = 8  # more of those that go first are no health checks, but a flood of them
 MOST_WAITING = 256  # with a millisecond each, a quarter of a second
 # Those who go last have to let others go first for one pause each, and not much longer than the limit.
 _PAUSE_S, _MOST_PAUSED_S = 0.002, 0.02
@@ -27,14 +29,20 @@ class Turns:
     def __init__(self) -> None:
         self._next: deque[Event] = deque()
         self._last: deque[Event] = deque()
-        self._taken = 0  # in this round
+        self._taken = self._taken_first = 0  # in this round
         self._rounds = gevent.get_hub().loop.idle(priority=_EACH_ROUND)
 
-    def take_free(self) -> bool:
-        """Take a turn if there is a free one in this round of the event loop; return whether there was."""
-        if self._next or self._taken >= AT_ONCE:
+    def take_free(self, *, first: bool) -> bool:
+        """Take a turn if there is a free one in this round of the event loop; return whether there was.
+
+        Those who go `first` have turns of their own; the others have none while somebody waits.
+        """
+        if first and self._taken_first < FIRST_AT_ONCE:
+            self._taken_first += 1
+        elif not self._next and self._taken < AT_ONCE:
+            self._taken += 1
+        else:
             return False
-        self._taken += 1
         self._rounds.start(self._begin_round)
         return True
 
@@ -48,7 +56,7 @@ class Turns:
         turn.wait()
 
     def _begin_round(self) -> None:
-        self._taken = min(AT_ONCE, len(self._next))
+        self._taken, self._taken_first = min(AT_ONCE, len(self._next)), 0
         for _ in range(self._taken):
             self._next.popleft().set()
         if not self._taken:

@@ -26,8 +26,7 @@ DRAIN_TIMEOUT_S = 2.0
 MOST_CHUNKS = 1000
 MOST_DRAINED_CHUNKS = 16  # of a body that nobody has asked for
 MOST_ACCEPTED = 64
-# They take next to no time, and whoever watches the process would end one that is only busy.
-NEED_NO_TURN = frozenset({"/healthz", "/readyz"})
+GO_FIRST = frozenset({"/healthz", "/readyz"})
 MOST_AT_THE_DOOR = 256  # connections that wait for one of others to end
 MOST_UNSENT_BYTES = 64 * 1024 * 1024
 # How long a worker that ends keeps idle connections, on which clients may just be sending, as gunicorn's others do.
@@ -164,8 +163,7 @@ class DoorWorker(GeventWorker):
             request = next(parser)
             client.head_is_read()
             _check(request)
-            if request.path not in NEED_NO_TURN:
-                client.wait_for_turn()
+            client.wait_for_turn(first=request.path in GO_FIRST)
             goes_on = True
             try:
                 self.handle_request(listener_name, request, client, address)
