@@ -7,10 +7,12 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner, Result
 
+from auth import use_cases
 from auth.adapters.store import Store
 from auth.cli import main
 from auth.passwords import Verifier
 from chassis.database.database import Database
+from chassis.tokens import Principal
 
 Run = Callable[..., Result]
 
@@ -99,9 +101,52 @@ def test_password_is_set(run: Run, auth_database: Database[Store]) -> None:
     assert not password_is(auth_database, "anna", "old password")
 
 
+def make_key(database: Database[Store], username: str, parent: str | None = None) -> tuple[str, str]:
+    """Return the id of a new API key, made with the password or with the key `parent`, and its text."""
+    user = database.read(Store.user, username)
+    assert user is not None
+    caller = Principal(user.user_id, username, "key" if parent else "password", key_id=parent)
+    key, text = database.transact(use_cases.create_key, caller, f"of {username}", expires_at=None, scopes=None)
+    return key.key_id, text
+
+
+def key_ids(run: Run, *options: str) -> list[str]:
+    return [key["id"] for key in json.loads(run("keys", "list", "--json", *options).output)]
+
+
+def test_keys_are_listed_and_revoked(run: Run, auth_database: Database[Store]) -> None:
+    assert "no API keys" in run("keys", "list").output
+    for username in ("anna", "bert"):
+        run("create-user", username, "--password-stdin", answer="a password")
+    first, text = make_key(auth_database, "anna")
+    child, _ = make_key(auth_database, "anna", parent=first)
+    other, _ = make_key(auth_database, "bert")
+    assert key_ids(run) == [first, child, other]
+    assert key_ids(run, "--user", "bert") == [other]
+    table = run("keys", "list").output
+    assert "never used" in table
+    assert text not in table + run("keys", "list", "--json").output
+    assert run("keys", "revoke", text).exit_code == 0  # as it was found somewhere
+    assert key_ids(run) == [other], "a key is revoked with its parent"
+    assert "of bert" in run("keys", "revoke", other).output
+    assert key_ids(run) == []
+
+
+def test_password_is_set_and_keys_are_revoked(run: Run, auth_database: Database[Store]) -> None:
+    for username in ("anna", "bert"):
+        run("create-user", username, "--password-stdin", answer="a password")
+        make_key(auth_database, username)
+    run("set-password", "anna", "--password-stdin", answer="new password")
+    assert len(key_ids(run)) == 2
+    run("set-password", "anna", "--password-stdin", "--revoke-api-keys", answer="new password")
+    assert len(key_ids(run, "--user", "bert")) == len(key_ids(run)) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "answer", "said"),
     [
+        (("keys", "revoke", "none"), None, "There is no such API key"),
+        (("keys", "list", "--user", "nobody"), None, "There is no such user"),
         (("create-user", "a b", "--password-stdin"), "a password", "A username is"),
         (("create-user", "anna", "--password-stdin"), "short", "A password has 8 to 256 characters"),
         (("create-user", "taken", "--password-stdin"), "a password", "There is a user taken already"),

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from auth import domain, first_user, use_cases
+from auth import domain, first_user, keys, use_cases
 from auth.adapters.store import Store
 from auth.bootstrap import make_database
 from auth.errors import AuthError
 from auth.passwords import hash_password
 from auth.settings import DatabaseSettings, MigrateSettings, ServeSettings, WorkerSettings
+from auth.web import schemas
 from auth.worker import make_worker
 from chassis import commands, logs, tokens, worker
 from chassis.commands import Commands
@@ -91,12 +92,16 @@ def create_user(username: str, *, password_stdin: bool) -> None:
 @main.command("set-password")
 @click.argument("username")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
-def set_password(username: str, *, password_stdin: bool) -> None:
+@click.option("--revoke-api-keys", is_flag=True, help="Revoke all API keys of the user, too.")
+def set_password(username: str, *, password_stdin: bool, revoke_api_keys: bool) -> None:
     """Replace a user's password. The old one is refused at once."""
     database = _database()
     database.read(use_cases.find_user, username)
-    database.transact(use_cases.set_password, username, _new_password_hash(from_stdin=password_stdin))
+    password_hash = _new_password_hash(from_stdin=password_stdin)
+    database.transact(use_cases.set_password, username, password_hash, revoke_api_keys=revoke_api_keys)
     click.echo(f"the password of {username} is changed")
+    if revoke_api_keys:
+        click.echo("all API keys are revoked")
 
 
 @main.command("list-users")
@@ -128,6 +133,41 @@ def delete_user(username: str, *, yes: bool) -> None:
         click.confirm(f"Delete {username} with all images and collections? Originals in S3 stay.", abort=True)
     database.transact(use_cases.delete_user, username)
     click.echo(f"deleted {username}")
+
+
+@main.group("keys")
+def api_keys() -> None:
+    """List and revoke the API keys of users."""
+
+
+@api_keys.command("list")
+@click.option("--user", "username", help="Only those of the user with this name.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
+def list_keys(username: str | None, *, as_json: bool) -> None:
+    """List API keys by user, the oldest first. Their secrets are not known here."""
+    found = _database().read(use_cases.list_all_keys, username)
+    if as_json:
+        listed = [{"username": user.username, **schemas.present_key(key)} for user, key in found]
+        click.echo(json.dumps(listed, indent=2))
+        return
+    for user, key in found:
+        used = f"used {key.date_last_used:%Y-%m-%d}" if key.date_last_used else "never used"
+        expires = f"expires {key.expires_at:%Y-%m-%d}" if key.expires_at else "does not expire"
+        click.echo(
+            f"{key.key_id}  {user.username}  {','.join(key.scopes)}  {used}  {expires}  {key.description}".rstrip()
+        )
+    if not found:
+        click.echo("no API keys", err=True)
+
+
+@api_keys.command("revoke")
+@click.argument("key")
+def revoke_key(key: str) -> None:
+    """Revoke an API key, by its id or its whole text, and all that were made with it. It is refused at once."""
+    whole = keys.parse_key(key)
+    key_id = whole.key_id if whole else key
+    user = _database().transact(use_cases.revoke_key, key_id)
+    click.echo(f"revoked {key_id} of {user.username}, and all that were made with it")
 
 
 def _database(settings: DatabaseSettings | None = None) -> Database[Store]:

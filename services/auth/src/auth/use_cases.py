@@ -43,10 +43,30 @@ def find_user(store: Store, username: str) -> User:
     return user
 
 
-def set_password(store: Store, username: str, password_hash: str) -> User:
-    """Replace a user's password; the next request with the old one is refused. Raise `UserNotFoundError`."""
+def set_password(store: Store, username: str, password_hash: str, *, revoke_api_keys: bool = False) -> User:
+    """Replace a user's password, and with `revoke_api_keys` revoke all their API keys. Raise `UserNotFoundError`.
+
+    The next request with the old password, or with one of the keys, is refused.
+    """
     user = find_user(store, username)
     store.set_password_hash(user.user_id, password_hash)
+    if revoke_api_keys:
+        store.delete_keys(user.user_id)
+    return user
+
+
+def list_all_keys(store: Store, username: str | None) -> Sequence[tuple[User, ApiKey]]:
+    """Return all API keys with their users, or those of one user. Raise `UserNotFoundError`."""
+    return store.keys_with_users(find_user(store, username).user_id if username is not None else None)
+
+
+def revoke_key(store: Store, key_id: str) -> User:
+    """Revoke an API key of any user, who is returned, and all that descend from it. Raise `ApiKeyNotFoundError`."""
+    key = store.key(key_id, locked=True)
+    user = store.user_by_id(key.user_id) if key is not None else None
+    if user is None:
+        raise ApiKeyNotFoundError
+    store.delete_key(key_id)
     return user
 
 

@@ -86,6 +86,20 @@ class Store:
         query = query.order_by(api_keys.c.date_created.desc(), api_keys.c.key_id.desc()).limit(limit)
         return [ApiKey(**row) for row in self._connection.execute(query).mappings()]
 
+    def keys_with_users(self, user_id: str | None) -> Sequence[tuple[User, ApiKey]]:
+        """Return all API keys with their users, or those of one user, by name of the user and the oldest first."""
+        query = sa.select(users, api_keys).join_from(api_keys, users)
+        if user_id is not None:
+            query = query.where(api_keys.c.user_id == user_id)
+        rows = self._connection.execute(query.order_by(users.c.username, api_keys.c.date_created, api_keys.c.key_id))
+        return [
+            (
+                User(**{column.name: row[column] for column in users.c}),
+                ApiKey(**{column.name: row[column] for column in api_keys.c}),
+            )
+            for row in rows.mappings()
+        ]
+
     def line(self, key_id: str) -> Sequence[str]:
         """Return the ids of an API key, of its parent, of the parent of that, and so on."""
         columns = sa.select(api_keys.c.key_id, api_keys.c.parent_id)
