@@ -15,7 +15,7 @@ from gateway.settings import GatewaySettings
 LONGEST_REQUEST_LINE = 8190  # a key of 1,000 bytes, each percent-encoded, twice over
 
 
-@click.group(cls=Commands)
+@click.group(cls=Commands, package="imghost-gateway")
 def main() -> None:
     """Run the gateway, the only public service of imghost."""
 

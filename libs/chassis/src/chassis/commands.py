@@ -6,18 +6,37 @@ from typing import Any
 
 import click
 import structlog
+from click.shell_completion import get_completion_class
 
 from chassis import logs
 from chassis.errors import DependencyDownError
 from chassis.settings import ProcessSettings, effective
 
 
-class Commands(click.Group):
-    """A group of commands that prints the errors listed in `refusals`, and those of dependencies, as one line."""
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the script by which a shell completes these commands, for example for eval in ~/.bashrc."""
+    root = ctx.find_root()
+    name = root.info_name or ""
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise AssertionError("click completes in each of these shells")
+    click.echo(kind(root.command, {}, name, f"_{name.upper()}_COMPLETE").source())
 
-    def __init__(self, *args: Any, refusals: tuple[type[Exception], ...] = (), **kwargs: Any) -> None:
+
+class Commands(click.Group):
+    """The commands of the distribution `package`, with `--version` and `completion` beside its own.
+
+    It prints the errors listed in `refusals`, and those of dependencies, as one line.
+    """
+
+    def __init__(self, *args: Any, package: str, refusals: tuple[type[Exception], ...] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._refusals = refusals
+        click.version_option(package_name=package, message="%(prog)s %(version)s")(self)
+        self.add_command(completion)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the chosen command. It logs errors only, unless it configures logging itself, as long-running ones do."""

@@ -21,7 +21,7 @@ from chassis.settings import load, variable
 from chassis.web import server
 
 
-@click.group(cls=Commands, refusals=(AuthError,))
+@click.group(cls=Commands, package="imghost-auth", refusals=(AuthError,))
 def main() -> None:
     """Users, passwords and API keys of imghost."""
 

@@ -16,7 +16,7 @@ from chassis.settings import load, variable
 from chassis.web import server
 
 
-@click.group(cls=Commands, refusals=(CatalogError,))
+@click.group(cls=Commands, package="imghost-catalog", refusals=(CatalogError,))
 def main() -> None:
     """Images and collections of imghost."""
 

@@ -16,7 +16,7 @@ from imaging.settings import ImagingSettings, PictureSettings
 from imaging.worker import make_worker
 
 
-@click.group(cls=Commands, refusals=(DecodeTimeoutError, HostExhaustedError))
+@click.group(cls=Commands, package="imghost-imaging", refusals=(DecodeTimeoutError, HostExhaustedError))
 def main() -> None:
     """Make thumbnails, palettes and placeholders."""
 
