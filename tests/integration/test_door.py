@@ -144,8 +144,8 @@ def test_requests_that_come_by_the_hundred_delay_no_health_check(web_stack: WebS
             connection.sendall(b"GET /api/docs HTTP/1.1\r\nHost: x\r\n\r\n")
         assert took_s(web_stack.url()) < SOON_S
         statuses = [answer(connection)[0] for connection in burst]
-    assert set(statuses) <= {200, 503}
-    assert statuses.count(200) >= 250  # so many may wait for their turn
+    assert set(statuses) == {200, 503}
+    assert statuses.count(200) >= 90  # so many may wait for their turn
 
 
 def anna(web_stack: WebStack) -> bytes:

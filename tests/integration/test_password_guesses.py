@@ -31,9 +31,11 @@ def all_slots_taken(verifier: Verifier) -> Iterator[None]:
     done = Event()
     with ThreadPoolExecutor(1) as pool:
         pool.submit(verifier._submit, done.wait)  # noqa: SLF001
-        until(lambda: not verifier._places._value, 5, "the slot is free still")  # noqa: SLF001
-        yield
-        done.set()
+        try:
+            until(lambda: not verifier._places._value, 5, "the slot is free still")  # noqa: SLF001
+            yield
+        finally:
+            done.set()
 
 
 def authenticator(database: Database[Store], verifier: Verifier) -> Authenticator:

@@ -1,9 +1,14 @@
 """What is refused before the application begins, and how long it takes to find out."""
 
 import time
+from collections.abc import Iterator
 
 import pytest
+from gevent import socket
 
+from gateway.door.client import Client, Patience
+from gateway.door.connections import Connections
+from gateway.door.turns import Turns
 from gateway.password_checks import PasswordChecks
 from gateway.progress import Progress
 from gateway.services import Services
@@ -23,8 +28,15 @@ def admission() -> Admission:
     return Admission(lambda *_: [], progress, Services(settings), PasswordChecks(2), sources_are_peers=True)
 
 
-def test_plain_request_is_refused_again(admission: Admission) -> None:
-    answer = admission._again(HERE, HEAD + b"X-Request-ID: r1\r\n\r\n")  # noqa: SLF001
+@pytest.fixture
+def client() -> Iterator[Client]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield Client(ours, HERE, Patience(5, 5, 5), Connections(1, 1, 1), Turns())
+
+
+def test_plain_request_is_refused_again(admission: Admission, client: Client) -> None:
+    answer = admission._again(client, HERE, HEAD + b"X-Request-ID: r1\r\n\r\n")  # noqa: SLF001
     assert answer is not None
     assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert b"X-Request-ID: r1\r\n" in answer
@@ -53,12 +65,12 @@ def test_plain_request_is_refused_again(admission: Admission) -> None:
         HEAD.replace(b"/api/c/x", b"/healthz") + b"\r\n",
     ],
 )
-def test_what_is_not_plain_goes_through_the_http_parser(admission: Admission, sent: bytes) -> None:
-    assert admission._again(HERE, sent) is None  # noqa: SLF001
+def test_what_is_not_plain_goes_through_the_http_parser(admission: Admission, client: Client, sent: bytes) -> None:
+    assert admission._again(client, HERE, sent) is None  # noqa: SLF001
 
 
 @pytest.mark.parametrize("sent", [b"GET /" + b"?" * 65_000, HEAD + b"X: y\r\n" * 10_000, b"GET /" + b"a?" * 4_000])
-def test_finding_out_takes_no_longer_than_a_request(admission: Admission, sent: bytes) -> None:
+def test_finding_out_takes_no_longer_than_a_request(admission: Admission, client: Client, sent: bytes) -> None:
     began = time.monotonic()
-    assert admission._again(HERE, sent) is None  # noqa: SLF001
+    assert admission._again(client, HERE, sent) is None  # noqa: SLF001
     assert time.monotonic() - began < 0.1

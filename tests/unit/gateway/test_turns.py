@@ -5,7 +5,7 @@ import time
 import gevent
 import pytest
 
-from gateway.door.turns import AT_ONCE, FIRST_AT_ONCE, MOST_WAITING, TooManyWaitError, Turns
+from gateway.door.turns import AT_ONCE, FIRST_AT_ONCE, MOST_WAITING, Turns
 
 
 @pytest.fixture
@@ -40,18 +40,15 @@ def test_turns_come_in_order_and_a_few_in_each_round(turns: Turns) -> None:
     assert max(after - before for before, after in zip([0, *seen], seen, strict=False)) <= AT_ONCE
 
 
-def test_no_more_wait_than_get_a_turn_soon(turns: Turns) -> None:
-    refused: list[int] = []
-
-    def work(number: int) -> None:
-        try:
-            turns.wait()
-        except TooManyWaitError:
-            refused.append(number)
-
-    gevent.joinall([gevent.spawn(work, number) for number in range(512)], timeout=5, raise_error=True)
-    assert 128 < len(refused) <= 512 - MOST_WAITING  # a few get their turn while the others come
-    turns.wait()
+def test_turns_are_taken_when_so_many_wait_that_one_more_would_come_too_late(turns: Turns) -> None:
+    waiting: list[gevent.Greenlet] = []
+    while not turns.are_taken:
+        assert len(waiting) < 2 * MOST_WAITING
+        waiting += [gevent.spawn(turns.wait)]
+        if len(waiting) % 32 == 0:
+            gevent.sleep(0)
+    gevent.joinall(waiting, timeout=5, raise_error=True)
+    assert not turns.are_taken
 
 
 def test_nobody_takes_a_free_turn_before_those_who_wait(turns: Turns) -> None:

@@ -58,6 +58,7 @@ class Client:
         self._head_bytes = 0
         self._was_refused = False
         self._refuse_again: Callable[[bytes], bytes | None] | None = None
+        self.has_turn = True
         self.moved = time.monotonic()
         self.unsent = 0
 
@@ -92,11 +93,18 @@ class Client:
     def wait_for_turn(self, *, first: bool) -> None:
         """Wait until the request whose head was read may be worked on, `first` if it goes before others.
 
-        Raise `TooManyWaitError` if that would take long, `NobodyWaitsError` if the connection has given way meanwhile:
-        what it has sent is not to be done.
+        `has_turn` is False afterwards if that would take too long, so that the request is to be refused. Raise
+        `NobodyWaitsError` if the connection has given way meanwhile: what it has sent is not to be done.
         """
-        if not self._turns.take_free(first=first):
+        self.has_turn = self._turns.take_free(first=first)
+        if not self.has_turn and not self._turns.are_taken:
             self._wait(self._turns.wait)
+            self.has_turn = True
+
+    @property
+    def turns_are_taken(self) -> bool:
+        """Whether so many requests wait for their turn that another one is to be refused."""
+        return self._turns.are_taken
 
     def let_others_go_first(self) -> None:
         """Wait until others have had a turn. Raise `NobodyWaitsError` if the connection has given way meanwhile."""

@@ -12,9 +12,7 @@ from gunicorn.http import errors
 
 from chassis.web.problems import CONTENT_TYPE, RETRY_AFTER_S
 from gateway.door.client import HeadTooSlowError
-from gateway.door.turns import TooManyWaitError
 
-_TRY_AGAIN = {"Retry-After": str(RETRY_AFTER_S)}
 _STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -23,7 +21,6 @@ _STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.InvalidResponseHeader: HTTPStatus.INTERNAL_SERVER_ERROR,  # type: ignore[attr-defined] # newer than its stubs
     errors.ParseException: HTTPStatus.BAD_REQUEST,
     HeadTooSlowError: HTTPStatus.REQUEST_TIMEOUT,
-    TooManyWaitError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
@@ -34,18 +31,17 @@ def status_of(fault: BaseException) -> HTTPStatus:
 
 
 def of_request(fault: BaseException) -> bytes:
-    """Return the answer to a request that gets nowhere because of `fault`, after which the connection ends."""
+    """Return the answer to a request that could not be read because of `fault`, after which the connection ends."""
     status = status_of(fault)
     code = status.phrase.lower().replace(" ", "-").replace("request-uri", "uri")
     code = "malformed-request" if status is HTTPStatus.BAD_REQUEST else code
-    headers = _TRY_AGAIN if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return _answer(status, code, status.description or "The request cannot be read.", headers)
+    return _answer(status, code, status.description or "The request cannot be read.", {})
 
 
 def of_connection() -> bytes:
     """Return the answer to whoever connects while all connections are in use."""
     detail = "All connections are in use. Try again in a moment."
-    return _answer(HTTPStatus.SERVICE_UNAVAILABLE, "service-unavailable", detail, _TRY_AGAIN)
+    return _answer(HTTPStatus.SERVICE_UNAVAILABLE, "service-unavailable", detail, {"Retry-After": str(RETRY_AFTER_S)})
 
 
 def _answer(status: HTTPStatus, code: str, detail: str, headers: Mapping[str, str]) -> bytes:

@@ -10,17 +10,14 @@ from collections import deque
 import gevent
 from gevent.event import Event
 
+GO_FIRST = frozenset({"/healthz", "/readyz"})
 AT_ONCE = 4
 FIRST_AT_ONCE = 8  # more of those that go first are no health checks, but a flood of them
-MOST_WAITING = 256  # with a millisecond each, a quarter of a second
+MOST_WAITING = 96  # with a millisecond each, a tenth of a second
 # Those who go last have to let others go first for one pause each, and not much longer than the limit.
-_PAUSE_S, _MOST_PAUSED_S = 0.002, 0.02
+_PAUSE_S, _MOST_PAUSED_S = 0.002, 0.04
 # The priority with which an idle watcher is called once in each round of the event loop, however busy that is.
 _EACH_ROUND = 2
-
-
-class TooManyWaitError(Exception):
-    """More requests wait for their turn than can be worked on soon."""
 
 
 class Turns:
@@ -46,10 +43,13 @@ class Turns:
         self._rounds.start(self._begin_round)
         return True
 
+    @property
+    def are_taken(self) -> bool:
+        """Whether so many wait that a turn would come too late."""
+        return len(self._next) >= MOST_WAITING
+
     def wait(self) -> None:
-        """Wait for one's turn behind those who wait already. Raise `TooManyWaitError` if there are many."""
-        if len(self._next) >= MOST_WAITING:
-            raise TooManyWaitError
+        """Wait for one's turn behind those who wait already."""
         turn = Event()
         self._next.append(turn)
         self._rounds.start(self._begin_round)

@@ -19,14 +19,13 @@ from chassis.networks import network_of
 from gateway.door import header_limits, refusals
 from gateway.door.client import Client, NobodyWaitsError, Patience
 from gateway.door.connections import Connections
-from gateway.door.turns import Turns
+from gateway.door.turns import GO_FIRST, Turns
 
 MOST_DRAINED_BYTES = 256 * 1024
 DRAIN_TIMEOUT_S = 2.0
 MOST_CHUNKS = 1000
 MOST_DRAINED_CHUNKS = 16  # of a body that nobody has asked for
 MOST_ACCEPTED = 64
-GO_FIRST = frozenset({"/healthz", "/readyz"})
 MOST_AT_THE_DOOR = 256  # connections that wait for one of others to end
 MOST_UNSENT_BYTES = 64 * 1024 * 1024
 # How long a worker that ends keeps idle connections, on which clients may just be sending, as gunicorn's others do.

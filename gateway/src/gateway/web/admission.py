@@ -18,6 +18,7 @@ from chassis.web.problems import CONTENT_TYPE, RETRY_AFTER_S
 from gateway import api_keys, prefixes
 from gateway.door.client import Client
 from gateway.door.header_limits import LONGEST_FIELD
+from gateway.door.turns import GO_FIRST
 from gateway.errors import GatewayError, OverloadedError, PasswordsBusyError
 from gateway.password_checks import PasswordChecks
 from gateway.progress import Progress
@@ -79,21 +80,22 @@ class Admission:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Pass the request on to the application, or refuse it."""
         path, source = environ["PATH_INFO"], environ["REMOTE_ADDR"]
-        fault = self._fault(path, environ.get("HTTP_AUTHORIZATION"), source)
+        client = environ.get("gunicorn.socket")  # tests without a server have none
+        late = isinstance(client, Client) and not client.has_turn
+        fault = OverloadedError() if late else self._fault(path, environ.get("HTTP_AUTHORIZATION"), source)
         if fault is None and not self._needed.get(_prefix(path)):
             return self._app(environ, start_response)
         if fault is None:
             with self._progress.request(source):
                 return self._app(environ, start_response)
-        client = environ.get("gunicorn.socket")
-        # The connection of a proxy has the requests of many. Tests without a server have none.
+        # The connection of a proxy has the requests of many.
         if isinstance(client, Client) and self._sources_are_peers:
-            client.note_refusal(partial(self._again, source))
+            client.note_refusal(partial(self._again, client, source))
         headers, body = self._refuse(fault, prefixes.of(environ) + path, environ.get("HTTP_X_REQUEST_ID"))
         start_response(_STATUS, headers)
         return [body] if environ["REQUEST_METHOD"] != "HEAD" else []
 
-    def _again(self, source: str, sent: bytes) -> bytes | None:
+    def _again(self, client: Client, source: str, sent: bytes) -> bytes | None:
         """Return the answer if `sent` is one more GET to be refused; None if it takes more to find out.
 
         Refused clients often try again at once, as fast as they can.
@@ -108,7 +110,8 @@ class Admission:
         if not all(map(_TOKEN.fullmatch, fields)):
             return None
         path, authorization = match["path"].decode("latin-1"), fields.get(b"authorization", b"").decode("latin-1")
-        fault = self._fault(path, authorization, source)
+        late = client.turns_are_taken and path not in GO_FIRST
+        fault = OverloadedError() if late else self._fault(path, authorization, source)
         if fault is None:
             return None
         headers, body = self._refuse(fault, path, fields.get(b"x-request-id", b"").decode("latin-1"))
