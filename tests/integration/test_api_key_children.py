@@ -217,7 +217,7 @@ def test_parent_that_is_revoked_while_a_child_is_made_takes_it_along(keys: Keys)
 @pytest.mark.parametrize("any_database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("first", ["creation", "change"])
 def test_no_key_is_left_that_was_made_with_a_password_while_that_was_changed(keys: Keys, first: str) -> None:
-    caller = replace(keys.caller(), password_mark=mark_of(keys.user.password_hash))
+    caller = replace(keys.caller(), credential_mark=mark_of(keys.user.password_hash))
 
     def change(store: Store) -> None:
         use_cases.change_password(store, keys.user, "another", revoke_api_keys=True)

@@ -55,7 +55,7 @@ def principal(user: User) -> Principal:
 
 def by_password(user: User) -> Principal:
     """Return who calls with the password that `user` has at present."""
-    return replace(principal(user), password_mark=mark_of(user.password_hash))
+    return replace(principal(user), credential_mark=mark_of(user.password_hash))
 
 
 def refused(attempt: Callable[[], object]) -> type[Exception] | None:
@@ -87,7 +87,8 @@ def test_password_and_key_tell_who_calls(
 ) -> None:
     assert authenticator.authenticate(basic("anna", PASSWORD), HERE) == by_password(anna)
     key, secret = auth_database.transact(use_cases.create_key, principal(anna), "", scopes=("read", "keys"))
-    expected = Principal(anna.user_id, "anna", "key", frozenset({"read", "keys"}), key.key_id)
+    mark = mark_of(key.digest)
+    expected = Principal(anna.user_id, "anna", "key", frozenset({"read", "keys"}), key.key_id, credential_mark=mark)
     assert authenticator.authenticate(basic("anything", secret), HERE) == expected
     assert authenticator.authenticate(f"Bearer {secret}", HERE) == expected
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner, Result
 
-from auth import use_cases
+from auth import keys, use_cases
 from auth.adapters.store import Store
 from auth.cli import main
 from auth.passwords import Verifier
@@ -106,7 +106,7 @@ def make_key(database: Database[Store], username: str, parent: str | None = None
     user = database.read(Store.user, username)
     assert user is not None
     caller = Principal(user.user_id, username, "key" if parent else "password", key_id=parent)
-    key, text = database.transact(use_cases.create_key, caller, f"of {username}", expires_at=None, scopes=None)
+    key, text = database.transact(use_cases.create_key, caller, f"of {username}\r\nforged row\x1b]0;title\x07")
     return key.key_id, text
 
 
@@ -125,8 +125,11 @@ def test_keys_are_listed_and_revoked(run: Run, auth_database: Database[Store]) -
     assert key_ids(run, "--user", "bert") == [other]
     table = run("keys", "list").output
     assert "never used" in table
+    assert len(table.splitlines()) == 3
+    assert "\x1b" not in table
+    assert run("keys", "revoke", keys.new_key(first)).exit_code == 1, "it never had this secret"
     assert text not in table + run("keys", "list", "--json").output
-    assert run("keys", "revoke", text).exit_code == 0  # as it was found somewhere
+    assert run("keys", "revoke", f" {text}\n").exit_code == 0  # as it was found somewhere
     assert key_ids(run) == [other], "a key is revoked with its parent"
     assert "of bert" in run("keys", "revoke", other).output
     assert key_ids(run) == []
@@ -146,6 +149,9 @@ def test_password_is_set_and_keys_are_revoked(run: Run, auth_database: Database[
     ("words", "answer", "said"),
     [
         (("keys", "revoke", "none"), None, "There is no such API key"),
+        (("keys", "revoke", "a" * 16), None, "There is no such API key"),
+        (("keys", "revoke", "\udcff"), None, "There is no such API key"),
+        (("keys", "list", "--user", "\udcff"), None, "There is no such user"),
         (("keys", "list", "--user", "nobody"), None, "There is no such user"),
         (("create-user", "a b", "--password-stdin"), "a password", "A username is"),
         (("create-user", "anna", "--password-stdin"), "short", "A password has 8 to 256 characters"),

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
-from gevent.event import Event
+import gevent
+from gevent.event import AsyncResult, Event
 
 from chassis.networks import network_of
 from gateway import api_keys
@@ -46,7 +47,7 @@ class PasswordChecks:
         self._secret = secrets.token_bytes(32)
         self._right = _Memory()
         self._failed = _Memory()
-        self._same: dict[bytes, Event] = {}
+        self._same: dict[bytes, AsyncResult[None]] = {}
         self._followers: Counter[bytes] = Counter()
 
     def is_hopeless(self, authorization: str, source: str) -> bool:
@@ -64,24 +65,29 @@ class PasswordChecks:
     def turn(self, authorization: str, source: str) -> Iterator[None]:
         """Wait until auth may be asked about `authorization`, which is asked about in the body.
 
-        Raise `PasswordsBusyError` if that would take too long.
+        Raise `PasswordsBusyError` if that would take too long, and what the body has raised that asked about the same
+        password meanwhile: if auth is away, it is so for all of them.
         """
         if not api_keys.is_password(authorization):
             yield
             return
         password = self._password(authorization, source)
-        while not self._right.count(password) and (asked := self._same.get(password)):
+        while not self._right.count(password) and (asked := self._same.get(password)) is not None:
             # A client sends a password several times at once: the first answer decides for all of them.
             self._follow(asked, self._digest(network_of(source)))
         if self._right.count(password):
             yield
             return
-        self._same[password] = Event()
+        asked = self._same[password] = AsyncResult()
         try:
             with self._slot(self._digest(network_of(source))):
                 yield
+        except Exception as fault:
+            asked.set_exception(fault)
+            raise
         finally:
-            self._same.pop(password).set()
+            del self._same[password]
+            asked.set()
 
     def note(self, authorization: str, source: str, status: int) -> None:
         """Note with which status auth has answered about `authorization`, which came from `source`."""
@@ -95,13 +101,14 @@ class PasswordChecks:
     def _may_not_follow(self, source: bytes) -> bool:
         return self._followers[source] >= MOST_FOLLOWERS or self._failed.count(source) > FEW_FAILURES
 
-    def _follow(self, asked: Event, source: bytes) -> None:
+    def _follow(self, asked: "AsyncResult[None]", source: bytes) -> None:
         if self._may_not_follow(source):
             raise PasswordsBusyError
         self._followers[source] += 1
         try:
-            if not asked.wait(FIRST_WAIT_S):
-                raise PasswordsBusyError
+            asked.get(timeout=FIRST_WAIT_S)
+        except gevent.Timeout:
+            raise PasswordsBusyError from None
         finally:
             self._followers[source] -= 1
             if not self._followers[source]:

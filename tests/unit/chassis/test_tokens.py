@@ -33,7 +33,7 @@ def test_token_tells_the_key_of_the_caller_and_its_scopes(keys: tuple[str, str],
 
 
 def test_token_tells_which_password_the_caller_used(keys: tuple[str, str]) -> None:
-    caller = Principal("id-of-anna", "anna", "password", password_mark="abc")
+    caller = Principal("id-of-anna", "anna", "password", credential_mark="abc")
     assert tokens.verify(keys[1], "auth", f"Bearer {tokens.sign(keys[0], 'auth', caller)}") == caller
 
 

@@ -32,7 +32,7 @@ def admission() -> Admission:
 def client() -> Iterator[Client]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        yield Client(ours, HERE, Patience(5, 5, 5), Connections(1, 1, 1), Turns())
+        yield Client(ours, HERE, Patience(5, 5, 5), Connections(1, 1, 1), Turns(by_source=True))
 
 
 def test_plain_request_is_refused_again(admission: Admission, client: Client) -> None:

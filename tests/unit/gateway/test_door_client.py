@@ -23,7 +23,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def make_client(sock: socket.socket, connections: Connections, source: str = "192.0.2.1") -> Client:
-    client = Client(sock, source, PATIENCE, connections, Turns())
+    client = Client(sock, source, PATIENCE, connections, Turns(by_source=True))
     assert connections.admit(client)
     return client
 
@@ -79,7 +79,7 @@ def test_client_whose_request_is_in_progress_does_not_give_way() -> None:
     pairs = [socket.socketpair() for _ in range(3)]
     for ours, _ in pairs[:2]:
         make_client(ours, connections)
-    assert not connections.admit(Client(pairs[2][0], "192.0.2.2", PATIENCE, connections, Turns()))
+    assert not connections.admit(Client(pairs[2][0], "192.0.2.2", PATIENCE, connections, Turns(by_source=True)))
     for ours, theirs in pairs:
         ours.close()
         theirs.close()

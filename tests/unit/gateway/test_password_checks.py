@@ -9,6 +9,7 @@ import gevent
 import pytest
 
 from auth import keys
+from chassis.errors import DependencyDownError
 from gateway import password_checks
 from gateway.errors import PasswordsBusyError
 from gateway.password_checks import FEW_FAILURES, FIRST_QUEUE, MOST_FOLLOWERS, PasswordChecks
@@ -171,6 +172,23 @@ def test_password_that_is_sent_several_times_at_once_is_checked_once(checks: Pas
     everybody = [gevent.spawn(ask) for _ in range(20)]
     gevent.joinall(everybody, raise_error=True)
     assert asked == 20  # auth is asked about each request all the same
+
+
+def test_nobody_waits_again_for_what_failed_for_the_same_password(checks: PasswordChecks) -> None:
+    asked = 0
+
+    def ask() -> None:
+        nonlocal asked
+        with checks.turn(basic("anna"), HERE):
+            asked += 1
+            gevent.sleep(0.02)
+            raise DependencyDownError("auth service")
+
+    everybody = [gevent.spawn(ask) for _ in range(20)]
+    gevent.joinall(everybody)
+    assert asked == 1
+    assert all(isinstance(each.exception, DependencyDownError) for each in everybody)
+    assert asks(checks, basic("anna"), HERE)
 
 
 def test_who_mistyped_once_may_send_the_right_password_several_times_at_once(checks: PasswordChecks) -> None:

@@ -1,17 +1,27 @@
 """Turns of requests: whose is next, and how many begin before the process looks at what else has arrived."""
 
+import itertools
 import time
+from functools import partial
 
 import gevent
 import pytest
 
 from gateway.door.turns import AT_ONCE, FIRST_AT_ONCE, MOST_WAITING, Turns
 
+HERE, ELSEWHERE = "192.0.2.1", "198.51.100.1"
+numbers = itertools.count()
+
+
+def wait(turns: Turns, *, first: bool = False) -> None:
+    """Wait for the turn of a request from a source of its own."""
+    turns.wait(f"source {next(numbers)}", first=first)
+
 
 @pytest.fixture
 def turns() -> Turns:
     gevent.sleep(0.001)  # a new round of the event loop
-    return Turns()
+    return Turns(by_source=True)
 
 
 def test_a_few_turns_of_each_round_are_free(turns: Turns) -> None:
@@ -25,34 +35,34 @@ def test_turns_come_in_order_and_a_few_in_each_round(turns: Turns) -> None:
     seen: list[int] = []
 
     def work(number: int) -> None:
-        turns.wait()
+        wait(turns)
         begun.append(number)
 
     def look() -> None:
-        while len(begun) < 5 * AT_ONCE:
+        while len(begun) < 20:
             gevent.idle(2)
             seen.append(len(begun))
 
-    everybody = [gevent.spawn(work, number) for number in range(5 * AT_ONCE)]
+    everybody = [gevent.spawn(work, number) for number in range(20)]
     looking = gevent.spawn(look)
     gevent.joinall([*everybody, looking], timeout=5, raise_error=True)
-    assert begun == list(range(5 * AT_ONCE))
-    assert max(after - before for before, after in zip([0, *seen], seen, strict=False)) <= AT_ONCE
+    assert begun == list(range(20))
+    assert max(after - before for before, after in zip([0, *seen], seen, strict=False)) <= 4
 
 
 def test_turns_are_taken_when_so_many_wait_that_one_more_would_come_too_late(turns: Turns) -> None:
     waiting: list[gevent.Greenlet] = []
-    while not turns.are_taken:
+    while not turns.are_taken_for(HERE, first=False):
         assert len(waiting) < 2 * MOST_WAITING
-        waiting += [gevent.spawn(turns.wait)]
+        waiting += [gevent.spawn(wait, turns)]
         if len(waiting) % 32 == 0:
             gevent.sleep(0)
     gevent.joinall(waiting, timeout=5, raise_error=True)
-    assert not turns.are_taken
+    assert not turns.are_taken_for(HERE, first=False)
 
 
 def test_nobody_takes_a_free_turn_before_those_who_wait(turns: Turns) -> None:
-    waiting = gevent.spawn(turns.wait)
+    waiting = gevent.spawn(wait, turns)
     gevent.sleep(0)
     assert not turns.take_free(first=False)
     waiting.join(timeout=5)
@@ -61,10 +71,23 @@ def test_nobody_takes_a_free_turn_before_those_who_wait(turns: Turns) -> None:
 
 
 def test_who_goes_first_waits_for_nobody_unless_there_are_many(turns: Turns) -> None:
-    waiting = [gevent.spawn(turns.wait) for _ in range(10 * AT_ONCE)]
+    waiting = [gevent.spawn(wait, turns) for _ in range(10 * AT_ONCE)]
     gevent.sleep(0)
     assert [turns.take_free(first=True) for _ in range(FIRST_AT_ONCE + 1)] == [True] * FIRST_AT_ONCE + [False]
     assert not waiting[-1].ready()
+    gevent.joinall(waiting, timeout=5, raise_error=True)
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_source_that_sends_many_leaves_places_to_others(turns: Turns, *, first: bool) -> None:
+    waiting = []
+    while not turns.are_taken_for(HERE, first=first):
+        waiting.append(gevent.spawn(turns.wait, HERE, first=first))
+        assert len(waiting) < 2 * MOST_WAITING
+        if len(waiting) % 32 == 0:
+            gevent.sleep(0)
+    assert not turns.are_taken_for(ELSEWHERE, first=first)
+    assert not turns.are_taken_for(HERE, first=not first)
     gevent.joinall(waiting, timeout=5, raise_error=True)
 
 
@@ -82,8 +105,8 @@ def test_those_who_go_last_wait_a_moment_however_many_they_are(turns: Turns) -> 
 
 
 def test_turn_of_a_request_that_was_given_up_delays_nobody(turns: Turns) -> None:
-    gone = [gevent.spawn(wait) for wait in (turns.wait, turns.wait_last)]
+    gone = [gevent.spawn(each) for each in (partial(wait, turns), turns.wait_last)]
     gevent.sleep(0)
     gevent.killall(gone)
-    after = [gevent.spawn(wait) for wait in (turns.wait, turns.wait_last)]
+    after = [gevent.spawn(each) for each in (partial(wait, turns), turns.wait_last)]
     assert len(gevent.joinall(after, timeout=2)) == len(after)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import gevent
 from gunicorn.http import errors
@@ -97,14 +98,14 @@ class Client:
         `NobodyWaitsError` if the connection has given way meanwhile: what it has sent is not to be done.
         """
         self.has_turn = self._turns.take_free(first=first)
-        if not self.has_turn and not self._turns.are_taken:
-            self._wait(self._turns.wait)
+        if not self.has_turn and not self._turns.are_taken_for(self.source, first=first):
+            self._wait(partial(self._turns.wait, self.source, first=first))
             self.has_turn = True
 
     @property
     def turns_are_taken(self) -> bool:
-        """Whether so many requests wait for their turn that another one is to be refused."""
-        return self._turns.are_taken
+        """Whether so many requests wait for their turn that another one, that is no health check, is to be refused."""
+        return self._turns.are_taken_for(self.source, first=False)
 
     def let_others_go_first(self) -> None:
         """Wait until others have had a turn. Raise `NobodyWaitsError` if the connection has given way meanwhile."""

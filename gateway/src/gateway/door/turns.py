@@ -5,7 +5,7 @@ whoever watches the process would end one that is only busy.
 """
 
 import math
-from collections import deque
+from collections import Counter, deque
 
 import gevent
 from gevent.event import Event
@@ -20,46 +20,80 @@ _PAUSE_S, _MOST_PAUSED_S = 0.002, 0.04
 _EACH_ROUND = 2
 
 
-class Turns:
-    """Gives turns to requests: a few in each round of the event loop, and slower ones to those that go last."""
+class _Line:
+    """Requests that wait for one of `at_once` turns in each round, those of all sources alike if `by_source`."""
 
-    def __init__(self) -> None:
-        self._next: deque[Event] = deque()
+    def __init__(self, at_once: int, *, by_source: bool) -> None:
+        self._at_once = at_once
+        self._by_source = by_source
+        self._waiting: deque[tuple[Event, str]] = deque()
+        self._of_source: Counter[str] = Counter()
+        self._taken = 0  # in this round
+
+    def take_free(self) -> bool:
+        if self._waiting or self._taken >= self._at_once:
+            return False
+        self._taken += 1
+        return True
+
+    def is_full_for(self, source: str) -> bool:
+        has_share = self._by_source and self._of_source[source] >= MOST_WAITING / 4
+        return len(self._waiting) >= (MOST_WAITING / 2 if has_share else MOST_WAITING)
+
+    def join(self, source: str) -> Event:
+        turn = Event()
+        self._waiting.append((turn, source))
+        self._of_source[source] += 1
+        return turn
+
+    def begin_round(self) -> bool:
+        """Give the turns of another round; return whether any were taken."""
+        self._taken = min(self._at_once, len(self._waiting))
+        for _ in range(self._taken):
+            turn, source = self._waiting.popleft()
+            self._of_source[source] -= 1
+            if not self._of_source[source]:
+                del self._of_source[source]
+            turn.set()
+        return self._taken > 0
+
+
+class Turns:
+    """Gives turns to requests: a few in each round of the event loop, and slower ones to those that go last.
+
+    Those that go `first` have turns of their own. While half of the places to wait are taken, a source that has a
+    quarter of them gets no other one, unless `by_source` is False: then one address sends the requests of many clients.
+    """
+
+    def __init__(self, *, by_source: bool) -> None:
+        self._first = _Line(FIRST_AT_ONCE, by_source=by_source)
+        self._next = _Line(AT_ONCE, by_source=by_source)
         self._last: deque[Event] = deque()
-        self._taken = self._taken_first = 0  # in this round
         self._rounds = gevent.get_hub().loop.idle(priority=_EACH_ROUND)
 
     def take_free(self, *, first: bool) -> bool:
-        """Take a turn if there is a free one in this round of the event loop; return whether there was.
+        """Take a turn if one is free in this round of the event loop, and nobody waits; return whether it was taken."""
+        taken = self._line(first=first).take_free()
+        if taken:
+            self._rounds.start(self._begin_round)
+        return taken
 
-        Those who go `first` have turns of their own; the others have none while somebody waits.
-        """
-        if first and self._taken_first < FIRST_AT_ONCE:
-            self._taken_first += 1
-        elif not self._next and self._taken < AT_ONCE:
-            self._taken += 1
-        else:
-            return False
-        self._rounds.start(self._begin_round)
-        return True
+    def are_taken_for(self, source: str, *, first: bool) -> bool:
+        """Return whether so many wait that a turn of another request of `source` would come too late."""
+        return self._line(first=first).is_full_for(source)
 
-    @property
-    def are_taken(self) -> bool:
-        """Whether so many wait that a turn would come too late."""
-        return len(self._next) >= MOST_WAITING
-
-    def wait(self) -> None:
-        """Wait for one's turn behind those who wait already."""
-        turn = Event()
-        self._next.append(turn)
+    def wait(self, source: str, *, first: bool) -> None:
+        """Wait for the turn of a request of `source` behind those who wait already."""
+        turn = self._line(first=first).join(source)
         self._rounds.start(self._begin_round)
         turn.wait()
 
+    def _line(self, *, first: bool) -> _Line:
+        return self._first if first else self._next
+
     def _begin_round(self) -> None:
-        self._taken, self._taken_first = min(AT_ONCE, len(self._next)), 0
-        for _ in range(self._taken):
-            self._next.popleft().set()
-        if not self._taken:
+        taken = [line.begin_round() for line in (self._first, self._next)]
+        if not any(taken):
             self._rounds.stop()
 
     def wait_last(self) -> None:

@@ -84,7 +84,7 @@ class DoorWorker(GeventWorker):
 
     def run(self) -> None:
         """Serve until SIGTERM; then answer the clients that are connected. Others are refused at once."""
-        self.turns = Turns()
+        self.turns = Turns(by_source=self.connections_per_source < self.cfg.worker_connections)
         servers = [
             StreamServer(listener, handle=partial(self.handle_client, listener.getsockname()))
             for listener in self.sockets

@@ -35,7 +35,7 @@ class Principal:
     """Who a request acts for: an immutable user id; the name is for display. `method` says how they proved it.
 
     `key_id` is that of the API key that proved it, and `scopes` what this key may be used for; None is for everything.
-    `password_mark` tells the password that proved it from the ones before and after.
+    `credential_mark` tells the password or secret that proved it from the ones before and after.
     """
 
     user_id: str
@@ -43,7 +43,7 @@ class Principal:
     method: Method
     scopes: frozenset[str] | None = None
     key_id: str | None = None
-    password_mark: str | None = None
+    credential_mark: str | None = None
 
     def has_any(self, scopes: Collection[str]) -> bool:
         """Return whether the caller may do what takes one of `scopes`."""
@@ -124,8 +124,8 @@ def sign(private_key: str, audience: str, principal: Principal) -> str:
         claims["scope"] = " ".join(sorted(principal.scopes))  # as in RFC 8693 (4.2)
     if principal.key_id is not None:
         claims["key"] = principal.key_id
-    if principal.password_mark is not None:
-        claims["password"] = principal.password_mark
+    if principal.credential_mark is not None:
+        claims["mark"] = principal.credential_mark
     return jwt.encode(claims, private_key, algorithm=ALGORITHM)
 
 
@@ -157,7 +157,7 @@ def verify(public_key: str, audience: str, authorization: str | None) -> Princip
         raise TokenRefusedError from None
     _require_clocks(issued, expires)
     # A token that auth of an earlier release signed has none of these: a key may be used for everything there.
-    scope, key_id, mark = (str(claims[name]) if name in claims else None for name in ("scope", "key", "password"))
+    scope, key_id, mark = (str(claims[name]) if name in claims else None for name in ("scope", "key", "mark"))
     scopes = None if scope is None else frozenset(scope.split())
     return Principal(str(claims["sub"]), str(claims["name"]), claims["method"], scopes, key_id, mark)
 

@@ -45,7 +45,7 @@ class Authenticator:
         user = self._by_password(presented.username, presented.password, source)
         if user is None:
             raise UnauthorizedError
-        return Principal(user.user_id, user.username, "password", password_mark=mark_of(user.password_hash))
+        return Principal(user.user_id, user.username, "password", credential_mark=mark_of(user.password_hash))
 
     def confirm_password(self, user: User, password: str, source: str) -> None:
         """Raise `WrongPasswordError` unless `password` is that of `user`; failures count as in `authenticate`."""
@@ -63,7 +63,8 @@ class Authenticator:
         user = self.database.read(Store.user_by_id, key.user_id)
         if user is None:
             raise UnauthorizedError
-        return Principal(user.user_id, user.username, "key", frozenset(key.scopes), key.key_id)
+        mark = mark_of(presented.digest)
+        return Principal(user.user_id, user.username, "key", frozenset(key.scopes), key.key_id, credential_mark=mark)
 
     def _by_password(self, username: str, password: str, source: str) -> User | None:
         account, all_accounts = throttle.account_subject(username, source), throttle.source_subject(source)

@@ -9,7 +9,8 @@ import click
 from auth import domain, first_user, keys, use_cases
 from auth.adapters.store import Store
 from auth.bootstrap import make_database
-from auth.errors import AuthError
+from auth.errors import ApiKeyNotFoundError, AuthError, UserNotFoundError
+from auth.keys import KeyName
 from auth.passwords import hash_password
 from auth.settings import DatabaseSettings, MigrateSettings, ServeSettings, WorkerSettings
 from auth.web import schemas
@@ -145,6 +146,8 @@ def api_keys() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
 def list_keys(username: str | None, *, as_json: bool) -> None:
     """List API keys by user, the oldest first. Their secrets are not known here."""
+    if username is not None and not domain.USERNAME.fullmatch(username):
+        raise UserNotFoundError
     found = _database().read(use_cases.list_all_keys, username)
     if as_json:
         listed = [{"username": user.username, **schemas.present_key(key)} for user, key in found]
@@ -153,9 +156,10 @@ def list_keys(username: str | None, *, as_json: bool) -> None:
     for user, key in found:
         used = f"used {key.date_last_used:%Y-%m-%d}" if key.date_last_used else "never used"
         expires = f"expires {key.expires_at:%Y-%m-%d}" if key.expires_at else "does not expire"
-        click.echo(
-            f"{key.key_id}  {user.username}  {','.join(key.scopes)}  {used}  {expires}  {key.description}".rstrip()
-        )
+        # The user has written it: a control character could write another row, or steer the terminal.
+        description = "".join(each if each.isprintable() else "?" for each in key.description)
+        words = (key.key_id, user.username, ",".join(key.scopes), used, expires, description)
+        click.echo("  ".join(words).rstrip())
     if not found:
         click.echo("no API keys", err=True)
 
@@ -164,10 +168,12 @@ def list_keys(username: str | None, *, as_json: bool) -> None:
 @click.argument("key")
 def revoke_key(key: str) -> None:
     """Revoke an API key, by its id or its whole text, and all that were made with it. It is refused at once."""
-    whole = keys.parse_key(key)
-    key_id = whole.key_id if whole else key
-    user = _database().transact(use_cases.revoke_key, key_id)
-    click.echo(f"revoked {key_id} of {user.username}, and all that were made with it")
+    whole = keys.parse_key(key.strip())
+    name = KeyName(whole.key_id, whole.digest) if whole else KeyName(key.strip(), None)
+    if not keys.KEY_ID.fullmatch(name.key_id):
+        raise ApiKeyNotFoundError
+    user = _database().transact(use_cases.revoke_key, name)
+    click.echo(f"revoked {name.key_id} of {user.username}, and all that were made with it")
 
 
 def _database(settings: DatabaseSettings | None = None) -> Database[Store]:

@@ -147,9 +147,9 @@ def prepare_password(password: str) -> str:
     return unicodedata.normalize("NFC", spaced)
 
 
-def mark_of(password_hash: str) -> str:
-    """Return what tells a password from the ones before and after it; nobody can find the password by it."""
-    return hashlib.sha256(password_hash.encode()).hexdigest()[:32]
+def mark_of(stored: str) -> str:
+    """Return what tells a password or secret, of which `stored` is kept, from those before and after, and no more."""
+    return hashlib.sha256(stored.encode()).hexdigest()[:32]
 
 
 def check_password(password: str) -> None:

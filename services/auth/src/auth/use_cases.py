@@ -60,13 +60,17 @@ def list_all_keys(store: Store, username: str | None) -> Sequence[tuple[User, Ap
     return store.keys_with_users(find_user(store, username).user_id if username is not None else None)
 
 
-def revoke_key(store: Store, key_id: str) -> User:
-    """Revoke an API key of any user, who is returned, and all that descend from it. Raise `ApiKeyNotFoundError`."""
-    key = store.key(key_id, locked=True)
+def revoke_key(store: Store, name: KeyName) -> User:
+    """Revoke an API key of any user, who is returned, and all that descend from it.
+
+    Raise `ApiKeyNotFoundError` if there is none, or a whole key with this id never had this secret: anybody may make up
+    such a key.
+    """
+    key = store.key(name.key_id, locked=True)
     user = store.user_by_id(key.user_id) if key is not None else None
-    if user is None:
+    if key is None or user is None or (name.digest is not None and not key.had_secret(name.digest)):
         raise ApiKeyNotFoundError
-    store.delete_key(key_id)
+    store.delete_key(key.key_id)
     return user
 
 
@@ -132,13 +136,13 @@ def create_key(
 
     A key that makes another one is its parent, and its own expiry and scopes are the default and the limit. Return the
     key and its text, which is not stored. Raise `UnacceptableFieldError` for an expiry or scopes that it may not have,
-    `TooManyGenerationsError`, and `UnauthorizedError` if the caller's user or key was deleted or expired meanwhile, or
-    the password changed.
+    `TooManyGenerationsError`, and `UnauthorizedError` as `_require_credential`.
     """
-    _require_password(store, caller)
     moment = store.now()
     domain.check_expiry(expires_at, moment)
-    if (parent := _parent(store, caller, moment)) is not None:
+    if (parent := _require_credential(store, caller, moment)) is not None:
+        if len(store.line(parent.key_id)) >= MOST_GENERATIONS:
+            raise TooManyGenerationsError(MOST_GENERATIONS)
         expires_at, scopes = domain.expiry_of_child(parent, expires_at), domain.scopes_of_child(parent, scopes)
     text, made = _new_key()
     key = ApiKey(
@@ -165,30 +169,26 @@ def _new_key(key_id: str | None = None) -> tuple[str, PresentedKey]:
     return text, made
 
 
-def _require_password(store: Store, caller: Principal) -> None:
-    """Raise `UnauthorizedError` if the password that the caller used has changed since; hold off its change otherwise.
+def _require_credential(store: Store, caller: Principal, moment: datetime) -> ApiKey | None:
+    """Return the API key that the caller used, None for a password; it stays as it is until the transaction ends.
 
-    Who knows the old password may have begun a request before, to be left with a key when all are revoked.
-    """
-    if caller.password_mark is not None:
-        user = store.user_by_id(caller.user_id, locked=True)
-        if user is None or domain.mark_of(user.password_hash) != caller.password_mark:
-            raise UnauthorizedError
-
-
-def _parent(store: Store, caller: Principal, moment: datetime) -> ApiKey | None:
-    """Return the API key that the caller used, None for a password.
-
-    Raise `UnauthorizedError` if it was revoked or has expired since, and `TooManyGenerationsError`.
+    Raise `UnauthorizedError` if it was revoked, rotated or changed since, or has expired. Who knows an old one may have
+    begun a request before, to be left with a key when the old one is of no more use.
     """
     if caller.key_id is None:
+        user = store.user_by_id(caller.user_id, locked=True) if caller.credential_mark is not None else None
+        if caller.credential_mark is not None and (user is None or not _is_of(caller, user.password_hash)):
+            raise UnauthorizedError
         return None
-    parent = store.key(caller.key_id)
-    if parent is None or parent.has_expired(moment):
+    key = store.key(caller.key_id, locked=True)
+    if key is None or key.has_expired(moment) or not _is_of(caller, key.digest):
         raise UnauthorizedError
-    if len(store.line(parent.key_id)) >= MOST_GENERATIONS:
-        raise TooManyGenerationsError(MOST_GENERATIONS)
-    return parent
+    return key
+
+
+def _is_of(caller: Principal, digest: str) -> bool:
+    """Return whether `digest` is that of the credential that the caller used. Tokens of an earlier auth do not tell."""
+    return caller.credential_mark in {None, domain.mark_of(digest)}
 
 
 def list_keys(store: Store, caller: Principal, limit: int, after: tuple[datetime, str] | None) -> Sequence[ApiKey]:
@@ -225,8 +225,10 @@ def rotate_key(
     """Give the caller's API key a new secret, unless `check` raises for its present state. Return it and its new text.
 
     The secret that it had is accepted for `overlap`, and one from an earlier rotation no longer. Raise
-    `RotationRefusedError` if the caller used a key that is neither this one nor one that it descends from.
+    `RotationRefusedError` if the caller used a key that is neither this one nor one that it descends from, and
+    `UnauthorizedError` as `_require_credential`.
     """
+    _require_credential(store, caller, store.now())
     key = get_key(store, caller, name, locked=True)
     if caller.method == "key" and caller.key_id not in store.line(key.key_id):
         raise RotationRefusedError
