@@ -87,7 +87,8 @@ class PasswordChecks:
             raise
         finally:
             del self._same[password]
-            asked.set()
+            if not asked.ready():
+                asked.set()
 
     def note(self, authorization: str, source: str, status: int) -> None:
         """Note with which status auth has answered about `authorization`, which came from `source`."""
