@@ -14,6 +14,7 @@ GO_FIRST = frozenset({"/healthz", "/readyz"})
 AT_ONCE = 4
 FIRST_AT_ONCE = 8  # more of those that go first are no health checks, but a flood of them
 MOST_WAITING = 96  # with a millisecond each, a tenth of a second
+_FEW = 4
 # Those who go last have to let others go first for one pause each, and not much longer than the limit.
 _PAUSE_S, _MOST_PAUSED_S = 0.002, 0.04
 # The priority with which an idle watcher is called once in each round of the event loop, however busy that is.
@@ -37,8 +38,12 @@ class _Line:
         return True
 
     def is_full_for(self, source: str) -> bool:
-        has_share = self._by_source and self._of_source[source] >= MOST_WAITING / 4
-        return len(self._waiting) >= (MOST_WAITING / 2 if has_share else MOST_WAITING)
+        most = MOST_WAITING
+        if self._by_source and self._of_source[source] < _FEW:
+            most = 3 * MOST_WAITING
+        elif self._by_source and self._of_source[source] >= MOST_WAITING / 4:
+            most = MOST_WAITING // 2
+        return len(self._waiting) >= most
 
     def join(self, source: str) -> Event:
         turn = Event()
@@ -61,8 +66,9 @@ class _Line:
 class Turns:
     """Gives turns to requests: a few in each round of the event loop, and slower ones to those that go last.
 
-    Those that go `first` have turns of their own. While half of the places to wait are taken, a source that has a
-    quarter of them gets no other one, unless `by_source` is False: then one address sends the requests of many clients.
+    Those that go `first` have turns of their own. When half as many wait as may, a source that has a quarter of them is
+    refused; one that has very few goes on until there are three times as many. So it is unless `by_source` is False:
+    then one address sends the requests of many clients.
     """
 
     def __init__(self, *, by_source: bool) -> None:
