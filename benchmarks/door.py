@@ -9,6 +9,7 @@ import asyncio
 import base64
 import itertools
 import json
+import math
 import os
 import shutil
 import socket
@@ -238,7 +239,8 @@ def figure(wanted: Wanted, ours: float, against: float | None) -> Figure:
     ratio = ours / against if against else None
     met = ours >= wanted.bound if wanted.least else ours <= wanted.bound
     bound = f"{'at least' if wanted.least else 'at most'} {wanted.bound:g} {wanted.unit}".strip()
-    return Figure(wanted.name, ours, against, wanted.unit, ratio, bound, met)
+    known = None if math.isnan(ours) else ours  # nothing was refused, so that there is no time of a refusal
+    return Figure(wanted.name, known, against, wanted.unit, ratio, bound, met)
 
 
 def main() -> None:

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """A row of the table: our value and that of a peer, in `unit`, their ratio, and the target `to_reach`."""
+    """A row of the table: our value and that of a peer, in `unit`, their ratio, and the target `to_reach`.
+
+    What could not be measured is None.
+    """
 
     name: str
-    ours: float
+    ours: float | None
     against: float | None
     unit: str
     ratio: float | None
