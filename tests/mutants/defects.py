@@ -565,7 +565,7 @@ DEFECTS = (
     Defect(
         "refusal-overtakes",
         "A refusal past the HTTP parser answers a later request of the connection before an earlier one.",
-        (Edit(f"{GATEWAY}/door/worker.py", "if parser.unreader.buf.getvalue():", "if False:"),),
+        (Edit(f"{GATEWAY}/door/worker.py", "bool(parser.unreader.buf.getvalue())", "False"),),
         (f"{FLOODS}::test_pipelined_requests_after_a_refusal_are_answered_in_their_order",),
     ),
     Defect(

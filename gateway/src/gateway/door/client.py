@@ -57,7 +57,7 @@ class Client:
         self._deadline = time.monotonic() + patience.head_s
         self._in_head = True
         self._head_bytes = 0
-        self._was_refused = False
+        self.was_refused = False
         self._refuse_again: Callable[[bytes], bytes | None] | None = None
         self.has_turn = True
         self.moved = time.monotonic()
@@ -78,7 +78,7 @@ class Client:
 
         `again` returns the answer to the next request, given as it was sent, if that is to be refused in the same way.
         """
-        self._was_refused, self._refuse_again = True, again
+        self.was_refused, self._refuse_again = True, again
 
     def read_after_refusal(self) -> tuple[bytes, bytes | None]:
         """Return what was sent after a request that was refused, and the answer if that is to be refused, too."""
@@ -109,7 +109,7 @@ class Client:
 
     def let_others_go_first(self) -> None:
         """Wait until others have had a turn. Raise `NobodyWaitsError` if the connection has given way meanwhile."""
-        self._was_refused = False
+        self.was_refused = False
         self._wait(self._turns.wait_last)
 
     def _wait(self, wait: Callable[[], None]) -> None:
@@ -142,8 +142,6 @@ class Client:
             data = self._receive(size, self._deadline - time.monotonic())
         except TimeoutError:
             raise (HeadTooSlowError if self._head_bytes else NobodyWaitsError) from None
-        if data and self._was_refused:
-            self.let_others_go_first()
         if not self._head_bytes:
             self._deadline = min(self._deadline, time.monotonic() + self._patience.head_s)
         self._head_bytes += len(data)

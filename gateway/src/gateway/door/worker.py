@@ -150,9 +150,10 @@ class DoorWorker(GeventWorker):
         parser = RequestParser(self.cfg, client, address)  # type: ignore[arg-type] # has what is used of a socket
         client.expect_first_request()
         while True:
-            if parser.unreader.buf.getvalue():  # the client has not waited for the answer before
+            is_here = bool(parser.unreader.buf.getvalue())  # the client has not waited for the answer before
+            if is_here or client.was_refused:
                 client.let_others_go_first()
-            elif self.alive:  # else the connection is to end after the next answer
+            if not is_here and self.alive:  # else the connection is to end after the next answer
                 sent, refusal = client.read_after_refusal()
                 if refusal is not None:
                     client.sendall(refusal)
