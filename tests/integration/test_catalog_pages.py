@@ -21,9 +21,10 @@ from catalog.buckets import Bucket, Buckets
 from catalog.domain import Image
 from catalog.web.app import make_flask
 from catalog_steps import ANNA, BUCKETS, Steps
-from chassis import tokens
+from chassis import token_keys, tokens
 from chassis.clock import now
 from chassis.database.database import Database
+from chassis.token_keys import SigningKeys
 from chassis.tokens import Principal
 from chassis.web.paging import PAGE_BYTES
 
@@ -64,13 +65,13 @@ Make = Callable[..., Client]
 @pytest.fixture
 def client_of(catalog_database: Database[Store], tmp_path: Path) -> Iterator[Make]:
     """A function that makes a client of catalog with certain buckets, and of a certain caller."""
-    tokens.create_key_files(tmp_path / "private", tmp_path / "public")
-    private, public = (tmp_path / "private").read_text(), (tmp_path / "public").read_text()
+    token_keys.create_files(tmp_path / "private", tmp_path / "public")
+    keys = SigningKeys(tmp_path / "private")
     listening: list[Callable[..., None]] = []
 
     def make(buckets: Buckets = BUCKETS, caller: Principal = ANNA) -> Client:
-        flask = make_flask(App(catalog_database, buckets, None, public, PAGE_BYTES))
-        authorization = f"Bearer {tokens.sign(private, 'catalog', caller)}"
+        flask = make_flask(App(catalog_database, buckets, None, keys, PAGE_BYTES))
+        authorization = f"Bearer {tokens.sign(keys.signing(), 'catalog', caller)}"
         client = Client(flask.test_client(), {"Authorization": authorization})
 
         def note(*arguments: Any) -> None:

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 import auth.cli
 import catalog.cli
-from chassis import tokens
+from chassis import token_keys
 from deadlines import until
 from poolers import Pooler
 
@@ -122,7 +122,7 @@ def test_schema_of_a_later_release_is_left_as_it_is(run: Run, service: str, any_
 def environment(folder: Path, service: str, url: str, **variables: str) -> dict[str, str]:
     """Return the environment of a process of `service`, with free ports."""
     private, public = folder / "private.pem", folder / "public.pem"
-    tokens.create_key_files(private, public)
+    token_keys.create_files(private, public)
     settings = {
         "DATABASE_URL": url,
         "BROKER_URL": f"amqp://imghost:{SECRET}@127.0.0.1:9/",

@@ -34,7 +34,7 @@ from catalog.adapters.store import Store as CatalogStore
 from catalog.adapters.tables import outbox
 from catalog.web.app import make_flask as catalog_flask
 from catalog_steps import BUCKETS
-from chassis import tokens
+from chassis import token_keys
 from chassis.broker import topology
 from chassis.broker.publisher import Publisher
 from chassis.broker.relay import Relay
@@ -44,6 +44,7 @@ from chassis.database.engines import LIMITS_MS, connect
 from chassis.database.transactions import attempt, transact
 from chassis.database.wakeup import Wakeup
 from chassis.errors import DependencyDownError
+from chassis.token_keys import SigningKeys
 from chassis.web.paging import PAGE_BYTES
 from containers import empty_database
 from deadlines import until
@@ -156,18 +157,17 @@ class Replicas:
     catalog: list[Database[CatalogStore]]
 
     def clients(self, folder: Path, authorizations: list[str]) -> list[Client]:
-        tokens.create_key_files(folder / "private", folder / "public")
-        key = (folder / "private").read_text()
-        public = tokens.public_key_of(key)
+        token_keys.create_files(folder / "private", folder / "public")
+        keys = SigningKeys(folder / "private")
         doors = [
             auth_flask(
                 auth.bootstrap.App(
-                    database, Authenticator(database, Verifier(2, 9, 10, 10), Policy(3, 300, 1000, 100)), key, public
+                    database, Authenticator(database, Verifier(2, 9, 10, 10), Policy(3, 300, 1000, 100)), keys
                 )
             )
             for database in self.auth
         ]
-        catalogs = [catalog.bootstrap.App(database, BUCKETS, None, public, PAGE_BYTES) for database in self.catalog]
+        catalogs = [catalog.bootstrap.App(database, BUCKETS, None, keys, PAGE_BYTES) for database in self.catalog]
         apps = [catalog_flask(app) for app in catalogs]
         return [
             Client(

@@ -21,7 +21,8 @@ from catalog.bootstrap import make_database as catalog_database
 from catalog.settings import DatabaseSettings as CatalogSettings
 from catalog.web.app import make_flask as catalog_flask
 from catalog_steps import BUCKETS, Steps
-from chassis import tokens
+from chassis import token_keys, tokens
+from chassis.token_keys import SigningKeys
 from chassis.tokens import Principal
 from chassis.web.paging import PAGE_BYTES
 
@@ -38,16 +39,16 @@ DRAWN = re.compile(
 class Recorder:
     """Sends requests to the two services and records their answers."""
 
-    def __init__(self, auth: FlaskClient, catalog: FlaskClient, private_key: str, callers: list[Principal]) -> None:
+    def __init__(self, auth: FlaskClient, catalog: FlaskClient, keys: SigningKeys, callers: list[Principal]) -> None:
         self._clients = {"auth": auth, "catalog": catalog}
-        self._key = private_key
+        self._keys = keys
         self._callers = callers
         self.answers: list[Answer] = []
 
     def __call__(self, service: str, method: str, path: str, caller: int | None = 0, **options: Any) -> Any:
         headers = dict(options.pop("headers", {}))
         if caller is not None:
-            token = tokens.sign(self._key, service, self._callers[caller])
+            token = tokens.sign(self._keys.signing(), service, self._callers[caller])
             headers["Authorization"] = f"Bearer {token}"
         answer = self._clients[service].open(path, method=method, headers=headers, **options)
         shown = {name: answer.headers[name] for name in ("Location", "Link") if name in answer.headers}
@@ -79,16 +80,15 @@ def urls(tmp_path: Path, postgres_url: str) -> Iterator[dict[str, tuple[str, str
 
 
 def test_same_requests_give_the_same_answers(urls: dict[str, tuple[str, str]], tmp_path: Path) -> None:
-    tokens.create_key_files(tmp_path / "private", tmp_path / "public")
-    told = {kind: play(*pair, (tmp_path / "private").read_text()) for kind, pair in urls.items()}
+    token_keys.create_files(tmp_path / "private", tmp_path / "public")
+    told = {kind: play(*pair, SigningKeys(tmp_path / "private")) for kind, pair in urls.items()}
     assert len(told["sqlite"]) > 60
     assert told["sqlite"] == told["postgresql"]
     assert {status for _, _, status, _, _ in told["sqlite"]} >= {200, 201, 204, 304, 401, 404, 409, 412, 422}
 
 
-def play(auth_url: str, catalog_url: str, private_key: str) -> list[Answer]:
+def play(auth_url: str, catalog_url: str, keys: SigningKeys) -> list[Answer]:
     """Send the whole sequence to services on one pair of databases; return their answers."""
-    public_key = tokens.public_key_of(private_key)
     users = auth_database(AuthSettings(database_url=auth_url))
     pictures = catalog_database(CatalogSettings(database_url=catalog_url))
     users.migrate()
@@ -96,9 +96,9 @@ def play(auth_url: str, catalog_url: str, private_key: str) -> list[Answer]:
     made = [users.transact(create_user, name, "unusable") for name in ("anna", "bert")]
     callers = [Principal(user.user_id, user.username, "password") for user in made]
     authenticator = Authenticator(users, Verifier(1, 9, 1, 1), Policy(3, 300, 1000, 100))
-    auth = auth_flask(AuthApp(users, authenticator, private_key, public_key)).test_client()
-    catalog = catalog_flask(CatalogApp(pictures, BUCKETS, None, public_key, PAGE_BYTES)).test_client()
-    send = Recorder(auth, catalog, private_key, callers)
+    auth = auth_flask(AuthApp(users, authenticator, keys)).test_client()
+    catalog = catalog_flask(CatalogApp(pictures, BUCKETS, None, keys, PAGE_BYTES)).test_client()
+    send = Recorder(auth, catalog, keys, callers)
     play_keys(send)
     play_images(send)
     steps = Steps(pictures)

@@ -69,17 +69,20 @@ def test_service_cannot_reach(service: str, unreachable: set[str]) -> None:
         assert not networks(service) & networks(other)
 
 
-def test_the_private_key_is_seen_only_by_its_maker_and_by_auth() -> None:
-    assert holders("token-private") == {"token-key", "auth"}
+def test_the_private_key_is_seen_only_by_its_makers_and_by_auth() -> None:
+    assert holders("token-private") == {"token-key", "rotate-signing-key", "auth"}
 
 
 def test_operators_tools_are_not_started_with_the_stack() -> None:
-    assert {service for service, spec in SERVICES.items() if "profiles" in spec} == {"reconcile"}
+    assert {service for service, spec in SERVICES.items() if "profiles" in spec} == {"reconcile", "rotate-signing-key"}
 
 
 def test_every_long_running_container_says_whether_it_is_ready() -> None:
     once = {service for service, spec in SERVICES.items() if spec["restart"] == "no"}
-    assert once == {"s3-volume", "s3-setup", "token-key", "auth-migrate", "catalog-migrate", "reconcile"}
+    assert once == {
+        *("s3-volume", "s3-setup", "token-key", "auth-migrate", "catalog-migrate"),
+        *("reconcile", "rotate-signing-key"),
+    }
     assert {service for service, spec in SERVICES.items() if "healthcheck" not in spec} == once
 
 

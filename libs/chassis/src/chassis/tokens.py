@@ -5,20 +5,18 @@ The clocks of the machines may differ by `LEEWAY_S`, in either direction. This l
 auth's. Such a token works only inside the network of the services, and only at the one service it was signed for.
 """
 
-import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import jwt
 import structlog
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chassis.errors import ClocksApartError, TokenRefusedError
+from chassis.token_keys import SigningKey
 
 log = structlog.get_logger(__name__)
 
@@ -50,67 +48,16 @@ class Principal:
         return self.scopes is None or not self.scopes.isdisjoint(scopes)
 
 
-def create_key_files(private: Path, public: Path) -> None:
-    """Write a new key pair as PEM files, the private one readable by its owner only.
+class Keys(Protocol):
+    """Keys that verify tokens."""
 
-    An existing private key is kept. The public key file is written if it is missing or does not match.
-    """
-    private.parent.mkdir(parents=True, exist_ok=True)
-    public.parent.mkdir(parents=True, exist_ok=True)
-    if not private.exists():
-        key = Ed25519PrivateKey.generate()
-        private.touch(mode=0o600)
-        private.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-    text = public_key_of(private.read_text())
-    if not public.exists() or public.read_text() != text:
-        public.write_text(text)
+    def by_id(self) -> Mapping[str, Ed25519PublicKey]:
+        """Return them by the ids by which tokens name them."""
+        ...
 
 
-def public_key_of(private_key: str) -> str:
-    """Return the public half of `private_key`, both as PEM texts. Raise `ValueError` or `TypeError` if it is no key."""
-    key = serialization.load_pem_private_key(private_key.encode(), password=None)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise TypeError("tokens are signed with an Ed25519 key")
-    return (
-        key.public_key()
-        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        .decode()
-    )
-
-
-def require_private_key_file(file: Path, setting: str) -> None:
-    """End the process with one sentence unless `file`, which the variable `setting` names, holds a private key."""
-    _require_key_file(file, setting, public_key_of, "private key in PEM without a passphrase")
-
-
-def require_public_key_file(file: Path, setting: str) -> None:
-    """End the process with one sentence unless `file`, which the variable `setting` names, holds a public key."""
-    _require_key_file(file, setting, _require_public_key, "public key in PEM")
-
-
-def _require_public_key(public_key: str) -> None:
-    if not isinstance(serialization.load_pem_public_key(public_key.encode()), Ed25519PublicKey):
-        raise TypeError("tokens are verified with an Ed25519 key")
-
-
-def _require_key_file(file: Path, setting: str, read: Callable[[str], object], kind: str) -> None:
-    try:
-        read(file.read_text())
-    except OSError as fault:
-        reason = fault.strerror
-    except (ValueError, TypeError):  # the text of the error may show a part of the key
-        reason = f"this is no {kind}"
-    else:
-        return
-    sys.exit(f"no key at {setting}={file}: {reason}; see auth create-token-key")
-
-
-def sign(private_key: str, audience: str, principal: Principal) -> str:
-    """Return a signed token that tells `audience` who `principal` is, for the next `LIFETIME_S` seconds."""
+def sign(key: SigningKey, audience: str, principal: Principal) -> str:
+    """Return a token, signed with `key`, that tells `audience` who `principal` is for the next `LIFETIME_S` seconds."""
     now = int(time.time())
     claims: dict[str, str | int] = {
         "aud": audience,
@@ -126,11 +73,11 @@ def sign(private_key: str, audience: str, principal: Principal) -> str:
         claims["key"] = principal.key_id
     if principal.credential_mark is not None:
         claims["mark"] = principal.credential_mark
-    return jwt.encode(claims, private_key, algorithm=ALGORITHM)
+    return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.key_id})
 
 
-def verify(public_key: str, audience: str, authorization: str | None) -> Principal:
-    """Return the principal of an `Authorization: Bearer …` header.
+def verify(keys: Keys, audience: str, authorization: str | None) -> Principal:
+    """Return the principal of an `Authorization: Bearer …` header, whose token one of `keys` has signed.
 
     Raise `TokenRefusedError` unless auth has signed the token for `audience`. Raise `ClocksApartError` if it has, but
     the token is not valid at this machine's time: the gateway gets a new token for each request, so the clocks differ.
@@ -139,18 +86,7 @@ def verify(public_key: str, audience: str, authorization: str | None) -> Princip
     if scheme != "Bearer":
         raise TokenRefusedError
     try:
-        claims = jwt.decode(
-            token,
-            public_key,
-            algorithms=[ALGORITHM],
-            audience=audience,
-            options={
-                "require": ["iat", "exp", "aud", "sub", "name", "method"],
-                # Checked below, once the signature is known to be auth's.
-                "verify_iat": False,
-                "verify_exp": False,
-            },
-        )
+        claims = _claims(token, keys.by_id(), audience)
         issued, expires = int(claims["iat"]), int(claims["exp"])
     except (jwt.InvalidTokenError, ValueError, TypeError) as fault:
         log.warning("token refused", reason=str(fault))
@@ -160,6 +96,27 @@ def verify(public_key: str, audience: str, authorization: str | None) -> Princip
     scope, key_id, mark = (str(claims[name]) if name in claims else None for name in ("scope", "key", "mark"))
     scopes = None if scope is None else frozenset(scope.split())
     return Principal(str(claims["sub"]), str(claims["name"]), claims["method"], scopes, key_id, mark)
+
+
+def _claims(token: str, keys: Mapping[str, Ed25519PublicKey], audience: str) -> dict[str, Any]:
+    """Return what `token` says. Raise `jwt.InvalidTokenError` unless the key that it names has signed it."""
+    # Auth of an earlier release had one key only, which its tokens do not name.
+    name = jwt.get_unverified_header(token).get("kid", next(iter(keys)))
+    if name not in keys:
+        raise jwt.InvalidTokenError("signed with an unknown key")
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        keys[name],
+        algorithms=[ALGORITHM],
+        audience=audience,
+        options={
+            "require": ["iat", "exp", "aud", "sub", "name", "method"],
+            # Checked by `verify`, once the signature is known to be auth's.
+            "verify_iat": False,
+            "verify_exp": False,
+        },
+    )
+    return claims
 
 
 def _require_clocks(issued: int, expires: int) -> None:

@@ -7,9 +7,9 @@ from auth.adapters.store import Store
 from auth.authentication import Authenticator, Policy
 from auth.passwords import Verifier
 from auth.settings import DatabaseSettings, ServeSettings
-from chassis import tokens
 from chassis.database import engines
 from chassis.database.database import Database
+from chassis.token_keys import SigningKeys
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
@@ -20,8 +20,7 @@ class App:
 
     database: Database[Store]
     authenticator: Authenticator
-    token_private_key: str
-    token_public_key: str
+    token_keys: SigningKeys
 
 
 def make_database(settings: DatabaseSettings) -> Database[Store]:
@@ -30,7 +29,7 @@ def make_database(settings: DatabaseSettings) -> Database[Store]:
 
 
 def make_app(settings: ServeSettings) -> App:
-    """Return what the views work with. Raise `OSError` if the private key cannot be read."""
+    """Return what the views work with. Raise `OSError` if the private keys cannot be read."""
     store = make_database(settings)
     verifier = Verifier(settings.hash_slots, settings.hash_queue, settings.hash_wait_s, settings.password_memory_s)
     policy = Policy(
@@ -39,5 +38,4 @@ def make_app(settings: ServeSettings) -> App:
         settings.password_failures_a_minute,
         settings.key_failures_a_minute,
     )
-    private_key = settings.token_private_key_file.read_text()
-    return App(store, Authenticator(store, verifier, policy), private_key, tokens.public_key_of(private_key))
+    return App(store, Authenticator(store, verifier, policy), SigningKeys(settings.token_private_key_file))

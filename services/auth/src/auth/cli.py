@@ -2,11 +2,14 @@
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import click
 
-from auth import domain, first_user, keys, use_cases
+from auth import domain, first_user, keys, token_key_rotation, use_cases
 from auth.adapters.store import Store
 from auth.bootstrap import make_database
 from auth.errors import ApiKeyNotFoundError, AuthError, UserNotFoundError
@@ -15,7 +18,7 @@ from auth.passwords import hash_password
 from auth.settings import DatabaseSettings, MigrateSettings, ServeSettings, WorkerSettings
 from auth.web import schemas
 from auth.worker import make_worker
-from chassis import commands, logs, tokens, worker
+from chassis import commands, logs, token_keys, tokens, worker
 from chassis.commands import Commands
 from chassis.database.database import Database
 from chassis.settings import load, variable
@@ -32,7 +35,7 @@ def serve() -> None:
     """Serve HTTP to the gateway."""
     settings = load(ServeSettings)
     commands.start("auth", settings)
-    tokens.require_private_key_file(settings.token_private_key_file, variable(ServeSettings, "token_private_key_file"))
+    token_keys.require_private_file(settings.token_private_key_file, variable(ServeSettings, "token_private_key_file"))
     make_database(settings).try_connection()
     server.serve("auth.web.app:from_settings", settings, threads=settings.web_threads)
 
@@ -57,27 +60,56 @@ def migrate() -> None:
         click.echo(said)
 
 
-@main.command("create-token-key")
-@click.option(
-    "--private",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="File of the private key, for auth only.",
-)
-@click.option(
-    "--public",
-    type=click.Path(path_type=Path, dir_okay=False),
-    required=True,
-    help="File of the public key, for the other services.",
-)
-def create_token_key(private: Path, public: Path) -> None:
-    """Make the key pair that signs and verifies tokens between the services. Keep files that exist."""
+def _token_key_files(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command` the options that name the files of the keys of tokens."""
+    file = click.Path(path_type=Path, dir_okay=False)
+    private = click.option("--private", type=file, required=True, help="File of the private key, for auth only.")
+    public = click.option("--public", type=file, required=True, help="File of the public key, for the other services.")
+    return private(public(command))
+
+
+@contextmanager
+def _key_files(private: Path) -> Iterator[None]:
+    """Print a file of keys that cannot be read or written in the body as one line."""
     try:
-        tokens.create_key_files(private, public)
+        yield
     except OSError as fault:
         raise click.ClickException(f"{fault.filename}: {fault.strerror}") from fault
     except (ValueError, TypeError) as fault:  # its text may show the text of the key
         raise click.ClickException(f"{private} is there, and is no private key in PEM without a passphrase") from fault
+
+
+@main.command("create-token-key")
+@_token_key_files
+def create_token_key(private: Path, public: Path) -> None:
+    """Make the key pair that signs and verifies tokens between the services. Keep files that exist."""
+    with _key_files(private):
+        token_keys.create_files(private, public)
+
+
+@main.command("rotate-signing-key")
+@_token_key_files
+@click.option(
+    "--spread",
+    "spread_s",
+    type=click.FloatRange(0),
+    default=5,
+    show_default=True,
+    help="Seconds until the new key signs: until all services see the files as they are then.",
+)
+@click.option(
+    "--keep",
+    "keep_s",
+    type=click.FloatRange(0),
+    default=tokens.LIFETIME_S + tokens.LEEWAY_S,
+    show_default=True,
+    help="Seconds for which the former key is accepted after that; 0 if it has leaked.",
+)
+def rotate_signing_key(private: Path, public: Path, spread_s: float, keep_s: float) -> None:
+    """Replace the key that signs tokens between the services by a new one, while they run."""
+    with _key_files(private):
+        new = token_key_rotation.rotate(private, public, spread_s, keep_s, partial(click.echo, err=True))
+    click.echo(f"tokens are signed with the new key {new}, and former keys are accepted no longer")
 
 
 @main.command("create-user")

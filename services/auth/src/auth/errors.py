@@ -126,6 +126,15 @@ class UnacceptableFieldError(AuthError):
         self.field, self.field_code = field, field_code
 
 
+class RotationUnderWayError(AuthError):
+    """The key that signs tokens is being rotated by somebody else."""
+
+    code = "rotation-under-way"
+
+    def __init__(self) -> None:
+        super().__init__("The key is being rotated already. Wait until that is done.")
+
+
 class UnacceptableError(AuthError):
     """Input of an operator that breaks a rule."""
 

@@ -34,7 +34,7 @@ class ServeSettings(DatabaseSettings, WebSettings):
 
     web_threads: PositiveInt = Field(16, description="Requests that one web process works on at a time.")
     token_private_key_file: Path = Field(
-        description="PEM file of the private key that signs tokens for the other services."
+        description="PEM file of the private key that signs tokens between the services; of several, the first."
     )
     hash_slots: PositiveInt = Field(2, description="Passwords that one process hashes at a time; others wait.")
     hash_queue: PositiveInt = Field(

@@ -11,6 +11,8 @@ from chassis.database import engines
 from chassis.database.database import Database
 from chassis.health import CheckFailedError, Checks
 from chassis.s3 import client as s3
+from chassis.token_keys import VerifyingKeys
+from chassis.tokens import Keys
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
@@ -22,7 +24,7 @@ class App:
     database: Database[Store]
     buckets: Buckets
     uploads: Uploads | None
-    token_public_key: str
+    token_keys: Keys
     page_bytes: int
 
 
@@ -63,11 +65,11 @@ def make_uploads(settings: ServeSettings) -> Uploads | None:
 
 
 def make_app(settings: ServeSettings) -> App:
-    """Return what the views work with. Raise `OSError` if the public key cannot be read."""
+    """Return what the views work with. Raise `OSError` if the public keys cannot be read."""
     return App(
         database=make_database(settings),
         buckets=make_buckets(settings),
         uploads=make_uploads(settings),
-        token_public_key=settings.token_public_key_file.read_text(),
+        token_keys=VerifyingKeys(settings.token_public_key_file),
         page_bytes=settings.page_bytes,
     )

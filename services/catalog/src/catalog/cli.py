@@ -10,7 +10,7 @@ from catalog.upkeep.check_storage_command import check_storage
 from catalog.upkeep.reconciliation_command import reconcile
 from catalog.upkeep.reprocessing_command import reprocess
 from catalog.worker import make_worker
-from chassis import commands, logs, tokens, worker
+from chassis import commands, logs, token_keys, worker
 from chassis.commands import Commands
 from chassis.settings import load, variable
 from chassis.web import server
@@ -26,7 +26,7 @@ def serve() -> None:
     """Serve the HTTP interface to the gateway."""
     settings = load(ServeSettings)
     commands.start("catalog", settings)
-    tokens.require_public_key_file(settings.token_public_key_file, variable(ServeSettings, "token_public_key_file"))
+    token_keys.require_public_file(settings.token_public_key_file, variable(ServeSettings, "token_public_key_file"))
     make_database(settings).try_connection()
     server.serve("catalog.web.app:from_settings", settings, threads=settings.web_threads)
 

@@ -70,7 +70,7 @@ class ServeSettings(DatabaseSettings, WebSettings):
     model_config = _CONFIG
 
     web_threads: PositiveInt = Field(8, description="Requests that one web process handles at a time.")
-    token_public_key_file: Path = Field(description="PEM file that auth's tokens are verified with.")
+    token_public_key_file: Path = Field(description="PEM file of the public keys that auth's tokens are verified with.")
     buckets: dict[BucketName, BucketSettings] = Field(
         description="JSON: bucket → {url: base of public URLs, prefixes: allowed ones, owners: {prefix: user id}}."
     )

@@ -4,7 +4,8 @@ import pytest
 from flask import Response
 from flask.testing import FlaskClient
 
-from chassis import tokens
+from chassis import token_keys, tokens
+from chassis.token_keys import SigningKeys
 from chassis.tokens import Principal
 from chassis.web import access
 from chassis.web.access import OPEN, Rule, Rules
@@ -21,31 +22,31 @@ ALL = frozenset({"read", "write", "upload", "keys"})
 
 
 @pytest.fixture
-def keys(tmp_path: Path) -> tuple[str, str]:
+def keys(tmp_path: Path) -> SigningKeys:
     private, public = tmp_path / "private.pem", tmp_path / "public.pem"
-    tokens.create_key_files(private, public)
-    return private.read_text(), public.read_text()
+    token_keys.create_files(private, public)
+    return SigningKeys(private)
 
 
-def service(public_key: str, rules: Rules = RULES) -> FlaskClient:
+def service(keys: SigningKeys, rules: Rules = RULES) -> FlaskClient:
     app = base_flask("test", {}, {}, {})
     for operation in ("GET /open", "GET /pictures", "POST /pictures", "GET /mine"):
         method, path = operation.split()
         app.add_url_rule(path, operation, lambda: Response(status=204), methods=[method])
     app.add_url_rule("/key", "GET /key", lambda: str(access.caller().key_id))
-    access.guard(app, rules, public_key, "test")
+    access.guard(app, rules, keys, "test")
     return app.test_client()
 
 
-def token(private_key: str, scopes: frozenset[str] | None, key_id: str | None = "other") -> dict[str, str]:
+def token(keys: SigningKeys, scopes: frozenset[str] | None, key_id: str | None = "other") -> dict[str, str]:
     caller = Principal("id", "anna", "key", scopes, key_id)
-    return {"Authorization": f"Bearer {tokens.sign(private_key, 'test', caller)}"}
+    return {"Authorization": f"Bearer {tokens.sign(keys.signing(), 'test', caller)}"}
 
 
-def test_service_starts_only_with_a_rule_for_every_operation(keys: tuple[str, str]) -> None:
+def test_service_starts_only_with_a_rule_for_every_operation(keys: SigningKeys) -> None:
     for rules in ({**RULES, "PUT /pictures": OPEN}, {name: RULES[name] for name in RULES if name != "POST /pictures"}):
         with pytest.raises(ValueError, match=r"(PUT|POST) /pictures"):
-            service(keys[1], rules)
+            service(keys, rules)
 
 
 @pytest.mark.parametrize(
@@ -57,32 +58,32 @@ def test_service_starts_only_with_a_rule_for_every_operation(keys: tuple[str, st
         ("GET /mine", [{"keys"}]),
     ],
 )
-def test_one_of_the_scopes_is_needed_and_enough(keys: tuple[str, str], operation: str, enough: list[set[str]]) -> None:
-    client, (method, path) = service(keys[1]), operation.split()
+def test_one_of_the_scopes_is_needed_and_enough(keys: SigningKeys, operation: str, enough: list[set[str]]) -> None:
+    client, (method, path) = service(keys), operation.split()
     for scopes in enough:
-        assert client.open(path, method=method, headers=token(keys[0], frozenset(scopes))).status_code == 204
-    assert client.open(path, method=method, headers=token(keys[0], None)).status_code == 204
+        assert client.open(path, method=method, headers=token(keys, frozenset(scopes))).status_code == 204
+    assert client.open(path, method=method, headers=token(keys, None)).status_code == 204
     for others in (frozenset[str](), ALL.difference(*enough)):
-        answer = client.open(path, method=method, headers=token(keys[0], others))
+        answer = client.open(path, method=method, headers=token(keys, others))
         assert answer.status_code == 403
 
 
-def test_refusal_names_the_scopes_and_in_the_header_the_narrowest(keys: tuple[str, str]) -> None:
-    answer = service(keys[1]).post("/pictures", headers=token(keys[0], frozenset({"read"})))
+def test_refusal_names_the_scopes_and_in_the_header_the_narrowest(keys: SigningKeys) -> None:
+    answer = service(keys).post("/pictures", headers=token(keys, frozenset({"read"})))
     assert answer.headers["WWW-Authenticate"] == 'Bearer error="insufficient_scope", scope="upload"'
     assert answer.get_json()["code"] == "insufficient-scope"
     assert "upload or write" in answer.get_json()["detail"]
 
 
-def test_exception_of_a_rule_admits_without_a_scope_and_never_without_a_token(keys: tuple[str, str]) -> None:
-    client = service(keys[1])
-    assert client.get("/mine", headers=token(keys[0], frozenset(), "mine")).status_code == 204
-    assert client.get("/mine", headers=token(keys[0], frozenset(), None)).status_code == 403
+def test_exception_of_a_rule_admits_without_a_scope_and_never_without_a_token(keys: SigningKeys) -> None:
+    client = service(keys)
+    assert client.get("/mine", headers=token(keys, frozenset(), "mine")).status_code == 204
+    assert client.get("/mine", headers=token(keys, frozenset(), None)).status_code == 403
     assert client.get("/mine").status_code == 401
 
 
-def test_only_what_is_open_needs_no_token(keys: tuple[str, str]) -> None:
-    client = service(keys[1])
+def test_only_what_is_open_needs_no_token(keys: SigningKeys) -> None:
+    client = service(keys)
     assert client.get("/open").status_code == 204
     assert client.get("/healthz").status_code == 200
     assert client.get("/pictures").status_code == 401
@@ -90,6 +91,6 @@ def test_only_what_is_open_needs_no_token(keys: tuple[str, str]) -> None:
     assert client.get("/none").status_code == 404
 
 
-def test_caller_is_known_to_the_views(keys: tuple[str, str]) -> None:
-    answer = service(keys[1]).get("/key", headers=token(keys[0], frozenset({"read"})))
+def test_caller_is_known_to_the_views(keys: SigningKeys) -> None:
+    answer = service(keys).get("/key", headers=token(keys, frozenset({"read"})))
     assert answer.text == "other"

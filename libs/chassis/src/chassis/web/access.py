@@ -7,7 +7,7 @@ from flask import Flask, g, request
 
 from chassis import tokens
 from chassis.errors import InsufficientScopeError
-from chassis.tokens import Principal
+from chassis.tokens import Keys, Principal
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,11 @@ Rules = Mapping[str, Rule | None]
 _HEALTH: Rules = {"GET /healthz": OPEN, "GET /readyz": OPEN}
 
 
-def guard(app: Flask, rules: Rules, public_key: str, audience: str) -> None:
+def guard(app: Flask, rules: Rules, keys: Keys, audience: str) -> None:
     """Have `app`, whose routes are complete, admit to each operation only whom its rule lets.
 
-    `rules` has an entry for each operation, named as `GET /images`. Raise `ValueError` if one is missing or left over.
+    `rules` has an entry for each operation, named as `GET /images`, and tokens are signed with one of `keys`. Raise
+    `ValueError` if a rule is missing or left over.
     """
     rules = {**rules, **_HEALTH}
     operations = {
@@ -48,7 +49,7 @@ def guard(app: Flask, rules: Rules, public_key: str, audience: str) -> None:
         rule = rules[f"{method} {request.url_rule.rule}"]
         if rule is None:
             return
-        g.caller = tokens.verify(public_key, audience, request.headers.get("Authorization"))
+        g.caller = tokens.verify(keys, audience, request.headers.get("Authorization"))
         if not g.caller.has_any(rule.scopes) and not rule.exempts(g.caller):
             raise InsufficientScopeError(rule.scopes)
 

@@ -25,5 +25,5 @@ def make_flask(app: App) -> Flask:
     flask.extensions["imghost"] = app
     callers.honour_deadlines(flask)
     flask.register_blueprint(routes)
-    access.guard(flask, RULES, app.token_public_key, AUDIENCE)
+    access.guard(flask, RULES, app.token_keys, AUDIENCE)
     return flask

@@ -32,7 +32,7 @@ def create_token() -> Response:
     """Exchange a client's credentials for a token that one service accepts."""
     asked = bodies.read(request, schemas.TokenRequest)
     principal = _app().authenticator.authenticate(asked.authorization, asked.source)
-    return jsonify(token=tokens.sign(_app().token_private_key, asked.audience, principal))
+    return jsonify(token=tokens.sign(_app().token_keys.signing(), asked.audience, principal))
 
 
 @routes.get("/api-keys")

@@ -26,5 +26,5 @@ def make_flask(app: App) -> Flask:
     callers.honour_deadlines(flask)
     for part in (images, collections, uploads):
         flask.register_blueprint(part.routes)
-    access.guard(flask, RULES, app.token_public_key, AUDIENCE)
+    access.guard(flask, RULES, app.token_keys, AUDIENCE)
     return flask

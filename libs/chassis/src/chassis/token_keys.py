@@ -1,0 +1,211 @@
+"""Keys of the tokens between services: PEM files of one or several keys each, so that one key can follow another.
+
+The first private key signs; the public halves of all of them verify. A token names its key by the thumbprint of RFC
+7638, and a process reads a file again as soon as that has been replaced.
+"""
+
+import base64
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import structlog
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+log = structlog.get_logger(__name__)
+
+_PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----.+?-----END \1-----", re.DOTALL)
+
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """The key that signs tokens, and the id by which they name it."""
+
+    key_id: str
+    private: Ed25519PrivateKey
+
+
+class _File(Generic[Content]):
+    """What `parse` makes of the text of `file`, again whenever that was replaced."""
+
+    def __init__(self, file: Path, parse: Callable[[str], Content]) -> None:
+        self._file = file
+        self._parse = parse
+        self._seen = self._state()
+        self._content = parse(file.read_text())
+
+    def content(self) -> Content:
+        """Return the content. One that cannot be read is logged, and the one before goes on to be used."""
+        state = self._state()
+        if state != self._seen:
+            self._seen = state
+            try:
+                self._content = self._parse(self._file.read_text())
+            except (OSError, ValueError, TypeError) as fault:  # its text may show a part of the key
+                log.warning("keys of tokens cannot be read", file=str(self._file), reason=type(fault).__name__)
+            else:
+                log.info("keys of tokens read again", file=str(self._file))
+        return self._content
+
+    def _state(self) -> tuple[int, ...]:
+        try:
+            status = self._file.stat()
+        except OSError:
+            return ()
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+class VerifyingKeys:
+    """The public keys in the PEM file `file`. Raise `OSError`, `ValueError` or `TypeError` if they cannot be read."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = _File(file, public_keys)
+
+    def by_id(self) -> Mapping[str, Ed25519PublicKey]:
+        """Return the keys that verify tokens, by their ids."""
+        return self._file.content()
+
+
+class SigningKeys:
+    """The private keys in the PEM file `file`. Raise `OSError`, `ValueError` or `TypeError` if they cannot be read."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = _File(file, _signing_and_verifying)
+
+    def signing(self) -> SigningKey:
+        """Return the key that signs tokens."""
+        return self._file.content()[0]
+
+    def by_id(self) -> Mapping[str, Ed25519PublicKey]:
+        """Return the keys that verify tokens, by their ids."""
+        return self._file.content()[1]
+
+
+def private_keys(text: str) -> list[Ed25519PrivateKey]:
+    """Return the keys of a PEM file, in their order. Raise `ValueError` or `TypeError` if they are no such keys."""
+    keys = []
+    for block in _blocks(text):
+        key = serialization.load_pem_private_key(block, password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise TypeError("tokens are signed with Ed25519 keys")
+        keys.append(key)
+    return keys
+
+
+def public_keys(text: str) -> dict[str, Ed25519PublicKey]:
+    """Return the keys of a PEM file by their ids. Raise `ValueError` or `TypeError` if they are no such keys."""
+    keys = {}
+    for block in _blocks(text):
+        key = serialization.load_pem_public_key(block)
+        if not isinstance(key, Ed25519PublicKey):
+            raise TypeError("tokens are verified with Ed25519 keys")
+        keys[key_id(key)] = key
+    return keys
+
+
+def key_id(key: Ed25519PublicKey) -> str:
+    """Return the thumbprint of `key` (RFC 7638, with the members of RFC 8037)."""
+    members = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(key.public_bytes_raw())}
+    text = json.dumps(members, sort_keys=True, separators=(",", ":"))
+    return _base64url(hashlib.sha256(text.encode()).digest())
+
+
+def create_files(private: Path, public: Path) -> None:
+    """Write a new key pair as PEM files, the private one readable by its owner only.
+
+    A private key that exists is kept. The file of public keys is written if one is missing there.
+    """
+    for file in (private, public):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    if not private.exists():
+        write_private(private, [Ed25519PrivateKey.generate()])
+    ours = [key.public_key() for key in private_keys(private.read_text())]
+    if not public.exists() or not {key_id(key) for key in ours} <= set(_readable(public)):
+        write_public(public, ours)
+
+
+def write_private(file: Path, keys: Sequence[Ed25519PrivateKey]) -> None:
+    """Replace `file` by one with `keys`, readable by its owner only, or by whom the former one was readable."""
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    _replace(file, b"".join(key.private_bytes(serialization.Encoding.PEM, *form) for key in keys), 0o600)
+
+
+def write_public(file: Path, keys: Sequence[Ed25519PublicKey]) -> None:
+    """Replace `file` by one with `keys`."""
+    form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    _replace(file, b"".join(key.public_bytes(*form) for key in keys), 0o644)
+
+
+def require_private_file(file: Path, setting: str) -> None:
+    """End the process with one sentence unless `file`, which the variable `setting` names, holds private keys."""
+    _require(file, setting, private_keys, "private key in PEM without a passphrase")
+
+
+def require_public_file(file: Path, setting: str) -> None:
+    """End the process with one sentence unless `file`, which the variable `setting` names, holds public keys."""
+    _require(file, setting, public_keys, "public key in PEM")
+
+
+def _require(file: Path, setting: str, parse: Callable[[str], object], kind: str) -> None:
+    try:
+        parse(file.read_text())
+    except OSError as fault:
+        reason = fault.strerror
+    except (ValueError, TypeError):  # the text of the error may show a part of the key
+        reason = f"this is no {kind}"
+    else:
+        return
+    sys.exit(f"no key at {setting}={file}: {reason}; see auth create-token-key")
+
+
+def _signing_and_verifying(text: str) -> tuple[SigningKey, dict[str, Ed25519PublicKey]]:
+    keys = private_keys(text)
+    return SigningKey(key_id(keys[0].public_key()), keys[0]), {
+        key_id(key.public_key()): key.public_key() for key in keys
+    }
+
+
+def _blocks(text: str) -> list[bytes]:
+    blocks = [match[0].encode() for match in _PEM.finditer(text)]
+    if not blocks:
+        raise ValueError("there is no key in PEM")
+    return blocks
+
+
+def _readable(public: Path) -> dict[str, Ed25519PublicKey]:
+    with suppress(ValueError, TypeError):
+        return public_keys(public.read_text())
+    return {}
+
+
+def _replace(file: Path, data: bytes, mode: int) -> None:
+    """Put `data` in the place of `file` in one step, for the same owner and group, with its mode or else `mode`."""
+    before = file.stat() if file.exists() else None
+    descriptor, written = tempfile.mkstemp(dir=file.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            if before is not None and (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(stream.fileno(), before.st_uid, before.st_gid)
+            os.fchmod(stream.fileno(), mode if before is None else before.st_mode & 0o777)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(written).replace(file)
+    except BaseException:
+        Path(written).unlink(missing_ok=True)
+        raise
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -1,0 +1,55 @@
+"""Another key in the place of the one that signs tokens, without a request that fails for it.
+
+First everybody learns the new key, then it signs, and when the last token of the former key has expired nobody accepts
+that any more. A process may die anywhere in between: the files are whole, and the next rotation retires what is left.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from auth.errors import RotationUnderWayError
+from chassis import token_keys
+
+
+def rotate(private: Path, public: Path, spread_s: float, keep_s: float, tell: Callable[[str], None]) -> str:
+    """Make a new key, have it sign, and retire the former ones; return the id of the new one.
+
+    `private` and `public` are the files of the keys that auth and the other services read: they have `spread_s` to read
+    the new key before it signs, and accept tokens of the former ones for `keep_s` after that. `tell` is told of each
+    step in a sentence. Raise `RotationUnderWayError`; `OSError`, `ValueError` or `TypeError` if a file cannot be read.
+    """
+    with _alone(private.parent):
+        former = token_keys.private_keys(private.read_text())
+        new = Ed25519PrivateKey.generate()
+        new_id = token_keys.key_id(new.public_key())
+        token_keys.write_public(public, [key.public_key() for key in (*former, new)])
+        token_keys.write_private(private, [*former, new])
+        tell(f"the new key {new_id} is known; it signs in {spread_s:g} s")
+        time.sleep(spread_s)
+        token_keys.write_private(private, [new, *former])
+        tell(f"the new key signs; the former one is accepted for another {keep_s:g} s")
+        time.sleep(keep_s)
+        token_keys.write_private(private, [new])
+        token_keys.write_public(public, [new.public_key()])
+        return new_id
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep a second rotation away: the lock ends with the process, however that ends."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise RotationUnderWayError from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
