@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,16 +38,28 @@ class WebStack:
     )
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
+    @classmethod
+    @contextmanager
+    def copied(cls, prepared: Path, folder: Path) -> "Iterator[WebStack]":
+        """Copy the keys and databases of a prepared stack to `folder`; yield a stack there, and end its services."""
+        shutil.copytree(prepared, folder, dirs_exist_ok=True)
+        stack = cls(folder)
+        try:
+            yield stack
+        finally:
+            for service in list(stack.processes):
+                stack.stop(service)
+
     def prepare(self) -> None:
         """Create the key pair, the databases, and the user `ANNA`."""
         self.make_keys()
-        self._run("auth", "migrate")
-        self._run("catalog", "migrate")
+        self.run("auth", "migrate")
+        self.run("catalog", "migrate")
 
     def make_keys(self) -> None:
         """Create the key pair for signing and verifying tokens."""
         keys = ("--private", str(self.folder / "private.pem"), "--public", str(self.folder / "public.pem"))
-        self._run("auth", "create-token-key", *keys)
+        self.run("auth", "create-token-key", *keys)
 
     def start_all(self, **settings_of_gateway: str) -> None:
         """Start all three services."""
@@ -108,8 +120,10 @@ class WebStack:
             return requests.get(f"{self.url(service)}/healthz", timeout=5).ok
         return False
 
-    def _run(self, service: str, *words: str) -> None:
-        subprocess.run([self._program(service), *words], env=self._environment(service), check=True, timeout=60)
+    def run(self, service: str, *words: str, answer: str = "") -> None:
+        """Run a command of a service, with `answer` on its standard input."""
+        command = [self._program(service), *words]
+        subprocess.run(command, env=self._environment(service), check=True, timeout=60, input=answer.encode())
 
     @staticmethod
     def _program(service: str) -> str:
@@ -149,8 +163,5 @@ def prepared_web_stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def web_stack(prepared_web_stack: Path, tmp_path: Path) -> Iterator[WebStack]:
     """The three web services, prepared; the test starts them."""
-    shutil.copytree(prepared_web_stack, tmp_path, dirs_exist_ok=True)
-    stack = WebStack(tmp_path)
-    yield stack
-    for service in list(stack.processes):
-        stack.stop(service)
+    with WebStack.copied(prepared_web_stack, tmp_path) as stack:
+        yield stack

@@ -86,6 +86,10 @@ def test_source_that_sends_many_leaves_places_to_others(turns: Turns, *, first: 
         assert len(waiting) < 2 * MOST_WAITING
         if len(waiting) % 32 == 0:
             gevent.sleep(0)
+    for _ in range(12):  # so many that they wait among all others
+        assert not turns.are_taken_for(ELSEWHERE, first=first)
+        waiting.append(gevent.spawn(turns.wait, ELSEWHERE, first=first))
+    gevent.sleep(0)
     assert not turns.are_taken_for(ELSEWHERE, first=first)
     assert not turns.are_taken_for(HERE, first=not first)
     gevent.joinall(waiting, timeout=5, raise_error=True)

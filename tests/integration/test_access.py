@@ -1,0 +1,160 @@
+"""Every operation of the API document, called by everybody: the whole of tests/access_matrix.py."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from functools import cache
+from itertools import count
+from typing import Any
+
+import pytest
+
+from access_matrix import ACTORS, EXPECTED, OF_ITSELF, SCOPES, Row
+from auth.keys import new_key
+from chassis.clock import now
+from clients import NOTHING, Answer, ValidatingClient
+from deadlines import until
+from gateway.web.docs import document
+from web_stack import BUCKET, WebStack
+
+PASSWORD = "long enough for a user"
+CODES = {401: {"unauthorized", "credentials-required"}, 403: {"insufficient-scope", "password-required"}}
+# Whoever asks, it is the same source: so many failures are meant.
+SETTINGS = {"FREE_FAILURES": "1000", "PASSWORD_FAILURES_A_MINUTE": "1000", "KEY_FAILURES_A_MINUTE": "1000"}
+UPLOADS = {"S3_ACCESS_KEY_ID": "id", "S3_SECRET_ACCESS_KEY": "secret", "S3_ENDPOINT_URL": "http://127.0.0.1:9"}
+
+
+class World:
+    """A service, its `ACTORS`, and what belongs to the owner: an image in a collection, and a key."""
+
+    def __init__(self, stack: WebStack) -> None:
+        self._stack = stack
+        self._numbers = count()
+        self._things: dict[str, str] = {}
+        password = self.user("owner")
+        # Passwords are hashed again after each wrong one, which takes time.
+        self.owner = ValidatingClient(stack.url(), self.make_key(password)["key"])
+        child = self.make_key()["key"]
+        self._auth: Mapping[str, tuple[str, str] | str | None] = {
+            "nobody": None,
+            "wrong": new_key(),
+            "guesser": ("owner", "a wrong password"),
+            "other": self.user("other").auth,
+            "owner": password.auth,
+            **{scope: self.make_key(password, scopes=[scope])["key"] for scope in SCOPES},
+            "child": child,
+            "revoked": self._revoked(),
+            "expired": self._expired(),
+            "deleted": self._deleted(),
+        }
+
+    def user(self, name: str) -> ValidatingClient:
+        self._stack.run("auth", "create-user", name, "--password-stdin", answer=PASSWORD)
+        return ValidatingClient(self._stack.url(), (name, PASSWORD))
+
+    def make_key(self, by: ValidatingClient | None = None, **fields: Any) -> dict[str, Any]:
+        answer = (by or self.owner).post("/api/api-keys", json=fields)
+        assert answer.status == 201, answer.body
+        made: dict[str, Any] = answer.json()
+        return made
+
+    def _revoked(self) -> str:
+        made = self.make_key()
+        assert self.owner.delete(made["uri"]).status == 204
+        return str(made["key"])
+
+    def _expired(self) -> str:
+        made = self.make_key(expires_at=(now() + timedelta(seconds=1)).isoformat())
+        client = ValidatingClient(self._stack.url(), made["key"])
+        until(lambda: client.get("/api/images").status == 401, 10, "the key does not expire")
+        return str(made["key"])
+
+    def _deleted(self) -> tuple[str, str]:
+        self.user("deleted")
+        self._stack.run("auth", "delete-user", "deleted", "--yes")
+        return "deleted", PASSWORD
+
+    def client(self, actor: str) -> ValidatingClient:
+        return ValidatingClient(self._stack.url(), self._auth[actor])
+
+    def things(self) -> dict[str, str]:
+        """Return the parameters of paths that name an image, a collection and a key of the owner's."""
+        if not self._things:
+            self._things = self._make_things()
+        return self._things
+
+    def call(self, client: ValidatingClient, operation: str, things: Mapping[str, str]) -> Answer:
+        """Have `client` call an operation on `things`; what is deleted thereby is there again for the next call."""
+        method, template = operations()[operation]
+        body = self._body(operation)
+        answer = client.send(method, template.format(**things), json=NOTHING if body is None else body)
+        if method == "DELETE" and answer.status == 204:
+            self._things = {}
+        return answer
+
+    def _make_things(self) -> dict[str, str]:
+        number = next(self._numbers)
+        names = {"s3_key": f"a/{number}.jpg", "name": f"collection-{number}"}
+        image = {"s3_key": names["s3_key"], "s3_bucket": BUCKET}
+        assert self.owner.post("/api/images", json=image).status == 201
+        assert self.owner.post("/api/collections", json={"name": names["name"]}).status == 201
+        member = f"/api/collections/{names['name']}/images/{names['s3_key']}"
+        assert self.owner.put(member).status == 200
+        return names | {"key": self.make_key()["id"], "username": "owner", "asset": "docs.css"}
+
+    def _body(self, operation: str) -> dict[str, Any] | None:
+        """Return a body of the operation that makes something new, or changes something of the owner's."""
+        number = next(self._numbers)
+        return {
+            "create_image": {"s3_key": f"b/{number}.jpg", "s3_bucket": BUCKET},
+            "update_image": {"title": f"title {number}"},
+            "create_collection": {"name": f"another-{number}"},
+            "create_api_key": {"description": f"key {number}"},
+            "update_api_key": {"description": f"key {number}"},
+            "change_password": {"current_password": PASSWORD, "password": PASSWORD},
+        }.get(operation)
+
+
+@pytest.fixture(scope="module")
+def world(prepared_web_stack: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with WebStack.copied(prepared_web_stack, tmp_path_factory.mktemp("access")) as stack:
+        stack.start("auth", 0, **SETTINGS)
+        stack.start("catalog", 0, **UPLOADS)
+        stack.start("gateway")
+        yield World(stack)
+
+
+@cache
+def operations() -> dict[str, tuple[str, str]]:
+    """Return method and path of every operation of the API document, by its id."""
+    return {
+        operation["operationId"]: (method.upper(), template)
+        for template, methods in document()["paths"].items()
+        for method, operation in methods.items()
+        if isinstance(operation, dict) and "operationId" in operation
+    }
+
+
+def check(answer: Answer, row: Row, actor: str) -> None:
+    assert answer.status == row.status(actor)
+    if answer.code and answer.status in CODES:
+        assert answer.code in CODES[answer.status] | {"rotation-refused"}
+
+
+def test_every_operation_has_a_row() -> None:
+    assert set(EXPECTED) == set(operations())
+    named = {operation for operation, (_, template) in operations().items() if "{key}" in template}
+    assert set(OF_ITSELF) == named
+
+
+@pytest.mark.parametrize("actor", ACTORS)
+@pytest.mark.parametrize("operation", EXPECTED)
+def test_operation_is_for_whom_the_matrix_says(world: World, operation: str, actor: str) -> None:
+    check(world.call(world.client(actor), operation, world.things()), EXPECTED[operation], actor)
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("operation", OF_ITSELF)
+def test_key_may_do_with_itself_what_the_matrix_says(world: World, operation: str, scope: str) -> None:
+    made = world.make_key(scopes=[scope])
+    client = ValidatingClient(world.owner.base_url, made["key"])
+    check(world.call(client, operation, {"key": made["id"]}), OF_ITSELF[operation], scope)
