@@ -535,7 +535,7 @@ DEFECTS = (
     Defect(
         "no-turns",
         "However many requests come at once, all of them are worked off before anybody else is looked at.",
-        (Edit(f"{GATEWAY}/door/turns.py", "AT_ONCE = 4\nFIRST", "AT_ONCE = 10_000\nFIRST"),),
+        (Edit(f"{GATEWAY}/door/turns.py", "\nAT_ONCE = 4\n", "\nAT_ONCE = 10_000\n"),),
         (f"{TURNS}::test_turns_come_in_order_and_a_few_in_each_round",),
     ),
     Defect(
@@ -559,7 +559,7 @@ DEFECTS = (
     Defect(
         "waiting-in-vain",
         "A password waits for three seconds where it could have been refused at once.",
-        (Edit(f"{GATEWAY}/password_checks.py", " or (len(queue) + 1) * self._takes_s / self._most > wait_s", ""),),
+        (Edit(f"{GATEWAY}/password_checks.py", " or (len(queue) + 1) * self._takes_s / places > wait_s", ""),),
         ("tests/unit/gateway/test_password_checks.py::test_who_would_wait_in_vain_is_refused_at_once",),
     ),
     Defect(
@@ -579,6 +579,24 @@ DEFECTS = (
             ),
         ),
         ("tests/unit/gateway/test_password_checks.py::test_source_without_failures_goes_before_those_with",),
+    ),
+    Defect(
+        "health-check-behind-a-crowd",
+        "A health check waits until all have begun who have connected before.",
+        (Edit(f"{GATEWAY}/door/listener.py", "and not _is_health_check(sock)", "and True"),),
+        ("tests/unit/gateway/test_listener.py::test_health_check_begins_before_others_who_came_before",),
+    ),
+    Defect(
+        "read-all-at-once",
+        "Thousands of requests that come at the same moment are read before anything else is done.",
+        (Edit(f"{GATEWAY}/door/turns.py", "if self._reading.take_free():", "if self._reading.take_free() or True:"),),
+        ("tests/unit/gateway/test_turns.py::test_requests_of_the_same_moment_are_read_a_few_in_each_round",),
+    ),
+    Defect(
+        "guesses-without-rest",
+        "One guess follows another at once, so that they take a whole processor.",
+        (Edit(f"{GATEWAY}/password_checks.py", "gevent.spawn_later(rest_s, self._end_rest)", "self._guesses -= 1"),),
+        ("tests/unit/gateway/test_password_checks.py::test_guesses_have_half_of_the_places_half_of_the_time",),
     ),
     Defect(
         "everybody-waits-for-hashing",

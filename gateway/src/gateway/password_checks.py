@@ -23,12 +23,12 @@ from gateway.errors import PasswordsBusyError
 MEMORY_S = 60.0
 # A source without failures may wait. One with few waits so briefly that its answer still comes within 100 ms, and one
 # with more than `FEW_FAILURES` not at all.
-FIRST_WAIT_S, OTHERS_WAIT_S = 3.0, 0.08
+FIRST_WAIT_S, OTHERS_WAIT_S = 3.0, 0.05
 FIRST_QUEUE, OTHERS_QUEUE = 32, 8
 FEW_FAILURES = 5
 # How long one check takes is estimated from those before: each counts for this share.
 _NEWEST_SHARE = 0.2
-_FIRST_GUESS_S = 0.1
+_FIRST_GUESS_S = 0.03
 # Requests of one source that wait for the answer about a password which is being asked about already. A client that
 # sends many at once begins with such a moment.
 MOST_FOLLOWERS = 128
@@ -41,6 +41,9 @@ class PasswordChecks:
     def __init__(self, most: int) -> None:
         self._most = most
         self._busy = 0
+        # Sources with failures have half of the places, half of the time: the processor that hashes is others' as well.
+        self._most_guesses = max(1, most // 2)
+        self._guesses = 0
         self._takes_s = _FIRST_GUESS_S
         self._first: deque[Event] = deque()
         self._others: deque[Event] = deque()
@@ -52,14 +55,15 @@ class PasswordChecks:
 
     def is_hopeless(self, authorization: str, source: str) -> bool:
         """Return whether `turn` would refuse a password at once."""
-        if self._busy < self._most or not api_keys.is_password(authorization):
+        if not api_keys.is_password(authorization):
             return False
         password = self._password(authorization, source)
         if self._right.count(password):
             return False
         if password in self._same:
             return self._may_not_follow(self._digest(network_of(source)))
-        return self._is_too_long(*self._queue_of(self._digest(network_of(source))))
+        queue, longest, wait_s = self._queue_of(self._digest(network_of(source)))
+        return not self._has_place(queue) and self._is_too_long(queue, longest, wait_s)
 
     @contextmanager
     def turn(self, authorization: str, source: str) -> Iterator[None]:
@@ -117,13 +121,15 @@ class PasswordChecks:
 
     @contextmanager
     def _slot(self, source: bytes) -> Iterator[None]:
-        self._take(*self._queue_of(source))
+        queue, longest, wait_s = self._queue_of(source)
+        self._take(queue, longest, wait_s)
         began = time.monotonic()
         try:
             yield
         finally:
-            self._takes_s += _NEWEST_SHARE * (time.monotonic() - began - self._takes_s)
-            self._release()
+            took_s = time.monotonic() - began
+            self._takes_s += _NEWEST_SHARE * (took_s - self._takes_s)
+            self._release(queue, rest_s=took_s)
 
     def _queue_of(self, source: bytes) -> tuple[deque[Event], int, float]:
         """Return the queue that `source` may wait in, how long that may become, and how long one may wait."""
@@ -134,11 +140,12 @@ class PasswordChecks:
 
     def _is_too_long(self, queue: deque[Event], longest: int, wait_s: float) -> bool:
         """Return whether `queue` is full, or so long that waiting in it would most likely be in vain."""
-        return len(queue) >= longest or (len(queue) + 1) * self._takes_s / self._most > wait_s
+        places = self._most if queue is self._first else self._most_guesses
+        return len(queue) >= longest or (len(queue) + 1) * self._takes_s / places > wait_s
 
     def _take(self, queue: deque[Event], longest: int, wait_s: float) -> None:
-        if self._busy < self._most:
-            self._busy += 1
+        if self._has_place(queue):
+            self._begin(queue)
             return
         if self._is_too_long(queue, longest, wait_s):
             raise PasswordsBusyError
@@ -148,7 +155,7 @@ class PasswordChecks:
             handed_over.wait(wait_s)
         except BaseException:
             if handed_over.is_set():
-                self._release()
+                self._release(queue, rest_s=0)
             raise
         finally:
             if not handed_over.is_set():
@@ -156,13 +163,30 @@ class PasswordChecks:
         if not handed_over.is_set():
             raise PasswordsBusyError
 
-    def _release(self) -> None:
-        """Hand the slot over to who waits: it is never free in between for somebody who has just come."""
-        for queue in (self._first, self._others):
-            if queue:
-                queue.popleft().set()
-                return
+    def _has_place(self, queue: deque[Event]) -> bool:
+        return self._busy < self._most and (queue is self._first or self._guesses < self._most_guesses)
+
+    def _begin(self, queue: deque[Event]) -> None:
+        self._busy += 1
+        self._guesses += queue is self._others
+
+    def _release(self, queue: deque[Event], rest_s: float) -> None:
+        """End a check of somebody in `queue`. Another guess takes its place after `rest_s`."""
         self._busy -= 1
+        if queue is self._others:
+            gevent.spawn_later(rest_s, self._end_rest)
+        self._hand_over()
+
+    def _end_rest(self) -> None:
+        self._guesses -= 1
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Give places to those who wait: they are never free in between for somebody who has just come."""
+        for queue in (self._first, self._others):
+            while queue and self._has_place(queue):
+                self._begin(queue)
+                queue.popleft().set()
 
     def _password(self, authorization: str, source: str) -> bytes:
         """Return what stands for `authorization` from `source`.

@@ -37,7 +37,7 @@ class GatewaySettings(WebSettings):
         64, description="Of these, those that may wait for one service at a time; more of its requests are 503 at once."
     )
     password_checks: PositiveInt = Field(
-        2, description="Of these, those that have auth hash a password; API keys need none."
+        1, description="Of these, those that have auth hash a password; API keys need none."
     )
     allowed_origins: tuple[Annotated[str, AfterValidator(origins.check)], ...] = Field(
         (),

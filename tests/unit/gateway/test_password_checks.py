@@ -33,12 +33,12 @@ def fail(checks: PasswordChecks, source: str, times: int = 1) -> None:
 
 @pytest.fixture
 def busy(checks: PasswordChecks) -> Iterator[ExitStack]:
-    """Two guesses from HERE, which are all that may be checked at a time, after many that have failed."""
+    """Two passwords, which are all that may be checked at a time; HERE, many have failed."""
     fail(checks, HERE, 2 * FEW_FAILURES)
-    with ExitStack() as guesses:
+    with ExitStack() as checked:
         for number in range(2):
-            guesses.enter_context(checks.turn(basic(f"guess{number}"), HERE))
-        yield guesses
+            checked.enter_context(checks.turn(basic(f"user{number}"), "203.0.113.9"))
+        yield checked
 
 
 def asks(checks: PasswordChecks, authorization: str, source: str) -> bool:
@@ -61,7 +61,7 @@ def test_what_needs_no_hash_never_waits(checks: PasswordChecks, authorization: s
 def test_password_that_was_right_a_moment_ago_never_waits(checks: PasswordChecks) -> None:
     checks.note(basic("anna"), HERE, 200)
     fail(checks, HERE, 2 * FEW_FAILURES)
-    with checks.turn(basic("a"), HERE), checks.turn(basic("b"), HERE):
+    with checks.turn(basic("a"), ELSEWHERE), checks.turn(basic("b"), ELSEWHERE):
         assert asks(checks, basic("anna"), HERE)
         assert not asks(checks, basic("anna", "another one"), HERE)
 
@@ -83,7 +83,28 @@ def test_source_with_few_failures_is_refused_soon(checks: PasswordChecks) -> Non
     fail(checks, ELSEWHERE, FEW_FAILURES)
     began = time.monotonic()
     assert not asks(checks, basic("guess"), ELSEWHERE)
-    assert 0.05 < time.monotonic() - began < 0.2
+    assert 0.03 < time.monotonic() - began < 0.2
+
+
+def test_guesses_have_half_of_the_places_half_of_the_time(checks: PasswordChecks) -> None:
+    fail(checks, HERE, 2 * FEW_FAILURES)
+    fail(checks, ELSEWHERE)
+    with checks.turn(basic("guess"), HERE):
+        gevent.sleep(0.04)
+        assert checks.is_hopeless(basic("another guess"), HERE)
+        assert asks(checks, basic("anna"), "203.0.113.1")
+    assert checks.is_hopeless(basic("another guess"), HERE)
+    assert asks(checks, basic("anna"), "203.0.113.1")
+    began = time.monotonic()
+    assert asks(checks, basic("mistyped"), ELSEWHERE)  # which has failed less often, and may wait
+    assert 0.02 < time.monotonic() - began < 0.2
+
+
+def test_guess_that_fails_at_once_leaves_its_place(checks: PasswordChecks) -> None:
+    fail(checks, HERE, 2 * FEW_FAILURES)
+    for number in range(20):
+        assert asks(checks, basic(f"guess{number}"), HERE)
+        gevent.sleep(0.01)
 
 
 def test_source_without_failures_goes_before_those_with(checks: PasswordChecks, busy: ExitStack) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 import gevent
 import pytest
 
-from gateway.door.turns import AT_ONCE, FIRST_AT_ONCE, MOST_WAITING, Turns
+from gateway.door.turns import AT_ONCE, FIRST_AT_ONCE, MOST_WAITING, READ_AT_ONCE, Turns
 
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.1"
 numbers = itertools.count()
@@ -93,6 +93,20 @@ def test_source_that_sends_many_leaves_places_to_others(turns: Turns, *, first: 
     assert not turns.are_taken_for(ELSEWHERE, first=first)
     assert not turns.are_taken_for(HERE, first=not first)
     gevent.joinall(waiting, timeout=5, raise_error=True)
+
+
+def test_requests_of_the_same_moment_are_read_a_few_in_each_round(turns: Turns) -> None:
+    read: list[int] = []
+
+    def wait_to_read(number: int) -> None:
+        turns.wait_to_read(HERE)
+        read.append(number)
+
+    everybody = [gevent.spawn(wait_to_read, number) for number in range(5 * READ_AT_ONCE)]
+    gevent.sleep(0)
+    assert len(read) <= 2 * READ_AT_ONCE
+    gevent.joinall(everybody, timeout=5, raise_error=True)
+    assert read == sorted(read)
 
 
 def test_those_who_go_last_wait_a_moment_however_many_they_are(turns: Turns) -> None:

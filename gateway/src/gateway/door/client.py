@@ -16,7 +16,7 @@ from gunicorn.http import errors
 
 from gateway.door import header_limits
 from gateway.door.connections import Connections
-from gateway.door.turns import Turns
+from gateway.door.turns import HEALTH_CHECKS, Turns
 
 LONGEST_HEAD = header_limits.LONGEST_TOGETHER + header_limits.LONGEST_FIELD  # with the request line
 
@@ -142,6 +142,8 @@ class Client:
             data = self._receive(size, self._deadline - time.monotonic())
         except TimeoutError:
             raise (HeadTooSlowError if self._head_bytes else NobodyWaitsError) from None
+        if data and not self._head_bytes and not data.startswith(HEALTH_CHECKS):
+            self._wait(partial(self._turns.wait_to_read, self.source))
         if not self._head_bytes:
             self._deadline = min(self._deadline, time.monotonic() + self._patience.head_s)
         self._head_bytes += len(data)

@@ -12,13 +12,15 @@ from gevent.event import Event
 
 GO_FIRST = frozenset({"/healthz", "/readyz"})
 AT_ONCE = 4
+READ_AT_ONCE = 16
 FIRST_AT_ONCE = 8  # more of those that go first are no health checks, but a flood of them
 MOST_WAITING = 96  # with a millisecond each, a tenth of a second
 _FEW = 4
 # Those who go last have to let others go first for one pause each, and not much longer than the limit.
 _PAUSE_S, _MOST_PAUSED_S = 0.002, 0.04
+HEALTH_CHECKS = tuple(f"{method} {path} ".encode() for method in ("GET", "HEAD") for path in GO_FIRST)
 # The priority with which an idle watcher is called once in each round of the event loop, however busy that is.
-_EACH_ROUND = 2
+EACH_ROUND = 2
 
 
 class _Line:
@@ -74,8 +76,9 @@ class Turns:
     def __init__(self, *, by_source: bool) -> None:
         self._first = _Line(FIRST_AT_ONCE, by_source=by_source)
         self._next = _Line(AT_ONCE, by_source=by_source)
+        self._reading = _Line(READ_AT_ONCE, by_source=by_source)
         self._last: deque[Event] = deque()
-        self._rounds = gevent.get_hub().loop.idle(priority=_EACH_ROUND)
+        self._rounds = gevent.get_hub().loop.idle(priority=EACH_ROUND)
 
     def take_free(self, *, first: bool) -> bool:
         """Take a turn if one is free in this round of the event loop, and nobody waits; return whether it was taken."""
@@ -94,11 +97,23 @@ class Turns:
         self._rounds.start(self._begin_round)
         turn.wait()
 
+    def wait_to_read(self, source: str) -> None:
+        """Wait, if many have sent a request at the same moment, until that of `source` may be read.
+
+        Reading is quick, but thousands of requests take a while, even if they are refused.
+        """
+        if self._reading.take_free():
+            self._rounds.start(self._begin_round)
+            return
+        turn = self._reading.join(source)
+        self._rounds.start(self._begin_round)
+        turn.wait()
+
     def _line(self, *, first: bool) -> _Line:
         return self._first if first else self._next
 
     def _begin_round(self) -> None:
-        taken = [line.begin_round() for line in (self._first, self._next)]
+        taken = [line.begin_round() for line in (self._first, self._next, self._reading)]
         if not any(taken):
             self._rounds.stop()
 

@@ -3,13 +3,11 @@
 import re
 import resource
 import time
-from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 import gevent
-from gevent.server import StreamServer
 from gunicorn.http import errors
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.parser import RequestParser
@@ -19,18 +17,19 @@ from chassis.networks import network_of
 from gateway.door import header_limits, refusals
 from gateway.door.client import Client, NobodyWaitsError, Patience
 from gateway.door.connections import Connections
+from gateway.door.listener import MOST_WAITING, Listener
 from gateway.door.turns import GO_FIRST, Turns
 
 MOST_DRAINED_BYTES = 256 * 1024
 DRAIN_TIMEOUT_S = 2.0
 MOST_CHUNKS = 1000
 MOST_DRAINED_CHUNKS = 16  # of a body that nobody has asked for
-MOST_ACCEPTED = 64
+MOST_ACCEPTED = 128
 MOST_AT_THE_DOOR = 256  # connections that wait for one of others to end
 MOST_UNSENT_BYTES = 64 * 1024 * 1024
 # How long a worker that ends keeps idle connections, on which clients may just be sending, as gunicorn's others do.
 LINGER_S = 2.0
-_SPARE_FILES = 512  # besides clients: connections to the services, pipes, logs
+_SPARE_FILES = 512 + MOST_WAITING  # besides clients: who is not admitted yet, connections to the services, logs
 
 _TARGET = re.compile(r"/|https?://[^/?#]+(?:[/?]|$)|\*$", re.IGNORECASE)
 _HIGHEST_VERSION = (1, 1)
@@ -85,10 +84,7 @@ class DoorWorker(GeventWorker):
     def run(self) -> None:
         """Serve until SIGTERM; then answer the clients that are connected. Others are refused at once."""
         self.turns = Turns(by_source=self.connections_per_source < self.cfg.worker_connections)
-        servers = [
-            StreamServer(listener, handle=partial(self.handle_client, listener.getsockname()))
-            for listener in self.sockets
-        ]
+        servers = [Listener(listener, partial(self.handle_client, listener.getsockname())) for listener in self.sockets]
         for server in servers:
             if self.cfg.workers > 1:
                 server.max_accept = MOST_ACCEPTED  # at once, so that the other processes get their share
@@ -97,12 +93,7 @@ class DoorWorker(GeventWorker):
             self.notify()
             gevent.sleep(1.0)
         for server in servers:
-            server.stop_accepting()
-            # The kernel has accepted those already, who would be cut off.
-            with suppress(OSError):
-                while waiting := server.do_read():
-                    server.do_handle(*waiting)
-            server.close()
+            server.close_after_all()
         began = time.monotonic()
         while self.connections and time.monotonic() - began < self.cfg.graceful_timeout:
             self.notify()

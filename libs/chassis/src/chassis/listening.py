@@ -4,7 +4,7 @@ import os
 import socket
 import sys
 
-BACKLOG = 2048
+BACKLOG = 4096  # the kernel has a limit as well
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -11,7 +11,7 @@ from gunicorn.glogging import Logger as GunicornLogger
 from prometheus_client import multiprocess
 
 from chassis import ops
-from chassis.listening import listen
+from chassis.listening import BACKLOG, listen
 from chassis.settings import WebSettings
 
 log = structlog.get_logger(__name__)
@@ -70,6 +70,7 @@ def serve(factory: str, settings: WebSettings, **options: Any) -> None:
     defaults: dict[str, Any] = {
         # With sockets that gunicorn opens, it depends on the system whether those of IPv6 accept IPv4 too.
         "bind": f"fd://{listen(settings.listen_host, settings.listen_port).detach()}",
+        "backlog": BACKLOG,
         "workers": settings.web_processes,
         "worker_class": "chassis.web.gunicorn_worker.Worker",
         "keepalive": KEEPALIVE_S,

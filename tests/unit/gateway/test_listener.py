@@ -1,0 +1,91 @@
+"""Connections that come at the same moment: who begins when."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import gevent
+import pytest
+
+from gateway.door import listener
+from gateway.door.listener import AT_ONCE, Listener
+
+MANY = 5 * AT_ONCE
+
+
+class Served:
+    """A listener that notes the addresses of its clients in the order in which they begin."""
+
+    def __init__(self) -> None:
+        self.order: list[Any] = []
+        self.listener = Listener(
+            gevent.socket.socket(fileno=socket.create_server(("127.0.0.1", 0)).detach()), self._handle
+        )
+
+    def _handle(self, _sock: Any, address: Any) -> None:
+        self.order.append(address)
+
+    def wait_for(self, count: int) -> None:
+        """Wait until `count` clients have begun."""
+        with gevent.Timeout(10):
+            while len(self.order) < count:
+                gevent.sleep(0)
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    made = Served()
+    yield made
+    made.listener.close()
+
+
+def connect(served: Served, clients: ExitStack, sent: bytes = b"") -> Any:
+    """Connect a client, which sends something; return its address."""
+    client = clients.enter_context(socket.create_connection(served.listener.address))
+    client.sendall(sent)
+    return client.getsockname()
+
+
+def test_health_check_begins_before_others_who_came_before(served: Served) -> None:
+    with ExitStack() as clients:
+        others = [connect(served, clients, b"GET /api/images HTTP/1.1\r\n\r\n") for _ in range(MANY)]
+        checks = [
+            connect(served, clients, f"{how} HTTP/1.1\r\n\r\n".encode()) for how in ("GET /healthz", "HEAD /readyz")
+        ]
+        served.listener.start()
+        served.wait_for(MANY + 2)
+    assert set(served.order) == {*others, *checks}
+    assert {served.order.index(check) for check in checks} <= set(range(AT_ONCE, AT_ONCE + 2))
+
+
+def test_who_has_sent_nothing_begins_too(served: Served) -> None:
+    with ExitStack() as clients:
+        silent = [connect(served, clients) for _ in range(MANY)]
+        served.listener.start()
+        served.wait_for(MANY)
+    assert served.order == silent
+
+
+def test_those_who_are_too_many_wait_in_the_kernel(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "MOST_WAITING", 3)
+    with ExitStack() as clients:
+        everybody = [connect(served, clients) for _ in range(MANY)]
+        served.listener.start()
+        gevent.sleep(0)
+        assert len(served.order) < MANY
+        served.wait_for(MANY)
+    assert served.order == everybody
+
+
+def test_those_who_wait_when_it_ends_are_served(served: Served) -> None:
+    with ExitStack() as clients:
+        everybody = [connect(served, clients) for _ in range(MANY)]
+        served.listener.start()
+        gevent.sleep(0)
+        everybody += [connect(served, clients) for _ in range(MANY)]
+        served.listener.close_after_all()
+        served.wait_for(2 * MANY)
+        assert sorted(served.order) == sorted(everybody)
+        with pytest.raises(ConnectionRefusedError):
+            connect(served, clients)
