@@ -17,6 +17,7 @@ run: $(VENV)/run.stamp  ## run everything as plain processes; Ctrl-C ends it (PO
 # --- what every change must pass -------------------------------------------------------------------------------------
 
 .PHONY: test lint format
+SHIPPED := libs services gateway embedded containers tools
 TYPED := libs/chassis/src services/auth/src services/catalog/src services/imaging/src gateway/src embedded/src \
 	tests tools containers benchmarks
 test: lint  ## lint, then all tests, some of which need a container engine; PYTEST=tests/unit for the quick ones
@@ -27,6 +28,8 @@ lint: $(VENV)/dev.stamp  ## check style, types, and the directions of imports
 	$(BIN)/ruff format --check
 	$(BIN)/mypy $(TYPED)
 	PYTHONPATH=embedded/src $(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(SHIPPED)
+	$(BIN)/python tools/audit.py
 	$(BIN)/python tools/settings_tables.py --check
 	PYTHONPATH=tests $(BIN)/python tools/access_table.py --check
 

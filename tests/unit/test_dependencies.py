@@ -25,6 +25,7 @@ EXTRAS = {
     "chassis.broker.relay": {"broker", "database"},
     "chassis.database": {"database"},
     "chassis.s3": {"s3"},
+    "chassis.token_keys": {"tokens"},
     "chassis.tokens": {"tokens"},
     "chassis.web": {"web"},
 }

@@ -114,6 +114,11 @@ def public_keys(text: str) -> dict[str, Ed25519PublicKey]:
     return keys
 
 
+def new_key() -> Ed25519PrivateKey:
+    """Make a private key."""
+    return Ed25519PrivateKey.generate()
+
+
 def key_id(key: Ed25519PublicKey) -> str:
     """Return the thumbprint of `key` (RFC 7638, with the members of RFC 8037)."""
     members = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(key.public_bytes_raw())}
@@ -129,7 +134,7 @@ def create_files(private: Path, public: Path) -> None:
     for file in (private, public):
         file.parent.mkdir(parents=True, exist_ok=True)
     if not private.exists():
-        write_private(private, [Ed25519PrivateKey.generate()])
+        write_private(private, [new_key()])
     ours = [key.public_key() for key in private_keys(private.read_text())]
     if not public.exists() or not {key_id(key) for key in ours} <= set(_readable(public)):
         write_public(public, ours)

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from auth.errors import RotationUnderWayError
 from chassis import token_keys
 
@@ -26,7 +24,7 @@ def rotate(private: Path, public: Path, spread_s: float, keep_s: float, tell: Ca
     """
     with _alone(private.parent):
         former = token_keys.private_keys(private.read_text())
-        new = Ed25519PrivateKey.generate()
+        new = token_keys.new_key()
         new_id = token_keys.key_id(new.public_key())
         token_keys.write_public(public, [key.public_key() for key in (*former, new)])
         token_keys.write_private(private, [*former, new])
