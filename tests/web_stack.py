@@ -25,11 +25,15 @@ from embedded.parts.ports import free_ports
 ANNA = ("anna", "annas password")
 BUCKET = "imghost"
 CLOCKS = Path(__file__).with_name("clocks")
+HOOKS = Path(__file__).parent / "faults" / "hooks"
 
 
 @dataclass
 class WebStack:
-    """The three web services, each with its log in `folder`; `host` is the address that they listen on, as in URLs."""
+    """The three web services, each with its log in `folder`; `host` is the address that they listen on, as in URLs.
+
+    Files in a folder of `armed` kill the processes of the service, as the hooks of the fault tests say.
+    """
 
     folder: Path
     host: str = "127.0.0.1"
@@ -37,6 +41,7 @@ class WebStack:
         default_factory=lambda: dict(zip(("auth", "catalog", "gateway"), free_ports(3), strict=True))
     )
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    armed: dict[str, Path] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
@@ -77,6 +82,9 @@ class WebStack:
         if clock_s:
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(CLOCKS), environment["PYTHONPATH"])))
             environment["CLOCK_AHEAD_S"] = str(clock_s)
+        if (armed := self.armed.get(service)) is not None:
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HOOKS), environment["PYTHONPATH"])))
+            environment["ARMED"] = str(armed)
         with (self.folder / f"{service}.log").open("wb") as log:
             self.processes[service] = subprocess.Popen(
                 [self._program(service), "serve"],

@@ -85,6 +85,32 @@ def test_bodies_may_be_json_or_forms_and_are_refused_alike(name: str, operation:
         assert {"400", "408", "413", "415", "422"} <= set(operation["responses"]), name
 
 
+def codes(operation: dict[str, Any], status: str) -> set[str]:
+    """Return the codes of the problems with which an operation may answer `status`."""
+    reference = operation["responses"].get(status, {"$ref": ""})["$ref"].rpartition("/")[2]
+    if not reference:
+        return set()
+    media = DOCUMENT["components"]["responses"][reference]["content"]["application/problem+json"]
+    code = media["schema"]["properties"]["code"]
+    return set(code.get("enum", [code.get("const")]))
+
+
+@pytest.mark.parametrize(("name", "operation"), OPERATIONS, ids=IDS)
+def test_every_post_takes_an_idempotency_key_and_nothing_else_does(name: str, operation: dict[str, Any]) -> None:
+    named = {"$ref": "#/components/parameters/IdempotencyKey"} in operation["parameters"]
+    assert named == name.startswith("POST ")
+    for status, code in (
+        ("400", "malformed-idempotency-key"),
+        ("409", "idempotency-key-in-flight"),
+        ("422", "idempotency-key-reused"),
+    ):
+        assert (code in codes(operation, status)) == named
+    if named:
+        shows_secret = "secret-not-kept" in codes(operation, "409")
+        created = operation["responses"].get("201", {"headers": {}})
+        assert shows_secret or "Idempotency-Replayed" in created["headers"]
+
+
 def test_every_object_is_closed() -> None:
     """Otherwise an undocumented member would pass unnoticed."""
     for name, schema in DOCUMENT["components"]["schemas"].items():

@@ -53,7 +53,10 @@ def test_page_of_a_named_origin_may_use_the_private_api(url: str) -> None:
     assert [answer.status_code for answer in (made, listed, *refusals)] == [201, 200, 401, 405, 422, 404, 409]
     for answer in (made, listed, *refusals):
         assert answer.headers["Access-Control-Allow-Origin"] == APP
-        assert answer.headers["Access-Control-Expose-Headers"] == "ETag, Link, Location, Retry-After, X-Request-ID"
+        assert (
+            answer.headers["Access-Control-Expose-Headers"]
+            == "ETag, Idempotency-Replayed, Link, Location, Retry-After, X-Request-ID"
+        )
         assert "Access-Control-Allow-Credentials" not in answer.headers
         assert "Origin" in answer.headers["Vary"]
     public = requests.get(f"{url}/api/i/a", headers=headers, timeout=10)
@@ -84,7 +87,7 @@ def test_preflight_of_a_named_origin_tells_the_methods_of_the_route(url: str, ta
     assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost:3000"
     assert set(answer.headers["Access-Control-Allow-Methods"].split(", ")) == methods
     assert answer.headers["Access-Control-Allow-Headers"] == (
-        "Authorization, Content-Type, If-Match, If-None-Match, X-Request-ID"
+        "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID"
     )
     assert int(answer.headers["Access-Control-Max-Age"]) > 0
     assert "Origin" in answer.headers["Vary"]

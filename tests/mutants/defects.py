@@ -31,6 +31,8 @@ ROTATION = "tests/integration/test_api_key_rotation.py"
 GUESSES = "tests/integration/test_password_guesses.py"
 PAGES = "tests/integration/test_catalog_pages.py"
 CATALOG_STORE = "tests/integration/test_catalog_store.py"
+REPEATS = "tests/integration/test_idempotency.py"
+CRASHES = "tests/integration/test_idempotency_after_crashes.py"
 
 
 @dataclass(frozen=True)
@@ -987,6 +989,82 @@ DEFECTS = (
         "An image is deleted although it is not in the state that the caller's If-Match names.",
         (Edit(f"{CATALOG}/use_cases.py", "    check(image)\n    queue.withdraw", "    queue.withdraw"),),
         (f"{CATALOG_STORE}::test_image_in_another_state_than_the_caller_has_read_is_neither_changed_nor_deleted",),
+    ),
+    # --- requests that are sent again ---
+    Defect(
+        "answer-kept-afterwards",
+        "The answer is kept after the change is committed, so a crash between the two has the change made again.",
+        (
+            Edit(
+                f"{CHASSIS}/web/idempotency.py",
+                "        kept_answers.keep(connection, table, claimed, _kept(answer, secret_of))\n",
+                "",
+            ),
+            Edit(
+                f"{CHASSIS}/web/idempotency.py",
+                "    return transact(database.engine, make)\n",
+                "    answer = transact(database.engine, make)\n"
+                "    if REPLAYED not in answer.headers:\n"
+                "        transact(database.engine, kept_answers.keep, table, claimed, _kept(answer, secret_of))\n"
+                "    return answer\n",
+            ),
+        ),
+        (
+            f"{REPEATS}::test_change_whose_answer_cannot_be_kept_is_not_made",
+            f"{CRASHES}::test_answer_that_was_lost_after_the_commit_is_given_to_the_repeat",
+        ),
+    ),
+    Defect(
+        "repeat-not-locked",
+        "Two requests under the same key are carried out at the same time.",
+        (Edit(f"{CHASSIS}/database/kept_answers.py", "raise KeyInFlightError", "pass"),),
+        (f"{REPEATS}::test_request_in_flight_on_another_replica_is_refused_until_it_is_answered",),
+    ),
+    Defect(
+        "any-body-answered-again",
+        "Another request under the same key gets the answer of the first one.",
+        (Edit(f"{CHASSIS}/idempotency.py", "query, hashlib.sha256(body).hexdigest()]", "query, len(body) > 0]"),),
+        (f"{REPEATS}::test_another_request_under_the_same_key_is_refused",),
+    ),
+    Defect(
+        "key-of-everybody",
+        "Who uses the key of another user gets that one's answer.",
+        (
+            Edit(
+                f"{CHASSIS}/database/kept_answers.py",
+                "return kept_answers.c.user_id == claimed.user_id, kept_answers",
+                "return kept_answers.c.user_id != '', kept_answers",
+            ),
+        ),
+        (f"{REPEATS}::test_key_is_of_one_user",),
+    ),
+    Defect(
+        "secret-kept",
+        "The secret of a new API key lies in the database for a day.",
+        (
+            Edit(
+                f"{CHASSIS}/web/idempotency.py",
+                'KeptAnswer(answer.status_code, {"Location": secret_of(answer)}, None)',
+                'KeptAnswer(answer.status_code, {"Location": secret_of(answer)}, answer.get_data())',
+            ),
+        ),
+        (f"{REPEATS}::test_secret_is_not_kept_and_a_repeat_names_the_key",),
+    ),
+    Defect(
+        "answers-kept-for-ever",
+        "An answer is given again until the worker deletes it, and without a worker for ever.",
+        (
+            Edit(
+                f"{CHASSIS}/database/kept_answers.py", "if row.date_created <= now() - KEPT_FOR:", "if row.status == 0:"
+            ),
+        ),
+        (f"{REPEATS}::test_answer_is_kept_for_a_day",),
+    ),
+    Defect(
+        "key-not-forwarded",
+        "The gateway drops the key.",
+        (Edit(f"{GATEWAY}/web/forwarding.py", '"If-None-Match", idempotency.HEADER)', '"If-None-Match")'),),
+        (f"{CRASHES}::test_answer_that_was_lost_after_the_commit_is_given_to_the_repeat",),
     ),
     # --- pictures ---
     Defect(

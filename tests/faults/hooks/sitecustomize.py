@@ -1,6 +1,7 @@
 """Ends processes at the fault-injection points of a service: Python imports this module at start, where tests mount it.
 
-A file in the service's own folder /armed arms a checkpoint. It is called `<checkpoint>.<action>`, and the action is
+A file in the service's own folder /armed, or in that which the variable ARMED names, arms a checkpoint. It is called
+`<checkpoint>.<action>`, and the action is
 
 - `die`: the first process to reach the checkpoint ends at once, as by SIGKILL; it is the one that removes the file;
 - `die-always`: every process that reaches the checkpoint ends, until the file is removed.
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from chassis import checkpoints
 
-ARMED = Path("/armed")
+ARMED = Path(os.environ.get("ARMED", "/armed"))
 KILLED = 137  # the status of a process killed by SIGKILL, which the first process of a container cannot send to itself
 
 

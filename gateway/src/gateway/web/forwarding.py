@@ -8,7 +8,7 @@ from http import HTTPStatus
 import structlog
 from flask import Response, json, request
 
-from chassis import request_ids
+from chassis import idempotency, request_ids
 from chassis.deadlines import Deadline
 from chassis.errors import DependencyDownError, OutcomeUnknownError
 from chassis.web import problems
@@ -20,8 +20,16 @@ from gateway.settings import GatewaySettings
 from gateway.table import Route
 from gateway.web import query, request_bodies
 
-SENT_HEADERS = ("Content-Type", "If-Match", "If-None-Match")
-RETURNED_HEADERS = ("Content-Type", "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate")
+SENT_HEADERS = ("Content-Type", "If-Match", "If-None-Match", idempotency.HEADER)
+RETURNED_HEADERS = (
+    "Content-Type",
+    "ETag",
+    "Link",
+    "Location",
+    "Retry-After",
+    "WWW-Authenticate",
+    idempotency.REPLAYED,
+)
 
 # A service's 401 for a user who was deleted after the token was signed: the only 401 of a service that is passed on.
 USER_IS_GONE = "unauthorized"

@@ -27,9 +27,8 @@ class OutcomeUnknownError(DependencyDownError):
 
     def __init__(self, what: str, reason: str = "") -> None:
         super().__init__(what, reason)
-        self.args = (
-            f"The {what} did not answer, and may have made the change or not. Read the resource before you try again.",
-        )
+        advice = "Read the resource before you try again; a POST may be sent again with the same Idempotency-Key."
+        self.args = (f"The {what} did not answer, and may have made the change or not. {advice}",)
 
 
 class CallerGoneError(Exception):

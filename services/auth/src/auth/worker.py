@@ -1,13 +1,14 @@
-"""The worker of auth: relays events from the outbox, and deletes old failures."""
+"""The worker of auth: relays events from the outbox, and deletes old failures and kept answers."""
 
 import threading
 
 from auth.adapters.store import Store
-from auth.adapters.tables import outbox
+from auth.adapters.tables import kept_answers, outbox
 from auth.bootstrap import make_database
 from auth.settings import WorkerSettings
 from chassis.broker.publisher import Publisher
 from chassis.broker.relay import TIDY_EVERY_S, Relay
+from chassis.database import kept_answers as chassis_kept_answers
 from chassis.worker import Worker, every
 
 SWEEP_EVERY_S = 60.0
@@ -25,6 +26,11 @@ def make_worker(settings: WorkerSettings) -> Worker:
             "relay": relay.run,
             "outbox": every(TIDY_EVERY_S, relay.tidy, stop),
             "failures": every(SWEEP_EVERY_S, lambda: database.transact(Store.sweep_failures), stop),
+            "kept answers": every(
+                chassis_kept_answers.SWEEP_EVERY_S,
+                lambda: chassis_kept_answers.forget_old(database.engine, kept_answers, stop),
+                stop,
+            ),
         },
         stop=stop,
         own=own,

@@ -1,4 +1,4 @@
-"""Forgetting a user who was deleted: their images and collections go too."""
+"""Forgetting a user who was deleted: their images and collections go too, and the answers that are kept for them."""
 
 import time
 from collections.abc import Callable
@@ -39,4 +39,5 @@ def _forget_batch(store: Store, user_id: str) -> int:
         if queue.image is not None and queue.image.user_id == user_id:
             queue.withdraw(queue.image)
             store.save(queue)
-    return len(collections) + len(keys)
+    answers = store.forget_kept_answers(user_id, BATCH)
+    return len(collections) + len(keys) + answers

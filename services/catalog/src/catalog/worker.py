@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from catalog import messages
 from catalog.adapters.store import Store
-from catalog.adapters.tables import outbox
+from catalog.adapters.tables import kept_answers, outbox
 from catalog.bootstrap import checks, make_database
 from catalog.jobs import results
 from catalog.jobs.watchdog import Watchdog
@@ -23,6 +23,7 @@ from chassis.broker.relay import TIDY_EVERY_S, Relay
 from chassis.broker.topology import Queue
 from chassis.broker.verdicts import TransientError
 from chassis.clock import now
+from chassis.database import kept_answers as chassis_kept_answers
 from chassis.database.database import Database
 from chassis.envelope import Event
 from chassis.errors import DependencyDownError
@@ -62,6 +63,11 @@ def make_worker(settings: WorkerSettings) -> Worker:
             "upload prefixes": every(
                 FORGET_PREFIXES_EVERY_S,
                 lambda: forget_prefixes(database, timedelta(seconds=settings.upload_prefix_s), stop),
+                stop,
+            ),
+            "kept answers": every(
+                chassis_kept_answers.SWEEP_EVERY_S,
+                lambda: chassis_kept_answers.forget_old(database.engine, kept_answers, stop),
                 stop,
             ),
         },

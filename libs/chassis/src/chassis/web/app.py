@@ -7,7 +7,7 @@ from http import HTTPStatus
 import structlog
 from flask import Flask, Response, g, jsonify, request
 
-from chassis import errors, health, request_ids
+from chassis import errors, health, idempotency, request_ids
 from chassis.health import Checks
 from chassis.metrics import REQUESTS
 from chassis.web import bodies, etags, problems
@@ -18,10 +18,14 @@ MAX_BODY_BYTES = 64 * 1024
 
 COMMON_STATUSES: Mapping[type[Exception], int] = {
     bodies.MalformedBodyError: 400,
+    idempotency.MalformedKeyError: 400,
     errors.TokenRefusedError: 401,
     errors.InsufficientScopeError: 403,
+    idempotency.KeyInFlightError: 409,
+    idempotency.SecretNotKeptError: 409,
     etags.StaleError: 412,
     bodies.UnsupportedMediaTypeError: 415,
+    idempotency.KeyReusedError: 422,
     errors.DependencyDownError: 503,
     errors.CallerGoneError: 503,
 }

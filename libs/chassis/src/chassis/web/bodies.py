@@ -39,7 +39,7 @@ def read(request: Request, model: type[Model]) -> Model:
     The values of a form are texts; see `validate` for fields of other types. Raise `MalformedBodyError`,
     `UnsupportedMediaTypeError`, or `InvalidFieldsError`, which names every fault.
     """
-    return validate(model, parse(request, request.get_data(cache=False)), form=request.mimetype == FORM)
+    return validate(model, parse(request, request.get_data()), form=request.mimetype == FORM)
 
 
 def parse(request: Request, body: bytes) -> dict[str, Any]:

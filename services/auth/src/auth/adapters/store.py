@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from auth.adapters.tables import api_keys, failures, outbox, users
+from auth.adapters.tables import api_keys, failures, kept_answers, outbox, users
 from auth.domain import LAST_USED_EXACT_TO, ApiKey, Failures, User
 from auth.errors import UnauthorizedError, UsernameTakenError
 from chassis.database import outbox as chassis_outbox
@@ -62,8 +62,10 @@ class Store:
         return replaced.rowcount == 1
 
     def delete_user(self, user_id: str) -> None:
-        """Delete a user and all their API keys."""
+        """Delete a user, all their API keys, and the answers that are kept for them."""
         self._connection.execute(users.delete().where(users.c.user_id == user_id))
+        # Last: rotations that have locked one of the keys are over now, and what they have kept can be seen.
+        self._connection.execute(kept_answers.delete().where(kept_answers.c.user_id == user_id))
 
     def add_key(self, key: ApiKey) -> None:
         """Insert a new API key. Raise `UnauthorizedError` if its user or parent was deleted after authentication."""

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import Dialect
 
 from auth.domain import SCOPES
+from chassis.database import kept_answers as chassis_kept_answers
 from chassis.database import outbox as chassis_outbox
 from chassis.database.columns import UtcDateTime
 
@@ -70,3 +71,5 @@ failures = sa.Table(
 )
 
 outbox = chassis_outbox.table(METADATA)
+
+kept_answers = chassis_kept_answers.table(METADATA)

@@ -5,6 +5,8 @@ from datetime import timedelta
 from flask import Blueprint, Response, current_app, jsonify, request
 
 from auth import use_cases
+from auth.adapters.store import Store
+from auth.adapters.tables import kept_answers
 from auth.bootstrap import App
 from auth.domain import ApiKey
 from auth.errors import ApiKeyNotFoundError
@@ -13,6 +15,7 @@ from auth.web import schemas
 from chassis import tokens
 from chassis.web import bodies, etags, paging
 from chassis.web.access import caller
+from chassis.web.idempotency import once
 from chassis.web.paging import Listing
 
 routes = Blueprint("auth", __name__)
@@ -52,14 +55,17 @@ def create_key() -> Response:
     """Make an API key. Only this response shows the key itself."""
     principal = caller()
     body = bodies.read(request, schemas.NewKey)
-    key, text = _app().database.transact(
-        use_cases.create_key, principal, body.description, expires_at=body.expires_at, scopes=body.scopes
-    )
-    document = schemas.present_key(key)
-    answer = jsonify({**document, "key": text})
-    answer.status_code = 201
-    answer.location = document["uri"]
-    return answer
+
+    def create(store: Store) -> Response:
+        key, text = use_cases.create_key(
+            store, principal, body.description, expires_at=body.expires_at, scopes=body.scopes
+        )
+        answer = _show_secret(key, text)
+        answer.status_code = 201
+        answer.location = _address(answer)
+        return answer
+
+    return once(_app().database, kept_answers, create, secret_of=_address)
 
 
 @routes.get("/api-key")
@@ -83,8 +89,11 @@ def rotate_key() -> Response:
     """Give an API key a new secret. Only this response shows it."""
     principal = caller()
     overlap = timedelta(seconds=bodies.read(request, schemas.Rotation).overlap_s)
-    key, text = _app().database.transact(use_cases.rotate_key, principal, _key_name(), overlap, _require_match)
-    return jsonify({**schemas.present_key(key), "key": text})
+
+    def rotate(store: Store) -> Response:
+        return _show_secret(*use_cases.rotate_key(store, principal, _key_name(), overlap, _require_match))
+
+    return once(_app().database, kept_answers, rotate, secret_of=_address)
 
 
 @routes.delete("/api-key")
@@ -119,6 +128,15 @@ def _key_name() -> KeyName:
     if not KEY_ID.fullmatch(name.key_id):  # no key has such an id, and PostgreSQL refuses NUL
         raise ApiKeyNotFoundError
     return name
+
+
+def _show_secret(key: ApiKey, text: str) -> Response:
+    return jsonify({**schemas.present_key(key), "key": text})
+
+
+def _address(answer: Response) -> str:
+    """Return the address of what `answer` shows."""
+    return str(answer.get_json()["uri"])
 
 
 def _etag(key: ApiKey) -> str:

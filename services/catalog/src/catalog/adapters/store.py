@@ -18,6 +18,7 @@ from catalog.adapters.tables import (
     images,
     installation,
     jobs,
+    kept_answers,
     memberships,
     outbox,
     upload_prefixes,
@@ -28,6 +29,7 @@ from catalog.key_queue import KeyQueue
 from chassis import request_ids
 from chassis.clock import now
 from chassis.database import fingerprint
+from chassis.database import kept_answers as chassis_kept_answers
 from chassis.database import outbox as chassis_outbox
 from chassis.database.lengths import octet_length
 from chassis.database.statements import execute_together
@@ -318,6 +320,10 @@ class Store:
             sa.select(upload_prefixes.c.user_id).where(upload_prefixes.c.prefix == prefix)
         )
         return owner
+
+    def forget_kept_answers(self, user_id: str, limit: int) -> int:
+        """Delete up to `limit` answers that are kept for a user; return how many."""
+        return chassis_kept_answers.forget_user(self._connection, kept_answers, user_id, limit)
 
     def note_deleted_user(self, user_id: str) -> None:
         """Record that a user was deleted."""

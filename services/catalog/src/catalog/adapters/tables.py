@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 
+from chassis.database import kept_answers as chassis_kept_answers
 from chassis.database import outbox as chassis_outbox
 from chassis.database.columns import UtcDateTime
 
@@ -151,3 +152,5 @@ deleted_users = sa.Table(
 )
 
 outbox = chassis_outbox.table(METADATA)
+
+kept_answers = chassis_kept_answers.table(METADATA)

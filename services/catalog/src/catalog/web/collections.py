@@ -1,16 +1,18 @@
 """The views of collections and membership: parse, call, present."""
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 
 from catalog import use_cases
 from catalog.adapters.store import Store
+from catalog.adapters.tables import kept_answers
 from catalog.domain import Collection
 from catalog.web import images, members, presentation, schemas, tags
-from catalog.web.context import app, named_collection, named_key
+from catalog.web.context import app, created, named_collection, named_key
 from catalog.web.members import Form
 from chassis.tokens import Principal
 from chassis.web import bodies, etags, paging
 from chassis.web.access import caller
+from chassis.web.idempotency import once
 from chassis.web.paging import Filled, Listing
 
 routes = Blueprint("collections", __name__)
@@ -49,12 +51,12 @@ def create_collection() -> Response:
     """Make a collection."""
     principal = caller()
     body = bodies.read(request, schemas.NewCollection)
-    collection = app().database.transact(use_cases.create_collection, principal, body.name)
-    document = presentation.private_collection(collection, principal.username)
-    answer = jsonify({**document, "images": []})
-    answer.status_code = 201
-    answer.location = document["uri"]
-    return answer
+
+    def create(store: Store) -> Response:
+        collection = use_cases.create_collection(store, principal, body.name)
+        return created({**presentation.private_collection(collection, principal.username), "images": []})
+
+    return once(app().database, kept_answers, create)
 
 
 @routes.get("/collection")

@@ -1,6 +1,8 @@
-"""What every view of catalog starts from: the application, and the names in the query."""
+"""What the views of catalog have in common: the application, the names in the query, the answer to a creation."""
 
-from flask import current_app, request
+from typing import Any
+
+from flask import Response, current_app, jsonify, request
 
 from catalog.bootstrap import App
 from catalog.domain import COLLECTION_NAME
@@ -28,3 +30,11 @@ def named_collection() -> str:
     if not COLLECTION_NAME.fullmatch(name):
         raise CollectionNotFoundError
     return name
+
+
+def created(document: dict[str, Any]) -> Response:
+    """Return the answer that tells of a new resource: its representation is `document`."""
+    answer = jsonify(document)
+    answer.status_code = 201
+    answer.location = document["uri"]
+    return answer

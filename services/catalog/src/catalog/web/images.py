@@ -5,12 +5,15 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from catalog import use_cases
+from catalog.adapters.store import Store
+from catalog.adapters.tables import kept_answers
 from catalog.domain import Image
 from catalog.web import presentation, schemas, tags
-from catalog.web.context import app, named_key
+from catalog.web.context import app, created, named_key
 from chassis.tokens import Principal
 from chassis.web import bodies, etags, paging
 from chassis.web.access import caller
+from chassis.web.idempotency import once
 from chassis.web.paging import Listing
 
 routes = Blueprint("images", __name__)
@@ -44,20 +47,20 @@ def register_image() -> Response:
     principal = caller()
     body = bodies.read(request, schemas.NewImage)
     bucket = app().buckets.choose(body.chosen_bucket)
-    image = app().database.transact(
-        use_cases.register_image,
-        principal,
-        app().buckets,
-        s3_bucket=bucket,
-        s3_key=body.s3_key,
-        title=body.title,
-        description=body.description,
-    )
-    document = _private(image, principal)
-    answer = jsonify(document)
-    answer.status_code = 201
-    answer.location = document["uri"]
-    return answer
+
+    def register(store: Store) -> Response:
+        image = use_cases.register_image(
+            store,
+            principal,
+            app().buckets,
+            s3_bucket=bucket,
+            s3_key=body.s3_key,
+            title=body.title,
+            description=body.description,
+        )
+        return created(_private(image, principal))
+
+    return once(app().database, kept_answers, register)
 
 
 @routes.get("/image")

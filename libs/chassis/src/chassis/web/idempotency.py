@@ -1,0 +1,74 @@
+"""Changes that are made once, however often a client sends the request: by the idempotency key that it names."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import sqlalchemy as sa
+from flask import Response, request
+
+from chassis.database import kept_answers
+from chassis.database.database import Database
+from chassis.database.transactions import transact
+from chassis.idempotency import (
+    HEADER,
+    REPLAYED,
+    Claim,
+    KeptAnswer,
+    SecretNotKeptError,
+    digest_of_key,
+    fingerprint,
+    read_key,
+)
+from chassis.web.access import caller
+
+KEPT_HEADERS = ("Content-Type", "ETag", "Location")
+
+Store = TypeVar("Store")
+Change = Callable[[Store], Response]
+
+
+def once(
+    database: Database[Store],
+    table: sa.Table,
+    change: Change[Store],
+    *,
+    secret_of: Callable[[Response], str] | None = None,
+) -> Response:
+    """Make a `change` for the current request in one transaction, and return the answer that `change` returns.
+
+    If the request has an idempotency key, its answer is kept in `table` in the same transaction. When the caller sends
+    the request again, that answer is returned, and nothing is done. Of an answer that shows a secret only the address
+    is kept that `secret_of` returns for it, and `SecretNotKeptError` is raised then. Raise `MalformedKeyError`,
+    `KeyReusedError` and `KeyInFlightError`, too. A change that raises is undone, and nothing is kept.
+    """
+    header = request.headers.get(HEADER)
+    if header is None:
+        return database.transact(change)
+    claimed = Claim(caller().user_id, digest_of_key(read_key(header)), _fingerprint())
+
+    def make(connection: sa.Connection) -> Response:
+        known = kept_answers.claim(connection, table, claimed)
+        if known is not None:
+            return _repeat(known)
+        answer = change(database.make_store(connection))
+        kept_answers.keep(connection, table, claimed, _kept(answer, secret_of))
+        return answer
+
+    return transact(database.engine, make)
+
+
+def _fingerprint() -> str:
+    return fingerprint(request.method, request.path, request.query_string.decode("latin-1"), request.get_data())
+
+
+def _kept(answer: Response, secret_of: Callable[[Response], str] | None) -> KeptAnswer:
+    if secret_of is not None:
+        return KeptAnswer(answer.status_code, {"Location": secret_of(answer)}, None)
+    headers = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
+    return KeptAnswer(answer.status_code, headers, answer.get_data())
+
+
+def _repeat(known: KeptAnswer) -> Response:
+    if known.body is None:
+        raise SecretNotKeptError(known.headers["Location"])
+    return Response(known.body, known.status, {**known.headers, REPLAYED: "true"})
