@@ -14,8 +14,11 @@ import sqlalchemy as sa
 from flask import Flask
 from werkzeug.test import TestResponse
 
+import auth.settings
+import auth.worker
 import catalog.bootstrap
 import catalog.settings
+import catalog.worker
 from auth import use_cases as of_auth
 from auth.adapters.store import Store as AuthStore
 from auth.adapters.tables import kept_answers as kept_by_auth
@@ -259,6 +262,15 @@ def test_old_answers_are_deleted_in_batches(catalog_of: Caller, catalog_database
     catalog_of.register("young", key="young")
     forget_old(catalog_database, kept_by_catalog)
     assert count(catalog_database, "kept_answers") == 1
+
+
+def test_workers_delete_old_answers(tmp_path: Path) -> None:
+    urls = {"database_url": f"sqlite:///{tmp_path}/test.db", "broker_url": "amqp://127.0.0.1:1"}
+    workers = (
+        auth.worker.make_worker(auth.settings.WorkerSettings.model_validate(urls)),
+        catalog.worker.make_worker(catalog.settings.WorkerSettings.model_validate(urls)),
+    )
+    assert all("kept answers" in worker.loops for worker in workers)
 
 
 def forget_old(database: Database[Any], table: sa.Table) -> None:

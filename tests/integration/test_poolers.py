@@ -92,13 +92,18 @@ class Client:
         return {"Authorization": f"Bearer {told['token']}"}
 
     def work(self) -> None:
-        """Register, show, list, change and delete repeatedly, and check each answer."""
+        """Register twice, show, list, change and delete repeatedly, and check each answer."""
         name = f"collection-{self.number}"
         self.send("catalog", "POST", "/collections", 201, json={"name": name}, headers=self.token("catalog"))
         for number in range(ROUNDS):
             key = f"client{self.number}/{number}.jpg"
             headers = self.token("catalog")
-            self.send("catalog", "POST", "/images", 201, json={"s3_key": key, "title": key}, headers=headers)
+            once = {**headers, "Idempotency-Key": f'"{key}"'}
+            made, again = (
+                self.send("catalog", "POST", "/images", 201, json={"s3_key": key, "title": key}, headers=once)
+                for _ in range(2)
+            )
+            assert made == again
             shown = self.send("catalog", "GET", "/image", 200, query_string={"s3_key": key}, headers=headers)
             assert shown["title"] == key
             member = {"name": name, "s3_key": key}

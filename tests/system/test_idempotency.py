@@ -1,5 +1,6 @@
 """Every POST is carried out once, however often it is sent under one Idempotency-Key."""
 
+import json
 import secrets
 import uuid
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from clients import Answer, NewUser, Stack, ValidatingClient, path
+import raw_http
+from clients import FORM, Answer, NewUser, Stack, ValidatingClient, authorization, path
 from gateway.web.docs import document
 
 
@@ -113,6 +115,28 @@ def test_malformed_key_is_refused(anna: ValidatingClient, bucket: str, prepare: 
     for key in ('"', "a b", "x" * 256, '"ä"', ""):
         refused = send(anna, post, key)
         assert (refused.status, refused.code) == (400, "malformed-idempotency-key"), key
+
+
+def test_two_keys_are_malformed(anna: ValidatingClient, bucket: str) -> None:
+    body = f"s3_key={secrets.token_hex(4)}&s3_bucket={bucket}"
+    with raw_http.connect(anna.base_url) as connection:
+        connection.sendall(
+            "\r\n".join(
+                [
+                    "POST /api/images HTTP/1.1",
+                    "Host: x",
+                    f"Authorization: {authorization(anna.auth or '')}",
+                    'Idempotency-Key: "one"',
+                    'Idempotency-Key: "other"',
+                    f"Content-Type: {FORM}",
+                    f"Content-Length: {len(body)}",
+                    "",
+                    body,
+                ]
+            ).encode()
+        )
+        status, told = raw_http.answer(connection)
+    assert (status, json.loads(told)["code"]) == (400, "malformed-idempotency-key")
 
 
 @every_post
