@@ -56,6 +56,12 @@ def walk(anna: ValidatingClient, prefix: str) -> None:
     member = f"{collection}/images/second.jpg"
     assert anna.put(member).json()["uri"] == f"{prefix}/api/images/second.jpg"
     assert anna.get(collection).json()["images"][0]["uri"] == f"{prefix}/api/images/second.jpg"
+    once = {"Idempotency-Key": "a"}
+    first, again = (anna.post("/api/collections", json={"name": "once"}, headers=once) for _ in range(2))
+    assert first.body == again.body
+    assert again.headers["Location"] == f"{prefix}/api/collections/once"
+    made, named = (anna.post("/api/api-keys", headers=once) for _ in range(2))
+    assert named.headers["Location"] == made.json()["uri"]
     key = anna.post("/api/api-keys").json()["uri"]
     etag = anna.get(key).headers["ETag"]
     assert anna.put(key, json={"description": "changed"}, headers={"If-Match": etag}).status == 200
