@@ -32,11 +32,12 @@ from catalog.adapters.tables import kept_answers as kept_by_catalog
 from catalog.bootstrap import App as CatalogApp
 from catalog.web.app import make_flask as catalog_flask
 from catalog_steps import ANNA, BERT, BUCKETS
-from chassis import tokens
+from chassis import token_keys, tokens
 from chassis.clock import now
 from chassis.database import kept_answers
 from chassis.database.database import Database
 from chassis.idempotency import KEPT_FOR
+from chassis.token_keys import SigningKeys
 from chassis.tokens import Principal
 from chassis.web.paging import PAGE_BYTES
 from deadlines import until
@@ -51,7 +52,7 @@ class Caller:
 
     service: Flask
     audience: str
-    private_key: str
+    keys: SigningKeys
     principal: Principal = ANNA
 
     def post(self, path: str, key: str | None = KEY, **options: Any) -> TestResponse:
@@ -60,7 +61,7 @@ class Caller:
 
     def send(self, method: str, path: str, headers: dict[str, str] | None = None, **options: Any) -> TestResponse:
         """Send a request."""
-        token = tokens.sign(self.private_key, self.audience, self.principal)
+        token = tokens.sign(self.keys.signing(), self.audience, self.principal)
         sent = {"Authorization": f"Bearer {token}", **(headers or {})}
         return self.service.test_client().open(path, method=method, headers=sent, **options)
 
@@ -74,27 +75,27 @@ class Caller:
 
 
 @pytest.fixture
-def private_key(tmp_path: Path) -> str:
-    tokens.create_key_files(tmp_path / "private", tmp_path / "public")
-    return (tmp_path / "private").read_text()
+def signing_keys(tmp_path: Path) -> SigningKeys:
+    token_keys.create_files(tmp_path / "private", tmp_path / "public")
+    return SigningKeys(tmp_path / "private")
 
 
-def serving_catalog(database: Database[CatalogStore], private_key: str) -> Caller:
-    app = CatalogApp(database, BUCKETS, None, tokens.public_key_of(private_key), PAGE_BYTES)
-    return Caller(catalog_flask(app), "catalog", private_key)
-
-
-@pytest.fixture
-def catalog_of(catalog_database: Database[CatalogStore], private_key: str) -> Caller:
-    return serving_catalog(catalog_database, private_key)
+def serving_catalog(database: Database[CatalogStore], signing_keys: SigningKeys) -> Caller:
+    app = CatalogApp(database, BUCKETS, None, signing_keys, PAGE_BYTES)
+    return Caller(catalog_flask(app), "catalog", signing_keys)
 
 
 @pytest.fixture
-def auth_of(auth_database: Database[AuthStore], private_key: str) -> Caller:
+def catalog_of(catalog_database: Database[CatalogStore], signing_keys: SigningKeys) -> Caller:
+    return serving_catalog(catalog_database, signing_keys)
+
+
+@pytest.fixture
+def auth_of(auth_database: Database[AuthStore], signing_keys: SigningKeys) -> Caller:
     authenticator = Authenticator(auth_database, Verifier(1, 9, 1, 1), Policy(3, 300, 1000, 100))
-    app = AuthApp(auth_database, authenticator, private_key, tokens.public_key_of(private_key))
+    app = AuthApp(auth_database, authenticator, signing_keys)
     user = auth_database.transact(of_auth.create_user, "anna", "unusable")
-    return Caller(auth_flask(app), "auth", private_key, Principal(user.user_id, "anna", "password"))
+    return Caller(auth_flask(app), "auth", signing_keys, Principal(user.user_id, "anna", "password"))
 
 
 def count(database: Database[Any], table: str) -> int:
@@ -328,12 +329,12 @@ def test_answers_of_a_user_whom_the_operator_deletes_are_deleted(
 
 
 @pytest.fixture
-def replicas(database_url: str, private_key: str) -> Iterator[tuple[Caller, Caller]]:
+def replicas(database_url: str, signing_keys: SigningKeys) -> Iterator[tuple[Caller, Caller]]:
     """Two replicas of catalog on one database."""
     settings = catalog.settings.DatabaseSettings(database_url=database_url)
     databases = [catalog.bootstrap.make_database(settings) for _ in range(2)]
     databases[0].migrate()
-    yield serving_catalog(databases[0], private_key), serving_catalog(databases[1], private_key)
+    yield serving_catalog(databases[0], signing_keys), serving_catalog(databases[1], signing_keys)
     for database in databases:
         database.engine.dispose()
 
