@@ -24,6 +24,10 @@ PUBLIC_IMAGES = {
 NO_ENGINE = "no container engine answers (`make engine` starts one)"
 COMPOSE_PROJECT = "imghost-test"
 COMPOSE_LOG = ROOT / ".imghost" / "compose-test.log"
+# Tests send more than a person may.
+_OF_AUTH = ("AUTH_REQUESTS_A_MINUTE", "AUTH_WRITES_A_MINUTE", "AUTH_API_KEYS_PER_USER")
+_OF_CATALOG = ("CATALOG_IMAGES_PER_USER", "CATALOG_BYTES_PER_USER", "CATALOG_COLLECTIONS_PER_USER")
+NO_LIMITS = dict.fromkeys((*_OF_AUTH, *_OF_CATALOG), "0")
 PORT, S3_PORT = "18080", "15000"
 
 
@@ -195,7 +199,8 @@ def compose_environment(client: Mapping[str, str]) -> dict[str, str]:
     """Return the variables for docker compose with which the settings in `client` work."""
     first_user = {"AUTH_FIRST_USERNAME": client["IMGHOST_USERNAME"], "AUTH_FIRST_PASSWORD": client["IMGHOST_PASSWORD"]}
     administrator = {f"S3_{name}": client[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")}
-    return images() | first_user | administrator | {"PORT": PORT, "S3_PORT": S3_PORT, "S3_BUCKET": "imghost"}
+    ports = {"PORT": PORT, "S3_PORT": S3_PORT}
+    return images() | NO_LIMITS | first_user | administrator | ports | {"S3_BUCKET": "imghost"}
 
 
 def keep_logs(env: Mapping[str, str]) -> None:

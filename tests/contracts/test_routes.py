@@ -41,6 +41,10 @@ def test_every_operation_of_the_services_is_reached_through_the_gateway() -> Non
     reached = {
         f"{method} {target}"
         for route in ROUTES
-        for method, target in (*((method, route.target) for method in route.methods), ("GET", route.head_target))
+        for method, target in (
+            *((method, route.target) for method in route.methods),
+            ("GET", route.head_target),
+            ("GET", route.completed_by and route.completed_by[1]),
+        )
     }
     assert set(OF_AUTH) | set(OF_CATALOG) == {*reached - {"GET None"}, "POST /tokens"}

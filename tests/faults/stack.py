@@ -23,7 +23,7 @@ from botocore.config import Config
 from psycopg.rows import dict_row
 
 from clients import ValidatingClient
-from containers import ROOT, images, pause
+from containers import NO_LIMITS, ROOT, images, pause
 from deadlines import until
 from users import create_user
 
@@ -106,6 +106,7 @@ class Stack:
             environment={
                 **os.environ,
                 **images(),
+                **NO_LIMITS,
                 **ports,
                 "S3_ACCESS_KEY_ID": S3_ACCESS_KEY_ID,
                 "S3_BUCKET": BUCKET,

@@ -3,9 +3,11 @@
 import base64
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
+from threading import Barrier
 
 import pytest
 import sqlalchemy as sa
@@ -14,9 +16,10 @@ from auth import keys, use_cases
 from auth.adapters.store import Store
 from auth.adapters.tables import api_keys, outbox, users
 from auth.authentication import Authenticator, Policy
-from auth.domain import SCOPES, User, mark_of
+from auth.domain import SCOPES, ApiKey, User, mark_of
 from auth.errors import (
     ApiKeyNotFoundError,
+    QuotaExceededError,
     TooManyAttemptsError,
     UnauthorizedError,
     UsernameTakenError,
@@ -29,6 +32,7 @@ from chassis.clock import now
 from chassis.database.columns import UtcDateTime
 from chassis.database.database import Database
 from chassis.tokens import Principal
+from deadlines import until
 
 PASSWORD = "correct horse"
 HERE, ELSEWHERE = "192.0.2.1", "192.0.2.2"
@@ -311,3 +315,58 @@ def test_readiness_outlives_a_database_that_is_away(auth_database: Database[Stor
         connection.execute(sa.text("DROP TABLE alembic_version"))
     assert health.examine(own, shared)[0]
     assert not health.examine(*auth_database.checks())[0]
+
+
+# --- the quota of API keys ---
+
+
+def make_keys(database: Database[Store], user: User, most: int, count: int) -> int:
+    """Make `count` keys at the same moment; return how many were not refused."""
+    begin = Barrier(count)
+
+    def make(_: int) -> bool:
+        begin.wait()
+        try:
+            database.transact(use_cases.create_key, by_password(user), "", most=most)
+        except QuotaExceededError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(count) as pool:
+        return sum(pool.map(make, range(count)))
+
+
+@pytest.mark.parametrize("before", [0, 3])
+def test_of_many_keys_at_the_limit_as_many_are_made_as_there_is_room_for(
+    auth_database: Database[Store], anna: User, before: int
+) -> None:
+    for _ in range(before):
+        auth_database.transact(use_cases.create_key, by_password(anna), "")
+    assert make_keys(auth_database, anna, before + 2, 6) == 2
+    with pytest.raises(QuotaExceededError) as refused:
+        auth_database.transact(use_cases.create_key, by_password(anna), "", most=2)
+    assert refused.value.members == {"quota": "api_keys", "limit": 2, "use": before + 2}
+
+
+def test_revoked_key_makes_room_with_its_children_and_an_expired_one_does_not(
+    auth_database: Database[Store], anna: User
+) -> None:
+    def make(caller: Principal, expires_at: datetime | None = None) -> ApiKey:
+        key, _ = auth_database.transact(use_cases.create_key, caller, "", expires_at=expires_at, most=3)
+        return key
+
+    soon = now() + timedelta(milliseconds=300)
+    parent = make(by_password(anna))
+    make(Principal(anna.user_id, "anna", "key", key_id=parent.key_id), soon)
+    make(by_password(anna))
+    until(lambda: now() > soon, 5, "time stands still")
+    with pytest.raises(QuotaExceededError):
+        make(by_password(anna))
+    auth_database.transact(use_cases.delete_key, by_password(anna), KeyName(parent.key_id), lambda _: None)
+    assert make_keys(auth_database, anna, 3, 4) == 2
+
+
+def test_limit_of_keys_is_of_each_user(auth_database: Database[Store], anna: User) -> None:
+    bert = auth_database.transact(use_cases.create_user, "bert", "unusable")
+    for user in (anna, bert):
+        auth_database.transact(use_cases.create_key, by_password(user), "", most=1)

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from catalog import use_cases
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.adapters.store import Store
-from catalog.adapters.tables import METADATA, images, outbox
-from catalog.domain import Answer, Failed, Fault, Image, Processed, Registration, ThumbsDeleted
+from catalog.adapters.tables import METADATA, images, outbox, use_of_users
+from catalog.domain import Answer, Failed, Fault, Image, Processed, Registration, ThumbsDeleted, Use
 from catalog.errors import CatalogError
 from catalog.jobs import recovery, results
 from catalog.upkeep import dead_letters
@@ -222,6 +222,7 @@ def test_after_any_history_nothing_is_pending_and_no_thumb_is_of_nobody(
     assert open_jobs() == 0
     registered = all_images(catalog_database)
     assert written(imaging) == shown(registered)
+    demand_right_counts(catalog_database, registered)
     assert not (gone and any(image.user_id == BERT.user_id for image in registered))
 
 
@@ -246,6 +247,7 @@ def test_after_any_history_a_restored_backup_and_any_history_all_is_well_but_for
     known = {image.image_id for image in registered} | set(backup.image_ids)
     of_known = {place: owner for place, owner in written(imaging).items() if owner[0] in known}
     assert of_known == shown(registered)
+    demand_right_counts(catalog_database, registered)
 
 
 @dataclass(frozen=True)
@@ -259,19 +261,22 @@ class Backup:
         return [row["image_id"] for row in self.rows["images"]]
 
 
+# The database itself keeps the counts, as rows come and go.
+TABLES = [table for table in METADATA.sorted_tables if table is not use_of_users]
+
+
 def dump(database: Database[Store]) -> Backup:
     with database.engine.connect() as connection:
-        tables = METADATA.sorted_tables
         return Backup(
-            {table.name: [dict(row) for row in connection.execute(table.select()).mappings()] for table in tables}
+            {table.name: [dict(row) for row in connection.execute(table.select()).mappings()] for table in TABLES}
         )
 
 
 def restore(database: Database[Store], backup: Backup) -> None:
     with database.engine.begin() as connection:
-        for table in reversed(METADATA.sorted_tables):
+        for table in reversed(TABLES):
             connection.execute(table.delete())
-        for table in METADATA.sorted_tables:
+        for table in TABLES:
             if backup.rows[table.name]:
                 connection.execute(table.insert(), backup.rows[table.name])
 
@@ -281,6 +286,14 @@ def all_images(database: Database[Store]) -> list[Image]:
     with database.engine.connect() as connection:
         keys = connection.scalars(sa.select(images.c.s3_key)).all()
     return [database.read(use_cases.public_image, key) for key in keys]
+
+
+def demand_right_counts(database: Database[Store], registered: list[Image]) -> None:
+    """Compare what is counted of each user with what the user has."""
+    for caller in (ANNA, BERT):
+        own = [image for image in registered if image.user_id == caller.user_id]
+        size = sum(image.picture.bytes for image in own if image.picture is not None)
+        assert database.read(Store.use, caller.user_id) == Use(len(own), size, 0)
 
 
 def shown(registered: list[Image]) -> dict[tuple[str, int], tuple[str, int]]:

@@ -37,14 +37,15 @@ class Asked:
 
 @dataclass
 class Behind:
-    """The services behind the gateway: `/tokens` answers with a token, other paths with `status` and `document`.
+    """The services behind the gateway: `/tokens` and `/use` answer as auth and catalog do, other paths with `status`
+    and `document`.
 
     To a method in `silent` there is no answer: the request is received, and its connection closed.
     """
 
     asked: list[Asked] = field(default_factory=list)
     status: int = 200
-    document: Any = field(default_factory=dict)
+    document: Any = field(default_factory=lambda: {"use": {"api_keys": 1}, "limits": {"api_keys": 2}})
     content_type: str = "application/json"
     silent: set[str] = field(default_factory=set)
 
@@ -57,7 +58,10 @@ class Behind:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 behind.asked.append(Asked(self.command, self.path, headers, json.loads(body) if body else None))
                 if self.path == "/tokens":
-                    self.send(200, {"token": "of-the-service"}, "application/json")
+                    tokens = {"token": "of-the-service", "further_tokens": ["of-the-other"]}
+                    self.send(200, tokens, "application/json")
+                elif self.path == "/use":
+                    self.send(200, {"use": {"images": 3}, "limits": {"images": 4}}, "application/json")
                 elif self.command not in behind.silent:
                     self.send(behind.status, behind.document, behind.content_type)
 
@@ -68,6 +72,7 @@ class Behind:
                 self.send_response(status)
                 self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))
+                self.send_header("ETag", '"user-keys"')
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -146,6 +151,28 @@ def test_token_is_asked_for_the_service_that_will_get_it(
 ) -> None:
     send(client, "GET", target)
     assert [asked.body["audience"] for asked in behind.asked_for("/tokens")] == [audience]
+
+
+def test_each_service_that_tells_of_a_user_gets_a_token_of_its_own(client: FlaskClient, behind: Behind) -> None:
+    """With a token for both, each of them could act for the user at the other one."""
+    answer = send(client, "GET", "/api/users/anna", If_None_Match='"user-keys"')
+    assert answer.get_json() == {
+        "use": {"api_keys": 1, "images": 3},
+        "limits": {"api_keys": 2, "images": 4},
+        "complete": True,
+    }
+    [asked], [user], [use] = (behind.asked_for(path) for path in ("/tokens", "/user", "/use"))
+    assert asked.body["further_audiences"] == ["catalog"]
+    assert [each.headers["authorization"] for each in (user, use)] == ["Bearer of-the-service", "Bearer of-the-other"]
+    # The tag is that of the whole, which no service knows.
+    assert "if-none-match" not in user.headers
+    assert answer.headers["ETag"].startswith('"user-keys-')
+
+
+def test_no_other_route_asks_for_a_further_token(client: FlaskClient, behind: Behind) -> None:
+    for target in ("/api/images/a", "/api/api-keys"):
+        send(client, "GET", target)
+    assert [asked.body["further_audiences"] for asked in behind.asked_for("/tokens")] == [[], []]
 
 
 def test_parameter_that_a_route_does_not_take_is_refused_or_left_out(client: FlaskClient, behind: Behind) -> None:

@@ -25,6 +25,7 @@ from auth.adapters.tables import kept_answers as kept_by_auth
 from auth.authentication import Authenticator, Policy
 from auth.bootstrap import App as AuthApp
 from auth.passwords import Verifier
+from auth.rate_limits import RateLimits
 from auth.web.app import make_flask as auth_flask
 from catalog import users
 from catalog.adapters.store import Store as CatalogStore
@@ -93,7 +94,7 @@ def catalog_of(catalog_database: Database[CatalogStore], signing_keys: SigningKe
 @pytest.fixture
 def auth_of(auth_database: Database[AuthStore], signing_keys: SigningKeys) -> Caller:
     authenticator = Authenticator(auth_database, Verifier(1, 9, 1, 1), Policy(3, 300, 1000, 100))
-    app = AuthApp(auth_database, authenticator, signing_keys)
+    app = AuthApp(auth_database, authenticator, signing_keys, RateLimits(auth_database, {}))
     user = auth_database.transact(of_auth.create_user, "anna", "unusable")
     return Caller(auth_flask(app), "auth", signing_keys, Principal(user.user_id, "anna", "password"))
 

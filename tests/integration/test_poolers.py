@@ -28,6 +28,7 @@ import catalog.settings
 from auth.adapters.store import Store as AuthStore
 from auth.authentication import Authenticator, Policy
 from auth.passwords import Verifier, hash_password
+from auth.rate_limits import RateLimits
 from auth.web.app import make_flask as auth_flask
 from catalog import messages
 from catalog.adapters.store import Store as CatalogStore
@@ -167,7 +168,10 @@ class Replicas:
         doors = [
             auth_flask(
                 auth.bootstrap.App(
-                    database, Authenticator(database, Verifier(2, 9, 10, 10), Policy(3, 300, 1000, 100)), keys
+                    database,
+                    Authenticator(database, Verifier(2, 9, 10, 10), Policy(3, 300, 1000, 100)),
+                    keys,
+                    RateLimits(database, {}),
                 )
             )
             for database in self.auth

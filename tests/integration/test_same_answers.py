@@ -13,6 +13,7 @@ from auth.authentication import Authenticator, Policy
 from auth.bootstrap import App as AuthApp
 from auth.bootstrap import make_database as auth_database
 from auth.passwords import Verifier
+from auth.rate_limits import RateLimits
 from auth.settings import DatabaseSettings as AuthSettings
 from auth.use_cases import create_user
 from auth.web.app import make_flask as auth_flask
@@ -96,7 +97,7 @@ def play(auth_url: str, catalog_url: str, keys: SigningKeys) -> list[Answer]:
     made = [users.transact(create_user, name, "unusable") for name in ("anna", "bert")]
     callers = [Principal(user.user_id, user.username, "password") for user in made]
     authenticator = Authenticator(users, Verifier(1, 9, 1, 1), Policy(3, 300, 1000, 100))
-    auth = auth_flask(AuthApp(users, authenticator, keys)).test_client()
+    auth = auth_flask(AuthApp(users, authenticator, keys, RateLimits(users, {}))).test_client()
     catalog = catalog_flask(CatalogApp(pictures, BUCKETS, None, keys, PAGE_BYTES)).test_client()
     send = Recorder(auth, catalog, keys, callers)
     play_keys(send)

@@ -12,6 +12,7 @@ from auth.authentication import Authenticator, Policy
 from auth.bootstrap import App as AuthApp
 from auth.domain import SCOPES
 from auth.passwords import Verifier
+from auth.rate_limits import RateLimits
 from auth.web.app import make_flask as auth_flask
 from catalog.adapters.store import Store as CatalogStore
 from catalog.bootstrap import App as CatalogApp
@@ -50,7 +51,7 @@ def test_every_private_operation_of_auth_refuses_a_key_without_its_scope(
     auth_database: Database[AuthStore], signing_keys: SigningKeys
 ) -> None:
     authenticator = Authenticator(auth_database, Verifier(1, 9, 1, 1), Policy(3, 300, 1000, 100))
-    app = AuthApp(auth_database, authenticator, signing_keys)
+    app = AuthApp(auth_database, authenticator, signing_keys, RateLimits(auth_database, {}))
     demand_scopes(auth_flask(app).test_client(), "auth", signing_keys, auth.web.access.RULES)
 
 

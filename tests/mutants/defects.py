@@ -30,6 +30,9 @@ CHILDREN = "tests/integration/test_api_key_children.py"
 ROTATION = "tests/integration/test_api_key_rotation.py"
 GUESSES = "tests/integration/test_password_guesses.py"
 PAGES = "tests/integration/test_catalog_pages.py"
+QUOTAS = "tests/integration/test_quotas.py"
+RATE_LIMITS = "tests/integration/test_rate_limits.py"
+USE = "tests/integration/test_use_of_users.py"
 CATALOG_STORE = "tests/integration/test_catalog_store.py"
 REPEATS = "tests/integration/test_idempotency.py"
 CRASHES = "tests/integration/test_idempotency_after_crashes.py"
@@ -1098,6 +1101,127 @@ DEFECTS = (
         (
             "tests/integration/test_whole_thumbs.py::test_image_of_which_one_thumb_was_not_written_is_not_told_to_be_processed",
         ),
+    ),
+    # --- limits ---
+    Defect(
+        "each-process-has-the-whole-limit",
+        "A process that takes more of a user's minute than is left lets all of it pass.",
+        (
+            Edit(
+                f"{AUTH}/rate_limits.py",
+                "count=min(wanted, max(0, most - (taken.count - wanted))),",
+                "count=wanted,",
+            ),
+        ),
+        (f"{RATE_LIMITS}::test_several_processes_never_admit_more_than_the_limit",),
+    ),
+    Defect(
+        "uncounted-is-refused",
+        "While counts of requests cannot be written, requests of users with limits fail.",
+        (Edit(f"{AUTH}/rate_limits.py", "except DependencyDownError:", "except ZeroDivisionError:"),),
+        (f"{RATE_LIMITS}::test_requests_pass_while_no_count_can_be_written",),
+    ),
+    Defect(
+        "minute-without-end",
+        "A minute that is over by the database's clock is counted on.",
+        (
+            Edit(
+                f"{AUTH}/adapters/store.py",
+                '"taken": sa.case((is_over, count), else_=known.taken + count),',
+                '"taken": known.taken + count,',
+            ),
+        ),
+        (f"{RATE_LIMITS}::test_minute_ends_for_all_processes",),
+    ),
+    Defect(
+        "too-many-requests-is-a-wrong-password",
+        "The gateway takes the refusal of too many requests for that of a wrong password.",
+        (
+            Edit(
+                f"{GATEWAY}/web/forwarding.py",
+                "status = HTTPStatus.OK if rate_limits.is_refusal(answer) else answer.status",
+                "status = answer.status",
+            ),
+        ),
+        (f"{RATE_LIMITS}::test_password_of_who_sends_too_much_counts_as_right",),
+    ),
+    Defect(
+        "quota-looked-at-without-a-lock",
+        "Of two images that are registered at once, both pass where there is room for one.",
+        (
+            Edit(
+                f"{CATALOG}/use_cases.py",
+                "limits.require_image(store.locked_use(caller.user_id))",
+                "limits.require_image(store.use(caller.user_id))",
+            ),
+        ),
+        (f"{QUOTAS}::test_of_many_at_the_limit_as_many_succeed_as_there_is_room_for",),
+    ),
+    Defect(
+        "first-image-locks-nothing",
+        "A user who has nothing has no row to be locked, and registers any number of images at once.",
+        (
+            Edit(
+                f"{CATALOG}/adapters/store.py",
+                "        if row is None:  # there is no row to be locked before the first image or collection\n",
+                "        if row is None:\n            return Use()\n",
+            ),
+        ),
+        (f"{QUOTAS}::test_of_many_at_the_limit_as_many_succeed_as_there_is_room_for",),
+    ),
+    Defect(
+        "deletion-of-a-user-locks-the-count-first",
+        "The deletion of a user waits for a result of imaging, which waits for the count that the deletion has locked.",
+        (
+            Edit(
+                f"{CATALOG}/users.py",
+                "    for key in keys:\n        store.lock_key(key)\n",
+                "",
+            ),
+        ),
+        (f"{QUOTAS}::test_results_come_while_their_user_is_deleted",),
+    ),
+    Defect(
+        "keys-are-counted-without-a-lock",
+        "Of two API keys that are made at once, both are made where there is room for one.",
+        (Edit(f"{AUTH}/use_cases.py", "        store.lock_new_keys(caller.user_id)\n", "        pass\n"),),
+        (f"{SIGN_IN}::test_of_many_keys_at_the_limit_as_many_are_made_as_there_is_room_for",),
+    ),
+    Defect(
+        "size-of-an-image-is-never-taken-off",
+        "The size of an image that fails, or is processed again with another size, is counted on.",
+        (
+            Edit(
+                f"{CATALOG}/migrations/versions/0008_what_each_user_has.py",
+                'size="coalesce(NEW.bytes, 0) - coalesce(OLD.bytes, 0)"',
+                'size="coalesce(NEW.bytes, 0)"',
+            ),
+        ),
+        (f"{QUOTAS}::test_use_follows_whatever_is_made_measured_and_deleted",),
+    ),
+    Defect(
+        "user-fails-with-catalog",
+        "A user cannot be shown, nor the password be changed, while catalog is away.",
+        (
+            Edit(
+                f"{GATEWAY}/web/completion.py",
+                "    except (DependencyDownError, KeyError):\n",
+                "    except KeyError:\n",
+            ),
+        ),
+        (f"{USE}::test_user_is_shown_and_changed_while_catalog_is_away",),
+    ),
+    Defect(
+        "password-is-stale-when-use-changes",
+        "The password cannot be changed with an entity tag from before something else was made.",
+        (
+            Edit(
+                f"{AUTH}/web/routes.py",
+                "etags.require_match_of_part(request, etags.of(schemas.present_user(user)))",
+                "etags.require_match(request, etags.of(schemas.present_user(user)))",
+            ),
+        ),
+        (f"{USE}::test_tag_follows_what_the_user_has_and_if_match_only_what_they_are",),
     ),
     # --- operations ---
     Defect(

@@ -1,5 +1,6 @@
 """What docker-compose.yml promises about every container, read from the file without a container engine."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from catalog.settings import ReconcileSettings
 from catalog.settings import ServeSettings as CatalogServeSettings
 from catalog.settings import WorkerSettings as CatalogWorkerSettings
 from chassis.settings import ProcessSettings, rows
+from containers import NO_LIMITS
 from gateway.settings import GatewaySettings
 from imaging.settings import ImagingSettings
 
@@ -111,3 +113,15 @@ def test_no_container_is_given_a_setting_that_its_process_does_not_know() -> Non
     for service, kinds in SETTINGS.items():
         known = {name for kind in kinds for name, _, _ in rows(kind)}
         assert set(SERVICES[service]["environment"]) - known == set()
+
+
+def test_every_limit_of_users_is_set_here_and_off_in_the_stacks_of_tests() -> None:
+    said = {
+        name: str(value)
+        for spec in SERVICES.values()
+        for name, value in (spec.get("environment") or {}).items()
+        if name in NO_LIMITS
+    }
+    assert set(said) == set(NO_LIMITS)
+    for name, value in said.items():
+        assert re.fullmatch(rf"\$\{{{name}:-[1-9][0-9]+\}}", value), value

@@ -17,7 +17,8 @@ class Route:
 
     The parameters of the path become query parameters there, so that no client can choose which route of a service is
     called; `name` makes the ones from the other. `query` lists the query parameters that reading takes; others are
-    never forwarded. `head_target` answers HEAD where GET at `target` changes something.
+    never forwarded. `head_target` answers HEAD where GET at `target` changes something. `completed_by` is the service,
+    and the path there, that knows more of the use and limits of a user.
     """
 
     rule: str
@@ -28,6 +29,7 @@ class Route:
     query: tuple[str, ...] = ()
     name: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
     head_target: str | None = None
+    completed_by: tuple[Service, str] | None = None
 
     def query_of(self, method: str) -> tuple[str, ...]:
         """Return the names of the query parameters that a request with `method` may have."""
@@ -60,5 +62,5 @@ ROUTES = (
         query=("filename", "content_type"),
         head_target="/signed-post-sample",
     ),
-    Route("/api/users/<segment:username>", ("GET", "PUT"), "auth", "/user"),
+    Route("/api/users/<segment:username>", ("GET", "PUT"), "auth", "/user", completed_by=("catalog", "/use")),
 )

@@ -13,7 +13,7 @@ from gateway.progress import Progress
 from gateway.services import Services
 from gateway.settings import GatewaySettings
 from gateway.table import ROUTES
-from gateway.web import cross_site, docs, forwarding, public
+from gateway.web import cross_site, docs, forwarding, public, rate_limits
 from gateway.web.admission import Admission
 from gateway.web.errors import STATUSES
 
@@ -40,6 +40,7 @@ def make_flask(settings: GatewaySettings) -> Flask:
     public.install(flask, settings.public_max_age_s, varies=[prefixes.HEADER] if may_be_forwarded else [])
 
     cross_site.install(flask, settings.allowed_origins)
+    rate_limits.install(flask)
 
     def forwarded_prefix(environ: "WSGIEnvironment") -> str:
         return prefixes.forwarded(environ.get("HTTP_X_FORWARDED_PREFIX", "")) if may_be_forwarded else ""

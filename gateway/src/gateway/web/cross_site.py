@@ -15,7 +15,7 @@ from gateway.web.public import PUBLIC_PREFIXES
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 SENT_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID"
-SHOWN_HEADERS = "ETag, Idempotency-Replayed, Link, Location, Retry-After, X-Request-ID"
+SHOWN_HEADERS = "ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 
 
 def install(app: Flask, allowed: Collection[str]) -> None:

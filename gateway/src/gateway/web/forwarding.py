@@ -18,7 +18,7 @@ from gateway.progress import Progress
 from gateway.services import Answer, Services
 from gateway.settings import GatewaySettings
 from gateway.table import Route
-from gateway.web import query, request_bodies
+from gateway.web import completion, query, rate_limits, request_bodies
 
 SENT_HEADERS = ("Content-Type", "If-Match", "If-None-Match", idempotency.HEADER)
 RETURNED_HEADERS = (
@@ -54,10 +54,10 @@ def view_of(
         headers[request_ids.HEADER] = request_ids.current()
         headers["X-Source"] = request.remote_addr or ""
         if not route.public:
-            token = _authenticate(route, services, checks, progress, deadline)
-            if isinstance(token, Response):
-                return token
-            headers["Authorization"] = f"Bearer {token}"
+            found = _authenticate(route, services, checks, progress, deadline)
+            if isinstance(found, Response):
+                return found
+            headers["Authorization"], *further = (f"Bearer {token}" for token in found)
         body = None
         if request.method in {"POST", "PUT"}:
             began = time.monotonic()
@@ -69,6 +69,8 @@ def view_of(
         is_head = request.method == "HEAD"
         method = "GET" if is_head else request.method
         target = (route.head_target if is_head else None) or route.target
+        if route.completed_by is not None:
+            headers.pop("If-None-Match", None)  # is compared with the tag of the whole, which no service knows
         answer = services.call(
             route.service, method, target, deadline, parameters=parameters, headers=headers, body=body
         )
@@ -76,6 +78,9 @@ def view_of(
             # The client's credentials are valid. The services have different token keys, or their clocks differ.
             log.error("service refuses the token that auth has just signed", called=route.service)
             raise DependencyDownError(f"{route.service} service")
+        if route.completed_by is not None and answer.status == HTTPStatus.OK:
+            asking = {name: headers[name] for name in (request_ids.HEADER, "X-Source")} | {"Authorization": further[0]}
+            return completion.complete(_relay(answer), services, route.completed_by, asking, deadline)
         return _relay(answer)
 
     return view
@@ -83,10 +88,19 @@ def view_of(
 
 def _authenticate(
     route: Route, services: Services, checks: PasswordChecks, progress: Progress, deadline: Deadline
-) -> str | Response:
-    """Return a token for the route's service in exchange for the client's credentials, or auth's refusal."""
+) -> list[str] | Response:
+    """Return tokens in exchange for the client's credentials, or auth's refusal.
+
+    The first is for the route's service, a further one for the service that completes the answer.
+    """
     authorization, source = request.headers.get("Authorization"), request.remote_addr or ""
-    asked = {"authorization": authorization, "source": source, "audience": route.service}
+    asked = {
+        "authorization": authorization,
+        "source": source,
+        "audience": route.service,
+        "method": request.method,
+        "further_audiences": [route.completed_by[0]] if route.completed_by else [],
+    }
     with ExitStack() as turn:
         with progress.waiting(source):
             turn.enter_context(checks.turn(authorization or "", source))
@@ -99,13 +113,18 @@ def _authenticate(
             headers={"Content-Type": "application/json", request_ids.HEADER: request_ids.current()},
             body=json.dumps(asked, ensure_ascii=False).encode(),
         )
-        checks.note(authorization or "", source, answer.status)
+        rate_limits.note(answer)
+        # Who is refused for the number of their requests has sent the right password.
+        status = HTTPStatus.OK if rate_limits.is_refusal(answer) else answer.status
+        checks.note(authorization or "", source, status)
     if answer.status == HTTPStatus.SERVICE_UNAVAILABLE and answer.document().get("code") == OutcomeUnknownError.code:
         raise DependencyDownError("auth service")  # what the client asked for was not even begun
     if answer.status != HTTPStatus.OK:
         return _relay(answer)
     try:
-        return str(answer.document()["token"])
+        found = answer.document()
+        further = found["further_tokens"] if route.completed_by else ()
+        return [str(token) for token in (found["token"], *further)]
     except KeyError:
         raise DependencyDownError("auth service") from None
 

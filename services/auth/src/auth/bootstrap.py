@@ -6,6 +6,7 @@ from pathlib import Path
 from auth.adapters.store import Store
 from auth.authentication import Authenticator, Policy
 from auth.passwords import Verifier
+from auth.rate_limits import REQUESTS, WRITES, RateLimits
 from auth.settings import DatabaseSettings, ServeSettings
 from chassis.database import engines
 from chassis.database.database import Database
@@ -21,6 +22,8 @@ class App:
     database: Database[Store]
     authenticator: Authenticator
     token_keys: SigningKeys
+    rate_limits: RateLimits
+    api_keys_per_user: int = 0
 
 
 def make_database(settings: DatabaseSettings) -> Database[Store]:
@@ -38,4 +41,11 @@ def make_app(settings: ServeSettings) -> App:
         settings.password_failures_a_minute,
         settings.key_failures_a_minute,
     )
-    return App(store, Authenticator(store, verifier, policy), SigningKeys(settings.token_private_key_file))
+    rate_limits = RateLimits(store, {REQUESTS: settings.requests_a_minute, WRITES: settings.writes_a_minute})
+    return App(
+        store,
+        Authenticator(store, verifier, policy),
+        SigningKeys(settings.token_private_key_file),
+        rate_limits,
+        settings.api_keys_per_user,
+    )

@@ -88,6 +88,14 @@ class Failures:
     date_forgotten: datetime
 
 
+@dataclass(frozen=True)
+class TakenOfMinute:
+    """How many of a user's present minute all processes of auth have taken together, and how long it still lasts."""
+
+    count: int
+    lasts: timedelta
+
+
 def check_expiry(expires_at: datetime | None, moment: datetime) -> None:
     """Raise `UnacceptableFieldError` unless a key that is made at `moment` may expire at `expires_at`, None: never."""
     if expires_at is not None and not moment < expires_at <= moment + LONGEST_LIFE:

@@ -1,5 +1,6 @@
 """The requests that auth refuses, each with the stable code that its problem document shows."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -42,6 +43,20 @@ class TooManyAttemptsError(AuthError):
     def __init__(self, wait_s: int) -> None:
         super().__init__(f"Too many failed attempts. Try again in {wait_s} s.")
         self.headers = {"Retry-After": str(wait_s)}
+
+
+class RateLimitedError(AuthError):
+    """The user has used up what one of their limits allows a minute; `headers` tell when to try again."""
+
+    code = "rate-limited"
+
+    def __init__(self, limit_name: str, a_minute: int, wait_s: int, headers: Mapping[str, str]) -> None:
+        super().__init__(
+            f"You may send {a_minute} {limit_name} a minute. Nothing was changed; try again in {wait_s} s."
+        )
+        self.headers = {**headers, "Retry-After": str(wait_s)}
+        # As draft-ietf-httpapi-ratelimit-headers has it.
+        self.members = {"violated-policies": [limit_name]}
 
 
 class OverloadedError(AuthError):
@@ -87,6 +102,16 @@ class TooManyGenerationsError(AuthError):
 
     def __init__(self, most: int) -> None:
         super().__init__(f"Keys that make keys that make keys: there are {most} generations at most.")
+
+
+class QuotaExceededError(AuthError):
+    """The user has as many API keys as the operator allows."""
+
+    code = "quota-exceeded"
+
+    def __init__(self, limit: int, use: int) -> None:
+        super().__init__(f"You have {use} API keys, and may have {limit}. Revoke some to make others.")
+        self.members = {"quota": "api_keys", "limit": limit, "use": use}
 
 
 class RotationRefusedError(AuthError):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, PositiveInt, SecretStr
+from pydantic import Field, NonNegativeInt, PositiveInt, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from chassis import settings as mechanics
@@ -51,6 +51,15 @@ class ServeSettings(DatabaseSettings, WebSettings):
     max_delay_s: WholeSeconds = Field(300, description="Longest delay after wrong passwords.")
     key_failures_a_minute: PositiveInt = Field(
         100, description="Unknown API keys allowed per source and minute; then 429."
+    )
+    requests_a_minute: NonNegativeInt = Field(
+        0, description="Requests to the private API that a user may send a minute; then 429. 0: no limit."
+    )
+    writes_a_minute: NonNegativeInt = Field(
+        0, description="Of these, POST, PUT and DELETE that a user may send a minute; then 429. 0: no limit."
+    )
+    api_keys_per_user: NonNegativeInt = Field(
+        0, description="API keys that a user may have, expired ones included; 0: no limit."
     )
 
 

@@ -11,6 +11,7 @@ from auth.domain import MOST_GENERATIONS, SCOPES, ApiKey, Scope, User
 from auth.errors import (
     ApiKeyNotFoundError,
     PasswordRequiredError,
+    QuotaExceededError,
     RotationRefusedError,
     TooManyGenerationsError,
     UnauthorizedError,
@@ -74,8 +75,8 @@ def revoke_key(store: Store, name: KeyName) -> User:
     return user
 
 
-def change_password(store: Store, user: User, password_hash: str, *, revoke_api_keys: bool = False) -> None:
-    """Replace the password of `user`, and with `revoke_api_keys` revoke all their API keys.
+def change_password(store: Store, user: User, password_hash: str, *, revoke_api_keys: bool = False) -> int:
+    """Replace the password of `user`, and with `revoke_api_keys` revoke all their API keys. Return how many are left.
 
     Raise `WrongPasswordError` if the password changed since the caller confirmed it.
     """
@@ -83,6 +84,7 @@ def change_password(store: Store, user: User, password_hash: str, *, revoke_api_
         raise WrongPasswordError
     if revoke_api_keys:
         store.delete_keys(user.user_id)
+    return store.count_keys(user.user_id)
 
 
 def delete_user(store: Store, username: str) -> User:
@@ -117,6 +119,12 @@ def own_user(store: Store, caller: Principal, username: str) -> User:
     return user
 
 
+def own_account(store: Store, caller: Principal, username: str) -> tuple[User, int]:
+    """Return the caller's own user, and how many API keys they have. Raise `UserNotFoundError` as `own_user`."""
+    user = own_user(store, caller, username)
+    return user, store.count_keys(user.user_id)
+
+
 def user_to_change(store: Store, caller: Principal, username: str) -> User:
     """Return the user whose password is to change. Raise `UserNotFoundError`; `PasswordRequiredError` for API keys."""
     if caller.method != "password":
@@ -124,26 +132,32 @@ def user_to_change(store: Store, caller: Principal, username: str) -> User:
     return own_user(store, caller, username)
 
 
-def create_key(
+def create_key(  # noqa: PLR0913 - the fields of one form, and a limit
     store: Store,
     caller: Principal,
     description: str,
     *,
     expires_at: datetime | None = None,
     scopes: tuple[Scope, ...] | None = None,
+    most: int = 0,
 ) -> tuple[ApiKey, str]:
     """Make an API key for the caller: by default, None, it never expires, and has all scopes.
 
     A key that makes another one is its parent, and its own expiry and scopes are the default and the limit. Return the
     key and its text, which is not stored. Raise `UnacceptableFieldError` for an expiry or scopes that it may not have,
-    `TooManyGenerationsError`, and `UnauthorizedError` as `_require_credential`.
+    `TooManyGenerationsError`, `QuotaExceededError` for a user with `most` keys, where 0 is no limit, and
+    `UnauthorizedError` as `_require_credential`.
     """
+    if most:  # before anything else is locked, so that no two wait for each other
+        store.lock_new_keys(caller.user_id)
     moment = store.now()
     domain.check_expiry(expires_at, moment)
     if (parent := _require_credential(store, caller, moment)) is not None:
         if len(store.line(parent.key_id)) >= MOST_GENERATIONS:
             raise TooManyGenerationsError(MOST_GENERATIONS)
         expires_at, scopes = domain.expiry_of_child(parent, expires_at), domain.scopes_of_child(parent, scopes)
+    if most and (use := store.count_keys(caller.user_id)) >= most:
+        raise QuotaExceededError(most, use)
     text, made = _new_key()
     key = ApiKey(
         made.key_id,

@@ -1,4 +1,4 @@
-"""The worker of auth: relays events from the outbox, and deletes old failures and kept answers."""
+"""The worker of auth: relays events from the outbox, and deletes old failures, minutes and kept answers."""
 
 import threading
 
@@ -31,6 +31,7 @@ def make_worker(settings: WorkerSettings) -> Worker:
                 lambda: chassis_kept_answers.forget_old(database.engine, kept_answers, stop),
                 stop,
             ),
+            "minutes": every(SWEEP_EVERY_S, lambda: database.transact(Store.forget_minutes), stop),
         },
         stop=stop,
         own=own,

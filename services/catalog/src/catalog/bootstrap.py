@@ -5,8 +5,10 @@ from pathlib import Path
 
 from catalog.adapters.store import Store
 from catalog.buckets import Bucket, Buckets, aws_url
+from catalog.domain import Limits
 from catalog.settings import DatabaseSettings, ServeSettings
 from catalog.uploads import Uploads
+from catalog.use_cases import NO_LIMITS
 from chassis.database import engines
 from chassis.database.database import Database
 from chassis.health import CheckFailedError, Checks
@@ -26,6 +28,7 @@ class App:
     uploads: Uploads | None
     token_keys: Keys
     page_bytes: int
+    limits: Limits = NO_LIMITS
 
 
 def make_database(settings: DatabaseSettings) -> Database[Store]:
@@ -72,4 +75,5 @@ def make_app(settings: ServeSettings) -> App:
         uploads=make_uploads(settings),
         token_keys=VerifyingKeys(settings.token_public_key_file),
         page_bytes=settings.page_bytes,
+        limits=Limits(settings.images_per_user, settings.bytes_per_user, settings.collections_per_user),
     )

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal
 
+from catalog.errors import QuotaExceededError
+
 Status = Literal["pending", "ready", "failed"]
 JobKind = Literal["image.created", "image.reprocess", "image.deleted"]
 
@@ -113,6 +115,44 @@ class Collection:
     user_id: str
     name: str
     date_created: datetime
+
+
+# --- what users have, and may have ---
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a user has. `bytes` are those of the originals whose size is known: imaging has to read them first."""
+
+    images: int = 0
+    bytes: int = 0
+    collections: int = 0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What every user may have at most; 0 is no limit."""
+
+    images: int = 0
+    bytes: int = 0
+    collections: int = 0
+
+    def require_image(self, use: Use) -> None:
+        """Raise `QuotaExceededError` unless a user who has `use` may have one image more.
+
+        Its size is not known yet, so the last image may be beyond the limit of bytes.
+        """
+        self._require("images", use.images)
+        self._require("bytes", use.bytes)
+
+    def require_collection(self, use: Use) -> None:
+        """Raise `QuotaExceededError` unless a user who has `use` may have one collection more."""
+        self._require("collections", use.collections)
+
+    def _require(self, name: str, use: int) -> None:
+        limit: int = getattr(self, name)
+        if limit and use >= limit:
+            raise QuotaExceededError(name, limit, use)
 
 
 # --- jobs for imaging ---

@@ -63,6 +63,16 @@ class UserGoneError(CatalogError):
         super().__init__("This user is gone.")
 
 
+class QuotaExceededError(CatalogError):
+    """The user has as much of something as the operator allows."""
+
+    code = "quota-exceeded"
+
+    def __init__(self, quota: str, limit: int, use: int) -> None:
+        super().__init__(f"You have {use} {quota}, and may have {limit}. Delete some to make others.")
+        self.members = {"quota": quota, "limit": limit, "use": use}
+
+
 # --- where images may live ---
 
 

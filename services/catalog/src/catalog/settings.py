@@ -7,6 +7,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeInt,
     PositiveInt,
     SecretStr,
     StringConstraints,
@@ -89,6 +90,11 @@ class ServeSettings(DatabaseSettings, WebSettings):
         description="A page of a list ends at so many bytes of JSON; at least 128 KiB.",
     )
     upload_max_bytes: PositiveInt = Field(64 * 1024 * 1024, description="Largest upload that a form allows.")
+    images_per_user: NonNegativeInt = Field(0, description="Images that a user may have; 0: no limit.")
+    bytes_per_user: NonNegativeInt = Field(
+        0, description="Bytes of the originals of a user; with that many, they may register no more. 0: no limit."
+    )
+    collections_per_user: NonNegativeInt = Field(0, description="Collections that a user may have; 0: no limit.")
 
     @model_validator(mode="after")
     def _default_is_allowed(self) -> Self:

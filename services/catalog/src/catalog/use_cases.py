@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from catalog.adapters.store import Position, Store
 from catalog.buckets import Buckets
-from catalog.domain import Collection, Image, ImageVersion
+from catalog.domain import Collection, Image, ImageVersion, Limits
 from catalog.errors import CollectionNotFoundError, ImageNotFoundError, KeyNotAllowedError, UserGoneError
 from catalog.key_queue import KeyQueue
 from chassis.clock import now
@@ -17,6 +17,7 @@ from chassis.tokens import Principal
 Check = Callable[[Image], None]
 MemberCheck = Callable[[Image | None], None]
 
+NO_LIMITS = Limits()
 # 15 random bytes are 24 letters and digits.
 _PREFIX_BYTES = 15
 
@@ -59,11 +60,12 @@ def register_image(  # noqa: PLR0913 - the fields of one form
     s3_key: str,
     title: str,
     description: str,
+    limits: Limits = NO_LIMITS,
 ) -> Image:
     """Register an original, and queue its processing.
 
     Raise `KeyNotAllowedError`, also for a prefix that was handed out to another user for uploads; `ImageExistsError`;
-    `UserGoneError`.
+    `QuotaExceededError`; `UserGoneError`.
     """
     admit(store, caller)
     buckets.check(s3_bucket, s3_key, caller.user_id)
@@ -85,6 +87,8 @@ def register_image(  # noqa: PLR0913 - the fields of one form
         date_pending=queue.moment,
     )
     queue.register(image)
+    if limits.images or limits.bytes:
+        limits.require_image(store.locked_use(caller.user_id))
     store.save(queue)
     return image
 
@@ -178,9 +182,11 @@ def own_collection(store: Store, caller: Principal, name: str, *, locked: bool =
     return collection
 
 
-def create_collection(store: Store, caller: Principal, name: str) -> Collection:
-    """Create an empty collection. Raise `CollectionNameTakenError` or `UserGoneError`."""
+def create_collection(store: Store, caller: Principal, name: str, limits: Limits = NO_LIMITS) -> Collection:
+    """Create an empty collection. Raise `CollectionNameTakenError`, `QuotaExceededError` or `UserGoneError`."""
     admit(store, caller)
+    if limits.collections and store.collection(name) is None:
+        limits.require_collection(store.locked_use(caller.user_id))
     collection = Collection(str(uuid.uuid4()), caller.user_id, name, now())
     store.add_collection(collection)
     return collection

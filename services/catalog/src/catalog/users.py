@@ -29,10 +29,16 @@ def _note_deleted(store: Store, user_id: str) -> int:
 
 
 def _forget_batch(store: Store, user_id: str) -> int:
+    keys = sorted(store.image_keys(user_id, BATCH))
+    # All of them before anything is deleted. That locks the count of what the user has, for which a result of imaging
+    # waits with its key locked.
+    for key in keys:
+        store.lock_key(key)
     collections = store.collections(user_id, BATCH)
     for collection in collections:
         store.delete_collection(collection.collection_id)
-    keys = sorted(store.image_keys(user_id, BATCH))
+    if not keys and not collections:
+        store.forget_use(user_id)
     for key in keys:
         # Only with the key locked is it certain which generation is the last: a result may have healed the image.
         queue = store.key_queue(key)

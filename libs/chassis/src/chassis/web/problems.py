@@ -56,9 +56,9 @@ def install(app: Flask, statuses: Mapping[type[Exception], int]) -> None:
     """Turn every error that leaves a view of `app` into a problem document.
 
     `statuses` is the one table of an application from classes of errors to HTTP statuses; it holds for their subclasses
-    too. The text of an error is the detail and its `code` the code; its `headers`, and the `field` of the body that is
-    at fault with its `field_code`, are used if it has them. An error that is not listed is a defect: it is logged with
-    its traceback and answered with 500.
+    too. The text of an error is the detail and its `code` the code. Its `headers`, further `members` of the document,
+    and the `field` of the body that is at fault with its `field_code`, are used if it has them. An error that is not
+    listed is a defect: it is logged with its traceback and answered with 500.
     """
 
     def refuse(fault: Exception) -> Response:
@@ -66,7 +66,8 @@ def install(app: Flask, statuses: Mapping[type[Exception], int]) -> None:
         code = getattr(fault, "code", "error")
         field, field_code = getattr(fault, "field", None), getattr(fault, "field_code", code)
         faults = {"errors": [FieldFault(pointer=f"/{field}", code=field_code, detail=str(fault))]} if field else {}
-        return response(status, code, str(fault), getattr(fault, "headers", {}), **faults)
+        members = {**faults, **getattr(fault, "members", {})}
+        return response(status, code, str(fault), getattr(fault, "headers", {}), **members)
 
     def refuse_fields(fault: InvalidFieldsError) -> Response:
         return response(HTTPStatus.UNPROCESSABLE_ENTITY, fault.code, str(fault), errors=fault.faults)

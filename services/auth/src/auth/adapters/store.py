@@ -1,13 +1,14 @@
 """Every query of auth. A `Store` lives as long as one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
-from auth.adapters.tables import api_keys, failures, kept_answers, outbox, users
-from auth.domain import LAST_USED_EXACT_TO, ApiKey, Failures, User
+from auth.adapters.tables import api_keys, failures, kept_answers, outbox, taken_of_minutes, users
+from auth.domain import LAST_USED_EXACT_TO, ApiKey, Failures, TakenOfMinute, User
 from auth.errors import UnauthorizedError, UsernameTakenError
 from chassis.database import outbox as chassis_outbox
 from chassis.database.shared_clock import shared_now
@@ -42,6 +43,11 @@ class Store:
         query = sa.select(users).where(users.c.user_id == user_id)
         row = self._connection.execute(query.with_for_update(read=True) if locked else query).mappings().first()
         return User(**row) if row else None
+
+    def lock_new_keys(self, user_id: str) -> None:
+        """Have other transactions that call this for the same user wait until this one ends."""
+        of_user = sa.select(users.c.user_id).where(users.c.user_id == user_id)
+        self._connection.execute(of_user.with_for_update(key_share=True))
 
     def users(self) -> Sequence[User]:
         """Return all users, sorted by name."""
@@ -87,6 +93,11 @@ class Store:
             query = query.where(sa.tuple_(api_keys.c.date_created, api_keys.c.key_id) < after)
         query = query.order_by(api_keys.c.date_created.desc(), api_keys.c.key_id.desc()).limit(limit)
         return [ApiKey(**row) for row in self._connection.execute(query).mappings()]
+
+    def count_keys(self, user_id: str) -> int:
+        """Return how many API keys a user has, expired ones included."""
+        count = sa.select(sa.func.count()).select_from(api_keys).where(api_keys.c.user_id == user_id)
+        return int(self._connection.scalar(count) or 0)
 
     def keys_with_users(self, user_id: str | None) -> Sequence[tuple[User, ApiKey]]:
         """Return all API keys with their users, or those of one user, by name of the user and the oldest first."""
@@ -180,6 +191,40 @@ class Store:
     def sweep_failures(self) -> None:
         """Delete the failures whose time to be forgotten has come."""
         self._connection.execute(failures.delete().where(failures.c.date_forgotten <= self.now()))
+
+    def take_of_minute(self, user_id: str, limit_name: str, count: int, length: timedelta) -> TakenOfMinute:
+        """Take `count` of a user's present minute, atomically, and return what was taken by then, these included.
+
+        A minute of the given `length` begins when the first is taken after the one before. How many there are is not
+        looked at here: whoever takes more than are left gets only those.
+        """
+        moment = self.now()
+        insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+        added = insert(taken_of_minutes).values(
+            user_id=user_id, limit_name=limit_name, taken=count, date_ends=moment + length
+        )
+        known = taken_of_minutes.c
+        # The second: the clock was put back.
+        is_over = (known.date_ends <= moment) | (known.date_ends > moment + length)
+        counted = added.on_conflict_do_update(
+            index_elements=[known.user_id, known.limit_name],
+            set_={
+                "taken": sa.case((is_over, count), else_=known.taken + count),
+                "date_ends": sa.case((is_over, added.excluded.date_ends), else_=known.date_ends),
+            },
+        )
+        row = self._connection.execute(counted.returning(known.taken, known.date_ends)).one()
+        return TakenOfMinute(row.taken, row.date_ends - moment)
+
+    def taken_of_minutes(self, user_id: str) -> Mapping[str, int]:
+        """Return how much of a user's present minute is taken, by the names of the limits."""
+        of_user = (taken_of_minutes.c.user_id == user_id) & (taken_of_minutes.c.date_ends > self.now())
+        query = sa.select(taken_of_minutes.c.limit_name, taken_of_minutes.c.taken).where(of_user)
+        return {row.limit_name: row.taken for row in self._connection.execute(query)}
+
+    def forget_minutes(self) -> None:
+        """Delete what was taken of minutes that are over."""
+        self._connection.execute(taken_of_minutes.delete().where(taken_of_minutes.c.date_ends <= self.now()))
 
     def send(self, event: Event) -> None:
         """Write `event` into the outbox, in this transaction."""

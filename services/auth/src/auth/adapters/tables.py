@@ -70,6 +70,17 @@ failures = sa.Table(
     sa.Column("date_forgotten", UtcDateTime, nullable=False, index=True),
 )
 
+# How much of the minute that ends at `date_ends` the processes of auth have taken for themselves, to let requests of a
+# user pass without asking here each time; see `auth.rate_limits`.
+taken_of_minutes = sa.Table(
+    "taken_of_minutes",
+    METADATA,
+    sa.Column("user_id", sa.String(36), primary_key=True),
+    sa.Column("limit_name", sa.String(16), primary_key=True),
+    sa.Column("taken", sa.Integer, nullable=False),
+    sa.Column("date_ends", UtcDateTime, nullable=False, index=True),
+)
+
 outbox = chassis_outbox.table(METADATA)
 
 kept_answers = chassis_kept_answers.table(METADATA)

@@ -4,6 +4,7 @@ from auth import errors
 
 STATUSES: dict[type[Exception], int] = {
     errors.UnauthorizedError: 401,
+    errors.QuotaExceededError: 403,
     errors.TooManyGenerationsError: 403,
     errors.RotationRefusedError: 403,
     errors.PasswordRequiredError: 403,
@@ -12,5 +13,6 @@ STATUSES: dict[type[Exception], int] = {
     errors.UserNotFoundError: 404,
     errors.UnacceptableFieldError: 422,
     errors.TooManyAttemptsError: 429,
+    errors.RateLimitedError: 429,
     errors.OverloadedError: 503,
 }

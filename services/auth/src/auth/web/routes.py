@@ -1,5 +1,6 @@
 """The views of auth: each parses a request, calls a use case, and presents the result."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from flask import Blueprint, Response, current_app, jsonify, request
@@ -8,7 +9,7 @@ from auth import use_cases
 from auth.adapters.store import Store
 from auth.adapters.tables import kept_answers
 from auth.bootstrap import App
-from auth.domain import ApiKey
+from auth.domain import ApiKey, User
 from auth.errors import ApiKeyNotFoundError
 from auth.keys import KEY_ID, KeyName
 from auth.web import schemas
@@ -19,6 +20,8 @@ from chassis.web.idempotency import once
 from chassis.web.paging import Listing
 
 routes = Blueprint("auth", __name__)
+
+SAFE_METHODS = {"GET", "HEAD"}
 
 
 def _app() -> App:
@@ -32,10 +35,15 @@ def _source() -> str:
 
 @routes.post("/tokens")
 def create_token() -> Response:
-    """Exchange a client's credentials for a token that one service accepts."""
+    """Exchange a client's credentials for a token that one service accepts, and count the request for their limits."""
     asked = bodies.read(request, schemas.TokenRequest)
     principal = _app().authenticator.authenticate(asked.authorization, asked.source)
-    return jsonify(token=tokens.sign(_app().token_keys.signing(), asked.audience, principal))
+    headers = _app().rate_limits.admit(principal.user_id, writes=asked.method not in SAFE_METHODS)
+    key = _app().token_keys.signing()
+    token, *further = (tokens.sign(key, audience, principal) for audience in (asked.audience, *asked.further_audiences))
+    answer = jsonify(token=token, further_tokens=further)
+    answer.headers.update(headers)
+    return answer
 
 
 @routes.get("/api-keys")
@@ -58,7 +66,12 @@ def create_key() -> Response:
 
     def create(store: Store) -> Response:
         key, text = use_cases.create_key(
-            store, principal, body.description, expires_at=body.expires_at, scopes=body.scopes
+            store,
+            principal,
+            body.description,
+            expires_at=body.expires_at,
+            scopes=body.scopes,
+            most=_app().api_keys_per_user,
         )
         answer = _show_secret(key, text)
         answer.status_code = 201
@@ -105,9 +118,9 @@ def delete_key() -> Response:
 
 @routes.get("/user")
 def get_user() -> Response:
-    """Show the caller's own user."""
-    user = _app().database.read(use_cases.own_user, caller(), request.args["username"])
-    return _present(schemas.present_user(user))
+    """Show the caller's own user, with what auth knows of what they have and may have."""
+    user, keys = _app().database.read(use_cases.own_account, caller(), request.args["username"])
+    return _show_user(user, keys, _app().rate_limits.use(user.user_id))
 
 
 @routes.put("/user")
@@ -116,11 +129,13 @@ def change_password() -> Response:
     app, principal = _app(), caller()
     body = bodies.read(request, schemas.PasswordBody)
     user = app.database.read(use_cases.user_to_change, principal, request.args["username"])
-    etags.require_match(request, etags.of(schemas.present_user(user)))
+    etags.require_match_of_part(request, etags.of(schemas.present_user(user)))
     app.authenticator.confirm_password(user, body.current_password, _source())
     password_hash = app.authenticator.verifier.hash_new(body.password)
-    app.database.transact(use_cases.change_password, user, password_hash, revoke_api_keys=body.revoke_api_keys)
-    return _present(schemas.present_user(user))
+    # Before the change, since nothing may fail once it is made.
+    minute = app.rate_limits.use(user.user_id)
+    keys = app.database.transact(use_cases.change_password, user, password_hash, revoke_api_keys=body.revoke_api_keys)
+    return _show_user(user, keys, minute)
 
 
 def _key_name() -> KeyName:
@@ -151,5 +166,14 @@ def _show(key: ApiKey) -> Response:
     return etags.conditional(request, jsonify(schemas.present_key(key)), _etag(key))
 
 
-def _present(document: dict[str, str]) -> Response:
-    return etags.conditional(request, jsonify(document), etags.of(document))
+def _show_user(user: User, keys: int, minute: Mapping[str, int | None]) -> Response:
+    """Return the user with what they have, `keys` API keys, and what they have sent in this `minute`; and their limits.
+
+    The first part of the tag is of the user alone, for `If-Match`: a change of the password does not fail because an
+    API key was made meanwhile. What was sent in this minute is outside the tag: each request changes it.
+    """
+    known = schemas.present_user(user)
+    limits = {**_app().rate_limits.limits(), "api_keys": _app().api_keys_per_user or None}
+    tag = f"{etags.of(known)}-{etags.of({'api_keys': keys, 'limits': limits})}"
+    document = {**known, "use": {**minute, "api_keys": keys}, "limits": limits}
+    return etags.conditional(request, jsonify(document), tag)

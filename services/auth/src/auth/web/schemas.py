@@ -78,11 +78,17 @@ class _Body(BaseModel):
 
 
 class TokenRequest(_Body):
-    """The gateway's question: who sent `authorization` from the address `source`? The token is for `audience`."""
+    """The gateway's question: who sent `authorization` from the address `source`? The token is for `audience`.
+
+    `method` is that of the client's request; a gateway of an earlier release does not tell it. Services that are to be
+    asked, too, for the same request get tokens of their own.
+    """
 
     authorization: str | None
     source: str
     audience: str
+    method: str = "GET"
+    further_audiences: list[str] = []
 
 
 class KeyChange(_Body):

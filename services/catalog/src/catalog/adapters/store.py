@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from catalog import messages
 from catalog.adapters.rows import JOB_COLUMNS, image_from_row, job_from_row, row_from_image, row_from_job
@@ -22,8 +23,9 @@ from catalog.adapters.tables import (
     memberships,
     outbox,
     upload_prefixes,
+    use_of_users,
 )
-from catalog.domain import Collection, DeadLetter, Image, ImageVersion, Installation, Unanswered
+from catalog.domain import Collection, DeadLetter, Image, ImageVersion, Installation, Unanswered, Use
 from catalog.errors import CollectionNameTakenError
 from catalog.key_queue import KeyQueue
 from chassis import request_ids
@@ -302,7 +304,27 @@ class Store:
         query = query.group_by(*columns).order_by(*columns)
         return [(queue, reason, count) for queue, reason, count in self._connection.execute(query)]
 
-    # --- users and what was handed out to them ---
+    # --- users, what they have, and what was handed out to them ---
+
+    def use(self, user_id: str) -> Use:
+        """Return what a user has."""
+        row = self._connection.execute(_use_of(user_id)).mappings().first()
+        return Use(**row) if row else Use()
+
+    def locked_use(self, user_id: str) -> Use:
+        """Return what a user has, which nobody changes until the transaction ends."""
+        locked = _use_of(user_id).with_for_update()
+        row = self._connection.execute(locked).mappings().first()
+        if row is None:  # there is no row to be locked before the first image or collection
+            insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+            nothing = insert(use_of_users).values(user_id=user_id, images=0, bytes=0, collections=0)
+            self._connection.execute(nothing.on_conflict_do_nothing())
+            row = self._connection.execute(locked).mappings().one()
+        return Use(**row)
+
+    def forget_use(self, user_id: str) -> None:
+        """Delete the count of what a user has, who has nothing."""
+        self._connection.execute(use_of_users.delete().where(use_of_users.c.user_id == user_id))
 
     def add_upload_prefix(self, prefix: str, user_id: str) -> None:
         """Record that `prefix` was handed out to a user for uploads."""
@@ -334,6 +356,11 @@ class Store:
         """Return whether a user was deleted."""
         query = sa.select(deleted_users.c.user_id).where(deleted_users.c.user_id == user_id)
         return self._connection.execute(query).first() is not None
+
+
+def _use_of(user_id: str) -> sa.Select[Any]:
+    counts = (use_of_users.c.images, use_of_users.c.bytes, use_of_users.c.collections)
+    return sa.select(*counts).where(use_of_users.c.user_id == user_id)
 
 
 def _unanswered_since(before: datetime) -> tuple[sa.ColumnElement[bool], ...]:

@@ -151,6 +151,17 @@ deleted_users = sa.Table(
     sa.Column("date_created", UtcDateTime, nullable=False),
 )
 
+# What each user has. Triggers keep it (migration 0007), so that processes of a release that knew nothing of it count,
+# too. `bytes` is of the originals whose size is known, as a picture's is that imaging has processed.
+use_of_users = sa.Table(
+    "use_of_users",
+    METADATA,
+    sa.Column("user_id", sa.String(36), primary_key=True),
+    sa.Column("images", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("collections", sa.BigInteger, nullable=False),
+)
+
 outbox = chassis_outbox.table(METADATA)
 
 kept_answers = chassis_kept_answers.table(METADATA)

@@ -9,6 +9,7 @@ _REGISTER = Rule(("upload", "write"))
 RULES: Rules = {
     "GET /public/image": OPEN,
     "GET /public/collection": OPEN,
+    "GET /use": _READ,
     "GET /images": _READ,
     "POST /images": _REGISTER,
     "GET /image": _READ,

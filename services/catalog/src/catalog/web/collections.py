@@ -53,7 +53,7 @@ def create_collection() -> Response:
     body = bodies.read(request, schemas.NewCollection)
 
     def create(store: Store) -> Response:
-        collection = use_cases.create_collection(store, principal, body.name)
+        collection = use_cases.create_collection(store, principal, body.name, app().limits)
         return created({**presentation.private_collection(collection, principal.username), "images": []})
 
     return once(app().database, kept_answers, create)

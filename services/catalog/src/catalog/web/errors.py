@@ -4,6 +4,7 @@ from catalog import errors
 
 STATUSES: dict[type[Exception], int] = {
     errors.UserGoneError: 401,
+    errors.QuotaExceededError: 403,
     errors.ImageNotFoundError: 404,
     errors.CollectionNotFoundError: 404,
     errors.UploadsOffError: 404,

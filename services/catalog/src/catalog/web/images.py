@@ -57,6 +57,7 @@ def register_image() -> Response:
             s3_key=body.s3_key,
             title=body.title,
             description=body.description,
+            limits=app().limits,
         )
         return created(_private(image, principal))
 
