@@ -110,6 +110,10 @@ lock: $(VENV)/dev.stamp  ## resolve all locks again; requirements-dev.lock decid
 
 # --- containers -----------------------------------------------------------------------------------------------------
 
+.PHONY: secrets
+secrets:  ## write good passwords for the stack in containers into .env; those that are there stay
+	@$(PYTHON) tools/make_secrets.py
+
 .PHONY: rabbitmq
 rabbitmq: $(VENV)/run.stamp  ## install the distribution's RabbitMQ if it is missing, without starting it
 	@PYTHONPATH=embedded/src $(BIN)/python -m embedded.parts.install
@@ -124,7 +128,7 @@ base-images: engine  ## build stand-ins for the public base images, for machines
 compose-up: engine  ## build and start the whole stack in containers (PORT, S3_PORT)
 	docker compose up --build --wait
 	@echo "imghost is on http://$$(docker compose port gateway 8000), user $${AUTH_FIRST_USERNAME:-demo}," \
-		"password $${AUTH_FIRST_PASSWORD:-demo-on-this-machine}"
+		"password as in AUTH_FIRST_PASSWORD ($$(grep -qs ^AUTH_FIRST_PASSWORD= .env && echo in .env || echo demo-on-this-machine))"
 
 compose-down:  ## stop the stack in containers and delete its data
 	docker compose down --volumes

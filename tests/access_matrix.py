@@ -20,6 +20,7 @@ ACTORS = {
     "revoked": "a revoked key",
     "expired": "a key that has expired",
     "deleted": "the password of a deleted user",
+    "disabled": "the password of a disabled user",
 }
 SCOPES = ("read", "write", "upload", "keys")
 # Those whose credentials open nothing, whatever they ask for.
@@ -49,6 +50,8 @@ class Row:
             return 401
         if actor == "other":
             return self.other
+        if actor == "disabled":
+            return 403
         return self.done if actor == "child" or actor in self.scopes else 403
 
 

@@ -1,5 +1,6 @@
 """Registers the fixtures of the modules beside this file for all tests, and keeps the logs of tests apart."""
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -13,5 +14,10 @@ pytest_plugins += ["reconcile_steps"]  # after those that it imports: pytest rew
 @pytest.fixture(autouse=True)
 def own_logs() -> Iterator[None]:
     """Undo how a command that a test called has configured logs, so that the next test can look at its own."""
+    loggers = [logging.getLogger(), logging.getLogger("audit")]
+    before = [(logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
     yield
+    for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
+        logger.handlers[:], logger.level, logger.propagate = handlers, level, propagate
     structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()

@@ -78,7 +78,7 @@ class WebStack:
         Its clock is `clock_s` seconds ahead.
         """
         self.stop(service)
-        environment = self._environment(service) | {f"{service.upper()}_{name}": v for name, v in settings.items()}
+        environment = self.environment(service) | {f"{service.upper()}_{name}": v for name, v in settings.items()}
         if clock_s:
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(CLOCKS), environment["PYTHONPATH"])))
             environment["CLOCK_AHEAD_S"] = str(clock_s)
@@ -87,7 +87,7 @@ class WebStack:
             environment["ARMED"] = str(armed)
         with (self.folder / f"{service}.log").open("wb") as log:
             self.processes[service] = subprocess.Popen(
-                [self._program(service), "serve"],
+                [self.program(service), "serve"],
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -95,8 +95,22 @@ class WebStack:
             )
         until(lambda: self._answers(service), 30, f"{service} does not answer:\n{self.said(service)}")
 
+    def start_worker(self, service: str, **settings: str) -> None:
+        """Start the worker of a service, ended first if it runs; `settings` are named without its prefix."""
+        name = f"{service}-worker"
+        self.stop(name)
+        environment = self.environment(service) | {f"{service.upper()}_{name}": v for name, v in settings.items()}
+        with (self.folder / f"{name}.log").open("wb") as log:
+            self.processes[name] = subprocess.Popen(
+                [self.program(service), "worker"],
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
     def stop(self, service: str) -> None:
-        """End a service, if it runs."""
+        """End a service or a worker, if it runs."""
         process = self.processes.pop(service, None)
         if process is not None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -128,16 +142,26 @@ class WebStack:
             return requests.get(f"{self.url(service)}/healthz", timeout=5).ok
         return False
 
-    def run(self, service: str, *words: str, answer: str = "") -> None:
-        """Run a command of a service, with `answer` on its standard input."""
-        command = [self._program(service), *words]
-        subprocess.run(command, env=self._environment(service), check=True, timeout=60, input=answer.encode())
+    def run(self, service: str, *words: str, answer: str = "") -> str:
+        """Run a command of a service, with `answer` on its standard input; return its output."""
+        command = [self.program(service), *words]
+        return subprocess.run(
+            command,
+            env=self.environment(service),
+            input=answer,
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        ).stdout
 
     @staticmethod
-    def _program(service: str) -> str:
+    def program(service: str) -> str:
+        """Return the path of the commands of a service."""
         return str(Path(sys.executable).with_name(service))
 
-    def _environment(self, service: str) -> dict[str, str]:
+    def environment(self, service: str) -> dict[str, str]:
+        """Return the environment of a service."""
         own = {
             "auth": {
                 "DATABASE_URL": f"sqlite:///{self.folder}/auth.db",

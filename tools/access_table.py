@@ -16,8 +16,9 @@ owner. It is generated from [tests/access_matrix.py](../tests/access_matrix.py) 
 [API document](../gateway/src/gateway/openapi.yaml) that is not here fails the tests.
 
 Answers to GET are answers to HEAD, too. 401 comes with `WWW-Authenticate`; 403 says what was missing: a scope
-(`insufficient-scope`), the password (`password-required`), or that a key does not get the rights of another one
-(`rotation-refused`). What belongs to somebody else is 404, as if it did not exist.
+(`insufficient-scope`), the password (`password-required`), that a key does not get the rights of another one
+(`rotation-refused`), or that the user is disabled (`user-disabled`). What belongs to somebody else is 404, as
+if it did not exist.
 """
 
 

@@ -23,8 +23,10 @@ write_names() {
     names=$(for name in python postgres rabbitmq s3; do echo "${name^^}_IMAGE=imghost-standin/$name:${TAGS[$name]}"; done)
     mkdir -p .imghost
     for file in .imghost/images.env .env; do
-        # The other lines of .env are the developer's own.
+        # The other lines of .env are the developer's own, and some of them are secrets.
+        install --mode=600 /dev/null "$file.new"
         { [[ ! -f $file ]] || sed '/^\(PYTHON\|POSTGRES\|RABBITMQ\|S3\)_IMAGE=/d' "$file"; echo "$names"; } >"$file.new"
+        [[ ! -f $file ]] || chmod --reference="$file" "$file.new"
         mv "$file.new" "$file"
     done
 }

@@ -3,6 +3,8 @@
 import json
 import os
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import yaml
 
 from containers import ROOT
 
+WARNING = "DEFAULT_PASSWORDS_ARE_IN_USE__RUN_make_secrets"
 OWN_S3 = {
     "COMPOSE_FILE": "docker-compose.yml:containers/own-s3.yml",
     "S3_BUCKET": "pics",
@@ -18,9 +21,9 @@ OWN_S3 = {
 }
 
 
-def compose_config(**variables: str) -> subprocess.CompletedProcess[str]:
+def compose_config(env_file: str = os.devnull, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | variables
-    command = ["docker", "compose", "--env-file", "/dev/null", "config"]
+    command = ["docker", "compose", "--env-file", env_file, "config"]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
 
 
@@ -85,3 +88,37 @@ def test_what_an_s3_of_ones_own_needs_is_named() -> None:
     done = compose_config(**{name: value for name, value in OWN_S3.items() if name != "S3_BUCKET"})
     assert done.returncode != 0
     assert "required variable S3_BUCKET is missing a value" in done.stderr
+
+
+def warnings(done: subprocess.CompletedProcess[str]) -> list[str]:
+    assert done.returncode == 0, done.stderr
+    return [line for line in done.stderr.splitlines() if WARNING in line]
+
+
+def test_one_line_warns_while_any_password_is_a_default(tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    subprocess.run([sys.executable, str(ROOT / "tools" / "make_secrets.py"), str(file)], check=True)
+    assert len(warnings(compose_config())) == 1
+    assert warnings(compose_config(str(file))) == []
+    lines = file.read_text().splitlines(keepends=True)
+    for line in lines:
+        file.write_text("".join(other for other in lines if other != line))
+        assert len(warnings(compose_config(str(file)))) == 1, line
+
+
+def test_s3_of_ones_own_has_no_default_password(tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in OWN_S3.items()))
+    assert len(warnings(compose_config(str(file)))) == 1
+    subprocess.run([sys.executable, str(ROOT / "tools" / "make_secrets.py"), str(file)], check=True)
+    done = compose_config(str(file))
+    assert warnings(done) == []
+    imaging = yaml.safe_load(done.stdout)["services"]["imaging"]["environment"]
+    assert imaging["IMAGING_S3_SECRET_ACCESS_KEY"] == OWN_S3["AWS_SECRET_ACCESS_KEY"]
+
+
+def test_secrets_reach_everybody_who_needs_them(tmp_path: Path) -> None:
+    file = tmp_path / "env"
+    subprocess.run([sys.executable, str(ROOT / "tools" / "make_secrets.py"), str(file)], check=True)
+    text = compose_config(str(file)).stdout
+    assert "-on-this-machine" not in text

@@ -68,7 +68,9 @@ def test_database_that_is_away_is_one_line(run: Run, command: tuple[str, ...]) -
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_password_that_was_changed_is_one_line(run: Run, command: tuple[str, ...], database_url: str) -> None:
     said = told_in_one_line(run(changed(database_url, password=SECRET), *command))
-    assert "password authentication failed" in said
+    assert 'password authentication failed for user "' in said
+    assert "keeps the password of its first start" in said
+    assert "ALTER ROLE" in said
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

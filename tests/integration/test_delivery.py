@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pika
@@ -23,6 +24,7 @@ from catalog.adapters.store import Store
 from catalog.adapters.tables import outbox
 from chassis.broker import topology
 from chassis.broker.consumer import Consumer
+from chassis.broker.depths import Depths
 from chassis.broker.drain import read
 from chassis.broker.publisher import NotPublishedError, Publisher
 from chassis.broker.relay import Relay
@@ -33,6 +35,7 @@ from chassis.database import wakeup
 from chassis.database.database import Database
 from chassis.database.outbox import CHANNEL, KEEP_PUBLISHED, SWEEP_BATCH, add, lease
 from chassis.envelope import Event
+from chassis.errors import DependencyDownError
 from deadlines import until
 
 Handler = Callable[[Event, int], None]
@@ -508,3 +511,20 @@ def listener(database: Database[Store]) -> int | None:
     with database.engine.connect() as connection:
         found: int | None = connection.scalar(sa.text(LISTENERS))
         return found
+
+
+def test_password_that_the_broker_refuses_is_told_from_a_broker_that_is_away(broker_url: str) -> None:
+    parts = urlsplit(broker_url)
+    refused = broker_url.replace(f":{parts.password}@", ":hidden-password@")
+    away = f"amqp://imghost:hidden-password@{parts.hostname}:9/%2F"
+    event = Event("test.happened", "/test", "subject", "request", {})
+    for url, is_refused in ((refused, True), (away, False)):
+        publisher, depths = Publisher(url, "test"), Depths(url)
+        with pytest.raises(NotPublishedError) as told:
+            publisher.publish(event)
+        with pytest.raises(DependencyDownError) as measured:
+            depths.measure(Queue("test.refused", ()))
+        for said in (str(told.value), measured.value.for_operators):
+            assert ("keeps the password of its first start" in said) == is_refused, said
+            assert len(said.splitlines()) == 1
+            assert "hidden" not in said

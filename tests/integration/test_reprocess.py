@@ -144,10 +144,10 @@ def test_selections_narrow_each_other(
     [
         ((), 2, "select images by"),
         (("--resume", "--all"), 2, "keeps the selection"),
-        (("--key", "a/0", "--key", "typo"), 1, "No image has the key typo."),
-        (("--collection", "nowhere"), 1, "There is no such collection."),
-        (("--resume",), 1, "There is no unfinished run."),
-        (("--resume", "7"), 1, "There is no run 7."),
+        (("--key", "a/0", "--key", "typo"), 3, "No image has the key typo."),
+        (("--collection", "nowhere"), 3, "There is no such collection."),
+        (("--resume",), 3, "There is no unfinished run."),
+        (("--resume", "7"), 3, "There is no run 7."),
     ],
 )
 def test_refusal_is_a_line_and_changes_nothing(

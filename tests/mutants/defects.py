@@ -14,6 +14,8 @@ JOBS = "tests/integration/test_catalog_jobs.py"
 STORAGE = "tests/integration/test_storage.py::TestS3Storage"
 DEAD_LETTERS = "tests/integration/test_dead_letters.py"
 WATCHDOG = "tests/integration/test_watchdog.py"
+DISABLED = "tests/integration/test_disabled_users.py"
+AUDIT = "tests/integration/test_audit.py"
 ORPHANS = "tests/integration/test_reconcile_orphans.py"
 INSTALLATIONS = "tests/integration/test_reconcile_installations.py"
 MODEL = "tests/integration/test_catalog_model.py"
@@ -789,8 +791,8 @@ DEFECTS = (
         (
             Edit(
                 f"{AUTH}/use_cases.py",
-                "        raise WrongPasswordError\n    if revoke_api_keys:\n",
-                "        raise WrongPasswordError\n    if False:\n",
+                "else WrongPasswordError\n    if revoke_api_keys:\n",
+                "else WrongPasswordError\n    if False:\n",
             ),
         ),
         (f"{SIGN_IN}::test_all_keys_of_the_user_are_revoked_with_the_old_password_and_nobody_elses",),
@@ -807,8 +809,8 @@ DEFECTS = (
         (
             Edit(
                 f"{AUTH}/use_cases.py",
-                "if caller.credential_mark is not None and (user is None",
-                "if False and (user is None",
+                "        if not _is_of(caller, user.password_hash):\n",
+                "        if False:\n",
             ),
         ),
         (f"{SIGN_IN}::test_who_came_with_the_old_password_makes_no_key_after_its_change",),
@@ -1068,6 +1070,82 @@ DEFECTS = (
         "The gateway drops the key.",
         (Edit(f"{GATEWAY}/web/forwarding.py", '"If-None-Match", idempotency.HEADER)', '"If-None-Match")'),),
         (f"{CRASHES}::test_answer_that_was_lost_after_the_commit_is_given_to_the_repeat",),
+    ),
+    # --- users ---
+    Defect(
+        "disabled-by-password-only",
+        "The API keys of a disabled user go on working.",
+        (
+            Edit(
+                f"{AUTH}/authentication.py",
+                "        if user.date_disabled is not None:\n            raise UserDisabledError\n        if key",
+                "        if key",
+            ),
+        ),
+        (f"{DISABLED}::test_right_credentials_of_a_disabled_user_are_told_from_wrong_ones",),
+    ),
+    Defect(
+        "disabled-told-to-guessers",
+        "Who guesses learns which users are disabled, and so that they exist.",
+        (
+            Edit(
+                f"{AUTH}/authentication.py",
+                "        user_id, password_hash = (user.user_id",
+                "        if user and user.date_disabled:\n            raise UserDisabledError\n"
+                "        user_id, password_hash = (user.user_id",
+            ),
+        ),
+        (f"{DISABLED}::test_guesses_at_a_disabled_user_are_answered_as_those_at_nobody",),
+    ),
+    Defect(
+        "disabled-request-goes-on",
+        "A request that was admitted before its user was disabled leaves a new API key behind.",
+        (
+            Edit(
+                f"{AUTH}/use_cases.py",
+                "    if user.date_disabled is not None:\n        raise UserDisabledError\n    if caller",
+                "    if caller",
+            ),
+        ),
+        (f"{DISABLED}::test_who_came_before_is_left_with_no_key_and_no_new_password",),
+    ),
+    Defect(
+        "confirmed-by-name",
+        "The password of a new user of a name confirms a change for the user who had the name before.",
+        (Edit(f"{AUTH}/authentication.py", "found is None or found.user_id != user.user_id", "found is None"),),
+        (f"{DISABLED}::test_password_of_a_new_user_does_not_confirm_a_change_for_the_one_who_had_the_name",),
+    ),
+    # --- audit log ---
+    Defect(
+        "audit-before-commit",
+        "The audit log tells of effects that were refused or rolled back.",
+        (
+            Edit(
+                f"{CHASSIS}/audit.py",
+                "    try:\n        yield target\n",
+                "    done(action, actor, **target)\n    try:\n        yield target\n        return\n",
+            ),
+        ),
+        ("tests/unit/chassis/test_audit.py::test_nothing_is_written_unless_the_effect_is_committed",),
+    ),
+    Defect(
+        "audit-with-passwords",
+        "What was typed as a username is in the audit log, also if it was a password.",
+        (
+            Edit(
+                f"{AUTH}/authentication.py",
+                "DependencyDownError):\n            presented = credentials.read(authorization)\n",
+                "DependencyDownError):\n            presented = credentials.read(authorization)\n"
+                "            key_id = getattr(presented, 'username', None)\n",
+            ),
+        ),
+        (f"{AUDIT}::test_failed_logins_tell_whose_account_it_was_and_no_more",),
+    ),
+    Defect(
+        "audit-by-log-level",
+        "Who sets a higher log level loses the audit log.",
+        (Edit(f"{CHASSIS}/logs.py", "    audit.propagate = False\n", "    audit.handlers.clear()\n"),),
+        ("tests/unit/chassis/test_audit.py::test_line_is_written_at_every_level_and_has_every_member",),
     ),
     # --- pictures ---
     Defect(

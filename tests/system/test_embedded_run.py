@@ -24,7 +24,7 @@ from embedded.parts import rabbitmq
 from embedded.processes import leftovers
 from pictures import photo
 from s3 import ACCESS_KEY_ID, SECRET_ACCESS_KEY, s3_client
-from stacks import EmbeddedRun, start_embedded
+from stacks import REPOSITORY, EmbeddedRun, start_embedded
 
 PORTS = {"PORT": 18181, "S3_PORT": 15101, "AMQP_PORT": 15681}
 SETTINGS = [
@@ -297,3 +297,22 @@ def test_full_disk_is_one_line_and_everything_is_stopped(start: Start, small_dis
     assert run.wait_for_end() == 1
     assert re.fullmatch(r"imghost: the disk of \S+ is full: \d+ MiB free.*", last_line(run))
     assert_nothing_is_left(run)
+
+
+def test_json_says_how_to_use_the_run_and_nothing_else_is_on_standard_output(tmp_path: Path) -> None:
+    environment = {
+        **{
+            name: value
+            for name, value in os.environ.items()
+            if name not in {"AMQP_URL", "S3_ENDPOINT_URL", "S3_BUCKET"}
+        },
+        **dict.fromkeys(PORTS, "0"),
+        "PYTHONPATH": str(REPOSITORY / "embedded" / "src"),
+        "IMGHOST_HOME": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "embedded", "--once", "--no-sample", "--json"]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=150)
+    document = json.loads(done.stdout)
+    assert document["url"].startswith("http://127.0.0.1:")
+    assert (document["username"], document["sample"]) == ("demo", None)
+    assert document["password"] in done.stderr

@@ -7,7 +7,7 @@ import pytest
 
 from clients import NewUser, Register, Stack, ValidatingClient, path
 from deadlines import until
-from users import delete_user
+from users import auth, delete_user
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -168,4 +168,35 @@ def test_deleted_user_takes_images_thumbs_and_collections_along(
         )
 
     until(gone, 20, "something of the deleted user is still there")
+    client.close()
+
+
+def test_image_of_a_user_who_is_disabled_meanwhile_is_processed_and_stays_public(
+    stack: Stack, new_user: NewUser, anyone: ValidatingClient, register: Register, prefix: str
+) -> None:
+    client, key = new_user(), f"{prefix}/theirs.jpg"
+    register(key, by=client)
+    auth(stack, "disable-user", client.username)
+    answer = client.get("/api/images")
+    assert (answer.status, answer.code) == (403, "user-disabled")
+    until(lambda: anyone.get(f"/api/i/{key}").json()["status"] == "ready", 20, "it is not processed")
+    auth(stack, "enable-user", client.username)
+    assert client.settled(key)["status"] == "ready"
+    client.close()
+
+
+def test_renamed_user_keeps_everything_and_goes_on_under_the_new_name(
+    stack: Stack, new_user: NewUser, register: Register, prefix: str
+) -> None:
+    client, key = new_user(), f"{prefix}/theirs.jpg"
+    uri, old, password = me(client)
+    by_key = ValidatingClient(stack["GATEWAY_URL"], client.post("/api/api-keys").json()["key"])
+    register(key, by=client)
+    auth(stack, "rename-user", old, f"{old}-renamed")
+    assert client.get(uri).status == 401
+    client.auth = (f"{old}-renamed", password)
+    assert client.settled(key)["user"] == client.username == by_key.get("/api/images").json()[0]["user"]
+    assert client.get(path("users", client.username)).status == 200
+    delete_user(stack, client.username)
+    assert by_key.get("/api/images").status == 401
     client.close()

@@ -14,12 +14,13 @@ from catalog.settings import MigrateSettings as CatalogMigrateSettings
 from catalog.settings import ReconcileSettings
 from catalog.settings import ServeSettings as CatalogServeSettings
 from catalog.settings import WorkerSettings as CatalogWorkerSettings
-from chassis.settings import ProcessSettings, rows
+from chassis.settings import END_OF_DEFAULTS, ProcessSettings, rows
 from containers import NO_LIMITS
 from gateway.settings import GatewaySettings
 from imaging.settings import ImagingSettings
 
-STACK = yaml.safe_load((Path(__file__).parents[2] / "docker-compose.yml").read_text())
+TEXT = (Path(__file__).parents[2] / "docker-compose.yml").read_text()
+STACK = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
 
 
@@ -125,3 +126,12 @@ def test_every_limit_of_users_is_set_here_and_off_in_the_stacks_of_tests() -> No
     assert set(said) == set(NO_LIMITS)
     for name, value in said.items():
         assert re.fullmatch(rf"\$\{{{name}:-[1-9][0-9]+\}}", value), value
+
+
+def test_services_know_every_default_password_and_compose_warns_of_each() -> None:
+    secret = re.compile(r"\$\{(\w*(?:PASSWORD|SECRET_ACCESS_KEY)):-([^${}]*)\}")
+    defaults = dict(secret.findall(TEXT))
+    assert len(defaults) == 9
+    assert [name for name, value in defaults.items() if not value.endswith(END_OF_DEFAULTS)] == []
+    warned_of = re.findall(r"\$\{(\w+):-", STACK["x-warning"])
+    assert set(warned_of) - {"AWS_SECRET_ACCESS_KEY"} == set(defaults)

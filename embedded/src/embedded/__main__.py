@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from contextlib import nullcontext, redirect_stdout
 
 from embedded import run
 from embedded.faults import RunFailed, StopRequested, means_full_disk
@@ -13,8 +14,8 @@ from embedded.processes.signals import stops_are_exceptions
 from embedded.processes.terminal import complain, say
 
 
-def parse(arguments: list[str]) -> run.Options:
-    """Read the command line."""
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m embedded",
         description="Run imghost as plain processes on this machine. Ctrl-C ends all of it.",
@@ -26,16 +27,22 @@ def parse(arguments: list[str]) -> run.Options:
     parser.add_argument("--no-sample", action="store_true", help="upload no sample picture")
     parser.add_argument("--once", action="store_true", help="stop as soon as all is shown")
     parser.add_argument("--end-with-parent", action="store_true", help="end when the caller ends (for make)")
-    chosen = parser.parse_args(arguments)
+    parser.add_argument("--json", action="store_true", help="print JSON, and nothing else, on standard output")
+    return parser
+
+
+def parse(arguments: list[str]) -> run.Options:
+    """Read the command line."""
+    chosen = make_parser().parse_args(arguments)
     if chosen.end_with_parent:
         end_with(os.getppid())
-    return run.Options(sample=not chosen.no_sample, once=chosen.once)
+    return run.Options(sample=not chosen.no_sample, once=chosen.once, json_to=sys.stdout if chosen.json else None)
 
 
 def main() -> int:
     """Run. Return 0 after Ctrl-C or another stop, 1 after a fault, which is reported in one line."""
     options, home = parse(sys.argv[1:]), find_home()
-    with stops_are_exceptions():
+    with stops_are_exceptions(), redirect_stdout(sys.stderr) if options.json_to else nullcontext():
         try:
             run.run(home, options)
         except StopRequested as stop:

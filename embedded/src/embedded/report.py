@@ -1,7 +1,7 @@
 """Show how to use a run that is ready, and the sample picture."""
 
 import json
-from typing import Any
+from typing import Any, TextIO
 
 from embedded.parts.services import Account
 from embedded.processes.terminal import say
@@ -28,6 +28,17 @@ def ways_in(gateway_url: str, account: Account, key: str | None) -> list[str]:
         f"  curl {gateway_url}{public_path(key) if key else '/api/openapi.json'}",
     ]
     return ["", *lines, ""]
+
+
+def write_json(stream: TextIO, gateway_url: str, account: Account, key: str | None) -> None:
+    """Write how to use the run as one JSON document, for programs."""
+    document = {
+        "url": gateway_url,
+        "username": account.username,
+        "password": account.password,
+        "sample": f"{gateway_url}{public_path(key)}" if key else None,
+    }
+    say(json.dumps(document, indent=2), stream)
 
 
 def show_ways_in(gateway_url: str, account: Account, key: str | None) -> None:

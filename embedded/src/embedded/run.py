@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 from embedded import report, run_env
 from embedded.faults import RunFailed
@@ -29,10 +30,11 @@ PATIENCE_S = 90.0
 
 @dataclass(frozen=True)
 class Options:
-    """The options of the command line."""
+    """The options of the command line; `json_to` is where a JSON document goes that says how to use the run, if any."""
 
     sample: bool = True
     once: bool = False
+    json_to: TextIO | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,8 @@ def _live(stack: Stack, home: Home, ports: Ports, outside: Outside, options: Opt
             report.show_image(client.public_image(key))
     with run_env.published(home.run_env, _coordinates(gateway_url, storage, amqp_url, account)):
         report.show_ways_in(gateway_url, account, key)
+        if options.json_to:
+            report.write_json(options.json_to, gateway_url, account, key)
         if options.once:
             say("Stopping everything, as --once says.")
         else:

@@ -3,7 +3,7 @@
 import click
 
 from chassis import commands
-from chassis.commands import Commands
+from chassis.commands import Commands, json_option
 from chassis.settings import load
 from chassis.web import server
 from gateway import api_keys
@@ -21,10 +21,11 @@ def main() -> None:
 
 
 @main.command()
-def serve() -> None:
+@json_option
+def serve(*, as_json: bool) -> None:
     """Serve the public and the private API."""
     settings = load(GatewaySettings)
-    commands.start("gateway", settings, secrets=[api_keys.SECRET])
+    commands.start("gateway", settings, secrets=[api_keys.SECRET], as_json=as_json)
     server.serve(
         "gateway.web.app:make_flask",
         settings,

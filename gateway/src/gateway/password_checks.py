@@ -6,6 +6,7 @@ that were right a moment ago do not wait here. This decides only when auth is as
 
 import hashlib
 import hmac
+import math
 import secrets
 import time
 from collections import Counter, deque
@@ -26,6 +27,8 @@ MEMORY_S = 60.0
 FIRST_WAIT_S, OTHERS_WAIT_S = 3.0, 0.05
 FIRST_QUEUE, OTHERS_QUEUE = 32, 8
 FEW_FAILURES = 5
+# For so long after a refusal there are too many guesses.
+RUSH_S = 1.0
 # How long one check takes is estimated from those before: each counts for this share.
 _NEWEST_SHARE = 0.2
 _FIRST_GUESS_S = 0.03
@@ -41,9 +44,11 @@ class PasswordChecks:
     def __init__(self, most: int) -> None:
         self._most = most
         self._busy = 0
-        # Sources with failures have half of the places, half of the time: the processor that hashes is others' as well.
+        # Sources with failures have half of the places, and when some are refused half of the time: others need the
+        # processor as well.
         self._most_guesses = max(1, most // 2)
         self._guesses = 0
+        self._refused = -math.inf  # when, by `time.monotonic`
         self._takes_s = _FIRST_GUESS_S
         self._first: deque[Event] = deque()
         self._others: deque[Event] = deque()
@@ -63,7 +68,10 @@ class PasswordChecks:
         if password in self._same:
             return self._may_not_follow(self._digest(network_of(source)))
         queue, longest, wait_s = self._queue_of(self._digest(network_of(source)))
-        return not self._has_place(queue) and self._is_too_long(queue, longest, wait_s)
+        is_hopeless = not self._has_place(queue) and self._is_too_long(queue, longest, wait_s)
+        if is_hopeless:
+            self._refused = time.monotonic()
+        return is_hopeless
 
     @contextmanager
     def turn(self, authorization: str, source: str) -> Iterator[None]:
@@ -98,7 +106,8 @@ class PasswordChecks:
         """Note with which status auth has answered about `authorization`, which came from `source`."""
         if not api_keys.is_password(authorization):
             return
-        if status == HTTPStatus.OK:
+        # FORBIDDEN: the password is right, but its user is disabled.
+        if status in {HTTPStatus.OK, HTTPStatus.FORBIDDEN}:
             self._right.add(self._password(authorization, source))
         elif status < HTTPStatus.INTERNAL_SERVER_ERROR:
             self._failed.add(self._digest(network_of(source)))
@@ -148,6 +157,7 @@ class PasswordChecks:
             self._begin(queue)
             return
         if self._is_too_long(queue, longest, wait_s):
+            self._refused = time.monotonic()
             raise PasswordsBusyError
         handed_over = Event()
         queue.append(handed_over)
@@ -171,11 +181,15 @@ class PasswordChecks:
         self._guesses += queue is self._others
 
     def _release(self, queue: deque[Event], rest_s: float) -> None:
-        """End a check of somebody in `queue`. Another guess takes its place after `rest_s`."""
+        """End a check of somebody in `queue`. If guesses are refused, another one takes its place after `rest_s`."""
         self._busy -= 1
-        if queue is self._others:
+        if queue is self._first:
+            self._hand_over()
+        elif time.monotonic() - self._refused < RUSH_S:
             gevent.spawn_later(rest_s, self._end_rest)
-        self._hand_over()
+            self._hand_over()
+        else:
+            self._end_rest()
 
     def _end_rest(self) -> None:
         self._guesses -= 1

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from chassis import logs, request_ids
+from chassis import commands, logs, request_ids
+from chassis.settings import DatabaseSettings
 from gateway import api_keys
 
 KEY = "imgh_" + "a" * 16 + "_" + "b" * 39
@@ -56,3 +57,13 @@ def test_unacceptable_request_id_is_replaced(candidate: str | None) -> None:
 @pytest.mark.parametrize("candidate", ["x", "x" * 128, "A.b_c-9"])
 def test_acceptable_request_id_is_kept(candidate: str) -> None:
     assert request_ids.adopt(candidate) == candidate == request_ids.current()
+
+
+def test_one_loud_line_tells_of_default_passwords_and_not_which_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    for password, warnings in (("auth-on-this-machine", 1), ("my own", 0)):
+        url = f"postgresql+psycopg://auth:{password}@postgres/auth"
+        commands.start("auth", DatabaseSettings(database_url=url))
+        said = capsys.readouterr().out
+        loud = [json.loads(line) for line in said.splitlines() if "DEFAULT PASSWORDS" in line]
+        assert [line["settings"] for line in loud] == [["DATABASE_URL"]] * warnings
+        assert password not in said

@@ -62,6 +62,13 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hidden" not in str(settings.effective(loaded)) + repr(loaded)
 
 
+def test_passwords_of_the_compose_file_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGING_BROKER_URL", "amqp://imghost:broker-on-this-machine@rabbitmq")
+    monkeypatch.setenv("IMAGING_S3_ACCESS_KEY_ID", "imaging")
+    monkeypatch.setenv("IMAGING_S3_SECRET_ACCESS_KEY", "my own")
+    assert settings.defaults_in_use(settings.load(ImagingSettings)) == ["IMAGING_BROKER_URL"]
+
+
 def test_setting_that_is_not_json_is_named_with_the_other_faults(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

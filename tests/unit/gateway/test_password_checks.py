@@ -67,6 +67,14 @@ def test_password_that_was_right_a_moment_ago_never_waits(checks: PasswordChecks
 
 
 @pytest.mark.usefixtures("busy")
+def test_right_password_of_a_disabled_user_is_no_guess(checks: PasswordChecks) -> None:
+    for _ in range(2 * FEW_FAILURES):
+        checks.note(basic("disabled"), ELSEWHERE, 403)
+    assert asks(checks, basic("disabled"), ELSEWHERE)
+    assert not checks.is_hopeless(basic("anna"), ELSEWHERE)
+
+
+@pytest.mark.usefixtures("busy")
 def test_source_with_many_failures_gets_no_turn_but_a_free_one(checks: PasswordChecks) -> None:
     assert checks.is_hopeless(basic("guess"), HERE)
     assert not asks(checks, basic("guess"), HERE)
@@ -100,11 +108,11 @@ def test_guesses_have_half_of_the_places_half_of_the_time(checks: PasswordChecks
     assert 0.02 < time.monotonic() - began < 0.2
 
 
-def test_guess_that_fails_at_once_leaves_its_place(checks: PasswordChecks) -> None:
+def test_guesses_that_come_one_after_another_are_not_refused(checks: PasswordChecks) -> None:
     fail(checks, HERE, 2 * FEW_FAILURES)
     for number in range(20):
-        assert asks(checks, basic(f"guess{number}"), HERE)
-        gevent.sleep(0.01)
+        with checks.turn(basic(f"guess{number}"), HERE):
+            gevent.sleep(0.01)
 
 
 def test_source_without_failures_goes_before_those_with(checks: PasswordChecks, busy: ExitStack) -> None:

@@ -28,9 +28,9 @@ def _write(text: str, stream: TextIO) -> None:
             os.dup2(nowhere.fileno(), stream.fileno())
 
 
-def say(text: str = "") -> None:
-    """Write one line of progress or result."""
-    _write(text, sys.stdout)
+def say(text: str = "", stream: TextIO | None = None) -> None:
+    """Write one line of progress or result, by default to standard output."""
+    _write(text, stream or sys.stdout)
 
 
 def headline(text: str) -> None:

@@ -1,9 +1,10 @@
-"""Structured logs: one event a line on stdout, with the request id of the work it belongs to, and no secret."""
+"""Structured logs: one event a line, with the request id of the work it belongs to, and no secret."""
 
 import logging
 import re
 import sys
 from collections.abc import Sequence
+from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -25,11 +26,18 @@ def redactor(patterns: Sequence[re.Pattern[str]]) -> Processor:
     return redact
 
 
-def configure(service: str, level: str, log_format: str, secrets: Sequence[re.Pattern[str]] = ()) -> None:
-    """Send the logs of structlog and of the standard library to stdout in `log_format` ("json" or "console").
+def configure(
+    service: str,
+    level: str,
+    log_format: str,
+    secrets: Sequence[re.Pattern[str]] = (),
+    stream: TextIO | None = None,
+) -> None:
+    """Send the logs of structlog and of the standard library to `stream` in `log_format` ("json" or "console").
 
-    Texts that match one of `secrets` are redacted.
+    The stream is standard output by default. Texts that match one of `secrets` are redacted.
     """
+    stream = stream or sys.stdout
 
     def name_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["service"] = service
@@ -52,9 +60,9 @@ def configure(service: str, level: str, log_format: str, secrets: Sequence[re.Pa
     renderer: Processor = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+        else structlog.dev.ConsoleRenderer(colors=stream.isatty())
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -65,6 +73,12 @@ def configure(service: str, level: str, log_format: str, secrets: Sequence[re.Pa
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # Written at every level: see chassis.audit. Of its own, as the other handler has a level.
+    audit, of_audit = logging.getLogger("audit"), logging.StreamHandler(stream)
+    of_audit.setFormatter(handler.formatter)
+    audit.handlers[:] = [of_audit]
+    audit.setLevel(logging.INFO)
+    audit.propagate = False
     for chatty in ("botocore", "boto3", "urllib3", "s3transfer", "PIL"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     # For one lost connection pika logs 50 lines with stack traces, then raises an error, which we log in one line.

@@ -145,6 +145,19 @@ def effective(settings: ProcessSettings) -> dict[str, Any]:
     }
 
 
+# How the passwords end that docker-compose.yml sets where the operator sets none.
+END_OF_DEFAULTS = "-on-this-machine"
+
+
+def defaults_in_use(settings: ProcessSettings) -> list[str]:
+    """Return the variables of secrets that contain a password of docker-compose.yml, which everybody can read."""
+    return [
+        variable(type(settings), name)
+        for name, value in settings
+        if isinstance(value, SecretStr) and END_OF_DEFAULTS in value.get_secret_value()
+    ]
+
+
 def rows(kind: type[ProcessSettings]) -> Iterator[tuple[str, str, str]]:
     """Yield (variable, default, description) of each setting of `kind`, for the tables in the README."""
     for name, field in kind.model_fields.items():

@@ -5,16 +5,19 @@ same steps and the same time, so that nobody can find out which names exist; whi
 refused before any hashing.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from auth import credentials, throttle, use_cases
 from auth.adapters.store import Store
 from auth.domain import USERNAME, User, mark_of
-from auth.errors import TooManyAttemptsError, UnauthorizedError, WrongPasswordError
+from auth.errors import TooManyAttemptsError, UnauthorizedError, UserDisabledError, WrongPasswordError
 from auth.keys import PresentedKey
 from auth.passwords import Verifier
+from chassis.audit import Actor
 from chassis.clock import now
 from chassis.database.database import Database
+from chassis.errors import DependencyDownError
 from chassis.networks import network_of
 from chassis.tokens import Principal
 
@@ -38,18 +41,45 @@ class Authenticator:
     policy: Policy
 
     def authenticate(self, authorization: str | None, source: str) -> Principal:
-        """Return who sent `authorization`. Raise `UnauthorizedError`, `TooManyAttemptsError` or `OverloadedError`."""
+        """Return who sent `authorization`.
+
+        Raise `UnauthorizedError`, `TooManyAttemptsError`, `OverloadedError`, or, for right credentials of a user who is
+        disabled, `UserDisabledError`.
+        """
         presented = credentials.read(authorization)
         if isinstance(presented, PresentedKey):
             return self._by_key(presented, source)
         user = self._by_password(presented.username, presented.password, source)
         if user is None:
             raise UnauthorizedError
+        if user.date_disabled is not None:
+            raise UserDisabledError
         return Principal(user.user_id, user.username, "password", credential_mark=mark_of(user.password_hash))
+
+    def whose(self, authorization: str | None, source: str) -> Actor:
+        """Return whom credentials that were refused name, for the audit log.
+
+        A name is told only if a user has it: people type their password into the field for the username.
+        """
+        user: User | None = None
+        key_id = None
+        with suppress(UnauthorizedError, DependencyDownError):
+            presented = credentials.read(authorization)
+            if isinstance(presented, PresentedKey):
+                key_id = presented.key_id
+                key = self.database.read(Store.key, key_id)
+                user = self.database.read(Store.user_by_id, key.user_id) if key else None
+            elif USERNAME.fullmatch(presented.username):
+                user = self.database.read(Store.user, presented.username)
+        if user is None:
+            return Actor("user", key_id=key_id, source=source)
+        return Actor("user", user.user_id, user.username, key_id, source)
 
     def confirm_password(self, user: User, password: str, source: str) -> None:
         """Raise `WrongPasswordError` unless `password` is that of `user`; failures count as in `authenticate`."""
-        if self._by_password(user.username, password, source) is None:
+        found = self._by_password(user.username, password, source)
+        # Another user may have got the name meanwhile.
+        if found is None or found.user_id != user.user_id:
             raise WrongPasswordError
 
     def _by_key(self, presented: PresentedKey, source: str) -> Principal:
@@ -58,11 +88,13 @@ class Authenticator:
             subject = throttle.keys_subject(source)
             self.database.transact(throttle.note_unknown_key, subject, self.policy.key_failures_a_minute)
             raise UnauthorizedError
-        if key.use_is_worth_noting(now()):
-            self.database.transact(Store.touch_key, key.key_id, now())
         user = self.database.read(Store.user_by_id, key.user_id)
         if user is None:
             raise UnauthorizedError
+        if user.date_disabled is not None:
+            raise UserDisabledError
+        if key.use_is_worth_noting(now()):
+            self.database.transact(Store.touch_key, key.key_id, now())
         mark = mark_of(presented.digest)
         return Principal(user.user_id, user.username, "key", frozenset(key.scopes), key.key_id, credential_mark=mark)
 

@@ -1,25 +1,26 @@
 """The commands of auth: its processes, the migration, and the operator's work on users."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
-from auth import domain, first_user, keys, token_key_rotation, use_cases
+from auth import domain, first_user, keys, operators, token_key_rotation, use_cases
 from auth.adapters.store import Store
 from auth.bootstrap import make_database
-from auth.errors import ApiKeyNotFoundError, AuthError, UserNotFoundError
+from auth.domain import User
+from auth.errors import ApiKeyNotFoundError, AuthError
 from auth.keys import KeyName
 from auth.passwords import hash_password
 from auth.settings import DatabaseSettings, MigrateSettings, ServeSettings, WorkerSettings
 from auth.web import schemas
 from auth.worker import make_worker
-from chassis import commands, logs, token_keys, tokens, worker
-from chassis.commands import Commands
+from chassis import commands, token_keys, tokens, worker
+from chassis.commands import Commands, json_option, tell
 from chassis.database.database import Database
 from chassis.settings import load, variable
 from chassis.web import server
@@ -31,33 +32,36 @@ def main() -> None:
 
 
 @main.command()
-def serve() -> None:
+@json_option
+def serve(*, as_json: bool) -> None:
     """Serve HTTP to the gateway."""
     settings = load(ServeSettings)
-    commands.start("auth", settings)
+    commands.start("auth", settings, as_json=as_json)
     token_keys.require_private_file(settings.token_private_key_file, variable(ServeSettings, "token_private_key_file"))
     make_database(settings).try_connection()
     server.serve("auth.web.app:from_settings", settings, threads=settings.web_threads)
 
 
 @main.command("worker")
-def run_worker() -> None:
+@json_option
+def run_worker(*, as_json: bool) -> None:
     """Relay events from the outbox to RabbitMQ, until SIGTERM or SIGINT; delete old login failures."""
     settings = load(WorkerSettings)
-    commands.start("auth", settings)
+    commands.start("auth", settings, as_json=as_json)
     worker.run(make_worker(settings), settings)
 
 
 @main.command()
-def migrate() -> None:
+@json_option
+def migrate(*, as_json: bool) -> None:
     """Bring the database to this release's schema. If there is no user at all, make the one that the settings name."""
     settings = load(MigrateSettings)
-    logs.configure("auth", settings.log_level, settings.log_format)
+    commands.start_migration("auth", settings)
     database = _database(settings.direct())
-    commands.report_migration(database.migrate())
+    later = database.migrate()
     password = settings.first_password.get_secret_value() if settings.first_password else None
-    if said := first_user.make(database, settings.first_username, password):
-        click.echo(said)
+    said = first_user.make(database, settings.first_username, password)
+    commands.tell_migration(later, *said, as_json=as_json)
 
 
 def _token_key_files(command: Callable[..., None]) -> Callable[..., None]:
@@ -81,10 +85,12 @@ def _key_files(private: Path) -> Iterator[None]:
 
 @main.command("create-token-key")
 @_token_key_files
-def create_token_key(private: Path, public: Path) -> None:
+@json_option
+def create_token_key(private: Path, public: Path, *, as_json: bool) -> None:
     """Make the key pair that signs and verifies tokens between the services. Keep files that exist."""
     with _key_files(private):
         token_keys.create_files(private, public)
+    tell({"private": str(private), "public": str(public)}, as_json=as_json)
 
 
 @main.command("rotate-signing-key")
@@ -105,67 +111,115 @@ def create_token_key(private: Path, public: Path) -> None:
     show_default=True,
     help="Seconds for which the former key is accepted after that; 0 if it has leaked.",
 )
-def rotate_signing_key(private: Path, public: Path, spread_s: float, keep_s: float) -> None:
+@json_option
+def rotate_signing_key(private: Path, public: Path, spread_s: float, keep_s: float, *, as_json: bool) -> None:
     """Replace the key that signs tokens between the services by a new one, while they run."""
     with _key_files(private):
         new = token_key_rotation.rotate(private, public, spread_s, keep_s, partial(click.echo, err=True))
-    click.echo(f"tokens are signed with the new key {new}, and former keys are accepted no longer")
+    said = f"tokens are signed with the new key {new}, and former keys are accepted no longer"
+    tell({"key_id": new}, said, as_json=as_json)
 
 
 @main.command("create-user")
 @click.argument("username")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
-def create_user(username: str, *, password_stdin: bool) -> None:
+@json_option
+def create_user(username: str, *, password_stdin: bool, as_json: bool) -> None:
     """Make a user."""
     domain.check_username(username)
-    user = _database().transact(use_cases.create_user, username, _new_password_hash(from_stdin=password_stdin))
-    click.echo(f"made user {user.username}, id {user.user_id}")
+    password_hash = _new_password_hash(from_stdin=password_stdin)
+    user = operators.transact(
+        _database(), "user.create", lambda store: use_cases.create_user(store, username, password_hash), _target
+    )
+    tell(_shown(user), f"made user {user.username}, id {user.user_id}", as_json=as_json)
 
 
 @main.command("set-password")
 @click.argument("username")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input instead of asking.")
 @click.option("--revoke-api-keys", is_flag=True, help="Revoke all API keys of the user, too.")
-def set_password(username: str, *, password_stdin: bool, revoke_api_keys: bool) -> None:
+@json_option
+def set_password(username: str, *, password_stdin: bool, revoke_api_keys: bool, as_json: bool) -> None:
     """Replace a user's password. The old one is refused at once."""
     database = _database()
     database.read(use_cases.find_user, username)
     password_hash = _new_password_hash(from_stdin=password_stdin)
-    database.transact(use_cases.set_password, username, password_hash, revoke_api_keys=revoke_api_keys)
-    click.echo(f"the password of {username} is changed")
-    if revoke_api_keys:
-        click.echo("all API keys are revoked")
+    user, _ = operators.transact(
+        database,
+        "password.change",
+        lambda store: use_cases.set_password(store, username, password_hash, revoke_api_keys=revoke_api_keys),
+        lambda done: {**_target(done[0]), "revoked_api_keys": done[1]},
+    )
+    said = [f"the password of {username} is changed", *["all API keys are revoked"] * revoke_api_keys]
+    tell({**_shown(user), "api_keys_revoked": revoke_api_keys}, *said, as_json=as_json)
 
 
 @main.command("list-users")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
+@json_option
 def list_users(*, as_json: bool) -> None:
     """List all users by name."""
     users = _database().read(Store.users)
-    if as_json:
-        listed = [
-            {"id": user.user_id, "username": user.username, "date_created": user.date_created.isoformat()}
-            for user in users
-        ]
-        click.echo(json.dumps(listed, indent=2))
-        return
-    for user in users:
-        click.echo(f"{user.user_id}  {user.date_created:%Y-%m-%d}  {user.username}")
-    if not users:
+    lines = [
+        f"{user.user_id}  {user.date_created:%Y-%m-%d}  {user.username}{'  disabled' if user.date_disabled else ''}"
+        for user in users
+    ]
+    tell([_shown(user) for user in users], *lines, as_json=as_json)
+    if not users and not as_json:
         click.echo("no users; make one with: auth create-user NAME", err=True)
+
+
+@main.command("disable-user")
+@click.argument("username")
+@json_option
+def disable_user(username: str, *, as_json: bool) -> None:
+    """Have the password and all API keys of a user refused at once. All that is theirs stays, and stays public."""
+    user = operators.transact(
+        _database(), "user.disable", lambda store: use_cases.disable_user(store, username), _target
+    )
+    tell(_shown(user), f"{username} is disabled", as_json=as_json)
+
+
+@main.command("enable-user")
+@click.argument("username")
+@json_option
+def enable_user(username: str, *, as_json: bool) -> None:
+    """Have the password and API keys of a disabled user accepted again."""
+    user = operators.transact(_database(), "user.enable", lambda store: use_cases.enable_user(store, username), _target)
+    tell(_shown(user), f"{username} is enabled", as_json=as_json)
+
+
+@main.command("rename-user")
+@click.argument("username")
+@click.argument("new")
+@json_option
+def rename_user(username: str, new: str, *, as_json: bool) -> None:
+    """Give a user the name NEW. Their id, and all that is theirs, stays; the old name is free at once."""
+    user = operators.transact(
+        _database(),
+        "user.rename",
+        lambda store: use_cases.rename_user(store, username, new),
+        lambda renamed: {**_target(renamed), "was": username},
+    )
+    tell(_shown(user), f"{username} is now {user.username}", as_json=as_json)
 
 
 @main.command("delete-user")
 @click.argument("username")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def delete_user(username: str, *, yes: bool) -> None:
+@json_option
+def delete_user(username: str, *, yes: bool, as_json: bool) -> None:
     """Delete a user, their API keys and, through the other services, their images, thumbs and collections."""
     database = _database()
     database.read(use_cases.find_user, username)
     if not yes:
-        click.confirm(f"Delete {username} with all images and collections? Originals in S3 stay.", abort=True)
-    database.transact(use_cases.delete_user, username)
-    click.echo(f"deleted {username}")
+        click.confirm(f"Delete {username} with all images and collections? Originals in S3 stay.", abort=True, err=True)
+    user, _ = operators.transact(
+        database,
+        "user.delete",
+        lambda store: use_cases.delete_user(store, username),
+        lambda done: {**_target(done[0]), "revoked_api_keys": done[1]},
+    )
+    tell(_shown(user), f"deleted {username}", as_json=as_json)
 
 
 @main.group("keys")
@@ -175,37 +229,55 @@ def api_keys() -> None:
 
 @api_keys.command("list")
 @click.option("--user", "username", help="Only those of the user with this name.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
+@json_option
 def list_keys(username: str | None, *, as_json: bool) -> None:
     """List API keys by user, the oldest first. Their secrets are not known here."""
-    if username is not None and not domain.USERNAME.fullmatch(username):
-        raise UserNotFoundError
     found = _database().read(use_cases.list_all_keys, username)
-    if as_json:
-        listed = [{"username": user.username, **schemas.present_key(key)} for user, key in found]
-        click.echo(json.dumps(listed, indent=2))
-        return
+    lines = []
     for user, key in found:
         used = f"used {key.date_last_used:%Y-%m-%d}" if key.date_last_used else "never used"
         expires = f"expires {key.expires_at:%Y-%m-%d}" if key.expires_at else "does not expire"
         # The user has written it: a control character could write another row, or steer the terminal.
         description = "".join(each if each.isprintable() else "?" for each in key.description)
         words = (key.key_id, user.username, ",".join(key.scopes), used, expires, description)
-        click.echo("  ".join(words).rstrip())
-    if not found:
+        lines.append("  ".join(words).rstrip())
+    tell([{"username": user.username, **schemas.present_key(key)} for user, key in found], *lines, as_json=as_json)
+    if not found and not as_json:
         click.echo("no API keys", err=True)
 
 
 @api_keys.command("revoke")
 @click.argument("key")
-def revoke_key(key: str) -> None:
+@json_option
+def revoke_key(key: str, *, as_json: bool) -> None:
     """Revoke an API key, by its id or its whole text, and all that were made with it. It is refused at once."""
     whole = keys.parse_key(key.strip())
     name = KeyName(whole.key_id, whole.digest) if whole else KeyName(key.strip(), None)
     if not keys.KEY_ID.fullmatch(name.key_id):
         raise ApiKeyNotFoundError
-    user = _database().transact(use_cases.revoke_key, name)
-    click.echo(f"revoked {name.key_id} of {user.username}, and all that were made with it")
+    user, _ = operators.transact(
+        _database(),
+        "api-key.revoke",
+        lambda store: use_cases.revoke_key(store, name),
+        lambda done: {"api_key": name.key_id, **_target(done[0]), "descendants": done[1]},
+    )
+    said = f"revoked {name.key_id} of {user.username}, and all that were made with it"
+    tell({"id": name.key_id, "username": user.username}, said, as_json=as_json)
+
+
+def _target(user: User) -> dict[str, Any]:
+    """Return how the audit log names `user`."""
+    return {"user": user.user_id, "username": user.username}
+
+
+def _shown(user: User) -> dict[str, Any]:
+    """Return what operators see of `user`."""
+    return {
+        "id": user.user_id,
+        "username": user.username,
+        "date_created": user.date_created.isoformat(),
+        "date_disabled": user.date_disabled.isoformat() if user.date_disabled else None,
+    }
 
 
 def _database(settings: DatabaseSettings | None = None) -> Database[Store]:
@@ -220,7 +292,7 @@ def _new_password_hash(*, from_stdin: bool) -> str:
     if from_stdin:
         password = sys.stdin.read().removesuffix("\n")
     else:
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     password = domain.prepare_password(password)
     domain.check_password(password)
     return hash_password(password)

@@ -31,12 +31,16 @@ LONGEST_LIFE = timedelta(days=36_525)
 
 @dataclass(frozen=True)
 class User:
-    """A person or program that may call; `user_id` never changes and is never reused, the name is for people."""
+    """A person or program that may call; `user_id` never changes and is never reused, the name is for people.
+
+    While `date_disabled` is not None, none of their credentials is accepted.
+    """
 
     user_id: str
     username: str
     password_hash: str
     date_created: datetime
+    date_disabled: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from typing import ClassVar
 
 
 class AuthError(Exception):
-    """A request that the rules of this service refuse."""
+    """A request that the rules of this service refuse; `exit_code` is the status of a command that is refused."""
 
     code: ClassVar[str]
+    exit_code: ClassVar[int] = 1
 
 
 class UnauthorizedError(AuthError):
@@ -68,10 +69,20 @@ class OverloadedError(AuthError):
         super().__init__("Too many passwords are being verified. Try again in a moment, or use an API key.")
 
 
+class UserDisabledError(AuthError):
+    """The credentials are right, but the operator has disabled their user; who has wrong ones does not learn that."""
+
+    code = "user-disabled"
+
+    def __init__(self) -> None:
+        super().__init__("This user is disabled. Ask whoever runs this service.")
+
+
 class UsernameTakenError(AuthError):
     """Another user has the name."""
 
     code = "username-taken"
+    exit_code = 4
 
     def __init__(self, username: str) -> None:
         super().__init__(f"There is a user {username} already.")
@@ -81,6 +92,7 @@ class UserNotFoundError(AuthError):
     """There is no such user, or it is not the caller."""
 
     code = "user-not-found"
+    exit_code = 3
 
     def __init__(self) -> None:
         super().__init__("There is no such user.")
@@ -90,6 +102,7 @@ class ApiKeyNotFoundError(AuthError):
     """There is no such API key, or it is another user's."""
 
     code = "api-key-not-found"
+    exit_code = 3
 
     def __init__(self) -> None:
         super().__init__("There is no such API key.")
@@ -158,6 +171,26 @@ class RotationUnderWayError(AuthError):
 
     def __init__(self) -> None:
         super().__init__("The key is being rotated already. Wait until that is done.")
+
+
+class AlreadyDisabledError(AuthError):
+    """The user whom an operator wants to disable is disabled."""
+
+    code = "already-disabled"
+    exit_code = 5
+
+    def __init__(self, username: str) -> None:
+        super().__init__(f"The user {username} is disabled already.")
+
+
+class NotDisabledError(AuthError):
+    """The user whom an operator wants to enable is not disabled."""
+
+    code = "not-disabled"
+    exit_code = 5
+
+    def __init__(self, username: str) -> None:
+        super().__init__(f"The user {username} is not disabled.")
 
 
 class UnacceptableError(AuthError):

@@ -9,12 +9,16 @@ from auth import domain, keys, messages
 from auth.adapters.store import Store
 from auth.domain import MOST_GENERATIONS, SCOPES, ApiKey, Scope, User
 from auth.errors import (
+    AlreadyDisabledError,
     ApiKeyNotFoundError,
+    NotDisabledError,
     PasswordRequiredError,
     QuotaExceededError,
     RotationRefusedError,
     TooManyGenerationsError,
     UnauthorizedError,
+    UserDisabledError,
+    UsernameTakenError,
     UserNotFoundError,
     WrongPasswordError,
 )
@@ -38,22 +42,24 @@ def create_first_user(store: Store, username: str, password_hash: str) -> User |
 
 def find_user(store: Store, username: str) -> User:
     """Return the user with this name. Raise `UserNotFoundError` if there is none."""
-    user = store.user(username)
+    # A name that no user can have is none that the database can be asked for, either: PostgreSQL takes Unicode only.
+    user = store.user(username) if domain.USERNAME.fullmatch(username) else None
     if user is None:
         raise UserNotFoundError
     return user
 
 
-def set_password(store: Store, username: str, password_hash: str, *, revoke_api_keys: bool = False) -> User:
+def set_password(
+    store: Store, username: str, password_hash: str, *, revoke_api_keys: bool = False
+) -> tuple[User, Sequence[str]]:
     """Replace a user's password, and with `revoke_api_keys` revoke all their API keys. Raise `UserNotFoundError`.
 
-    The next request with the old password, or with one of the keys, is refused.
+    The next request with the old password, or with one of the keys, is refused. Return the user, and the ids of the
+    keys that are revoked.
     """
     user = find_user(store, username)
     store.set_password_hash(user.user_id, password_hash)
-    if revoke_api_keys:
-        store.delete_keys(user.user_id)
-    return user
+    return user, store.delete_keys(user.user_id) if revoke_api_keys else ()
 
 
 def list_all_keys(store: Store, username: str | None) -> Sequence[tuple[User, ApiKey]]:
@@ -61,8 +67,8 @@ def list_all_keys(store: Store, username: str | None) -> Sequence[tuple[User, Ap
     return store.keys_with_users(find_user(store, username).user_id if username is not None else None)
 
 
-def revoke_key(store: Store, name: KeyName) -> User:
-    """Revoke an API key of any user, who is returned, and all that descend from it.
+def revoke_key(store: Store, name: KeyName) -> tuple[User, Sequence[str]]:
+    """Revoke an API key of any user, who is returned, and all that descend from it, whose ids are returned.
 
     Raise `ApiKeyNotFoundError` if there is none, or a whole key with this id never had this secret: anybody may make up
     such a key.
@@ -71,28 +77,73 @@ def revoke_key(store: Store, name: KeyName) -> User:
     user = store.user_by_id(key.user_id) if key is not None else None
     if key is None or user is None or (name.digest is not None and not key.had_secret(name.digest)):
         raise ApiKeyNotFoundError
+    descendants = store.descendants(key.key_id)
     store.delete_key(key.key_id)
-    return user
+    return user, descendants
 
 
-def change_password(store: Store, user: User, password_hash: str, *, revoke_api_keys: bool = False) -> int:
-    """Replace the password of `user`, and with `revoke_api_keys` revoke all their API keys. Return how many are left.
+def change_password(
+    store: Store, user: User, password_hash: str, *, revoke_api_keys: bool = False
+) -> tuple[Sequence[str], int]:
+    """Replace the password of `user`, and with `revoke_api_keys` revoke all their API keys.
 
-    Raise `WrongPasswordError` if the password changed since the caller confirmed it.
+    Return the ids of those that were revoked, and how many are left.
+
+    Raise `WrongPasswordError` if the password changed since the caller confirmed it, and `UserDisabledError` if they
+    were disabled since.
     """
+    revoked: Sequence[str] = ()
     if not store.replace_password_hash(user.user_id, user.password_hash, password_hash):
-        raise WrongPasswordError
+        found = store.user_by_id(user.user_id)
+        raise UserDisabledError if found is not None and found.date_disabled else WrongPasswordError
     if revoke_api_keys:
-        store.delete_keys(user.user_id)
-    return store.count_keys(user.user_id)
+        revoked = store.delete_keys(user.user_id)
+    return revoked, store.count_keys(user.user_id)
 
 
-def delete_user(store: Store, username: str) -> User:
-    """Delete a user and their API keys, and send `user.deleted`. Raise `UserNotFoundError` if there is no such user."""
+def disable_user(store: Store, username: str) -> User:
+    """Have all credentials of a user refused from the next request on. All that is theirs stays.
+
+    Raise `AlreadyDisabledError` or `UserNotFoundError`.
+    """
+    user, moment = find_user(store, username), store.now()
+    if not store.disable_user(user.user_id, moment):
+        raise AlreadyDisabledError(username) if store.user_by_id(user.user_id) else UserNotFoundError
+    return replace(user, date_disabled=moment)
+
+
+def enable_user(store: Store, username: str) -> User:
+    """Have the credentials of a disabled user accepted again, as they were. Raise as `disable_user`."""
     user = find_user(store, username)
+    if not store.enable_user(user.user_id):
+        raise NotDisabledError(username) if store.user_by_id(user.user_id) else UserNotFoundError
+    return replace(user, date_disabled=None)
+
+
+def rename_user(store: Store, username: str, new: str) -> User:
+    """Give a user the name `new`; the old one is free at once, since everything that is theirs names their id.
+
+    Other services keep no names: they learn the name of the caller from the token of each request. Raise
+    `UnacceptableError`, `UsernameTakenError` (for the own name, too) or `UserNotFoundError`.
+    """
+    domain.check_username(new)
+    user = find_user(store, username)
+    if new == username:
+        raise UsernameTakenError(new)
+    if not store.rename_user(user.user_id, new):
+        raise UserNotFoundError
+    return replace(user, username=new)
+
+
+def delete_user(store: Store, username: str) -> tuple[User, Sequence[str]]:
+    """Delete a user and their API keys, whose ids are returned, and send `user.deleted`. Raise `UserNotFoundError`."""
+    user = find_user(store, username)
+    if not store.lock_user(user.user_id):  # so that no key is made meanwhile, and goes without being named
+        raise UserNotFoundError
+    revoked = store.delete_keys(user.user_id)
     store.delete_user(user.user_id)
     store.send(messages.user_deleted(user.user_id))
-    return user
+    return user, revoked
 
 
 def find_presented_key(store: Store, presented: PresentedKey) -> ApiKey | None:
@@ -186,12 +237,17 @@ def _new_key(key_id: str | None = None) -> tuple[str, PresentedKey]:
 def _require_credential(store: Store, caller: Principal, moment: datetime) -> ApiKey | None:
     """Return the API key that the caller used, None for a password; it stays as it is until the transaction ends.
 
-    Raise `UnauthorizedError` if it was revoked, rotated or changed since, or has expired. Who knows an old one may have
-    begun a request before, to be left with a key when the old one is of no more use.
+    Raise `UnauthorizedError` if it was revoked, rotated or changed since, or has expired, and `UserDisabledError` if
+    the user was disabled. Who knows an old one may have begun a request before, to be left with a key when the old one
+    is of no more use.
     """
+    user = store.user_by_id(caller.user_id, locked=True)
+    if user is None:
+        raise UnauthorizedError
+    if user.date_disabled is not None:
+        raise UserDisabledError
     if caller.key_id is None:
-        user = store.user_by_id(caller.user_id, locked=True) if caller.credential_mark is not None else None
-        if caller.credential_mark is not None and (user is None or not _is_of(caller, user.password_hash)):
+        if not _is_of(caller, user.password_hash):
             raise UnauthorizedError
         return None
     key = store.key(caller.key_id, locked=True)
@@ -254,11 +310,13 @@ def rotate_key(
     return rotated, text
 
 
-def delete_key(store: Store, caller: Principal, name: KeyName, check: Callable[[ApiKey], None]) -> None:
+def delete_key(store: Store, caller: Principal, name: KeyName, check: Callable[[ApiKey], None]) -> Sequence[str]:
     """Revoke the caller's API key and all that descend from it, unless `check` raises for its present state.
 
-    The next request with any of them is refused.
+    The next request with any of them is refused. Return the ids of the descendants.
     """
     key = get_key(store, caller, name, locked=True)
     check(key)
+    descendants = store.descendants(key.key_id)
     store.delete_key(key.key_id)
+    return descendants

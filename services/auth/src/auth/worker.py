@@ -1,4 +1,4 @@
-"""The worker of auth: relays events from the outbox, and deletes old failures, minutes and kept answers."""
+"""The worker of auth: relays events, writes the audit log of commands, and deletes what has become old."""
 
 import threading
 
@@ -6,12 +6,16 @@ from auth.adapters.store import Store
 from auth.adapters.tables import kept_answers, outbox
 from auth.bootstrap import make_database
 from auth.settings import WorkerSettings
+from chassis import audit
 from chassis.broker.publisher import Publisher
 from chassis.broker.relay import TIDY_EVERY_S, Relay
 from chassis.database import kept_answers as chassis_kept_answers
+from chassis.database.database import Database
 from chassis.worker import Worker, every
 
 SWEEP_EVERY_S = 60.0
+AUDIT_EVERY_S = 1.0
+AUDIT_BATCH = 100
 
 
 def make_worker(settings: WorkerSettings) -> Worker:
@@ -32,6 +36,7 @@ def make_worker(settings: WorkerSettings) -> Worker:
                 stop,
             ),
             "minutes": every(SWEEP_EVERY_S, lambda: database.transact(Store.forget_minutes), stop),
+            "audit": every(AUDIT_EVERY_S, lambda: write_notes(database), stop),
         },
         stop=stop,
         own=own,
@@ -39,3 +44,14 @@ def make_worker(settings: WorkerSettings) -> Worker:
         prepare=database.wait_for_schema,
         close=[publisher.close],
     )
+
+
+def write_notes(database: Database[Store]) -> None:
+    """Write what operators did into the audit log. If the process is killed meanwhile, a line may come twice."""
+
+    def write_batch(store: Store) -> None:
+        for entry in store.take_notes(AUDIT_BATCH):
+            audit.write(entry)
+
+    while database.read(Store.has_notes):
+        database.transact(write_batch)

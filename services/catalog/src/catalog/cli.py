@@ -10,8 +10,8 @@ from catalog.upkeep.check_storage_command import check_storage
 from catalog.upkeep.reconciliation_command import reconcile
 from catalog.upkeep.reprocessing_command import reprocess
 from catalog.worker import make_worker
-from chassis import commands, logs, token_keys, worker
-from chassis.commands import Commands
+from chassis import commands, token_keys, worker
+from chassis.commands import Commands, json_option
 from chassis.settings import load, variable
 from chassis.web import server
 
@@ -22,31 +22,34 @@ def main() -> None:
 
 
 @main.command()
-def serve() -> None:
+@json_option
+def serve(*, as_json: bool) -> None:
     """Serve the HTTP interface to the gateway."""
     settings = load(ServeSettings)
-    commands.start("catalog", settings)
+    commands.start("catalog", settings, as_json=as_json)
     token_keys.require_public_file(settings.token_public_key_file, variable(ServeSettings, "token_public_key_file"))
     make_database(settings).try_connection()
     server.serve("catalog.web.app:from_settings", settings, threads=settings.web_threads)
 
 
 @main.command("worker")
-def run_worker() -> None:
+@json_option
+def run_worker(*, as_json: bool) -> None:
     """Relay jobs to imaging, and apply what it answers."""
     settings = load(WorkerSettings)
-    commands.start("catalog-worker", settings)
+    commands.start("catalog-worker", settings, as_json=as_json)
     worker.run(make_worker(settings), settings)
 
 
 @main.command()
-def migrate() -> None:
+@json_option
+def migrate(*, as_json: bool) -> None:
     """Bring the database to this release's schema."""
     settings = load(MigrateSettings)
-    logs.configure("catalog", settings.log_level, settings.log_format)
+    commands.start_migration("catalog", settings)
     database = make_database(settings.direct())
     click.get_current_context().call_on_close(database.engine.dispose)
-    commands.report_migration(database.migrate())
+    commands.tell_migration(database.migrate(), as_json=as_json)
 
 
 main.add_command(dead_letters_command.group)

@@ -5,9 +5,10 @@ from typing import ClassVar
 
 
 class CatalogError(Exception):
-    """A request that the rules of this service refuse."""
+    """A request that the rules of this service refuse; `exit_code` is the status of a command that is refused."""
 
     code: ClassVar[str]
+    exit_code: ClassVar[int] = 1
 
 
 class StorageError(Exception):
@@ -30,6 +31,7 @@ class CollectionNotFoundError(CatalogError):
     """There is no collection of this name, or it is another user's."""
 
     code = "collection-not-found"
+    exit_code = 3
 
     def __init__(self) -> None:
         super().__init__("There is no such collection.")
@@ -128,6 +130,7 @@ class DeadLetterNotFoundError(CatalogError):
     """There is no dead letter of this number."""
 
     code = "dead-letter-not-found"
+    exit_code = 3
 
     def __init__(self, dead_letter_id: int) -> None:
         super().__init__(f"There is no dead letter {dead_letter_id}; see: catalog dead-letters list")
@@ -143,6 +146,7 @@ class ImagesNotFoundError(CatalogError):
     """Keys were selected that no image has."""
 
     code = "image-not-found"
+    exit_code = 3
 
     def __init__(self, keys: Sequence[str]) -> None:
         super().__init__(f"No image has the key {', '.join(keys)}.")
@@ -152,6 +156,7 @@ class RunNotFoundError(CatalogError):
     """There is no such run, or none that is unfinished."""
 
     code = "run-not-found"
+    exit_code = 3
 
     def __init__(self, run_id: int | None) -> None:
         super().__init__("There is no unfinished run." if run_id is None else f"There is no run {run_id}.")
@@ -161,6 +166,7 @@ class RunFinishedError(CatalogError):
     """The run has queued all of its images."""
 
     code = "run-finished"
+    exit_code = 5
 
     def __init__(self, run_id: int) -> None:
         super().__init__(f"Run {run_id} is finished.")

@@ -132,12 +132,17 @@ def change_image(  # noqa: PLR0913 - the fields of one form
     return changed
 
 
-def delete_image(store: Store, caller: Principal, s3_key: str, check: Check) -> None:
-    """Delete the caller's image with its memberships, and queue the deletion of its thumbs; `check` as for a change."""
+def delete_image(store: Store, caller: Principal, s3_key: str, check: Check) -> tuple[Image, Sequence[str]]:
+    """Delete the caller's image with its memberships, and queue the deletion of its thumbs; `check` as for a change.
+
+    Return it, and the names of the collections that it was in.
+    """
     queue, image = _own_queue(store, caller, s3_key)
+    collections = store.collections_of(image.image_id)
     check(image)
     queue.withdraw(image)
     store.save(queue)
+    return image, collections
 
 
 def _own_queue(store: Store, caller: Principal, s3_key: str) -> tuple[KeyQueue, Image]:
@@ -202,12 +207,17 @@ def delete_collection(
     caller: Principal,
     name: str,
     check: Callable[[Store, Collection], None],
-) -> None:
-    """Delete the caller's collection; its images stay. `check` raises unless its present state is the expected one."""
+) -> int:
+    """Delete the caller's collection; its images stay. `check` raises unless its present state is the expected one.
+
+    Return how many images were in it.
+    """
     admit(store, caller)
     collection = own_collection(store, caller, name, locked=True)
     check(store, collection)
+    images, _ = store.membership(collection.collection_id)
     store.delete_collection(collection.collection_id)
+    return images
 
 
 # --- membership ---
@@ -255,15 +265,16 @@ def add_member(store: Store, caller: Principal, name: str, s3_key: str, check: M
     return image
 
 
-def remove_member(store: Store, caller: Principal, name: str, s3_key: str, check: MemberCheck = lambda _: None) -> None:
+def remove_member(store: Store, caller: Principal, name: str, s3_key: str, check: MemberCheck = lambda _: None) -> bool:
     """Remove an image of the caller from a collection; an image that is no member is left alone.
 
-    `check` is as for `add_member`.
+    `check` is as for `add_member`. Return whether it was a member.
     """
     collection, image, is_member = _membership_to_change(store, caller, name, s3_key)
     check(image if is_member else None)
     if is_member:
         store.remove_member(collection.collection_id, image.image_id)
+    return is_member
 
 
 def _membership_to_change(store: Store, caller: Principal, name: str, s3_key: str) -> tuple[Collection, Image, bool]:

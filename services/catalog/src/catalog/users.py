@@ -2,33 +2,56 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from catalog.adapters.store import Store
+from chassis import audit
+from chassis.audit import Actor
 
 BATCH = 100
 
 
-def forget_user(transact: Callable[..., int], user_id: str, within_s: float) -> bool:
+@dataclass(frozen=True)
+class Forgotten:
+    """What was deleted in one transaction, as the audit log names it; `more` if there may be more."""
+
+    images: tuple[dict[str, Any], ...] = ()
+    collections: tuple[str, ...] = ()
+    more: bool = False
+
+
+def forget_user(transact: Callable[..., Forgotten], user_id: str, within_s: float) -> bool:
     """Delete what belongs to a deleted user, a batch a transaction; return whether that was all.
 
     No batch is begun after `within_s` seconds. Calling it again goes on, or changes nothing.
     """
     until = time.monotonic() + within_s
     transact(_note_deleted, user_id)
-    while transact(_forget_batch, user_id):
+    while (forgotten := transact(_forget_batch, user_id)).more:
+        _record(forgotten, user_id)
         if time.monotonic() > until:
             return False
     return True
 
 
-def _note_deleted(store: Store, user_id: str) -> int:
+def _record(forgotten: Forgotten, user_id: str) -> None:
+    # The request id is that of the line in the audit log of auth which says who deleted the user.
+    actor = Actor("service")
+    for name in forgotten.collections:
+        audit.done("collection.delete", actor, collection=name, user=user_id)
+    for image in forgotten.images:
+        audit.done("image.delete", actor, **image, user=user_id)
+
+
+def _note_deleted(store: Store, user_id: str) -> Forgotten:
     # Waits for running requests of this user (`use_cases.admit`); later ones see the row.
     store.lock_user(user_id, shared=False)
     store.note_deleted_user(user_id)
-    return 0
+    return Forgotten()
 
 
-def _forget_batch(store: Store, user_id: str) -> int:
+def _forget_batch(store: Store, user_id: str) -> Forgotten:
     keys = sorted(store.image_keys(user_id, BATCH))
     # All of them before anything is deleted. That locks the count of what the user has, for which a result of imaging
     # waits with its key locked.
@@ -39,11 +62,15 @@ def _forget_batch(store: Store, user_id: str) -> int:
         store.delete_collection(collection.collection_id)
     if not keys and not collections:
         store.forget_use(user_id)
+    images = []
     for key in keys:
         # Only with the key locked is it certain which generation is the last: a result may have healed the image.
         queue = store.key_queue(key)
         if queue.image is not None and queue.image.user_id == user_id:
-            queue.withdraw(queue.image)
+            image = queue.image
+            images.append({"image": image.image_id, "s3_bucket": image.s3_bucket, "s3_key": image.s3_key})
+            queue.withdraw(image)
             store.save(queue)
     answers = store.forget_kept_answers(user_id, BATCH)
-    return len(collections) + len(keys) + answers
+    names = tuple(each.name for each in collections)
+    return Forgotten(tuple(images), names, more=bool(keys or collections or answers))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pika
 import structlog
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, AuthenticationError, ConnectionClosedByBroker, ProbableAuthenticationError
 
 log = structlog.get_logger(__name__)
 
@@ -17,6 +17,7 @@ PUMP_S = 1.0
 # A broker under a memory or disk alarm blocks its publishers; without a timeout they would wait without end.
 BLOCKED_TIMEOUT_S = 10
 SOCKET_TIMEOUT_S = 10
+ACCESS_REFUSED = 403
 
 
 def parameters(url: str, client: str) -> pika.URLParameters:
@@ -32,6 +33,19 @@ def parameters(url: str, client: str) -> pika.URLParameters:
     given.stack_timeout = SOCKET_TIMEOUT_S + 5
     given.client_properties = {"connection_name": client}
     return given
+
+
+def reason(fault: Exception) -> str:
+    """Return one line for operators about `fault`, with which the broker was lost or could not be reached."""
+    refusals = (AuthenticationError, ProbableAuthenticationError)
+    if isinstance(fault, refusals) or (
+        isinstance(fault, ConnectionClosedByBroker) and fault.reply_code == ACCESS_REFUSED
+    ):
+        return (
+            "it refuses the user or the password of our URL: that is wrong, or was changed after the broker was made, "
+            "which keeps the password of its first start until rabbitmqctl change_password sets another"
+        )
+    return repr(fault)
 
 
 class KeptConnection:
@@ -104,7 +118,7 @@ class KeptConnection:
         try:
             self._connection.process_data_events(0)
         except Exception as fault:  # noqa: BLE001 - no loss of a connection may end the thread that services it
-            log.warning("broker connection lost", client=self._client, error=repr(fault))
+            log.warning("broker connection lost", client=self._client, error=reason(fault))
             self._drop()
 
     def _drop(self) -> None:

@@ -19,7 +19,7 @@ from pika.exceptions import AMQPError, ConsumerCancelled
 
 from chassis import checkpoints
 from chassis.broker import topology
-from chassis.broker.connection import parameters
+from chassis.broker.connection import parameters, reason
 from chassis.broker.publisher import NotPublishedError, Publisher
 from chassis.broker.topology import Queue
 from chassis.broker.verdicts import (
@@ -65,7 +65,7 @@ class Consumer:
             try:
                 self._consume()
             except (AMQPError, OSError) as fault:
-                log.warning("broker lost", error=repr(fault), queue=self.queue.name)
+                log.warning("broker lost", error=reason(fault), queue=self.queue.name)
             finally:
                 self.connected.clear()
             pause_s = RECONNECT_S[0] if time.monotonic() - began > RECONNECT_S[1] else min(pause_s * 2, RECONNECT_S[1])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pika.exceptions import AMQPError
 
 from chassis.broker import topology
-from chassis.broker.connection import KeptConnection
+from chassis.broker.connection import KeptConnection, reason
 from chassis.broker.topology import Queue
 from chassis.errors import DependencyDownError
 
@@ -51,7 +51,7 @@ class Depths:
                 dead, work = ready(queue.dead), channel.queue_declare(queue.name, passive=True).method
                 return Depth(work.message_count, retrying, dead, work.consumer_count)
         except (AMQPError, OSError) as fault:
-            raise DependencyDownError("message broker") from fault
+            raise DependencyDownError("message broker", reason(fault)) from fault
 
     def close(self) -> None:
         """Close the connection; a later measurement would open a new one."""

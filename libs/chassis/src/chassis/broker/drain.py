@@ -16,7 +16,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
 from chassis.broker import topology
-from chassis.broker.connection import parameters
+from chassis.broker.connection import parameters, reason
 from chassis.broker.topology import Queue
 from chassis.errors import DependencyDownError
 
@@ -66,7 +66,7 @@ class Drain:
             try:
                 self._drain()
             except (AMQPError, OSError) as fault:
-                log.warning("draining dead letters is delayed", error=repr(fault))
+                log.warning("draining dead letters is delayed", error=reason(fault))
             except Exception:  # one letter that cannot be stored must not end the worker
                 log.exception("draining dead letters failed")
             self.stop.wait(POLL_S)

@@ -8,7 +8,7 @@ from pika.exceptions import AMQPError, NackError, UnroutableError
 
 from chassis import envelope
 from chassis.broker import topology
-from chassis.broker.connection import KeptConnection
+from chassis.broker.connection import KeptConnection, reason
 from chassis.envelope import Event
 
 
@@ -66,7 +66,7 @@ class Publisher:
         except NackError:
             raise NotPublishedError("the broker refused the message") from None
         except (AMQPError, OSError) as fault:
-            raise NotPublishedError(f"the broker does not answer: {fault!r}", broker_is_away=True) from fault
+            raise NotPublishedError(f"the broker does not answer: {reason(fault)}", broker_is_away=True) from fault
 
     def close(self) -> None:
         """Close the connection; a later call would open a new one."""

@@ -1,6 +1,7 @@
 """Short transactions, repeated after a deadlock; any database that does not answer is a `DependencyDownError`."""
 
 import random
+import re
 import time
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
@@ -20,6 +21,8 @@ _NOT_MIGRATED = {"3F000", "42P01", "42703"}  # invalid_schema_name, undefined_ta
 # These come from the state of the server, not from a defect in our statements: read_only_sql_transaction (this server
 # is now a read-only replica), insufficient_privilege, and tables that are not there yet.
 _UNUSABLE = {"25006", "42501"} | _NOT_MIGRATED
+# The error of a connection that fails has no SQLSTATE.
+_PASSWORD_REFUSED = re.compile(r'password authentication failed for user "(?P<role>[^"]*)"')
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -85,6 +88,13 @@ def outage(fault: sa.exc.DBAPIError, *, migrating: bool = False) -> DependencyDo
     state = getattr(fault.orig, "sqlstate", None)
     lacks_tables = state in _NOT_MIGRATED or said.startswith("no such ")  # the latter is SQLite's message
     advice = "; run migrate first" if lacks_tables and not migrating else ""
+    if refused := _PASSWORD_REFUSED.search(said):
+        # One sentence: libpq lists every address that it has tried.
+        said = f'password authentication failed for user "{refused["role"]}"'
+        advice = (
+            ": it is wrong, or was changed after the database was made, which keeps the password of its first start "
+            f"until an administrator sets another (ALTER ROLE {refused['role']} PASSWORD '…')"
+        )
     return DependencyDownError("database", " ".join(said.split()) + advice)
 
 

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import click
@@ -10,6 +10,7 @@ import urllib3
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
+from chassis.commands import tell
 from chassis.s3 import client as s3
 
 # "limited": the service works without it, with a drawback that the advice names.
@@ -68,13 +69,16 @@ def read_by_everybody(url: str) -> Check:
     return Check(needs, "yes") if answer.status == 200 else Check(needs, "no", f"{answer.status}: {EVERYBODY_READS}")  # noqa: PLR2004
 
 
-def show(checks: Iterable[Check]) -> bool:
-    """Print each of `checks` as soon as it is made; return True if all are "yes" or "limited"."""
-    all_passed = True
+def show(checks: Iterable[Check], *, as_json: bool = False) -> bool:
+    """Print each of `checks` as soon as it is made, or all as JSON; return True if all are "yes" or "limited"."""
+    made = []
     for check in checks:
-        all_passed = all_passed and check.verdict not in {"no", "not tried"}
-        verdict = click.style(f"{check.verdict:<9}", fg=_COLOURS[check.verdict])
-        click.echo(f"{check.needs:<42}  {verdict}  {check.advice}".rstrip())
+        made.append(check)
+        if not as_json:
+            verdict = click.style(f"{check.verdict:<9}", fg=_COLOURS[check.verdict])
+            click.echo(f"{check.needs:<42}  {verdict}  {check.advice}".rstrip())
+    all_passed = not any(check.verdict in {"no", "not tried"} for check in made)
+    tell({"passed": all_passed, "checks": [asdict(check) for check in made]}, as_json=as_json)
     return all_passed
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from flask import Flask, g, request
 
-from chassis import tokens
+from chassis import audit, tokens
+from chassis.audit import Actor
 from chassis.errors import InsufficientScopeError
 from chassis.tokens import Keys, Principal
 
@@ -21,6 +22,8 @@ class Rule:
     exempts: Callable[[Principal], bool] = lambda _: False
 
 
+# The address of the client, as the gateway tells it.
+SOURCE_HEADER = "X-Source"
 # What needs no token, since anybody may do it, or since the gateway asks before there is a token.
 OPEN = None
 Rules = Mapping[str, Rule | None]
@@ -51,10 +54,18 @@ def guard(app: Flask, rules: Rules, keys: Keys, audience: str) -> None:
             return
         g.caller = tokens.verify(keys, audience, request.headers.get("Authorization"))
         if not g.caller.has_any(rule.scopes) and not rule.exempts(g.caller):
-            raise InsufficientScopeError(rule.scopes)
+            fault = InsufficientScopeError(rule.scopes)
+            audit.refused("request", actor(), fault.code, operation=f"{method} {request.url_rule.rule}")
+            raise fault
 
 
 def caller() -> Principal:
     """Return who sent the current request, to an operation that needs a token."""
     found: Principal = g.caller
     return found
+
+
+def actor() -> Actor:
+    """Return who sent the current request, for the audit log."""
+    who = caller()
+    return Actor("user", who.user_id, who.username, who.key_id, request.headers.get(SOURCE_HEADER))

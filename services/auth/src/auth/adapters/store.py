@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from auth.adapters.tables import api_keys, failures, kept_answers, outbox, taken_of_minutes, users
+from auth.adapters.tables import api_keys, audit_notes, failures, kept_answers, outbox, taken_of_minutes, users
 from auth.domain import LAST_USED_EXACT_TO, ApiKey, Failures, TakenOfMinute, User
 from auth.errors import UnauthorizedError, UsernameTakenError
+from chassis import audit
+from chassis.audit import Entry
 from chassis.database import outbox as chassis_outbox
 from chassis.database.shared_clock import shared_now
 from chassis.envelope import Event
@@ -59,13 +61,40 @@ class Store:
         self._connection.execute(users.update().where(users.c.user_id == user_id).values(password_hash=password_hash))
 
     def replace_password_hash(self, user_id: str, known: str, password_hash: str) -> bool:
-        """Replace a user's password hash if it is still `known`. Return whether it was."""
+        """Replace a user's password hash if it is still `known` and they are not disabled. Return whether it was so."""
         replaced = self._connection.execute(
             users.update()
-            .where(users.c.user_id == user_id, users.c.password_hash == known)
+            .where(users.c.user_id == user_id, users.c.password_hash == known, users.c.date_disabled.is_(None))
             .values(password_hash=password_hash)
         )
         return replaced.rowcount == 1
+
+    def disable_user(self, user_id: str, moment: datetime) -> bool:
+        """Disable a user as of `moment`. Return whether there is one who was not disabled."""
+        enabled = users.update().where(users.c.user_id == user_id, users.c.date_disabled.is_(None))
+        return self._connection.execute(enabled.values(date_disabled=moment)).rowcount == 1
+
+    def enable_user(self, user_id: str) -> bool:
+        """Enable a user. Return whether there is one who was disabled."""
+        disabled = users.update().where(users.c.user_id == user_id, users.c.date_disabled.is_not(None))
+        return self._connection.execute(disabled.values(date_disabled=None)).rowcount == 1
+
+    def rename_user(self, user_id: str, username: str) -> bool:
+        """Give a user another name. Return whether there is one. Raise `UsernameTakenError` if another has the name."""
+        renamed = users.update().where(users.c.user_id == user_id).values(username=username)
+        try:
+            with self._connection.begin_nested():
+                return self._connection.execute(renamed).rowcount == 1
+        except sa.exc.IntegrityError:
+            raise UsernameTakenError(username) from None
+
+    def lock_user(self, user_id: str) -> bool:
+        """Keep others from changing a user, and from making keys for them, until the transaction ends.
+
+        Return whether there is one.
+        """
+        query = sa.select(users.c.user_id).where(users.c.user_id == user_id).with_for_update()
+        return self._connection.execute(query).first() is not None
 
     def delete_user(self, user_id: str) -> None:
         """Delete a user, all their API keys, and the answers that are kept for them."""
@@ -120,6 +149,12 @@ class Store:
         line = line.union_all(columns.join(line, api_keys.c.key_id == line.c.parent_id))
         return self._connection.scalars(sa.select(line.c.key_id)).all()
 
+    def descendants(self, key_id: str) -> Sequence[str]:
+        """Return the ids of the API keys that were made with this one, of those that were made with them, and so on."""
+        below = sa.select(api_keys.c.key_id).where(api_keys.c.parent_id == key_id).cte("below", recursive=True)
+        below = below.union_all(sa.select(api_keys.c.key_id).join(below, api_keys.c.parent_id == below.c.key_id))
+        return self._connection.scalars(sa.select(below.c.key_id)).all()
+
     def describe_key(self, key_id: str, description: str) -> None:
         """Replace the description of an API key."""
         self._connection.execute(api_keys.update().where(api_keys.c.key_id == key_id).values(description=description))
@@ -144,9 +179,11 @@ class Store:
         """Delete an API key and all that descend from it."""
         self._connection.execute(api_keys.delete().where(api_keys.c.key_id == key_id))
 
-    def delete_keys(self, user_id: str) -> None:
-        """Delete all API keys of a user."""
+    def delete_keys(self, user_id: str) -> Sequence[str]:
+        """Delete all API keys of a user, whose row is locked. Return their ids."""
+        ids = self._connection.scalars(sa.select(api_keys.c.key_id).where(api_keys.c.user_id == user_id)).all()
         self._connection.execute(api_keys.delete().where(api_keys.c.user_id == user_id))
+        return ids
 
     def failures(self, subject: str) -> Failures | None:
         """Return the failures of `subject`, also if they are to be forgotten by now."""
@@ -225,6 +262,24 @@ class Store:
     def forget_minutes(self) -> None:
         """Delete what was taken of minutes that are over."""
         self._connection.execute(taken_of_minutes.delete().where(taken_of_minutes.c.date_ends <= self.now()))
+
+    def note(self, entry: Entry) -> None:
+        """Have the worker write `entry` into the audit log once this transaction is committed."""
+        values = {"entry_id": entry.entry_id, "entry": audit.encode(entry), "date_created": self.now()}
+        self._connection.execute(audit_notes.insert().values(values))
+
+    def has_notes(self) -> bool:
+        """Return whether there is anything to be written into the audit log."""
+        return self._connection.execute(sa.select(audit_notes.c.entry_id).limit(1)).first() is not None
+
+    def take_notes(self, limit: int) -> Sequence[Entry]:
+        """Delete up to `limit` notes, the oldest first, and return them. Those that another process takes are left."""
+        columns = audit_notes.c.entry_id, audit_notes.c.entry
+        oldest = sa.select(*columns).order_by(audit_notes.c.date_created, audit_notes.c.entry_id).limit(limit)
+        rows = self._connection.execute(oldest.with_for_update(skip_locked=True)).all()
+        ids = [row.entry_id for row in rows]
+        self._connection.execute(audit_notes.delete().where(audit_notes.c.entry_id.in_(ids)))
+        return [audit.decode(row.entry) for row in rows]
 
     def send(self, event: Event) -> None:
         """Write `event` into the outbox, in this transaction."""

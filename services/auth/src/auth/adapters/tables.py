@@ -40,6 +40,7 @@ users = sa.Table(
     sa.Column("username", sa.String(64), nullable=False, unique=True),
     sa.Column("password_hash", sa.String(255), nullable=False),
     sa.Column("date_created", UtcDateTime, nullable=False),
+    sa.Column("date_disabled", UtcDateTime),
 )
 
 api_keys = sa.Table(
@@ -84,3 +85,12 @@ taken_of_minutes = sa.Table(
 outbox = chassis_outbox.table(METADATA)
 
 kept_answers = chassis_kept_answers.table(METADATA)
+
+# What operators did by commands, which have no log of their own, until the worker has written it into the audit log.
+audit_notes = sa.Table(
+    "audit_notes",
+    METADATA,
+    sa.Column("entry_id", sa.String(36), primary_key=True),
+    sa.Column("entry", sa.Text, nullable=False),
+    sa.Column("date_created", UtcDateTime, nullable=False),
+)

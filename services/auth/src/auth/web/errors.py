@@ -9,6 +9,7 @@ STATUSES: dict[type[Exception], int] = {
     errors.RotationRefusedError: 403,
     errors.PasswordRequiredError: 403,
     errors.WrongPasswordError: 403,
+    errors.UserDisabledError: 403,
     errors.ApiKeyNotFoundError: 404,
     errors.UserNotFoundError: 404,
     errors.UnacceptableFieldError: 422,

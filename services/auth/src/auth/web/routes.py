@@ -10,12 +10,19 @@ from auth.adapters.store import Store
 from auth.adapters.tables import kept_answers
 from auth.bootstrap import App
 from auth.domain import ApiKey, User
-from auth.errors import ApiKeyNotFoundError
+from auth.errors import (
+    ApiKeyNotFoundError,
+    CredentialsRequiredError,
+    TooManyAttemptsError,
+    UnauthorizedError,
+    UserDisabledError,
+    WrongPasswordError,
+)
 from auth.keys import KEY_ID, KeyName
 from auth.web import schemas
-from chassis import tokens
+from chassis import audit, tokens
 from chassis.web import bodies, etags, paging
-from chassis.web.access import caller
+from chassis.web.access import SOURCE_HEADER, actor, caller
 from chassis.web.idempotency import once
 from chassis.web.paging import Listing
 
@@ -30,14 +37,20 @@ def _app() -> App:
 
 
 def _source() -> str:
-    return request.headers.get("X-Source", "")
+    return request.headers.get(SOURCE_HEADER, "")
 
 
 @routes.post("/tokens")
 def create_token() -> Response:
     """Exchange a client's credentials for a token that one service accepts, and count the request for their limits."""
     asked = bodies.read(request, schemas.TokenRequest)
-    principal = _app().authenticator.authenticate(asked.authorization, asked.source)
+    try:
+        principal = _app().authenticator.authenticate(asked.authorization, asked.source)
+    except CredentialsRequiredError:  # nobody has tried to log in
+        raise
+    except (UnauthorizedError, TooManyAttemptsError, UserDisabledError) as fault:
+        audit.refused("login", _app().authenticator.whose(asked.authorization, asked.source), fault.code)
+        raise
     headers = _app().rate_limits.admit(principal.user_id, writes=asked.method not in SAFE_METHODS)
     key = _app().token_keys.signing()
     token, *further = (tokens.sign(key, audience, principal) for audience in (asked.audience, *asked.further_audiences))
@@ -73,12 +86,14 @@ def create_key() -> Response:
             scopes=body.scopes,
             most=_app().api_keys_per_user,
         )
+        target.update(api_key=key.key_id, parent=key.parent_id, scopes=key.scopes)
         answer = _show_secret(key, text)
         answer.status_code = 201
         answer.location = _address(answer)
         return answer
 
-    return once(_app().database, kept_answers, create, secret_of=_address)
+    with audit.recording("api-key.create", actor()) as target:
+        return once(_app().database, kept_answers, create, secret_of=_address)
 
 
 @routes.get("/api-key")
@@ -102,17 +117,21 @@ def rotate_key() -> Response:
     """Give an API key a new secret. Only this response shows it."""
     principal = caller()
     overlap = timedelta(seconds=bodies.read(request, schemas.Rotation).overlap_s)
+    name = _key_name()
 
     def rotate(store: Store) -> Response:
-        return _show_secret(*use_cases.rotate_key(store, principal, _key_name(), overlap, _require_match))
+        return _show_secret(*use_cases.rotate_key(store, principal, name, overlap, _require_match))
 
-    return once(_app().database, kept_answers, rotate, secret_of=_address)
+    with audit.recording("api-key.rotate", actor(), api_key=name.key_id):
+        return once(_app().database, kept_answers, rotate, secret_of=_address)
 
 
 @routes.delete("/api-key")
 def delete_key() -> Response:
     """Revoke an API key."""
-    _app().database.transact(use_cases.delete_key, caller(), _key_name(), _require_match)
+    name = _key_name()
+    with audit.recording("api-key.revoke", actor(), api_key=name.key_id) as target:
+        target["descendants"] = _app().database.transact(use_cases.delete_key, caller(), name, _require_match)
     return Response(status=204)
 
 
@@ -130,11 +149,18 @@ def change_password() -> Response:
     body = bodies.read(request, schemas.PasswordBody)
     user = app.database.read(use_cases.user_to_change, principal, request.args["username"])
     etags.require_match_of_part(request, etags.of(schemas.present_user(user)))
-    app.authenticator.confirm_password(user, body.current_password, _source())
+    try:
+        app.authenticator.confirm_password(user, body.current_password, _source())
+    except (WrongPasswordError, TooManyAttemptsError) as fault:
+        audit.refused("password.change", actor(), fault.code, user=user.user_id)
+        raise
     password_hash = app.authenticator.verifier.hash_new(body.password)
     # Before the change, since nothing may fail once it is made.
     minute = app.rate_limits.use(user.user_id)
-    keys = app.database.transact(use_cases.change_password, user, password_hash, revoke_api_keys=body.revoke_api_keys)
+    with audit.recording("password.change", actor(), user=user.user_id) as target:
+        target["revoked_api_keys"], keys = app.database.transact(
+            use_cases.change_password, user, password_hash, revoke_api_keys=body.revoke_api_keys
+        )
     return _show_user(user, keys, minute)
 
 

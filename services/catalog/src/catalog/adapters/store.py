@@ -181,6 +181,11 @@ class Store:
         pair = (memberships.c.collection_id == collection_id) & (memberships.c.image_id == image_id)
         return self._connection.execute(sa.select(memberships.c.position).where(pair)).first() is not None
 
+    def collections_of(self, image_id: str) -> Sequence[str]:
+        """Return the names of the collections that an image is in."""
+        query = sa.select(collections.c.name).join_from(memberships, collections)
+        return self._connection.scalars(query.where(memberships.c.image_id == image_id)).all()
+
     def remove_member(self, collection_id: str, image_id: str) -> None:
         """Remove an image from a collection, if it is in it."""
         pair = (memberships.c.collection_id == collection_id) & (memberships.c.image_id == image_id)

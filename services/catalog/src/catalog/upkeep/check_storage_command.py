@@ -7,12 +7,14 @@ import click
 from catalog.bootstrap import make_buckets, make_uploads
 from catalog.settings import ServeSettings
 from catalog.upkeep.check_storage import KEY, check
+from chassis.commands import json_option, tell
 from chassis.s3 import check as s3_check
 from chassis.settings import load
 
 
 @click.command("check-storage")
-def check_storage() -> None:
+@json_option
+def check_storage(*, as_json: bool) -> None:
     """Check what uploads need of the default bucket, and say what to change.
 
     Forms are signed for the address that browsers use, so run this where that address can be reached. A small object is
@@ -22,8 +24,9 @@ def check_storage() -> None:
     settings = load(ServeSettings)
     uploads = make_uploads(settings)
     if uploads is None:
-        click.echo("uploads are off: CATALOG_DEFAULT_BUCKET and a credential, CATALOG_S3_…, switch them on")
+        said = "uploads are off: CATALOG_DEFAULT_BUCKET and a credential, CATALOG_S3_…, switch them on"
+        tell({"passed": True, "uploads": "off", "checks": []}, said, as_json=as_json)
         return
     url = make_buckets(settings).url(uploads.bucket, KEY)
-    if not s3_check.show(check(uploads, url)):
+    if not s3_check.show(check(uploads, url), as_json=as_json):
         sys.exit(1)

@@ -20,6 +20,7 @@ from catalog.upkeep.installation_command import UNSETTLED
 from catalog.upkeep.reconciliation import Comparison
 from catalog.upkeep.report import KEYS_SHOWN, Report
 from chassis.clock import now
+from chassis.commands import json_option
 from chassis.errors import DependencyDownError
 from chassis.s3.conditions import KeptConditions
 from chassis.settings import load
@@ -63,7 +64,7 @@ class CutOffError(click.ClickException):
     help="Take jobs for lost that were sent longer ago; more than imaging ever lags behind.",
 )
 @click.option("--verbose", is_flag=True, help=f"Show all keys, not just {KEYS_SHOWN} of each kind.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON lines: each finding, then the counts.")
+@json_option
 def reconcile(  # noqa: PLR0913 - the options of one command
     *,
     bucket: str,
@@ -80,7 +81,7 @@ def reconcile(  # noqa: PLR0913 - the options of one command
     Nothing is changed without --repair or --delete; with them each finding is looked at again, with its key locked,
     before it is mended. Thumbs of other installations are counted and left alone. The status is 0 if nothing is wrong
     or everything is mended; 1 if something was found and left; 2 if not everything could be looked at, or deletion was
-    refused.
+    refused. With --json each finding is a line, and the counts are the last one.
     """
     settings = load(ReconcileSettings)
     report = Report(as_json=as_json, verbose=verbose)

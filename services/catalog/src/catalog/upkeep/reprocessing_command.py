@@ -13,6 +13,7 @@ from catalog.settings import DatabaseSettings
 from catalog.upkeep import interruption, progress, reprocessing
 from catalog.upkeep.connection import connect
 from catalog.upkeep.reprocessing import Pace
+from chassis.commands import json_option, tell
 from chassis.database.database import Database
 from chassis.settings import load
 
@@ -52,6 +53,7 @@ NEWEST = 0
     metavar="[RUN]",
     help="Continue an interrupted run, by default the newest unfinished one.",
 )
+@json_option
 def reprocess(  # noqa: PLR0913 - the options of one command
     *,
     keys: tuple[str, ...],
@@ -64,6 +66,7 @@ def reprocess(  # noqa: PLR0913 - the options of one command
     in_flight: int,
     rate: float,
     resume: int | None,
+    as_json: bool,
 ) -> None:
     """Process images again, at a pace that leaves room for fresh uploads.
 
@@ -81,9 +84,10 @@ def reprocess(  # noqa: PLR0913 - the options of one command
     if resume is not None:
         run = database.read(reprocessing.find_run, resume or None)
         if dry_run:
-            _tell_size(database.read(OperatorsStore.count_selected, run.selection, run.cursor), rate)
+            _tell_size(database.read(OperatorsStore.count_selected, run.selection, run.cursor), rate, as_json=as_json)
             return
-        click.echo(f"run {run.run_id} of {run.date_created:%Y-%m-%d %H:%M} goes on: {run.done} of {run.total} are done")
+        said = f"run {run.run_id} of {run.date_created:%Y-%m-%d %H:%M} goes on: {run.done} of {run.total} are done"
+        click.echo(said, err=as_json)
     else:
         selection = database.read(
             reprocessing.select,
@@ -95,35 +99,37 @@ def reprocess(  # noqa: PLR0913 - the options of one command
         )
         found = database.read(OperatorsStore.count_selected, selection)
         if dry_run or not found:
-            _tell_size(found, rate)
+            _tell_size(found, rate, as_json=as_json)
             return
-        run = _begin(database, selection)
-    _work(database, run, Pace(in_flight, rate))
+        run = _begin(database, selection, as_json=as_json)
+    _work(database, run, Pace(in_flight, rate), as_json=as_json)
 
 
-def _begin(database: Database[OperatorsStore], selection: Selection) -> Run:
+def _begin(database: Database[OperatorsStore], selection: Selection, *, as_json: bool) -> Run:
     run = database.transact(reprocessing.begin, selection)
-    click.echo(f"run {run.run_id}: {run.total} images")
+    click.echo(f"run {run.run_id}: {run.total} images", err=as_json)
     return run
 
 
-def _work(database: Database[OperatorsStore], run: Run, pace: Pace) -> None:
+def _work(database: Database[OperatorsStore], run: Run, pace: Pace, *, as_json: bool) -> None:
     with interruption.postponed() as wait, progress.shown("queued", run.total, done=run.done) as bar:
         for step in reprocessing.steps(database, run, pace):
             run = step.run
             bar.reached(run.done, f"waiting: {step.held_back}" if step.held_back else "")
             if run.date_finished is None and wait(step.wait_s):
                 break
-    if run.date_finished is None:
-        click.echo(f"{run.done} of {run.total} images queued; go on with: catalog reprocess --resume {run.run_id}")
-        sys.exit(EXIT_UNFINISHED)
     passed_over = run.total - run.done
-    click.echo(f"{run.done} images queued" + (f"; {passed_over} are not selected any more" if passed_over > 0 else ""))
+    if run.date_finished is None:
+        said = f"{run.done} of {run.total} images queued; go on with: catalog reprocess --resume {run.run_id}"
+    else:
+        said = f"{run.done} images queued" + (f"; {passed_over} are not selected any more" if passed_over > 0 else "")
+    document = {"run": run.run_id, "images": run.total, "queued": run.done, "finished": run.date_finished is not None}
+    tell(document, said, as_json=as_json)
+    if run.date_finished is None:
+        sys.exit(EXIT_UNFINISHED)
 
 
-def _tell_size(images: int, rate: float) -> None:
-    if not images:
-        click.echo("no image is selected")
-        return
+def _tell_size(images: int, rate: float, *, as_json: bool) -> None:
     least = timedelta(seconds=round(images / rate))
-    click.echo(f"{images} images, at least {least} at {rate:g} a second")
+    said = f"{images} images, at least {least} at {rate:g} a second" if images else "no image is selected"
+    tell({"images": images, "least_seconds": round(images / rate)}, said, as_json=as_json)

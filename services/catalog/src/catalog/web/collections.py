@@ -9,9 +9,10 @@ from catalog.domain import Collection
 from catalog.web import images, members, presentation, schemas, tags
 from catalog.web.context import app, created, named_collection, named_key
 from catalog.web.members import Form
+from chassis import audit
 from chassis.tokens import Principal
 from chassis.web import bodies, etags, paging
-from chassis.web.access import caller
+from chassis.web.access import actor, caller
 from chassis.web.idempotency import once
 from chassis.web.paging import Filled, Listing
 
@@ -87,7 +88,8 @@ def delete_collection() -> Response:
         if "If-Match" in request.headers:
             etags.require_match_of_part(request, _membership(store, collection))
 
-    app().database.transact(use_cases.delete_collection, principal, name, require_match)
+    with audit.recording("collection.delete", actor(), collection=name) as target:
+        target["images"] = app().database.transact(use_cases.delete_collection, principal, name, require_match)
     return Response(status=204)
 
 
@@ -130,10 +132,10 @@ def add_member() -> Response:
 @routes.delete("/collection/image")
 def remove_member() -> Response:
     """Take an image out of a collection."""
-    principal = caller()
-    app().database.transact(
-        use_cases.remove_member, principal, named_collection(), named_key(), _require_match(principal)
-    )
+    principal, name, key = caller(), named_collection(), named_key()
+    was_member = app().database.transact(use_cases.remove_member, principal, name, key, _require_match(principal))
+    if was_member:
+        audit.done("membership.delete", actor(), collection=name, s3_key=key)
     return Response(status=204)
 
 

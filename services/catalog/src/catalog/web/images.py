@@ -10,9 +10,10 @@ from catalog.adapters.tables import kept_answers
 from catalog.domain import Image
 from catalog.web import presentation, schemas, tags
 from catalog.web.context import app, created, named_key
+from chassis import audit
 from chassis.tokens import Principal
 from chassis.web import bodies, etags, paging
-from chassis.web.access import caller
+from chassis.web.access import actor, caller
 from chassis.web.idempotency import once
 from chassis.web.paging import Listing
 
@@ -91,10 +92,12 @@ def change_image() -> Response:
 @routes.delete("/image")
 def delete_image() -> Response:
     """Delete an image; the original stays."""
-    principal = caller()
-    app().database.transact(
-        use_cases.delete_image, principal, named_key(), lambda image: _require_match(image, principal)
-    )
+    principal, key = caller(), named_key()
+    with audit.recording("image.delete", actor(), s3_key=key) as target:
+        image, collections = app().database.transact(
+            use_cases.delete_image, principal, key, lambda image: _require_match(image, principal)
+        )
+        target |= {"image": image.image_id, "s3_bucket": image.s3_bucket, "collections": collections}
     return Response(status=204)
 
 
