@@ -47,6 +47,17 @@ _IMAGES = """
 """
 
 
+_WRONG_COUNTS = """
+    SELECT user_id, i.images, i.bytes, c.collections, u.images AS counted_images, u.bytes AS counted_bytes,
+           u.collections AS counted_collections
+    FROM (SELECT user_id, count(*) AS images, coalesce(sum(bytes), 0) AS bytes FROM images GROUP BY user_id) i
+    FULL JOIN (SELECT user_id, count(*) AS collections FROM collections GROUP BY user_id) c USING (user_id)
+    FULL JOIN use_of_users u USING (user_id)
+    WHERE coalesce(i.images, 0) <> coalesce(u.images, 0) OR coalesce(i.bytes, 0) <> coalesce(u.bytes, 0)
+       OR coalesce(c.collections, 0) <> coalesce(u.collections, 0)
+"""
+
+
 @dataclass
 class Findings:
     """The faults that an audit found: acknowledged and lost, there twice, and all others."""
@@ -116,6 +127,7 @@ def examine(
     findings = Findings()
     images = {row["s3_key"]: row for row in stack.query("catalog", _IMAGES, f"{prefix}/")}
     objects = set(objects_below(s3, prefix))
+    findings.others += [f"counted wrongly: {row}" for row in stack.query("catalog", _WRONG_COUNTS)]
     for client in clients:
         findings.others += client.ledger.breaches
         _hold_against(client.ledger, images, findings)

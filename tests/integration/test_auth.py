@@ -33,6 +33,7 @@ from chassis.database.columns import UtcDateTime
 from chassis.database.database import Database
 from chassis.tokens import Principal
 from deadlines import until
+from races import while_open
 
 PASSWORD = "correct horse"
 HERE, ELSEWHERE = "192.0.2.1", "192.0.2.2"
@@ -346,6 +347,21 @@ def test_of_many_keys_at_the_limit_as_many_are_made_as_there_is_room_for(
     with pytest.raises(QuotaExceededError) as refused:
         auth_database.transact(use_cases.create_key, by_password(anna), "", most=2)
     assert refused.value.members == {"quota": "api_keys", "limit": 2, "use": before + 2}
+
+
+def test_key_is_refused_while_the_last_one_is_being_made(auth_database: Database[Store], anna: User) -> None:
+    parent, _ = auth_database.transact(use_cases.create_key, by_password(anna), "")
+    by_key = Principal(anna.user_id, "anna", "key", key_id=parent.key_id)
+    for first, second in ((by_password(anna), by_password(anna)), (by_password(anna), by_key)):
+        most = auth_database.read(Store.count_keys, anna.user_id) + 1
+        with pytest.raises(QuotaExceededError):
+            while_open(
+                auth_database,
+                partial(use_cases.create_key, caller=first, description="", most=most),
+                partial(
+                    auth_database.transact, partial(use_cases.create_key, caller=second, description="", most=most)
+                ),
+            )
 
 
 def test_revoked_key_makes_room_with_its_children_and_an_expired_one_does_not(

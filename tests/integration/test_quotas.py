@@ -23,6 +23,7 @@ from catalog.users import forget_user
 from catalog_steps import ANNA, BERT, BUCKETS, Steps, picture
 from chassis.database.database import Database
 from chassis.tokens import Principal
+from races import while_open
 from web_stack import WebStack
 
 SIZE = picture().bytes
@@ -141,6 +142,27 @@ def test_of_many_at_the_limit_as_many_succeed_as_there_is_room_for(steps: Steps,
     ]
     assert succeed(making) == 2
     assert use(database) == Use(images=before + 1, collections=before + 2)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_who_comes_while_the_last_place_is_being_taken_is_refused(steps: Steps, before: int) -> None:
+    database, limits = steps.database, Limits(images=before + 1, collections=before + 1)
+    for number in range(before):
+        steps.register(f"before/{number}")
+        database.transact(use_cases.create_collection, ANNA, f"before-{number}")
+    with pytest.raises(QuotaExceededError):
+        while_open(
+            database,
+            lambda store: register(store, "a", limits),
+            lambda: database.transact(register, "b", limits),
+        )
+    with pytest.raises(QuotaExceededError):
+        while_open(
+            database,
+            lambda store: use_cases.create_collection(store, ANNA, "a", limits),
+            lambda: database.transact(use_cases.create_collection, ANNA, "b", limits),
+        )
+    assert use(database) == Use(images=before + 1, collections=before + 1)
 
 
 def test_limit_without_a_row_leaves_no_row_behind_a_refusal(steps: Steps) -> None:

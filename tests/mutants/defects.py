@@ -1233,7 +1233,7 @@ DEFECTS = (
                 "limits.require_image(store.use(caller.user_id))",
             ),
         ),
-        (f"{QUOTAS}::test_of_many_at_the_limit_as_many_succeed_as_there_is_room_for",),
+        (f"{QUOTAS}::test_who_comes_while_the_last_place_is_being_taken_is_refused",),
     ),
     Defect(
         "first-image-locks-nothing",
@@ -1245,7 +1245,7 @@ DEFECTS = (
                 "        if row is None:\n            return Use()\n",
             ),
         ),
-        (f"{QUOTAS}::test_of_many_at_the_limit_as_many_succeed_as_there_is_room_for",),
+        (f"{QUOTAS}::test_who_comes_while_the_last_place_is_being_taken_is_refused",),
     ),
     Defect(
         "deletion-of-a-user-locks-the-count-first",
@@ -1263,7 +1263,7 @@ DEFECTS = (
         "keys-are-counted-without-a-lock",
         "Of two API keys that are made at once, both are made where there is room for one.",
         (Edit(f"{AUTH}/use_cases.py", "        store.lock_new_keys(caller.user_id)\n", "        pass\n"),),
-        (f"{SIGN_IN}::test_of_many_keys_at_the_limit_as_many_are_made_as_there_is_room_for",),
+        (f"{SIGN_IN}::test_key_is_refused_while_the_last_one_is_being_made",),
     ),
     Defect(
         "size-of-an-image-is-never-taken-off",
