@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
+from gateway import browsers
 from gateway.web.docs import document
 
 Schema = dict[str, Any]
@@ -22,7 +23,7 @@ Schema = dict[str, Any]
 # Headers of the connection and of the message itself, which API documents do not list.
 TRANSPORT_HEADERS = {"connection", "content-length", "content-type", "date", "keep-alive", "server", "vary"}
 # What every answer has is said once in the document, and not at each response.
-TRANSPORT_HEADERS |= {"x-content-type-options"}
+TRANSPORT_HEADERS |= {name.lower() for name in browsers.HEADERS}
 
 
 class ContractBreachError(AssertionError):
@@ -45,7 +46,8 @@ class Contract:
             template, response = None, dict(self._document["components"]["responses"]["Unreadable"])
         else:
             response = self._response(method, template, status, where)
-        _demand(headers["X-Content-Type-Options"] == "nosniff", where, "browsers may guess the type of the answer")
+        for name, value in browsers.HEADERS.items():
+            _demand(headers[name] == value or template == "/api/docs", where, f"{name} is not that of every answer")
         self._check_headers(response, template, headers, where)
         if method == "HEAD" or not response.get("content"):
             _demand(not body, where, f"a body of {len(body)} bytes where none belongs")

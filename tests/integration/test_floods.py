@@ -91,6 +91,7 @@ def test_request_beyond_what_the_services_can_answer_is_refused_at_once(web_stac
             for status, headers, took_s in get(web_stack, "/api/c/x", "", "127.0.0.1", times=5):
                 assert status == 503
                 assert headers["Access-Control-Allow-Origin"] == "*"
+                assert headers["Content-Security-Policy"].startswith("default-src 'none';")
                 assert took_s < SOON_S
             # What does not need catalog is answered all the same.
             assert get(web_stack, "/api/api-keys", authorization(ANNA), "127.0.0.1")[0][0] == 200

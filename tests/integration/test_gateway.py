@@ -223,3 +223,14 @@ def test_caches_keep_public_answers_only_and_no_refusals(
     """A cache that keeps a private answer shows one user's images to the next."""
     behind.status = status
     assert send(client, "GET", target).headers["Cache-Control"] == kept
+
+
+@pytest.mark.parametrize("target", ["/api/images/a", "/api/i/a", "/api/nothing", "/healthz"])
+def test_browsers_are_told_to_load_nothing_for_an_answer_and_to_show_it_in_no_frame(
+    client: FlaskClient, target: str
+) -> None:
+    headers = send(client, "GET", target).headers
+    assert headers["Content-Security-Policy"].split("; ") == [
+        *("default-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"),
+    ]
+    assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "no-referrer")

@@ -617,6 +617,16 @@ DEFECTS = (
         (Edit(f"{GATEWAY}/web/public.py", "fresh = public and answer", "fresh = answer"),),
         (f"{DOOR}::test_caches_keep_public_answers_only_and_no_refusals",),
     ),
+    Defect(
+        "answers-may-be-framed",
+        "Pages of other sites may show answers in a frame, and answers may load what browsers find in them.",
+        (
+            Edit(
+                f"{GATEWAY}/web/public.py", "answer.headers.setdefault(name, value)", "answer.headers.get(name, value)"
+            ),
+        ),
+        (f"{DOOR}::test_browsers_are_told_to_load_nothing_for_an_answer_and_to_show_it_in_no_frame",),
+    ),
     # --- who may ---
     Defect(
         "expired-key-accepted",

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from gunicorn.http import errors
 
 from chassis.web.problems import CONTENT_TYPE, RETRY_AFTER_S
+from gateway import browsers
 from gateway.door.client import HeadTooSlowError
 
 _STATUSES: dict[type[BaseException], HTTPStatus] = {
@@ -59,7 +60,7 @@ def _answer(status: HTTPStatus, code: str, detail: str, headers: Mapping[str, st
     all_headers = {
         "Connection": "close",
         "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
+        **browsers.HEADERS,
         "X-Request-ID": request_id,
         "Content-Type": CONTENT_TYPE,
         "Content-Length": str(len(body)),

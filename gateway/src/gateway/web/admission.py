@@ -15,7 +15,7 @@ import structlog
 
 from chassis import request_ids
 from chassis.web.problems import CONTENT_TYPE, RETRY_AFTER_S
-from gateway import api_keys, prefixes
+from gateway import api_keys, browsers, prefixes
 from gateway.door.client import Client
 from gateway.door.header_limits import LONGEST_FIELD
 from gateway.door.turns import GO_FIRST
@@ -146,7 +146,7 @@ class Admission:
             ("Content-Length", str(len(body))),
             ("Cache-Control", "no-store"),
             ("Retry-After", str(RETRY_AFTER_S)),
-            ("X-Content-Type-Options", "nosniff"),
+            *browsers.HEADERS.items(),
             (request_ids.HEADER, request_id),
         ]
         if path.startswith(PUBLIC_PREFIXES):

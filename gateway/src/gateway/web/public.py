@@ -1,11 +1,13 @@
 """CORS and caching: any web page may read public answers, and caches may keep them for a while; no others.
 
-No browser guesses what an answer is: text that a user has written must not become a page or a script.
+Browsers are told what `gateway.browsers` says: text that a user has written must not become a page or a script.
 """
 
 from collections.abc import Sequence
 
 from flask import Flask, Response, request
+
+from gateway import browsers
 
 PUBLIC_PREFIXES = ("/api/i/", "/api/c/", "/api/openapi.json")
 METHODS = "GET, HEAD, OPTIONS"
@@ -13,7 +15,7 @@ SHOWN_TO_ALL = "ETag, Link, X-Request-ID"
 
 
 def install(app: Flask, max_age_s: int, varies: Sequence[str] = ()) -> None:
-    """Add CORS, Cache-Control and X-Content-Type-Options headers to every answer of `app`, to problem documents too.
+    """Add CORS and Cache-Control headers, and those for browsers, to every answer of `app`, to problem documents too.
 
     `varies` names request headers that answers depend on, so that caches keep the answers apart.
     """
@@ -27,7 +29,8 @@ def install(app: Flask, max_age_s: int, varies: Sequence[str] = ()) -> None:
         if "Cache-Control" not in answer.headers:
             fresh = public and answer.status_code in {200, 304}
             answer.headers["Cache-Control"] = f"public, max-age={max_age_s}" if fresh else "no-store"
-        answer.headers["X-Content-Type-Options"] = "nosniff"
+        for name, value in browsers.HEADERS.items():
+            answer.headers.setdefault(name, value)
         answer.vary.update(varies)
         return answer
 
