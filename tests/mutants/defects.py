@@ -649,6 +649,12 @@ DEFECTS = (
         (f"{SIGN_IN}::test_expired_key_is_no_guess",),
     ),
     Defect(
+        "rest-of-a-password-is-ignored",
+        "Whatever follows the longest password is cut off, so that it is accepted, too.",
+        (Edit(f"{AUTH}/credentials.py", "password[: LONGEST_SENT + 1]", "password[:LONGEST_SENT]"),),
+        ("tests/unit/auth/test_credentials.py::test_what_is_sent_after_a_password_makes_it_another_one",),
+    ),
+    Defect(
         "password-as-typed",
         "A password is compared as it was sent, so it is wrong on a keyboard that sends its accents in another form.",
         (Edit(f"{AUTH}/domain.py", 'unicodedata.normalize("NFC", spaced)', "spaced"),),

@@ -1,4 +1,5 @@
 import base64
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,19 @@ def test_password_may_contain_colons_and_any_letter() -> None:
 
 def test_password_is_the_same_in_every_form_that_keyboards_send() -> None:
     assert credentials.read(basic("anna:Gro\u0308ße\u00a0e\u0301")) == PresentedPassword("anna", "Größe é")
+
+
+def test_what_is_sent_after_a_password_makes_it_another_one() -> None:
+    """The longest password is sent as 1024 characters by some keyboards: what is cut must not be the rest."""
+    longest = "\u1f82" * 256
+    sent = unicodedata.normalize("NFD", longest)
+    assert len(sent) == 1024
+    assert credentials.read(basic(f"anna:{sent}")) == PresentedPassword("anna", longest)
+    for more in ("x", "x" * 2000):
+        read = credentials.read(basic(f"anna:{sent}{more}"))
+        assert isinstance(read, PresentedPassword)
+        assert read.password != longest
+        assert len(read.password) < 1100
 
 
 @pytest.mark.parametrize("username", ["", "anything", "anna"])

@@ -46,5 +46,6 @@ def read(authorization: str | None) -> PresentedKey | PresentedPassword:
         return key
     if looks_like_key(password):
         raise MalformedCredentialsError("The password looks like an API key, but is cut or mistyped.")
-    # A longer name or password is wrong in any case: cutting it bounds what hashing and comparing it costs.
-    return PresentedPassword(username[:LONGEST_SENT], prepare_password(password[:LONGEST_SENT]))
+    # A longer name or password is wrong in any case: cutting it bounds what hashing and comparing it costs. A password
+    # keeps one character more than the longest has, so that what is left of it is never right.
+    return PresentedPassword(username[:LONGEST_SENT], prepare_password(password[: LONGEST_SENT + 1]))
