@@ -655,6 +655,12 @@ DEFECTS = (
         ("tests/unit/auth/test_credentials.py::test_what_is_sent_after_a_password_makes_it_another_one",),
     ),
     Defect(
+        "common-password-accepted",
+        "A password may be one of those that everybody tries first.",
+        (Edit(f"{AUTH}/domain.py", "    if is_common(password):", "    if is_common(password) and not password:"),),
+        ("tests/unit/auth/test_domain.py::test_password_that_is_guessed_first_or_never_works_is_refused",),
+    ),
+    Defect(
         "password-as-typed",
         "A password is compared as it was sent, so it is wrong on a keyboard that sends its accents in another form.",
         (Edit(f"{AUTH}/domain.py", 'unicodedata.normalize("NFC", spaced)', "spaced"),),

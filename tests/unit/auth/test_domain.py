@@ -25,6 +25,22 @@ def test_unacceptable_password_is_refused(password: str) -> None:
         domain.check_password(password)
 
 
+@pytest.mark.parametrize(
+    "password",
+    ["12345678", "iloveyou", "Password1", "QWERTYUIOP", "imghost2026!", "...ImgHost...", "imgh_aaaaaaaaaaaaaaaa_bbbb"],
+)
+def test_password_that_is_guessed_first_or_never_works_is_refused(password: str) -> None:
+    with pytest.raises(UnacceptableError):
+        domain.check_password(password)
+
+
+@pytest.mark.parametrize(
+    "password", ["hjq7 2xw", "x" * 256, "demo-on-this-machine", "87263549871", "aaaaaaab", "ÄÄÄÄÄÄÄÄ", "my imghost 1"]
+)
+def test_any_other_password_is_accepted_whatever_it_consists_of(password: str) -> None:
+    domain.check_password(password)
+
+
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 @pytest.mark.parametrize("text", ["Größe é ǘ", "Å\u2126", "각", "ᾂ" * 256, "ﬁ Ⅳ \uff21 ½", "e\u0301\u0323"])
 def test_password_is_the_same_in_every_form_that_is_typed(text: str, form: str) -> None:

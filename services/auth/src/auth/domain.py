@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from auth.common_passwords import is_common
 from auth.errors import UnacceptableError, UnacceptableFieldError
 from auth.keys import looks_like_key, same_digest
 
@@ -172,6 +173,8 @@ def check_password(password: str) -> None:
         raise UnacceptableError("A password is Unicode text without NUL.")
     if looks_like_key(password):
         raise UnacceptableError("A password does not look like an API key.")
+    if is_common(password):
+        raise UnacceptableError("This is one of the passwords that everybody tries first. Choose another one.")
 
 
 def _is_unicode(text: str) -> bool:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from auth.domain import (
@@ -18,8 +18,10 @@ from auth.domain import (
     ApiKey,
     Scope,
     User,
+    check_password,
     prepare_password,
 )
+from auth.errors import UnacceptableError
 
 # Runs before the length is looked at, although it stands after it.
 _PREPARED = BeforeValidator(lambda value: prepare_password(value) if isinstance(value, str) else value)
@@ -39,8 +41,19 @@ def _utc_moment(value: object) -> datetime:
     raise PydanticCustomError("not_a_moment", "Must be a moment in UTC as RFC 3339 has it, 2030-01-31T12:00:00Z")
 
 
+def _acceptable(password: str) -> str:
+    """Return `password` if it may become one."""
+    try:
+        check_password(password)
+    except UnacceptableError as fault:
+        raise PydanticCustomError("unacceptable_password", "{reason}", {"reason": str(fault)}) from None
+    return password
+
+
 Description = Annotated[str, StringConstraints(max_length=MAX_DESCRIPTION)]
-Password = Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD), _PREPARED]
+Password = Annotated[
+    str, StringConstraints(min_length=MIN_PASSWORD, max_length=MAX_PASSWORD), _PREPARED, AfterValidator(_acceptable)
+]
 AnyPassword = Annotated[str, StringConstraints(max_length=MAX_PASSWORD), _PREPARED]
 
 
