@@ -1,5 +1,6 @@
 """Lists, membership, ownership and odd keys, alike on both databases."""
 
+import base64
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +16,10 @@ from catalog.errors import (
     ImageExistsError,
     ImageNotFoundError,
     KeyNotAllowedError,
+    UnacceptableKeyError,
 )
+from catalog.keys import MAX_KEY_BYTES
+from catalog.uploads import check_filename
 from catalog.worker import forget_prefixes
 from catalog_steps import ANNA, BERT, Steps
 from chassis.clock import now
@@ -105,6 +109,21 @@ def test_prefix_that_was_handed_out_for_uploads_is_of_one_user(steps: Steps, cat
     with pytest.raises(KeyNotAllowedError):
         steps.register(f"{prefix}/a.jpg", BERT)
     assert steps.register(f"{prefix}/a.jpg", ANNA).user_id == ANNA.user_id
+
+
+def test_prefix_has_128_random_bits_and_leaves_room_for_the_longest_name(
+    steps: Steps, catalog_database: Database[Store]
+) -> None:
+    """Once its time is over, who guesses it can register what was uploaded there."""
+    prefixes = [catalog_database.transact(use_cases.hand_out_prefix, ANNA) for _ in range(2)]
+    bits = [base64.b32decode(prefix.upper() + "======") for prefix in prefixes]
+    assert [len(each) for each in bits] == [16, 16]
+    assert bits[0] != bits[1]
+    longest = "x" * (MAX_KEY_BYTES - len(prefixes[0]) - 1)
+    check_filename(longest)
+    steps.register(f"{prefixes[0]}/{longest}", ANNA)
+    with pytest.raises(UnacceptableKeyError):
+        check_filename(f"{longest}x")
 
 
 def test_prefix_is_reserved_for_a_time_and_then_shared(steps: Steps, catalog_database: Database[Store]) -> None:

@@ -661,6 +661,12 @@ DEFECTS = (
         ("tests/unit/auth/test_domain.py::test_password_that_is_guessed_first_or_never_works_is_refused",),
     ),
     Defect(
+        "upload-prefix-can-be-guessed",
+        "The prefix of an upload form is short enough to be guessed once it is nobody's.",
+        (Edit(f"{CATALOG}/use_cases.py", "_PREFIX_BYTES = 16", "_PREFIX_BYTES = 5"),),
+        (f"{CATALOG_STORE}::test_prefix_has_128_random_bits_and_leaves_room_for_the_longest_name",),
+    ),
+    Defect(
         "password-as-typed",
         "A password is compared as it was sent, so it is wrong on a keyboard that sends its accents in another form.",
         (Edit(f"{AUTH}/domain.py", 'unicodedata.normalize("NFC", spaced)', "spaced"),),

@@ -79,7 +79,7 @@ def run(home: Home, options: Options) -> None:
 def _live(stack: Stack, home: Home, ports: Ports, outside: Outside, options: Options) -> None:
     _say_what_stays(home, outside)
     watch = Stopwatch()
-    account = Account(USERNAME, _word(20))
+    account = Account(USERNAME, _word(22))
     embedded = s3.EmbeddedS3(ports.s3, f"AKIA{_word(16, string.ascii_uppercase + '234567')}", _word(40))
     storage = outside.s3 or embedded.storage
     internal = free_ports(7, besides=astuple(ports))

@@ -8,6 +8,7 @@ from catalog.errors import UnacceptableKeyError
 from catalog.keys import check_key
 
 VALID_S = 600
+PREFIX_LENGTH = 26
 # The formats that imaging processes, by file extension. None that a browser would execute: no SVG, no HTML.
 CONTENT_TYPES: Mapping[str, str] = {
     "jpg": "image/jpeg",
@@ -76,4 +77,4 @@ def check_filename(filename: str) -> None:
         raise UnacceptableKeyError("Must not contain a slash")
     if PLACEHOLDER in filename:
         raise UnacceptableKeyError(f"Must not contain {PLACEHOLDER}, which S3 would replace")
-    check_key(f"{'x' * 24}/{filename}")
+    check_key(f"{'x' * PREFIX_LENGTH}/{filename}")

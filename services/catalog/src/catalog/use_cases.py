@@ -18,8 +18,8 @@ Check = Callable[[Image], None]
 MemberCheck = Callable[[Image | None], None]
 
 NO_LIMITS = Limits()
-# 15 random bytes are 24 letters and digits.
-_PREFIX_BYTES = 15
+# 16 random bytes are 26 letters and digits. Once its time is over, who guesses a prefix can register what lies there.
+_PREFIX_BYTES = 16
 
 
 def admit(store: Store, caller: Principal) -> None:
@@ -165,7 +165,7 @@ def hand_out_prefix(store: Store, caller: Principal) -> str:
 def sample_prefix(store: Store, caller: Principal) -> str:
     """Return what `hand_out_prefix` might return, without recording it. Raise `UserGoneError`."""
     admit(store, caller)
-    return base64.b32encode(secrets.token_bytes(_PREFIX_BYTES)).decode().lower()
+    return base64.b32encode(secrets.token_bytes(_PREFIX_BYTES)).decode().rstrip("=").lower()
 
 
 # --- collections ---
