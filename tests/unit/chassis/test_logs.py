@@ -1,6 +1,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
@@ -67,3 +68,27 @@ def test_one_loud_line_tells_of_default_passwords_and_not_which_they_are(capsys:
         loud = [json.loads(line) for line in said.splitlines() if "DEFAULT PASSWORDS" in line]
         assert [line["settings"] for line in loud] == [["DATABASE_URL"]] * warnings
         assert password not in said
+
+
+def test_line_tells_the_moment_in_utc_and_the_severity(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("gateway", "info", "json")
+    structlog.get_logger().warning("refused")
+    line = last_line(capsys)
+    moment = datetime.fromisoformat(str(line["timestamp"]))
+    assert moment.utcoffset() == timedelta(0)
+    assert abs(datetime.now(UTC) - moment) < timedelta(minutes=1)
+    assert line["level"] == "warning"
+
+
+@pytest.mark.parametrize("text", ['a\n{"event": "forged"}', "a\r\nb", "a\x1b[2Jb", "a\u2028b", 'a", "level": "x'])
+def test_no_text_begins_another_line_or_member(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """Clients choose methods and paths, which libraries log, too."""
+    logs.configure("gateway", "info", "json")
+    structlog.get_logger().info("request", method=text)
+    logging.getLogger("gunicorn.error").warning("Invalid request: %s", text)
+    ours, theirs = capsys.readouterr().out.splitlines()
+    assert json.loads(ours)["method"] == text
+    assert json.loads(theirs)["event"] == f"Invalid request: {text}"
+    for line in (ours, theirs):
+        assert line.isprintable()
+        assert json.loads(line)["level"] in {"info", "warning"}

@@ -107,6 +107,15 @@ def test_unacceptable_limit_is_refused_not_clamped(limit: str) -> None:
     assert [fault["parameter"] for fault in refused.value.faults] == ["limit"]
 
 
+@pytest.mark.parametrize("name", ["limit", "cursor"])
+def test_parameter_that_is_given_twice_is_refused(name: str) -> None:
+    """A proxy before the gateway, and a service behind it, might each believe another one."""
+    request = Request(EnvironBuilder(query_string=f"{name}=1&{name}=2").get_environ())
+    with pytest.raises(InvalidFieldsError) as refused:
+        paging.requested(request, Listing("/api/list", "list", BY_SERIAL))
+    assert {"parameter": name, "code": "given-twice", "detail": "Give it once."} in refused.value.faults
+
+
 def test_cursor_of_another_list_is_refused() -> None:
     with pytest.raises(InvalidFieldsError):
         asked({"cursor": next_cursor(BY_SERIAL, 6, "other")})
