@@ -34,7 +34,7 @@ def write(file: Path) -> list[str]:
         fcntl.flock(opened, fcntl.LOCK_EX)  # two runs at a time: the second finds what the first has written
         os.fchmod(descriptor, 0o600)
         text = opened.read()
-        settings = dict(ASSIGNMENT.findall(text))
+        settings = dict(ASSIGNMENT.findall(text.removeprefix("\ufeff")))
         missing = [name for name in names(settings) if name not in settings]
         # Letters and digits only, as some of them become a part of a URL.
         lines = "".join(f"{name}={secrets.token_hex(20)}\n" for name in missing)

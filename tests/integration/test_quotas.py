@@ -97,6 +97,20 @@ def test_image_beyond_the_limit_is_refused_and_nothing_is_changed(steps: Steps) 
     assert use(database) == Use(images=2)
 
 
+def test_who_may_register_no_more_is_given_no_form_to_upload_with(steps: Steps) -> None:
+    database = steps.database
+    steps.register("a")
+    for limits, is_given in ((Limits(images=2), True), (Limits(images=1), False), (Limits(bytes=1), True)):
+        if is_given:
+            database.transact(use_cases.hand_out_prefix, ANNA, limits)
+            continue
+        with pytest.raises(QuotaExceededError):
+            database.transact(use_cases.hand_out_prefix, ANNA, limits)
+    steps.processed(steps.image("a"))
+    with pytest.raises(QuotaExceededError):
+        database.transact(use_cases.hand_out_prefix, ANNA, Limits(bytes=1))
+
+
 def test_images_are_refused_once_the_known_bytes_reach_the_limit(steps: Steps) -> None:
     database, limits = steps.database, Limits(bytes=2 * SIZE)
     for key in ("a", "b", "c"):

@@ -38,6 +38,18 @@ def rests(answer: Answer) -> dict[str, int]:
 # --- through the gateway ---
 
 
+def test_key_that_uses_up_its_limits_does_not_keep_the_owner_from_revoking_it(web_stack: WebStack) -> None:
+    web_stack.start("auth", WRITES_A_MINUTE="4")
+    web_stack.start("catalog")
+    web_stack.start("gateway")
+    anna = web_stack.anna()
+    made = anna.post("/api/api-keys", json={"scopes": ["read"]}).json()
+    thief = ValidatingClient(web_stack.url(), made["key"])
+    answers = [thief.post("/api/images", json={"s3_key": "a"}).status for _ in range(6)]
+    assert answers == [403] * 4 + [429] * 2
+    assert anna.delete(made["uri"]).status == 204
+
+
 def test_request_beyond_the_limit_is_429_and_changes_nothing(web_stack: WebStack) -> None:
     web_stack.start("auth", REQUESTS_A_MINUTE="6", WRITES_A_MINUTE="2")
     web_stack.start("catalog")
@@ -142,7 +154,7 @@ def admitted(limits: RateLimits, user_id: str = "anna", *, writes: bool = False,
     """Send up to `most` requests until one is refused; return how many passed."""
     for number in range(most):
         try:
-            limits.admit(user_id, writes=writes)
+            limits.admit(user_id, "key", writes=writes)
         except RateLimitedError:
             return number
     return most
@@ -215,7 +227,7 @@ def test_minute_ends_for_all_processes(auth_database: Database[Store]) -> None:
     began = time.monotonic()
     assert sum(map(admitted, processes)) == 10
     with pytest.raises(RateLimitedError) as refused:
-        processes[0].admit("anna", writes=False)
+        processes[0].admit("anna", "key", writes=False)
     wait_s = int(refused.value.headers["Retry-After"])
     assert 1 <= wait_s <= 2
     until(lambda: time.monotonic() - began >= wait_s + 1, 5, "time stands still")
@@ -246,7 +258,7 @@ def test_requests_pass_while_no_count_can_be_written(auth_database: Database[Sto
     with auth_database.engine.begin() as connection:
         taken_of_minutes.drop(connection)
     with counted(auth_database) as statements:
-        told = [limits.admit("anna", writes=True) for _ in range(20)]
+        told = [limits.admit("anna", "key", writes=True) for _ in range(20)]
     assert told == [{"RateLimit-Policy": '"requests";q=5;w=60, "writes";q=2;w=60'}] * 20
     assert sum("taken_of_minutes" in statement for statement in statements) == 1
 
@@ -264,8 +276,8 @@ def test_minutes_that_are_over_are_deleted(auth_database: Database[Store]) -> No
 def test_memory_is_of_the_users_of_the_last_minutes_only(auth_database: Database[Store]) -> None:
     limits = RateLimits(auth_database, {REQUESTS: 3}, timedelta(milliseconds=50))
     for number in range(20):
-        limits.admit(f"user-{number}", writes=False)
+        limits.admit(f"user-{number}", "key", writes=False)
     began = time.monotonic()
     until(lambda: time.monotonic() - began > 0.2, 5, "time stands still")
-    limits.admit("anna", writes=False)
-    assert set(limits._of_user) == {"anna"}  # noqa: SLF001
+    limits.admit("anna", "key", writes=False)
+    assert {user_id for user_id, _ in limits._of_user} == {"anna"}  # noqa: SLF001

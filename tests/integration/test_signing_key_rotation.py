@@ -8,7 +8,7 @@ from pathlib import Path
 import requests
 
 from busy_clients import busy_clients
-from chassis import tokens
+from chassis import token_keys, tokens
 from chassis.token_keys import SigningKeys, VerifyingKeys
 from clients import ValidatingClient
 from deadlines import until
@@ -87,6 +87,30 @@ def test_rotation_that_died_in_between_leaves_whole_files_and_the_next_one_ends_
         assert web_stack.anna().get("/api/collections").status == 200
     rotate(web_stack.folder, "--spread", "0", "--keep", "0")
     assert list(VerifyingKeys(public).by_id()) == [SigningKeys(private).signing().key_id]
+
+
+def test_file_that_is_not_the_one_of_the_public_keys_stops_the_rotation_before_anything_is_written(
+    web_stack: WebStack, tmp_path: Path
+) -> None:
+    private, public = web_stack.folder / "private.pem", web_stack.folder / "public.pem"
+    others = tmp_path / "others.pem"
+    token_keys.write_public(others, [token_keys.new_key().public_key()])
+    before = private.read_bytes(), public.read_bytes(), others.read_bytes()
+    for wrong in (private, others, tmp_path / "no-such.pem"):
+        command = rotation(web_stack.folder, "--public", str(wrong), "--spread", "0", "--keep", "0")
+        _, said = command.communicate(timeout=60)
+        assert command.returncode == 1
+        assert str(wrong) in said
+    assert before == (private.read_bytes(), public.read_bytes(), others.read_bytes())
+
+
+def test_link_to_a_file_of_keys_stays_one(web_stack: WebStack, tmp_path: Path) -> None:
+    link = tmp_path / "link.pem"
+    link.symlink_to(web_stack.folder / "public.pem")
+    rotate(web_stack.folder, "--public", str(link), "--spread", "0", "--keep", "0")
+    assert link.is_symlink()
+    signing = SigningKeys(web_stack.folder / "private.pem").signing().key_id
+    assert list(VerifyingKeys(web_stack.folder / "public.pem").by_id()) == [signing]
 
 
 def test_second_rotation_at_the_same_time_is_refused_with_one_sentence(web_stack: WebStack) -> None:

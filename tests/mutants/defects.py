@@ -891,7 +891,7 @@ DEFECTS = (
     Defect(
         "keys-read-once",
         "A process does not notice that a file of keys was replaced.",
-        (Edit(f"{CHASSIS}/token_keys.py", "if state != self._seen:", "if False:"),),
+        (Edit(f"{CHASSIS}/token_keys.py", "if state != self._seen and", "if False and"),),
         ("tests/unit/chassis/test_token_keys.py::test_replaced_file_is_read_again_and_kept_in_mind_when_unreadable",),
     ),
     Defect(

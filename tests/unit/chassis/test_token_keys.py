@@ -1,6 +1,7 @@
 """The files of the keys of tokens: what is kept, what is refused, and what a process sees of replaced ones."""
 
 import base64
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,11 +88,14 @@ def test_first_key_signs_and_all_of_a_file_verify(tmp_path: Path) -> None:
         assert tokens.verify(verifying, "catalog", f"Bearer {token}") == ANNA
 
 
-def test_replaced_file_is_read_again_and_kept_in_mind_when_unreadable(tmp_path: Path) -> None:
+def test_replaced_file_is_read_again_and_kept_in_mind_when_unreadable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     private, public = tmp_path / "private", tmp_path / "public"
     token_keys.create_files(private, public)
     signing, verifying = SigningKeys(private), VerifyingKeys(public)
     token = f"Bearer {tokens.sign(signing.signing(), 'catalog', ANNA)}"
+    monkeypatch.setattr(token_keys, "RETRY_AFTER_S", 0.0)
     public.write_text("nothing")
     assert tokens.verify(verifying, "catalog", token) == ANNA
     public.unlink()
@@ -103,6 +107,32 @@ def test_replaced_file_is_read_again_and_kept_in_mind_when_unreadable(tmp_path: 
     token_keys.write_private(private, [other])
     token = f"Bearer {tokens.sign(signing.signing(), 'catalog', ANNA)}"
     assert tokens.verify(verifying, "catalog", token) == ANNA
+
+
+def test_file_that_cannot_be_read_for_a_moment_is_read_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    private, public = tmp_path / "private", tmp_path / "public"
+    token_keys.create_files(private, public)
+    verifying = VerifyingKeys(public)
+    new = Ed25519PrivateKey.generate()
+    token_keys.write_public(public, [new.public_key()])
+    monkeypatch.setattr(token_keys, "RETRY_AFTER_S", 0.05)
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "read_text", lambda _: (_ for _ in ()).throw(OSError("too many open files")))
+        assert token_keys.key_id(new.public_key()) not in verifying.by_id()
+    time.sleep(0.1)
+    assert list(verifying.by_id()) == [token_keys.key_id(new.public_key())]
+
+
+def test_files_that_another_process_changes_are_left_to_it(tmp_path: Path) -> None:
+    private, public = tmp_path / "private", tmp_path / "public"
+    token_keys.create_files(private, public)
+    public.unlink()
+    with token_keys.locked(private) as is_ours:
+        assert is_ours
+        token_keys.create_files(private, public)
+        assert not public.exists()
+    token_keys.create_files(private, public)
+    assert public.exists()
 
 
 def test_public_keys_that_are_more_than_those_of_the_private_file_are_kept(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 import gevent
 import pytest
 
-from gateway.door import listener
-from gateway.door.listener import AT_ONCE, Listener
+from gateway.door.listener import AT_ONCE, MOST_WAITING, Listener
 
 MANY = 5 * AT_ONCE
 
@@ -17,10 +16,10 @@ MANY = 5 * AT_ONCE
 class Served:
     """A listener that notes the addresses of its clients in the order in which they begin."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_waiting: int = MOST_WAITING) -> None:
         self.order: list[Any] = []
         self.listener = Listener(
-            gevent.socket.socket(fileno=socket.create_server(("127.0.0.1", 0)).detach()), self._handle
+            gevent.socket.socket(fileno=socket.create_server(("127.0.0.1", 0)).detach()), self._handle, most_waiting
         )
 
     def _handle(self, _sock: Any, address: Any) -> None:
@@ -67,9 +66,10 @@ def test_who_has_sent_nothing_begins_too(served: Served) -> None:
     assert served.order == silent
 
 
-def test_those_who_are_too_many_wait_in_the_kernel(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "MOST_WAITING", 3)
+def test_those_who_are_too_many_wait_in_the_kernel() -> None:
+    served = Served(most_waiting=3)
     with ExitStack() as clients:
+        clients.callback(served.listener.close)
         everybody = [connect(served, clients) for _ in range(MANY)]
         served.listener.start()
         gevent.sleep(0)

@@ -7,6 +7,7 @@ one that watches this process is found soon.
 import socket
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -21,17 +22,21 @@ _LONGEST = max(map(len, HEALTH_CHECKS))
 
 
 class Listener(StreamServer):  # type: ignore[misc] # gevent has no types
-    """Calls `handle` with each connection to the listening socket `sock`, and its address, in a greenlet of its own."""
+    """Calls `handle` with each connection to the listening socket `sock`, and its address, in a greenlet of its own.
 
-    def __init__(self, sock: socket.socket, handle: Callable[..., None]) -> None:
+    At most `most_waiting` are accepted beforehand.
+    """
+
+    def __init__(self, sock: socket.socket, handle: Callable[..., None], most_waiting: int = MOST_WAITING) -> None:
         super().__init__(sock, handle=handle)
+        self._most_waiting = most_waiting
         self._waiting: deque[tuple[Any, Any]] = deque()
         self._begun = 0  # in this round
         self._rounds = gevent.get_hub().loop.idle(priority=EACH_ROUND)
 
     def do_read(self) -> tuple[Any, Any] | None:
         """Accept a connection, unless too many wait already: the others wait in the kernel."""
-        accepted: tuple[Any, Any] | None = super().do_read() if len(self._waiting) < MOST_WAITING else None
+        accepted: tuple[Any, Any] | None = super().do_read() if len(self._waiting) < self._most_waiting else None
         return accepted
 
     def do_handle(self, sock: Any, address: Any) -> None:
@@ -46,8 +51,9 @@ class Listener(StreamServer):  # type: ignore[misc] # gevent has no types
     def close_after_all(self) -> None:
         """Begin with all who wait, in the kernel as well, who would be cut off; then stop to listen."""
         self.stop_accepting()
-        while accepted := super().do_read():
-            self._waiting.append(accepted)
+        with suppress(OSError):
+            while accepted := super().do_read():
+                self._waiting.append(accepted)
         while self._waiting:
             super().do_handle(*self._waiting.popleft())
         self.close()

@@ -29,7 +29,7 @@ MOST_AT_THE_DOOR = 256  # connections that wait for one of others to end
 MOST_UNSENT_BYTES = 64 * 1024 * 1024
 # How long a worker that ends keeps idle connections, on which clients may just be sending, as gunicorn's others do.
 LINGER_S = 2.0
-_SPARE_FILES = 512 + MOST_WAITING  # besides clients: who is not admitted yet, connections to the services, logs
+_SPARE_FILES = 512  # besides clients: connections to the services, pipes, logs
 
 _TARGET = re.compile(r"/|https?://[^/?#]+(?:[/?]|$)|\*$", re.IGNORECASE)
 _HIGHEST_VERSION = (1, 1)
@@ -68,14 +68,16 @@ class DoorWorker(GeventWorker):
 
     def init_process(self) -> None:
         """Make sure that the process may open as many files as it may have connections."""
-        needed = self.cfg.worker_connections + _SPARE_FILES
+        needed = self.cfg.worker_connections + MOST_WAITING + _SPARE_FILES
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft < needed:
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(needed, hard), hard))
-        most = self.cfg.worker_connections
+        most, self._most_waiting = self.cfg.worker_connections, MOST_WAITING
         if hard < needed:
-            most = max(hard - _SPARE_FILES, hard // 2)
-            self.log.warning("the limit of open files allows %d connections only", most)
+            most = min(most, max(hard - _SPARE_FILES, hard // 2))
+            self._most_waiting = max((hard - most) // 2, 1)
+            if most < self.cfg.worker_connections:
+                self.log.warning("the limit of open files allows %d connections only", most)
         self._at_the_door = 0
         self.connections = Connections(most, self.connections_per_source, MOST_UNSENT_BYTES)
         self.cfg = _Remembered(self.cfg)  # type: ignore[assignment] # has what is used of it
@@ -84,7 +86,10 @@ class DoorWorker(GeventWorker):
     def run(self) -> None:
         """Serve until SIGTERM; then answer the clients that are connected. Others are refused at once."""
         self.turns = Turns(by_source=self.connections_per_source < self.cfg.worker_connections)
-        servers = [Listener(listener, partial(self.handle_client, listener.getsockname())) for listener in self.sockets]
+        servers = [
+            Listener(listener, partial(self.handle_client, listener.getsockname()), self._most_waiting)
+            for listener in self.sockets
+        ]
         for server in servers:
             if self.cfg.workers > 1:
                 server.max_accept = MOST_ACCEPTED  # at once, so that the other processes get their share

@@ -9,7 +9,7 @@ import logging
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 import structlog
@@ -73,9 +73,13 @@ def encode(entry: Entry) -> str:
 
 
 def decode(text: str) -> Entry:
-    """Return the entry that `encode` has made a text of."""
-    members = json.loads(text)
-    return Entry(**{**members, "actor": Actor(**members["actor"])})
+    """Return the entry that `encode` has made a text of, without members that only a later release knows."""
+    members = _known(Entry, json.loads(text))
+    return Entry(**{**members, "actor": Actor(**_known(Actor, members["actor"]))})
+
+
+def _known(kind: type[Entry | Actor], members: dict[str, Any]) -> dict[str, Any]:
+    return {each.name: members[each.name] for each in fields(kind) if each.name in members}
 
 
 def done(action: str, actor: Actor, **target: Any) -> None:

@@ -5,14 +5,16 @@ The first private key signs; the public halves of all of them verify. A token na
 """
 
 import base64
+import fcntl
 import hashlib
 import json
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -22,6 +24,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 log = structlog.get_logger(__name__)
+
+# How long to wait before a file is read again that could not be read.
+RETRY_AFTER_S = 1.0
 
 _PEM = re.compile(r"-----BEGIN ([A-Z ]+)-----.+?-----END \1-----", re.DOTALL)
 
@@ -44,17 +49,19 @@ class _File(Generic[Content]):
         self._parse = parse
         self._seen = self._state()
         self._content = parse(file.read_text())
+        self._next_try = 0.0
 
     def content(self) -> Content:
         """Return the content. One that cannot be read is logged, and the one before goes on to be used."""
         state = self._state()
-        if state != self._seen:
-            self._seen = state
+        if state != self._seen and time.monotonic() >= self._next_try:
             try:
                 self._content = self._parse(self._file.read_text())
             except (OSError, ValueError, TypeError) as fault:  # its text may show a part of the key
+                self._next_try = time.monotonic() + RETRY_AFTER_S
                 log.warning("keys of tokens cannot be read", file=str(self._file), reason=type(fault).__name__)
             else:
+                self._seen = state
                 log.info("keys of tokens read again", file=str(self._file))
         return self._content
 
@@ -129,15 +136,37 @@ def key_id(key: Ed25519PublicKey) -> str:
 def create_files(private: Path, public: Path) -> None:
     """Write a new key pair as PEM files, the private one readable by its owner only.
 
-    A private key that exists is kept. The file of public keys is written if one is missing there.
+    A private key that exists is kept. The file of public keys is written if one is missing there. Nothing is done while
+    another process has them `locked`, which then sees to both.
     """
     for file in (private, public):
         file.parent.mkdir(parents=True, exist_ok=True)
-    if not private.exists():
-        write_private(private, [new_key()])
-    ours = [key.public_key() for key in private_keys(private.read_text())]
-    if not public.exists() or not {key_id(key) for key in ours} <= set(_readable(public)):
-        write_public(public, ours)
+    with locked(private) as is_ours:
+        if not is_ours:
+            return
+        if not private.exists():
+            write_private(private, [new_key()])
+        ours = [key.public_key() for key in private_keys(private.read_text())]
+        if not public.exists() or not {key_id(key) for key in ours} <= set(_readable(public)):
+            write_public(public, ours)
+
+
+@contextmanager
+def locked(private: Path) -> Iterator[bool]:
+    """Keep other processes from changing the files of keys in the body; yield False if one of them does just now.
+
+    The lock is on the folder of the private ones, and ends with the process, however that ends.
+    """
+    descriptor = os.open(private.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_ours = True
+        except BlockingIOError:
+            is_ours = False
+        yield is_ours
+    finally:
+        os.close(descriptor)
 
 
 def write_private(file: Path, keys: Sequence[Ed25519PrivateKey]) -> None:

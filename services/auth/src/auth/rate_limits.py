@@ -18,6 +18,7 @@ from auth.adapters.store import Store
 from auth.errors import RateLimitedError
 from chassis.database.database import Database
 from chassis.errors import DependencyDownError
+from chassis.tokens import Method
 
 log = structlog.get_logger(__name__)
 
@@ -69,23 +70,26 @@ class RateLimits:
         self._database = database
         self._a_minute = {name: most for name, most in a_minute.items() if most}
         self._length = length
-        self._of_user: dict[str, _Leases] = {}
+        self._of_user: dict[tuple[str, Method], _Leases] = {}
         self._lock = threading.Lock()
         self._tidied = time.monotonic()
         self._paused_until = 0.0
 
-    def admit(self, user_id: str, *, writes: bool) -> dict[str, str]:
+    def admit(self, user_id: str, method: Method, *, writes: bool) -> dict[str, str]:
         """Count a request of a user, which `writes` or only reads; return headers that tell what is left of the limits.
+
+        Requests with the password, and those with API keys, each have the limits by themselves: whoever uses a key that
+        has leaked does not keep its owner from revoking it.
 
         Raise `RateLimitedError` if nothing is left; such a request does not count. While the database gives no leases,
         requests pass uncounted: nobody is refused because a count cannot be written.
         """
         if not self._a_minute:
             return {}
-        leases = self._leases_of(user_id)
+        leases = self._leases_of(user_id, method)
         with leases.lock:
             counting = [name for name in self._a_minute if writes or name != WRITES]
-            found = {name: self._lease(leases, user_id, name) for name in counting}
+            found = {name: self._lease(leases, user_id, method, name) for name in counting}
             known = {name: lease for name, lease in found.items() if lease is not None}
             for name, lease in known.items():
                 if not lease.count:
@@ -98,27 +102,27 @@ class RateLimits:
         """Return how much every user may send a minute, by the names of the limits; None is no limit."""
         return {name: self._a_minute.get(name) for name in (REQUESTS, WRITES)}
 
-    def use(self, user_id: str) -> dict[str, int | None]:
-        """Return about how much a user has sent in the present minute; None where it is not counted.
+    def use(self, user_id: str, method: Method) -> dict[str, int | None]:
+        """Return about how much a user has sent in the present minute by this `method`; None where it is not counted.
 
         What other processes have taken and not used yet counts as sent. Raise `DependencyDownError`.
         """
         taken = self._database.read(Store.taken_of_minutes, user_id) if self._a_minute else {}
-        own = self._leases_of(user_id).of_limit
+        own = self._leases_of(user_id, method).of_limit
         used: dict[str, int | None] = {REQUESTS: None, WRITES: None}
         for name, most in self._a_minute.items():
             held = own[name].count if name in own and own[name].ends > time.monotonic() else 0
-            used[name] = max(0, min(most, taken.get(name, 0)) - held)
+            used[name] = max(0, min(most, taken.get(_counted_as(name, method), 0)) - held)
         return used
 
-    def _leases_of(self, user_id: str) -> _Leases:
+    def _leases_of(self, user_id: str, method: Method) -> _Leases:
         with self._lock:
             if time.monotonic() - self._tidied > self._length.total_seconds():
                 self._tidied = time.monotonic()
                 self._of_user = {known: leases for known, leases in self._of_user.items() if not leases.are_over}
-            return self._of_user.setdefault(user_id, _Leases())
+            return self._of_user.setdefault((user_id, method), _Leases())
 
-    def _lease(self, leases: _Leases, user_id: str, name: str) -> _Lease | None:
+    def _lease(self, leases: _Leases, user_id: str, method: Method, name: str) -> _Lease | None:
         """Return the present lease of a user, a new one if nothing is left of it; None if the database gives none."""
         lease = leases.of_limit.get(name)
         if lease is not None and lease.ends <= time.monotonic():
@@ -130,7 +134,9 @@ class RateLimits:
         most = self._a_minute[name]
         wanted = max(1, (most if lease is None else lease.left) // _SHARE)
         try:
-            taken = self._database.transact(Store.take_of_minute, user_id, name, wanted, self._length)
+            taken = self._database.transact(
+                Store.take_of_minute, user_id, _counted_as(name, method), wanted, self._length
+            )
         except DependencyDownError:  # logged with its reason where it was raised
             self._paused_until = time.monotonic() + _PAUSE_S
             log.warning("requests are not counted", limit=name, for_s=_PAUSE_S)
@@ -149,3 +155,8 @@ class RateLimits:
         policies = [f'"{name}";q={most};w={length_s}' for name, most in self._a_minute.items()]
         rests = [f'"{name}";r={lease.rest};t={lease.ends_in_s}' for name, lease in known.items()]
         return {"RateLimit-Policy": ", ".join(policies), **({"RateLimit": ", ".join(rests)} if rests else {})}
+
+
+def _counted_as(name: str, method: Method) -> str:
+    """Return how the database calls the limit `name` for what comes by `method`."""
+    return name if method == "key" else f"own-{name}"

@@ -4,14 +4,11 @@ First everybody learns the new key, then it signs, and when the last token of th
 that any more. A process may die anywhere in between: the files are whole, and the next rotation retires what is left.
 """
 
-import fcntl
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from auth.errors import RotationUnderWayError
+from auth.errors import RotationUnderWayError, UnacceptableError
 from chassis import token_keys
 
 
@@ -20,10 +17,15 @@ def rotate(private: Path, public: Path, spread_s: float, keep_s: float, tell: Ca
 
     `private` and `public` are the files of the keys that auth and the other services read: they have `spread_s` to read
     the new key before it signs, and accept tokens of the former ones for `keep_s` after that. `tell` is told of each
-    step in a sentence. Raise `RotationUnderWayError`; `OSError`, `ValueError` or `TypeError` if a file cannot be read.
+    step in a sentence. Raise `RotationUnderWayError`; `UnacceptableError` unless `public` is the file that belongs to
+    `private`; `OSError`, `ValueError` or `TypeError` if a file cannot be read.
     """
-    with _alone(private.parent):
+    private, public = private.resolve(), public.resolve()  # a link stays a link
+    with token_keys.locked(private) as is_ours:
+        if not is_ours:
+            raise RotationUnderWayError
         former = token_keys.private_keys(private.read_text())
+        _require_public(public, {token_keys.key_id(key.public_key()) for key in former})
         new = token_keys.new_key()
         new_id = token_keys.key_id(new.public_key())
         token_keys.write_public(public, [key.public_key() for key in (*former, new)])
@@ -38,16 +40,11 @@ def rotate(private: Path, public: Path, spread_s: float, keep_s: float, tell: Ca
         return new_id
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep a second rotation away: the lock ends with the process, however that ends."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _require_public(public: Path, needed: set[str]) -> None:
+    """Raise `UnacceptableError` unless `public` has the keys with the ids `needed`, and so is what the others read."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise RotationUnderWayError from None
-    try:
-        yield
-    finally:
-        os.close(descriptor)
+        known = set(token_keys.public_keys(public.read_text()))
+    except (ValueError, TypeError):
+        known = set()
+    if not needed <= known:
+        raise UnacceptableError(f"{public} is not the file of public keys that belongs to the private one.")

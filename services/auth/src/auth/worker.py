@@ -49,9 +49,12 @@ def make_worker(settings: WorkerSettings) -> Worker:
 def write_notes(database: Database[Store]) -> None:
     """Write what operators did into the audit log. If the process is killed meanwhile, a line may come twice."""
 
-    def write_batch(store: Store) -> None:
-        for entry in store.take_notes(AUDIT_BATCH):
+    def write_batch(store: Store) -> int:
+        entries = store.take_notes(AUDIT_BATCH)
+        for entry in entries:
             audit.write(entry)
+        return len(entries)
 
-    while database.read(Store.has_notes):
-        database.transact(write_batch)
+    # Less than a batch: that was all, or another process has the others.
+    while database.read(Store.has_notes) and database.transact(write_batch) == AUDIT_BATCH:
+        pass

@@ -155,9 +155,14 @@ def _own_queue(store: Store, caller: Principal, s3_key: str) -> tuple[KeyQueue, 
     return queue, image
 
 
-def hand_out_prefix(store: Store, caller: Principal) -> str:
-    """Return a fresh prefix for uploads; images below it can be registered by `caller` only."""
+def hand_out_prefix(store: Store, caller: Principal, limits: Limits = NO_LIMITS) -> str:
+    """Return a fresh prefix for uploads; images below it can be registered by `caller` only.
+
+    Raise `UserGoneError`, or `QuotaExceededError` if they could register no image anyway.
+    """
     prefix = sample_prefix(store, caller)
+    if limits.images or limits.bytes:
+        limits.require_image(store.use(caller.user_id))
     store.add_upload_prefix(prefix, caller.user_id)
     return prefix
 

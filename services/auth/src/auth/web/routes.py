@@ -13,6 +13,7 @@ from auth.domain import ApiKey, User
 from auth.errors import (
     ApiKeyNotFoundError,
     CredentialsRequiredError,
+    MalformedCredentialsError,
     TooManyAttemptsError,
     UnauthorizedError,
     UserDisabledError,
@@ -46,12 +47,12 @@ def create_token() -> Response:
     asked = bodies.read(request, schemas.TokenRequest)
     try:
         principal = _app().authenticator.authenticate(asked.authorization, asked.source)
-    except CredentialsRequiredError:  # nobody has tried to log in
+    except (CredentialsRequiredError, MalformedCredentialsError):  # nobody's account was tried
         raise
     except (UnauthorizedError, TooManyAttemptsError, UserDisabledError) as fault:
         audit.refused("login", _app().authenticator.whose(asked.authorization, asked.source), fault.code)
         raise
-    headers = _app().rate_limits.admit(principal.user_id, writes=asked.method not in SAFE_METHODS)
+    headers = _app().rate_limits.admit(principal.user_id, principal.method, writes=asked.method not in SAFE_METHODS)
     key = _app().token_keys.signing()
     token, *further = (tokens.sign(key, audience, principal) for audience in (asked.audience, *asked.further_audiences))
     answer = jsonify(token=token, further_tokens=further)
@@ -139,7 +140,7 @@ def delete_key() -> Response:
 def get_user() -> Response:
     """Show the caller's own user, with what auth knows of what they have and may have."""
     user, keys = _app().database.read(use_cases.own_account, caller(), request.args["username"])
-    return _show_user(user, keys, _app().rate_limits.use(user.user_id))
+    return _show_user(user, keys, _app().rate_limits.use(user.user_id, caller().method))
 
 
 @routes.put("/user")
@@ -156,7 +157,7 @@ def change_password() -> Response:
         raise
     password_hash = app.authenticator.verifier.hash_new(body.password)
     # Before the change, since nothing may fail once it is made.
-    minute = app.rate_limits.use(user.user_id)
+    minute = app.rate_limits.use(user.user_id, principal.method)
     with audit.recording("password.change", actor(), user=user.user_id) as target:
         target["revoked_api_keys"], keys = app.database.transact(
             use_cases.change_password, user, password_hash, revoke_api_keys=body.revoke_api_keys

@@ -151,7 +151,7 @@ deleted_users = sa.Table(
     sa.Column("date_created", UtcDateTime, nullable=False),
 )
 
-# What each user has. Triggers keep it (migration 0007), so that processes of a release that knew nothing of it count,
+# What each user has. Triggers keep it (migration 0008), so that processes of a release that knew nothing of it count,
 # too. `bytes` is of the originals whose size is known, as a picture's is that imaging has processed.
 use_of_users = sa.Table(
     "use_of_users",

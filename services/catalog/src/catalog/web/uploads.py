@@ -18,7 +18,7 @@ routes = Blueprint("uploads", __name__)
 @routes.get("/signed-post")
 def sign_post() -> Response:
     """Hand out a form that uploads one image straight to S3."""
-    return _form(lambda principal: app().database.transact(use_cases.hand_out_prefix, principal))
+    return _form(lambda principal: app().database.transact(use_cases.hand_out_prefix, principal, app().limits))
 
 
 @routes.get("/signed-post-sample")
