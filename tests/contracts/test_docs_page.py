@@ -25,6 +25,13 @@ def test_the_page_allows_nothing_from_elsewhere_and_no_inline_script(browser: Fl
     assert re.search(r"<script>|<style|style=|\son\w+=|https?:", answer.text) is None
 
 
+@pytest.mark.parametrize("target", ["docs", "docs/docs.css", "docs/docs.js", "docs/swagger-ui.css"])
+def test_text_says_in_which_characters_it_is(browser: FlaskClient, target: str) -> None:
+    kind, _, charset = browser.get(f"/api/{target}").headers["Content-Type"].partition("; ")
+    assert kind.startswith("text/")
+    assert charset == "charset=utf-8"
+
+
 def test_nothing_redirects(browser: FlaskClient) -> None:
     assert browser.get("/api/docs").status_code == 200
     assert browser.get("/api/docs/").status_code == 404

@@ -234,3 +234,12 @@ def test_browsers_are_told_to_load_nothing_for_an_answer_and_to_show_it_in_no_fr
         *("default-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"),
     ]
     assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "no-referrer")
+
+
+def test_page_of_another_site_reserves_no_prefix_for_uploads(client: FlaskClient, behind: Behind) -> None:
+    """To send it with a remembered password, the address of an image in the page is enough."""
+    foreign = {"Sec_Fetch_Site": "cross-site"}
+    assert send(client, "GET", "/api/signed-post", **foreign).status_code == 403
+    assert not behind.asked
+    for method, headers in (("HEAD", foreign), ("GET", {}), ("GET", {**foreign, "Authorization": "Bearer imgh_x"})):
+        assert send(client, method, "/api/signed-post", **headers).status_code == 200

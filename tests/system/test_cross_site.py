@@ -22,6 +22,7 @@ CHANGES = [
     ("DELETE", "/api/api-keys/a"),
     ("POST", "/api/api-keys/a/rotation"),
     ("PUT", "/api/users/anna"),
+    ("GET", "/api/signed-post"),
 ]
 
 

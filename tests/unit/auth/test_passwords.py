@@ -17,6 +17,17 @@ def test_right_password_is_told_from_wrong() -> None:
     assert not verifier.is_right("", "right one", None, HERE)
 
 
+def test_hash_is_argon2id_with_a_salt_and_at_least_what_owasp_asks_for() -> None:
+    stored, again = hash_password("password"), hash_password("password")
+    _, kind, version, costs, salt, digest = stored.split("$")
+    cost = {name: int(number) for name, _, number in (each.partition("=") for each in costs.split(","))}
+    assert (kind, version) == ("argon2id", "v=19")
+    assert cost["m"] >= 19 * 1024
+    assert cost["t"] >= 2
+    assert min(len(salt), len(digest)) >= 22  # 128 bits in base64
+    assert salt not in again
+
+
 def test_remembered_password_is_forgotten_with_its_hash() -> None:
     """A changed password makes useless what any process remembers of the old one."""
     verifier = Verifier(slots=1, queue=1, wait_s=1, memory_s=60)

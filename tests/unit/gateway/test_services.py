@@ -55,6 +55,20 @@ def test_answer_with_retry_after_is_returned_at_once_and_not_retried(
     assert len(asked) == 1
 
 
+def test_redirect_is_an_answer_like_any_other_and_is_not_followed() -> None:
+    """Who could have a service redirect would choose where the token of the client is sent."""
+    asked: list[str] = []
+
+    class Redirecting(_Refusing):
+        def send_response(self, code: int, message: str | None = None) -> None:
+            super().send_response(code, message)
+            self.send_header("Location", "/200")
+
+    with serving(type("Handler", (Redirecting,), {"asked": asked})) as url:
+        answer = make_services(url).call("auth", "GET", "/302", Deadline.after(5))
+    assert (answer.status, asked) == (302, ["/302"])
+
+
 def test_kept_connection_is_used_again_for_a_moment_only() -> None:
     """A service that ends closes its idle connections after two seconds, maybe just when a request is sent."""
     ports: list[int] = []

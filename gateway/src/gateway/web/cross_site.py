@@ -11,9 +11,12 @@ from werkzeug.exceptions import MethodNotAllowed
 
 from gateway import origins, paths
 from gateway.errors import CrossSiteRequestError
+from gateway.table import ROUTES
 from gateway.web.public import PUBLIC_PREFIXES
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+# Where GET changes something, HEAD is answered at another place.
+_CHANGED_BY_GET = {route.rule for route in ROUTES if route.head_target is not None}
 SENT_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID"
 SHOWN_HEADERS = "ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 
@@ -31,7 +34,7 @@ def install(app: Flask, allowed: Collection[str]) -> None:
         if origin in allowed:
             return _preflight() if request.method == "OPTIONS" and _is_private(request.path) else None
         scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
-        if request.url_rule is None or request.method in SAFE_METHODS or scheme != "basic":
+        if request.url_rule is None or not _changes(request.method, request.url_rule.rule) or scheme != "basic":
             return None
         if origins.is_foreign(origin, paths.sent_host(request.environ), request.headers.get("Sec-Fetch-Site", "")):
             raise CrossSiteRequestError
@@ -45,6 +48,11 @@ def install(app: Flask, allowed: Collection[str]) -> None:
                 answer.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
                 answer.headers["Access-Control-Expose-Headers"] = SHOWN_HEADERS
         return answer
+
+
+def _changes(method: str, rule: str) -> bool:
+    """Return whether a request with `method` to the route `rule` may change something."""
+    return method not in SAFE_METHODS or (method == "GET" and rule in _CHANGED_BY_GET)
 
 
 def _is_private(path: str) -> bool:
