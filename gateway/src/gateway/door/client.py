@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
 import gevent
 from gunicorn.http import errors
@@ -94,12 +93,12 @@ class Client:
     def wait_for_turn(self, *, first: bool) -> None:
         """Wait until the request whose head was read may be worked on, `first` if it goes before others.
 
-        `has_turn` is False afterwards if that would take too long, so that the request is to be refused. Raise
-        `NobodyWaitsError` if the connection has given way meanwhile: what it has sent is not to be done.
+        `has_turn` is False afterwards if that would take too long, so that the request is to be refused. The connection
+        does not give way meanwhile: its turn comes soon.
         """
         self.has_turn = self._turns.take_free(first=first)
         if not self.has_turn and not self._turns.are_taken_for(self.source, first=first):
-            self._wait(partial(self._turns.wait, self.source, first=first))
+            self._turns.wait(self.source, first=first)
             self.has_turn = True
 
     @property
@@ -110,11 +109,8 @@ class Client:
     def let_others_go_first(self) -> None:
         """Wait until others have had a turn. Raise `NobodyWaitsError` if the connection has given way meanwhile."""
         self.was_refused = False
-        self._wait(self._turns.wait_last)
-
-    def _wait(self, wait: Callable[[], None]) -> None:
         with self._connections.waiting(self):
-            wait()
+            self._turns.wait_last()
         if not self._connections.has(self):
             raise NobodyWaitsError
 
@@ -143,7 +139,7 @@ class Client:
         except TimeoutError:
             raise (HeadTooSlowError if self._head_bytes else NobodyWaitsError) from None
         if data and not self._head_bytes and not data.startswith(HEALTH_CHECKS):
-            self._wait(partial(self._turns.wait_to_read, self.source))
+            self._turns.wait_to_read(self.source)
         if not self._head_bytes:
             self._deadline = min(self._deadline, time.monotonic() + self._patience.head_s)
         self._head_bytes += len(data)

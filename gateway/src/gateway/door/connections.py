@@ -29,7 +29,8 @@ class Connection(Protocol):
 class Connections:
     """At most `most` connections, `most_per_source` of one address, and `most_unsent` bytes of answers in memory.
 
-    A connection can give way whenever it waits for its client or its turn; one that waits for the services never does.
+    A connection can give way whenever it waits for its client, or until others have had a turn; one that waits for its
+    own turn, or for the services, never does.
     """
 
     def __init__(self, most: int, most_per_source: int, most_unsent: int) -> None:
