@@ -12,7 +12,7 @@ from gevent.event import Event
 
 GO_FIRST = frozenset({"/healthz", "/readyz"})
 AT_ONCE = 4
-READ_AT_ONCE = 16
+READ_AT_ONCE = 64
 FIRST_AT_ONCE = 8  # more of those that go first are no health checks, but a flood of them
 MOST_WAITING = 96  # with a millisecond each, a tenth of a second
 _FEW = 4
