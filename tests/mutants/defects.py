@@ -551,11 +551,23 @@ DEFECTS = (
         (
             Edit(
                 f"{GATEWAY}/door/turns.py",
-                "return len(self._waiting) >= most",
-                "return False",
+                "return len(self._waiting) >= part * MOST_WAITING or",
+                "return False and",
             ),
         ),
         (f"{CLIENTS}::test_requests_that_come_by_the_hundred_delay_no_health_check",),
+    ),
+    Defect(
+        "long-wait-for-a-turn",
+        "However slow the services are, as many requests wait for their turn as if they were fast.",
+        (Edit(f"{GATEWAY}/door/turns.py", " or waited_s >= part * LONGEST_WAIT_S", ""),),
+        (f"{TURNS}::test_turns_are_taken_when_the_first_who_waits_has_waited_for_long",),
+    ),
+    Defect(
+        "as-many-in-long-rounds",
+        "A busy process begins as many requests in each round as an idle one, so that its rounds become ever longer.",
+        (Edit(f"{GATEWAY}/door/turns.py", "1 if after_long else self._at_once", "self._at_once"),),
+        (f"{TURNS}::test_one_request_begins_in_each_round_while_rounds_are_long",),
     ),
     Defect(
         "places-of-one-source",

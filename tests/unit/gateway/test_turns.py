@@ -7,7 +7,15 @@ from functools import partial
 import gevent
 import pytest
 
-from gateway.door.turns import AT_ONCE, FIRST_AT_ONCE, MOST_WAITING, READ_AT_ONCE, Turns
+from gateway.door.turns import (
+    AT_ONCE,
+    FIRST_AT_ONCE,
+    LONG_ROUND_S,
+    LONGEST_WAIT_S,
+    MOST_WAITING,
+    READ_AT_ONCE,
+    Turns,
+)
 
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.1"
 numbers = itertools.count()
@@ -59,6 +67,37 @@ def test_turns_are_taken_when_so_many_wait_that_one_more_would_come_too_late(tur
             gevent.sleep(0)
     gevent.joinall(waiting, timeout=5, raise_error=True)
     assert not turns.are_taken_for(HERE, first=False)
+
+
+def test_turns_are_taken_when_the_first_who_waits_has_waited_for_long(turns: Turns) -> None:
+    waiting = [gevent.spawn(turns.wait, HERE, first=False) for _ in range(2 * AT_ONCE)]
+    gevent.sleep(0)
+    refused = [turns.are_taken_for(HERE, first=False)]
+    for part in (0.6, 0.5):  # of the longest wait, in which nobody gets a turn, since this greenlet goes on working
+        time.sleep(part * LONGEST_WAIT_S)
+        refused += [turns.are_taken_for(HERE, first=False), turns.are_taken_for(ELSEWHERE, first=False)]
+    assert refused == [False, True, False, True, False]
+    gevent.joinall(waiting, timeout=5, raise_error=True)
+    assert not turns.are_taken_for(HERE, first=False)
+
+
+def test_one_request_begins_in_each_round_while_rounds_are_long(turns: Turns) -> None:
+    begun: list[int] = []
+    of_round: list[int] = []
+
+    def work() -> None:
+        wait(turns)
+        begun.append(1)
+
+    def answer_for_long() -> None:
+        while len(begun) < 10:
+            time.sleep(2 * LONG_ROUND_S)
+            gevent.idle(2)
+            of_round.append(len(begun))
+
+    everybody = [gevent.spawn(work) for _ in range(10)]
+    gevent.joinall([*everybody, gevent.spawn(answer_for_long)], timeout=5, raise_error=True)
+    assert max(after - before for before, after in itertools.pairwise(of_round)) == 1
 
 
 def test_nobody_takes_a_free_turn_before_those_who_wait(turns: Turns) -> None:

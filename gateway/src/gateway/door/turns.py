@@ -5,6 +5,7 @@ whoever watches the process would end one that is only busy.
 """
 
 import math
+import time
 from collections import Counter, deque
 
 import gevent
@@ -14,7 +15,11 @@ GO_FIRST = frozenset({"/healthz", "/readyz"})
 AT_ONCE = 4
 READ_AT_ONCE = 64
 FIRST_AT_ONCE = 8  # more of those that go first are no health checks, but a flood of them
-MOST_WAITING = 96  # with a millisecond each, a tenth of a second
+# After a round that took longer only one begins: until the next one nobody can be refused either.
+LONG_ROUND_S = 0.02
+# Many may wait if they came at the same moment, but if the first of them has waited for long, there are more than can
+# be answered: the time tells, not the number. This is the idea of "Controlled Delay" (RFC 8289).
+MOST_WAITING, LONGEST_WAIT_S = 96, 0.2
 _FEW = 4
 # Those who go last have to let others go first for one pause each, and not much longer than the limit.
 _PAUSE_S, _MOST_PAUSED_S = 0.002, 0.04
@@ -29,7 +34,7 @@ class _Line:
     def __init__(self, at_once: int, *, by_source: bool) -> None:
         self._at_once = at_once
         self._by_source = by_source
-        self._waiting: deque[tuple[Event, str]] = deque()
+        self._waiting: deque[tuple[Event, str, float]] = deque()  # each since when
         self._of_source: Counter[str] = Counter()
         self._taken = 0  # in this round
 
@@ -40,24 +45,27 @@ class _Line:
         return True
 
     def is_full_for(self, source: str) -> bool:
-        most = MOST_WAITING
+        if not self._waiting:
+            return False
+        part = 1.0
         if self._by_source and self._of_source[source] < _FEW:
-            most = 3 * MOST_WAITING
-        elif self._by_source and self._of_source[source] >= MOST_WAITING / 4:
-            most = MOST_WAITING // 2
-        return len(self._waiting) >= most
+            part = 3.0
+        elif self._by_source and self._of_source[source] >= len(self._waiting) / 4:
+            part = 0.5
+        waited_s = time.monotonic() - self._waiting[0][2]
+        return len(self._waiting) >= part * MOST_WAITING or waited_s >= part * LONGEST_WAIT_S
 
     def join(self, source: str) -> Event:
         turn = Event()
-        self._waiting.append((turn, source))
+        self._waiting.append((turn, source, time.monotonic()))
         self._of_source[source] += 1
         return turn
 
-    def begin_round(self) -> bool:
-        """Give the turns of another round; return whether any were taken."""
-        self._taken = min(self._at_once, len(self._waiting))
+    def begin_round(self, *, after_long: bool = False) -> bool:
+        """Give the turns of another round, few `after_long` ones; return whether any were taken."""
+        self._taken = min(1 if after_long else self._at_once, len(self._waiting))
         for _ in range(self._taken):
-            turn, source = self._waiting.popleft()
+            turn, source, _since = self._waiting.popleft()
             self._of_source[source] -= 1
             if not self._of_source[source]:
                 del self._of_source[source]
@@ -68,9 +76,9 @@ class _Line:
 class Turns:
     """Gives turns to requests: a few in each round of the event loop, and slower ones to those that go last.
 
-    Those that go `first` have turns of their own. When half as many wait as may, a source that has a quarter of them is
-    refused; one that has very few goes on until there are three times as many. So it is unless `by_source` is False:
-    then one address sends the requests of many clients.
+    Those that go `first` have turns of their own. A source that has a quarter of those who wait is refused when half as
+    many wait as may, or half as long; one that has very few goes on until it is three times as many, or as long. So it
+    is unless `by_source` is False: then one address sends the requests of many clients.
     """
 
     def __init__(self, *, by_source: bool) -> None:
@@ -79,6 +87,7 @@ class Turns:
         self._reading = _Line(READ_AT_ONCE, by_source=by_source)
         self._last: deque[Event] = deque()
         self._rounds = gevent.get_hub().loop.idle(priority=EACH_ROUND)
+        self._round_began = 0.0
 
     def take_free(self, *, first: bool) -> bool:
         """Take a turn if one is free in this round of the event loop, and nobody waits; return whether it was taken."""
@@ -113,7 +122,13 @@ class Turns:
         return self._first if first else self._next
 
     def _begin_round(self) -> None:
-        taken = [line.begin_round() for line in (self._first, self._next, self._reading)]
+        began, self._round_began = self._round_began, time.monotonic()
+        after_long = self._round_began - began > LONG_ROUND_S
+        taken = [
+            self._first.begin_round(),
+            self._next.begin_round(after_long=after_long),
+            self._reading.begin_round(),
+        ]
         if not any(taken):
             self._rounds.stop()
 
