@@ -73,6 +73,10 @@ mutants: $(VENV)/dev.stamp  ## put defects into the code, one at a time; the tes
 bench-door: $(VENV)/dev.stamp  ## attack the gateway and measure what others notice of it (AGAINST=another checkout)
 	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.door
 
+.PHONY: bench
+bench: $(VENV)/dev.stamp  ## measure how fast the API answers; results go to benchmarks/results/
+	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.serving
+
 .PHONY: bench-imaging
 bench-imaging: $(VENV)/dev.stamp  ## measure imaging beside its peers; results go to benchmarks/results/
 	$(BIN)/python -m benchmarks.imaging

@@ -38,7 +38,7 @@ RIGHT_TRIES = 5
 HEALTHZ_EVERY_S, PROBING_S = 0.05, 5.0
 OVERLOAD = 3
 BUSY_CONNECTIONS = 32
-PACED = Path(__file__).with_name("paced.lua")
+PACED = Path(__file__).parent / "wrk" / "paced.lua"
 PAUSE_S, WRK_S = 0.25, 10.0
 # What other work the machine may have without these figures being wrong.
 QUIET_LOAD = 1.0
