@@ -10,7 +10,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from chassis.database.engines import WRITES
+from chassis.database.engines import options
 from chassis.database.transactions import attempt, is_outage, outage
 
 MIGRATION_POLL_S = 0.2
@@ -23,7 +23,7 @@ def migrate(engine: sa.Engine, migrations: Path) -> str | None:
     returned. Raise `DependencyDownError` if the database does not answer.
     """
     try:
-        with _turn_to_migrate(engine), engine.connect().execution_options(**{WRITES: True}) as connection:
+        with _turn_to_migrate(engine), engine.connect().execution_options(**options(engine, writes=True)) as connection:
             found = _revision(connection)
             connection.rollback()
             if found is not None and found not in _known(_scripts(migrations)):

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import structlog
 
 from chassis import checkpoints, deadlines
-from chassis.database.engines import WRITES, SharedSessionsError
+from chassis.database.engines import SharedSessionsError, options
 from chassis.errors import DependencyDownError, OutcomeUnknownError
 
 log = structlog.get_logger(__name__)
@@ -39,15 +39,17 @@ def transact(
 
 
 def attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, writes: bool = False) -> Result:
-    """Run `work` in a transaction, again after a deadlock; with `writes` SQLite takes its write lock at the start.
+    """Run `work` in a transaction, again after a deadlock, and again on a new connection if the first one was lost.
 
-    Raise `CallerGoneError` instead of committing `writes` for a caller who no longer waits, and `OutcomeUnknownError`
-    if the database is lost during the commit.
+    What only reads may run without a transaction: `engines.options` says where. With `writes` SQLite takes its write
+    lock at the start. Raise `CallerGoneError` instead of committing `writes` for a caller who no longer waits, and
+    `OutcomeUnknownError` if the database is lost during the commit.
     """
+    was_lost = False
     for number in range(1, ATTEMPTS + 1):
         commits = False
         try:
-            with engine.connect().execution_options(**{WRITES: writes}) as connection, connection.begin():
+            with engine.connect().execution_options(**options(engine, writes=writes)) as connection, connection.begin():
                 result = work(connection)
                 if writes:
                     deadlines.require()
@@ -55,6 +57,10 @@ def attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, write
         except sa.exc.DBAPIError as fault:
             if getattr(fault.orig, "sqlstate", None) in _SERIALIZATION_FAILURES and number < ATTEMPTS:
                 time.sleep(random.uniform(0, 0.02 * 2**number))  # noqa: S311 - jitter
+                continue
+            # Idle connections end when the server restarts. Nothing was committed, and the pool opens new ones.
+            if fault.connection_invalidated and not commits and not was_lost:
+                was_lost = True
                 continue
             if is_outage(fault):
                 error = outage(fault)
