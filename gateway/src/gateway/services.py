@@ -12,14 +12,12 @@ from urllib.parse import urlencode
 
 import gevent
 import structlog
-import urllib3
 from gevent.lock import BoundedSemaphore
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 from chassis import deadlines
 from chassis.deadlines import Deadline
 from chassis.errors import DependencyDownError, OutcomeUnknownError
-from gateway import kept_connections
+from gateway.kept_connections import LostError, NotConnectedError, Pool
 from gateway.settings import GatewaySettings
 from gateway.table import Service
 
@@ -31,7 +29,7 @@ _ASKED_EVERY_S = 1.0
 
 @dataclass(frozen=True)
 class Answer:
-    """The complete answer of `service`."""
+    """The complete answer of `service`; the names of its headers are in small letters."""
 
     service: Service
     status: int
@@ -62,10 +60,7 @@ class Services:
     """The services behind the gateway, called over kept connections, each by a limited number of calls at a time."""
 
     def __init__(self, settings: GatewaySettings) -> None:
-        self._pools = {
-            "auth": kept_connections.pool(settings.auth_url),
-            "catalog": kept_connections.pool(settings.catalog_url),
-        }
+        self._pools = {"auth": Pool(settings.auth_url), "catalog": Pool(settings.catalog_url)}
         self._connect_timeout_s = settings.connect_timeout_s
         self._asking = {"auth": BoundedSemaphore(), "catalog": BoundedSemaphore()}
         self._found: dict[Service, tuple[float, bool]] = {}
@@ -98,20 +93,20 @@ class Services:
         repeatable = method == "GET" if repeatable is None else repeatable
         target = f"{target}?{urlencode(parameters)}" if parameters else target
         request = _Request(method, target, headers or {}, body)
-        # urllib3's time-outs are for each part of an answer; this one is for all of it.
+        # Time-outs of sockets are for each part of an answer; this one is for all of it.
         timeout = gevent.Timeout(max(deadline.left_s(), 0))
         began = False
         try:
             with timeout, self._slots[service]:
                 began = True
                 answer = self._send(service, request, deadline, repeatable=repeatable)
-        except (HTTPError, gevent.Timeout) as fault:
+        except (NotConnectedError, LostError, gevent.Timeout) as fault:
             if isinstance(fault, gevent.Timeout) and fault is not timeout:
                 raise
             log.warning("service does not answer", called=service, error=type(fault).__name__)
-            nothing_sent = isinstance(fault, (NewConnectionError, ConnectTimeoutError))
+            nothing_sent = isinstance(fault, NotConnectedError)
             raise _lost(service, harmless=repeatable or nothing_sent or not began) from fault
-        if answer.body and "json" not in answer.headers.get("Content-Type", ""):
+        if answer.body and "json" not in answer.headers.get("content-type", ""):
             log.error("service answers something else than JSON", called=service, status=answer.status)
             raise _lost(service, harmless=repeatable)
         return answer
@@ -123,7 +118,7 @@ class Services:
             if time.monotonic() - asked < _ASKED_EVERY_S:
                 return found
             found = False
-            with suppress(HTTPError, gevent.Timeout), gevent.Timeout(self._connect_timeout_s):
+            with suppress(NotConnectedError, LostError, gevent.Timeout), gevent.Timeout(self._connect_timeout_s):
                 request = _Request("GET", "/healthz", {}, None)
                 deadline = Deadline.after(self._connect_timeout_s)
                 found = self._send(service, request, deadline, repeatable=True).status == HTTPStatus.OK
@@ -135,29 +130,27 @@ class Services:
         while True:
             try:
                 return self._send_once(service, request, deadline)
-            except (NewConnectionError, ConnectTimeoutError):  # nothing was sent
+            except NotConnectedError:
                 if time.monotonic() + pause_s - began >= self._connect_timeout_s or deadline.left_s() <= pause_s:
                     raise
                 time.sleep(pause_s)
                 pause_s *= 2
-            except HTTPError:
+            except LostError:
                 if not repeatable or deadline.left_s() <= 0:
                     raise
                 repeatable = False
 
     def _send_once(self, service: Service, request: _Request, deadline: Deadline) -> Answer:
-        left_s = max(deadline.left_s(), 0.001)  # urllib3 refuses 0
-        answer = self._pools[service].urlopen(
+        left_s = max(deadline.left_s(), 0.001)  # 0 would be no time-out but a socket that never waits
+        received = self._pools[service].ask(
             request.method,
             request.target,
-            request.body,
             {**request.headers, deadlines.HEADER: f"{left_s:.3f}"},
-            retries=False,
-            redirect=False,
-            decode_content=False,
-            timeout=urllib3.Timeout(connect=min(self._connect_timeout_s, left_s), read=left_s),
+            request.body,
+            connect_timeout_s=min(self._connect_timeout_s, left_s),
+            timeout_s=left_s,
         )
-        return Answer(service, answer.status, answer.headers, answer.data)
+        return Answer(service, received.status, received.headers, received.body)
 
 
 def _lost(service: Service, *, harmless: bool) -> DependencyDownError:

@@ -1,5 +1,5 @@
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jwt
@@ -8,7 +8,7 @@ import pytest
 from chassis import token_keys, tokens
 from chassis.errors import ClocksApartError, TokenRefusedError
 from chassis.token_keys import SigningKeys, VerifyingKeys
-from chassis.tokens import Principal
+from chassis.tokens import SAME_FOR_S, Principal
 
 ANNA = Principal("id-of-anna", "anna", "password")
 
@@ -130,3 +130,36 @@ def test_clocks_may_be_a_minute_apart(keys: Keys, ago_s: int) -> None:
 def test_token_outside_of_its_time_is_refused_as_clocks_that_differ(keys: Keys, ago_s: int) -> None:
     with pytest.raises(ClocksApartError):
         keys.verify("catalog", issued(keys, ago_s))
+
+
+def test_frequent_client_gets_the_same_token_for_a_while(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = int(time.time()) // SAME_FOR_S * SAME_FOR_S
+    monkeypatch.setattr(time, "time", lambda: moment)
+    signing = SigningKeys(keys.private).signing()
+    first = tokens.sign(signing, "catalog", ANNA)
+    assert tokens.sign(signing, "auth", ANNA) != first
+    assert tokens.sign(signing, "catalog", replace(ANNA, credential_mark="another")) != first
+    monkeypatch.setattr(time, "time", lambda: moment + SAME_FOR_S - 1)
+    assert tokens.sign(signing, "catalog", ANNA) == first
+    monkeypatch.setattr(time, "time", lambda: moment + SAME_FOR_S)
+    assert tokens.sign(signing, "catalog", ANNA) != first
+
+
+def test_token_that_was_verified_before_is_refused_once_it_is_over_or_its_key_is_gone(
+    keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    header = f"Bearer {keys.sign('catalog', ANNA)}"
+    others = Keys(tmp_path / "other-private.pem", tmp_path / "other-public.pem")
+    token_keys.create_files(others.private, others.public)
+    for _ in range(2):
+        assert keys.verify("catalog", header) == ANNA
+        with pytest.raises(TokenRefusedError):
+            keys.verify("auth", header)
+        with pytest.raises(TokenRefusedError):
+            others.verify("catalog", header)
+        with pytest.raises(TokenRefusedError):
+            keys.verify("catalog", header[:-2] + ("AA" if not header.endswith("AA") else "BB"))
+    late = time.time() + tokens.LIFETIME_S + tokens.LEEWAY_S + 1
+    monkeypatch.setattr(time, "time", lambda: late)
+    with pytest.raises(ClocksApartError):
+        keys.verify("catalog", header)

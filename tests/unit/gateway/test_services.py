@@ -1,3 +1,4 @@
+import socket
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -6,6 +7,7 @@ from typing import ClassVar
 import pytest
 
 from chassis.deadlines import Deadline
+from chassis.errors import DependencyDownError, OutcomeUnknownError
 from gateway.kept_connections import REUSED_FOR_S
 from gateway.services import Services
 from gateway.settings import GatewaySettings
@@ -51,7 +53,7 @@ def test_answer_with_retry_after_is_returned_at_once_and_not_retried(
     services: Services, asked: list[str], method: str, status: int
 ) -> None:
     answer = services.call("auth", method, f"/{status}", Deadline.after(5))
-    assert (answer.status, answer.headers["Retry-After"]) == (status, "1")
+    assert (answer.status, answer.headers["retry-after"]) == (status, "1")
     assert len(asked) == 1
 
 
@@ -89,3 +91,70 @@ def test_kept_connection_is_used_again_for_a_moment_only() -> None:
         time.sleep(REUSED_FOR_S)
         services.call("catalog", "PUT", "/404", Deadline.after(5))
         assert len(ports) == 2
+
+
+def test_connection_that_the_service_has_closed_is_not_used_again() -> None:
+    """A process that was killed keeps no promise: what is sent to it is lost, and a PUT is never sent twice."""
+    connections: list[socket.socket] = []
+
+    class Keeping(_Refusing):
+        protocol_version = "HTTP/1.1"
+        asked: ClassVar[list[str]] = []
+
+        def setup(self) -> None:
+            connections.append(self.request)
+            super().setup()
+
+    with serving(Keeping) as url:
+        services = make_services(url)
+        services.call("catalog", "PUT", "/404", Deadline.after(5))
+        connections[0].shutdown(socket.SHUT_RDWR)
+        assert services.call("catalog", "PUT", "/404", Deadline.after(5)).status == 404
+    assert len(connections) == 2
+
+
+@pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"])
+def test_answer_that_is_none_leaves_the_outcome_of_a_change_unknown(answer: bytes) -> None:
+    class Broken(_Refusing):
+        asked: ClassVar[list[str]] = []
+
+        def do_GET(self) -> None:
+            self.asked.append(self.path)
+            self.wfile.write(answer)
+
+        do_PUT = do_GET  # noqa: N815 - names of the base class
+
+    with serving(Broken) as url:
+        services = make_services(url)
+        with pytest.raises(OutcomeUnknownError):
+            services.call("catalog", "PUT", "/1", Deadline.after(5))
+        with pytest.raises(DependencyDownError) as raised:
+            services.call("catalog", "GET", "/2", Deadline.after(5))
+    assert not isinstance(raised.value, OutcomeUnknownError)
+    assert Broken.asked == ["/1", "/2", "/2"]
+
+
+def test_answer_in_chunks_is_put_together() -> None:
+    class Chunked(_Refusing):
+        protocol_version = "HTTP/1.1"
+        asked: ClassVar[list[str]] = []
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b'5\r\n{"a":\r\n3\r\n 1}\r\n0\r\n\r\n')
+
+    with serving(Chunked) as url:
+        answer = make_services(url).call("catalog", "GET", "/", Deadline.after(5))
+    assert answer.document() == {"a": 1}
+
+
+@pytest.mark.parametrize("headers", [{"If-Match": "a\r\nX-Source: b"}, {"If-Match": "a\nb"}, {"a\r\n\r\nGET /": "b"}])
+def test_header_that_would_be_more_than_one_is_not_sent(
+    services: Services, asked: list[str], headers: dict[str, str]
+) -> None:
+    with pytest.raises(ValueError, match="line break"):
+        services.call("auth", "GET", "/200", Deadline.after(5), headers=headers)
+    assert asked == []

@@ -131,7 +131,7 @@ def _authenticate(
 
 def _relay(answer: Answer) -> Response:
     body = answer.body
-    if answer.headers.get("Content-Type", "").startswith(problems.CONTENT_TYPE):
+    if answer.headers.get("content-type", "").startswith(problems.CONTENT_TYPE):
         # The service has put in its own path; the client needs that of its request.
         instance = prefixes.current() + api_keys.hide(request.path)
         body = json.dumps({**answer.document(), "instance": instance}).encode()
@@ -140,6 +140,6 @@ def _relay(answer: Answer) -> Response:
     relayed = Response(body, answer.status)
     del relayed.headers["Content-Type"]
     for name in RETURNED_HEADERS:
-        if name in answer.headers:
-            relayed.headers[name] = prefixes.add_to_header(name, answer.headers[name])
+        if name.lower() in answer.headers:
+            relayed.headers[name] = prefixes.add_to_header(name, answer.headers[name.lower()])
     return relayed

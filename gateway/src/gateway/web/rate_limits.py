@@ -12,7 +12,7 @@ _CODE = "rate-limited"
 
 def note(answer: Answer) -> None:
     """Remember for the answer to the current request what auth's `answer` about its sender tells of their limits."""
-    g.rate_limits = {name: answer.headers[name] for name in HEADERS if name in answer.headers}
+    g.rate_limits = {name: answer.headers[name.lower()] for name in HEADERS if name.lower() in answer.headers}
 
 
 def is_refusal(answer: Answer) -> bool:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 import jwt
@@ -24,6 +25,12 @@ ALGORITHM = "EdDSA"
 # The gateway gets a token first, then waits for the body of the request, then for a free thread of the service.
 LIFETIME_S = 30
 LEEWAY_S = 60
+# Signing and verifying take longer than all else that is done with a token. A client that asks often gets the same one
+# for a while, whose signature the services remember; whether they get one at all, auth decides each time.
+SAME_FOR_S = 5
+_MOST_REMEMBERED = 1000
+# By audience and token: the id of the key that has signed it, and what it says.
+_verified: dict[tuple[str, str], tuple[str, Mapping[str, Any]]] = {}
 
 Method = Literal["password", "key"]
 
@@ -57,8 +64,15 @@ class Keys(Protocol):
 
 
 def sign(key: SigningKey, audience: str, principal: Principal) -> str:
-    """Return a token, signed with `key`, that tells `audience` who `principal` is for the next `LIFETIME_S` seconds."""
-    now = int(time.time())
+    """Return a token, signed with `key`, that tells `audience` who `principal` is.
+
+    It is valid for `LIFETIME_S` seconds from now, less at most `SAME_FOR_S`.
+    """
+    return _signed(key, audience, principal, int(time.time()) // SAME_FOR_S * SAME_FOR_S)
+
+
+@lru_cache(_MOST_REMEMBERED)
+def _signed(key: SigningKey, audience: str, principal: Principal, now: int) -> str:
     claims: dict[str, str | int] = {
         "aud": audience,
         "iat": now,
@@ -86,7 +100,7 @@ def verify(keys: Keys, audience: str, authorization: str | None) -> Principal:
     if scheme != "Bearer":
         raise TokenRefusedError
     try:
-        claims = _claims(token, keys.by_id(), audience)
+        claims = _remembered_claims(token, keys.by_id(), audience)
         issued, expires = int(claims["iat"]), int(claims["exp"])
     except (jwt.InvalidTokenError, ValueError, TypeError) as fault:
         log.warning("token refused", reason=str(fault))
@@ -98,15 +112,26 @@ def verify(keys: Keys, audience: str, authorization: str | None) -> Principal:
     return Principal(str(claims["sub"]), str(claims["name"]), claims["method"], scopes, key_id, mark)
 
 
-def _claims(token: str, keys: Mapping[str, Ed25519PublicKey], audience: str) -> dict[str, Any]:
+def _remembered_claims(token: str, keys: Mapping[str, Ed25519PublicKey], audience: str) -> Mapping[str, Any]:
     """Return what `token` says. Raise `jwt.InvalidTokenError` unless the key that it names has signed it."""
+    name, claims = _verified.get((audience, token), ("", {}))
+    if name in keys:
+        return claims
     # Auth of an earlier release had one key only, which its tokens do not name.
     name = jwt.get_unverified_header(token).get("kid", next(iter(keys)))
     if name not in keys:
         raise jwt.InvalidTokenError("signed with an unknown key")
+    claims = _claims(token, keys[name], audience)
+    if len(_verified) >= _MOST_REMEMBERED:
+        _verified.clear()
+    _verified[audience, token] = name, claims
+    return claims
+
+
+def _claims(token: str, key: Ed25519PublicKey, audience: str) -> dict[str, Any]:
     claims: dict[str, Any] = jwt.decode(
         token,
-        keys[name],
+        key,
         algorithms=[ALGORITHM],
         audience=audience,
         options={
