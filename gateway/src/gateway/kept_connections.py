@@ -50,10 +50,19 @@ class _Answer:
     def __init__(self) -> None:
         self.headers: dict[str, str] = {}
         self.body = b""
+        self.has_head = False
         self.is_complete = False
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """Whether the end of the connection is that of the body, since the head tells no other."""
+        return self.has_head and self.headers.keys().isdisjoint({"content-length", "transfer-encoding"})
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers[name.lower().decode("latin-1")] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self.has_head = True
 
     def on_body(self, part: bytes) -> None:
         self.body += part
@@ -93,13 +102,19 @@ class _Connection:
             self._socket.sendall(request)
             while not answer.is_complete:
                 received = self._socket.recv(_MOST_READ)
+                if not received and answer.ends_with_connection:
+                    break
                 if not received:
                     raise LostError("the connection has ended before the answer")
                 parser.feed_data(received)
         except (OSError, HttpParserError) as fault:
             raise LostError(str(fault)) from fault
         self._answered = time.monotonic()
-        is_kept = parser.get_http_version() == "1.1" and answer.headers.get("connection", "").lower() != "close"
+        is_kept = (
+            answer.is_complete
+            and parser.get_http_version() == "1.1"
+            and answer.headers.get("connection", "").lower() != "close"
+        )
         return Received(parser.get_status_code(), answer.headers, answer.body), is_kept
 
     def close(self) -> None:

@@ -151,6 +151,20 @@ def test_answer_in_chunks_is_put_together() -> None:
     assert answer.document() == {"a": 1}
 
 
+def test_answer_that_ends_with_its_connection_is_whole() -> None:
+    class Ending(_Refusing):
+        asked: ClassVar[list[str]] = []
+
+        def do_GET(self) -> None:
+            self.asked.append(self.path)
+            self.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"a": ')
+            self.wfile.write(b"1}")
+
+    with serving(Ending) as url:
+        answer = make_services(url).call("catalog", "GET", "/", Deadline.after(5))
+    assert (answer.document(), len(Ending.asked)) == ({"a": 1}, 1)
+
+
 @pytest.mark.parametrize("headers", [{"If-Match": "a\r\nX-Source: b"}, {"If-Match": "a\nb"}, {"a\r\n\r\nGET /": "b"}])
 def test_header_that_would_be_more_than_one_is_not_sent(
     services: Services, asked: list[str], headers: dict[str, str]
