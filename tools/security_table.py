@@ -18,8 +18,7 @@ an audit by somebody else.
 
 - **yes**: it holds, and the tests or checks that are named fail if it stops to hold. A requirement that something be
   documented is proven by the document.
-- **next release**: what it takes is being made; the row says what.
-- **no**: it does not hold, or only in part; the reason is told, and what an operator can do.
+{next_release}- **no**: it does not hold, or only in part; the reason is told, and what an operator can do.
 - Not applicable: listed at the end, with the reason.
 
 Generated from [tests/security_map/rows.toml](../tests/security_map/rows.toml) by `make format`.
@@ -27,6 +26,7 @@ Generated from [tests/security_map/rows.toml](../tests/security_map/rows.toml) b
 every proof exists. [threat-model.md](threat-model.md) says who might attack what, [data-and-keys.md](data-and-keys.md)
 which data, keys and logs there are, [SECURITY.md](../SECURITY.md) how to report what is missing here.
 """
+NEXT_RELEASE = "- **next release**: what it takes is being made; the row says what.\n"
 SAID = {"holds": "yes", "next release": "next release", "does not hold": "**no**"}
 
 
@@ -77,7 +77,9 @@ def rendered() -> str:
     """Return the whole document."""
     the_map = security_map.load()
     chapters = [each for number in the_map.chapters for each in chapter(the_map, number)]
-    return "\n".join([TEXT, *counts(the_map), "", *chapters, *not_applicable(the_map)]) + "\n"
+    next_release = NEXT_RELEASE if any(row.verdict == "next release" for row in the_map.rows) else ""
+    head = TEXT.format(next_release=next_release)
+    return "\n".join([head, *counts(the_map), "", *chapters, *not_applicable(the_map)]) + "\n"
 
 
 def main() -> None:

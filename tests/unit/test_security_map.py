@@ -57,6 +57,11 @@ def test_proof_exists(proof: str) -> None:
         assert heading in headings(ROOT / file)
 
 
+def test_only_verdicts_that_occur_are_explained() -> None:
+    occurs = any(row.verdict == "next release" for row in MAP.rows)
+    assert ("**next release**" in DOCUMENT) == occurs
+
+
 def test_counts_are_those_of_the_rows_shown() -> None:
     line = r"^\| (\d+\.\d+\.\d+) \| ([12]) \| [^|]+ \| (yes|next release|\*\*no\*\*) \|"
     shown = Counter((said, int(level)) for _, level, said in re.findall(line, DOCUMENT, re.MULTILINE))
