@@ -10,11 +10,16 @@ import auth.bootstrap
 import auth.settings
 import catalog.bootstrap
 import catalog.settings
+from auth import use_cases
 from auth.adapters.store import Store as AuthStore
+from auth.domain import User
+from auth.passwords import hash_password
 from catalog.adapters.store import Store as CatalogStore
 from chassis.database.database import Database
 
 Store = TypeVar("Store")
+
+PASSWORD = "correct horse"
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -44,3 +49,15 @@ def catalog_database(any_database_url: str) -> Iterator[Database[CatalogStore]]:
     """A migrated database of catalog without images."""
     settings = catalog.settings.DatabaseSettings(database_url=any_database_url)
     yield from migrated(lambda: catalog.bootstrap.make_database(settings))
+
+
+@pytest.fixture(scope="session")
+def hash_of_password() -> str:
+    """What is stored of `PASSWORD`: made once, since hashing takes time."""
+    return hash_password(PASSWORD)
+
+
+@pytest.fixture
+def anna(auth_database: Database[AuthStore], hash_of_password: str) -> User:
+    """A user with `PASSWORD` in the database of auth."""
+    return auth_database.transact(use_cases.create_user, "anna", hash_of_password)

@@ -24,11 +24,6 @@ LATER = timedelta(hours=1)
 Work = Callable[[Store], object]
 
 
-@pytest.fixture
-def anna(auth_database: Database[Store]) -> User:
-    return auth_database.transact(use_cases.create_user, "anna", "unusable")
-
-
 class Keys:
     """Makes and revokes API keys of a user."""
 

@@ -20,11 +20,6 @@ from chassis.tokens import Principal
 DAY = timedelta(days=1)
 
 
-@pytest.fixture
-def anna(auth_database: Database[Store]) -> User:
-    return auth_database.transact(use_cases.create_user, "anna", "unusable")
-
-
 class Keys:
     """Makes, uses and rotates API keys of a user."""
 

@@ -32,20 +32,15 @@ from chassis.clock import now
 from chassis.database.columns import UtcDateTime
 from chassis.database.database import Database
 from chassis.tokens import Principal
+from databases import PASSWORD
 from deadlines import until
 from races import while_open
 
-PASSWORD = "correct horse"
 HERE, ELSEWHERE = "192.0.2.1", "192.0.2.2"
 
 
 def basic(username: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
-
-
-@pytest.fixture
-def anna(auth_database: Database[Store]) -> User:
-    return auth_database.transact(use_cases.create_user, "anna", hash_password(PASSWORD))
 
 
 @pytest.fixture

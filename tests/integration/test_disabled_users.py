@@ -29,19 +29,14 @@ from auth.passwords import Verifier, hash_password
 from chassis.database.database import Database
 from chassis.tokens import Principal
 from clients import ValidatingClient, path
+from databases import PASSWORD
 from web_stack import ANNA, BUCKET, WebStack
 
-PASSWORD = "correct horse"
 HERE = "192.0.2.1"
 
 
 def basic(username: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
-
-
-@pytest.fixture
-def anna(auth_database: Database[Store]) -> User:
-    return auth_database.transact(use_cases.create_user, "anna", hash_password(PASSWORD))
 
 
 @pytest.fixture

@@ -64,6 +64,14 @@ def bob(new_user: NewUser) -> Iterator[ValidatingClient]:
     client.close()
 
 
+@pytest.fixture(scope="module")
+def anna(new_user: NewUser) -> Iterator[ValidatingClient]:
+    """A user of the module's own."""
+    client = new_user()
+    yield client
+    client.close()
+
+
 @pytest.fixture(scope="session")
 def bucket(stack: Stack) -> str:
     return stack["S3_BUCKET"]

@@ -3,9 +3,7 @@
 import base64
 from typing import Any
 
-import pytest
-
-from clients import Answer, NewUser, Stack, ValidatingClient, path
+from clients import Answer, Stack, ValidatingClient, path
 
 EVIL = "https://evil.example"
 CROSS_SITE = {"Origin": EVIL, "Sec-Fetch-Site": "cross-site"}
@@ -24,11 +22,6 @@ CHANGES = [
     ("PUT", "/api/users/anna"),
     ("GET", "/api/signed-post"),
 ]
-
-
-@pytest.fixture(scope="module")
-def anna(new_user: NewUser) -> ValidatingClient:
-    return new_user()
 
 
 def register(by: ValidatingClient, bucket: str, key: str, **headers: str) -> Answer:

@@ -69,11 +69,6 @@ def test_every_post_of_the_document_is_tried_here() -> None:
     assert {target for target, item in document()["paths"].items() if "post" in item} == set(POSTS)
 
 
-@pytest.fixture(scope="module")
-def anna(new_user: NewUser) -> ValidatingClient:
-    return new_user()
-
-
 def demand_a_repeat(answer: Answer, first: Answer, post: Post) -> None:
     if post.shows_secret:
         assert (answer.status, answer.code) == (409, "secret-not-kept")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from clients import NewUser, Register, Stack, ValidatingClient, path
+from clients import Register, Stack, ValidatingClient, path
 from gateway.table import ROUTES
 
 STALE = ['"other"', 'W/"other"', "nonsense", '""']
@@ -29,11 +29,6 @@ class Things:
     def no_member(self) -> str:
         """The path that the second image would have as a member of the collection."""
         return f"{self.collection}/images/{self.other_image.removeprefix('/api/images/')}"
-
-
-@pytest.fixture(scope="module")
-def anna(new_user: NewUser) -> ValidatingClient:
-    return new_user()
 
 
 @pytest.fixture
