@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from threading import Barrier
 
@@ -33,7 +33,6 @@ from chassis.database.columns import UtcDateTime
 from chassis.database.database import Database
 from chassis.tokens import Principal
 from databases import PASSWORD
-from deadlines import until
 from races import while_open
 
 HERE, ELSEWHERE = "192.0.2.1", "192.0.2.2"
@@ -359,22 +358,43 @@ def test_key_is_refused_while_the_last_one_is_being_made(auth_database: Database
             )
 
 
-def test_revoked_key_makes_room_with_its_children_and_an_expired_one_does_not(
-    auth_database: Database[Store], anna: User
-) -> None:
-    def make(caller: Principal, expires_at: datetime | None = None) -> ApiKey:
-        key, _ = auth_database.transact(use_cases.create_key, caller, "", expires_at=expires_at, most=3)
-        return key
+def test_revoked_key_makes_room_with_its_children(auth_database: Database[Store], anna: User) -> None:
+    def make(caller: Principal) -> ApiKey:
+        return auth_database.transact(use_cases.create_key, caller, "", most=3)[0]
 
-    soon = now() + timedelta(milliseconds=300)
     parent = make(by_password(anna))
-    make(Principal(anna.user_id, "anna", "key", key_id=parent.key_id), soon)
+    make(Principal(anna.user_id, "anna", "key", key_id=parent.key_id))
     make(by_password(anna))
-    until(lambda: now() > soon, 5, "time stands still")
     with pytest.raises(QuotaExceededError):
         make(by_password(anna))
     auth_database.transact(use_cases.delete_key, by_password(anna), KeyName(parent.key_id), lambda _: None)
     assert make_keys(auth_database, anna, 3, 4) == 2
+
+
+def test_expired_keys_do_not_count_and_the_last_of_them_stay(auth_database: Database[Store], anna: User) -> None:
+    """Otherwise keys for an hour would use up the limit, or without one the disk."""
+    later = now() + timedelta(hours=1)
+
+    def make(number: int) -> str:
+        expires_at = later + timedelta(minutes=number)
+        key, _ = auth_database.transact(use_cases.create_key, by_password(anna), "", expires_at=expires_at, most=2)
+        return key.key_id
+
+    def expire() -> None:
+        with auth_database.engine.begin() as connection:
+            for key_id, expires_at in connection.execute(sa.select(api_keys.c.key_id, api_keys.c.expires_at)).all():
+                of_key = api_keys.update().where(api_keys.c.key_id == key_id)
+                connection.execute(of_key.values(expires_at=expires_at - timedelta(days=1)))
+
+    made = []
+    for number in range(0, 6, 2):
+        made += [make(number), make(number + 1)]
+        with pytest.raises(QuotaExceededError):
+            make(9)
+        expire()
+    assert auth_database.read(Store.count_keys, anna.user_id) == 0
+    listed = auth_database.read(use_cases.list_keys, by_password(anna), 9, None)
+    assert {key.key_id for key in listed} == set(made[2:])
 
 
 def test_limit_of_keys_is_of_each_user(auth_database: Database[Store], anna: User) -> None:

@@ -790,6 +790,12 @@ DEFECTS = (
         (f"{CHILDREN}::test_child_expires_with_its_parent_at_the_latest",),
     ),
     Defect(
+        "expired-keys-count",
+        "Who has made as many keys for an hour as they may have can make no other until they revoke some.",
+        (Edit(f"{AUTH}/adapters/store.py", "user_id == user_id, not_expired)", "user_id == user_id)"),),
+        (f"{SIGN_IN}::test_expired_keys_do_not_count_and_the_last_of_them_stay",),
+    ),
+    Defect(
         "expired-parent",
         "A key that expires between authentication and its work makes another key.",
         (Edit(f"{AUTH}/use_cases.py", "key is None or key.has_expired(moment)", "key is None"),),

@@ -59,7 +59,7 @@ class ServeSettings(DatabaseSettings, WebSettings):
         0, description="Of these, POST, PUT and DELETE that a user may send a minute; then 429. 0: no limit."
     )
     api_keys_per_user: NonNegativeInt = Field(
-        0, description="API keys that a user may have, expired ones included; 0: no limit."
+        0, description="API keys that a user may have, without expired ones; 0: no limit."
     )
 
 

@@ -171,7 +171,7 @@ def own_user(store: Store, caller: Principal, username: str) -> User:
 
 
 def own_account(store: Store, caller: Principal, username: str) -> tuple[User, int]:
-    """Return the caller's own user, and how many API keys they have. Raise `UserNotFoundError` as `own_user`."""
+    """Return the caller's own user, and how many unexpired API keys they have. Raise as `own_user`."""
     user = own_user(store, caller, username)
     return user, store.count_keys(user.user_id)
 
@@ -197,7 +197,7 @@ def create_key(  # noqa: PLR0913 - the fields of one form, and a limit
     A key that makes another one is its parent, and its own expiry and scopes are the default and the limit. Return the
     key and its text, which is not stored. Raise `UnacceptableFieldError` for an expiry or scopes that it may not have,
     `TooManyGenerationsError`, `QuotaExceededError` for a user with `most` keys, where 0 is no limit, and
-    `UnauthorizedError` as `_require_credential`.
+    `UnauthorizedError` as `_require_credential`. Expired keys do not count, but only `most` of them stay in the list.
     """
     if most:  # before anything else is locked, so that no two wait for each other
         store.lock_new_keys(caller.user_id)
@@ -209,6 +209,8 @@ def create_key(  # noqa: PLR0913 - the fields of one form, and a limit
         expires_at, scopes = domain.expiry_of_child(parent, expires_at), domain.scopes_of_child(parent, scopes)
     if most and (use := store.count_keys(caller.user_id)) >= most:
         raise QuotaExceededError(most, use)
+    if most:
+        store.forget_expired_keys(caller.user_id, keep=most)
     text, made = _new_key()
     key = ApiKey(
         made.key_id,

@@ -124,9 +124,17 @@ class Store:
         return [ApiKey(**row) for row in self._connection.execute(query).mappings()]
 
     def count_keys(self, user_id: str) -> int:
-        """Return how many API keys a user has, expired ones included."""
-        count = sa.select(sa.func.count()).select_from(api_keys).where(api_keys.c.user_id == user_id)
-        return int(self._connection.scalar(count) or 0)
+        """Return how many API keys a user has that have not expired."""
+        count = sa.select(sa.func.count()).select_from(api_keys)
+        not_expired = sa.or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > self.now())
+        return int(self._connection.scalar(count.where(api_keys.c.user_id == user_id, not_expired)) or 0)
+
+    def forget_expired_keys(self, user_id: str, keep: int) -> None:
+        """Delete the expired API keys of a user but for the `keep` that expired last."""
+        expired = sa.and_(api_keys.c.user_id == user_id, api_keys.c.expires_at <= self.now())
+        latest = (api_keys.c.expires_at.desc(), api_keys.c.key_id)
+        kept = sa.select(api_keys.c.key_id).where(expired).order_by(*latest).limit(keep)
+        self._connection.execute(api_keys.delete().where(expired, api_keys.c.key_id.not_in(kept)))
 
     def keys_with_users(self, user_id: str | None) -> Sequence[tuple[User, ApiKey]]:
         """Return all API keys with their users, or those of one user, by name of the user and the oldest first."""
