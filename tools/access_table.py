@@ -17,8 +17,8 @@ owner. It is generated from [tests/access_matrix.py](../tests/access_matrix.py) 
 
 Answers to GET are answers to HEAD, too. 401 comes with `WWW-Authenticate`; 403 says what was missing: a scope
 (`insufficient-scope`), the password (`password-required`), that a key does not get the rights of another one
-(`rotation-refused`), or that the user is disabled (`user-disabled`). What belongs to somebody else is 404, as
-if it did not exist.
+(`rotation-refused`), the newest secret of a key that was rotated (`secret-replaced`), or that the user is disabled
+(`user-disabled`). What belongs to somebody else is 404, as if it did not exist.
 """
 
 

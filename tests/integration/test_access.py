@@ -19,7 +19,7 @@ from web_stack import BUCKET, WebStack
 PASSWORD = "long enough for a user"
 CODES = {
     401: {"unauthorized", "credentials-required"},
-    403: {"insufficient-scope", "password-required", "rotation-refused", "user-disabled"},
+    403: {"insufficient-scope", "password-required", "rotation-refused", "secret-replaced", "user-disabled"},
 }
 # Whoever asks, it is the same source: so many failures are meant.
 SETTINGS = {"FREE_FAILURES": "1000", "PASSWORD_FAILURES_A_MINUTE": "1000", "KEY_FAILURES_A_MINUTE": "1000"}

@@ -10,7 +10,7 @@ from auth.adapters.store import Store
 from auth.adapters.tables import api_keys
 from auth.authentication import Authenticator, Policy
 from auth.domain import ApiKey, Scope, User
-from auth.errors import ApiKeyNotFoundError, RotationRefusedError, UnauthorizedError
+from auth.errors import ApiKeyNotFoundError, RotationRefusedError, SecretReplacedError, UnauthorizedError
 from auth.keys import KeyName, parse_key
 from auth.passwords import Verifier
 from chassis.clock import now
@@ -175,7 +175,7 @@ def test_previous_secret_neither_rotates_nor_makes_keys(keys: Keys) -> None:
     new = keys.rotate(key, DAY)
     assert keys.is_accepted(old)
     for refused in (lambda: keys.rotate(key, by=old), lambda: keys.make(by=old)):
-        with pytest.raises(UnauthorizedError):
+        with pytest.raises(SecretReplacedError):
             refused()
     assert keys.is_accepted(new)
     assert keys.is_accepted(keys.rotate(key, by=new))

@@ -24,6 +24,8 @@ from auth.adapters.store import Store as AuthStore
 from auth.adapters.tables import kept_answers as kept_by_auth
 from auth.authentication import Authenticator, Policy
 from auth.bootstrap import App as AuthApp
+from auth.domain import mark_of
+from auth.keys import digest
 from auth.passwords import Verifier
 from auth.rate_limits import RateLimits
 from auth.web.app import make_flask as auth_flask
@@ -305,7 +307,10 @@ def test_secret_is_not_kept_and_a_repeat_names_the_key(auth_of: Caller, auth_dat
 
 
 def test_key_is_rotated_once(auth_of: Caller, auth_database: Database[AuthStore]) -> None:
+    """Also if the answer is lost with the new secret: the program has the former one only, and sends the same again."""
     made = auth_of.post("/api-keys", key=None).get_json()
+    mark = mark_of(digest(made["key"]))
+    auth_of = auth_of.as_(replace(auth_of.principal, method="key", key_id=made["id"], credential_mark=mark))
     rotation = f"/api-key/rotation?id={made['id']}"
     assert auth_of.post(rotation).status_code == 200
     with auth_database.engine.connect() as connection:
@@ -316,6 +321,9 @@ def test_key_is_rotated_once(auth_of: Caller, auth_database: Database[AuthStore]
     with auth_database.engine.connect() as connection:
         assert connection.execute(sa.text("SELECT digest, previous_digest FROM api_keys")).all() == digests
     assert code(auth_of.post(rotation, json={"overlap_s": 0})) == (422, "idempotency-key-reused")
+    another = auth_of.post(rotation, key="another")
+    assert code(another) == (403, "secret-replaced")
+    assert "until" in another.get_json()["detail"]
 
 
 def test_answers_of_a_user_whom_the_operator_deletes_are_deleted(

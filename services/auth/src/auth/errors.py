@@ -1,6 +1,7 @@
 """The requests that auth refuses, each with the stable code that its problem document shows."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import ClassVar
 
 
@@ -134,6 +135,19 @@ class RotationRefusedError(AuthError):
 
     def __init__(self) -> None:
         super().__init__("An API key rotates itself and keys that were made with it; for others, use the password.")
+
+
+class SecretReplacedError(AuthError):
+    """The secret of the caller's API key was replaced; the former one is accepted for a while, but not for this."""
+
+    code = "secret-replaced"
+
+    def __init__(self, ends: datetime) -> None:
+        super().__init__(
+            "This API key was rotated and has a new secret. The former one, which was sent, is accepted until "
+            f"{ends.isoformat()}, but neither makes nor rotates keys. If the new one was lost, use the password, or "
+            "the key that this one was made with."
+        )
 
 
 class PasswordRequiredError(AuthError):

@@ -15,6 +15,7 @@ from auth.errors import (
     PasswordRequiredError,
     QuotaExceededError,
     RotationRefusedError,
+    SecretReplacedError,
     TooManyGenerationsError,
     UnauthorizedError,
     UserDisabledError,
@@ -196,8 +197,8 @@ def create_key(  # noqa: PLR0913 - the fields of one form, and a limit
 
     A key that makes another one is its parent, and its own expiry and scopes are the default and the limit. Return the
     key and its text, which is not stored. Raise `UnacceptableFieldError` for an expiry or scopes that it may not have,
-    `TooManyGenerationsError`, `QuotaExceededError` for a user with `most` keys, where 0 is no limit, and
-    `UnauthorizedError` as `_require_credential`. Expired keys do not count, but only `most` of them stay in the list.
+    `TooManyGenerationsError`, `QuotaExceededError` for a user with `most` keys, where 0 is no limit, and as
+    `_require_credential`. Expired keys do not count, but only `most` of them stay in the list.
     """
     if most:  # before anything else is locked, so that no two wait for each other
         store.lock_new_keys(caller.user_id)
@@ -239,9 +240,9 @@ def _new_key(key_id: str | None = None) -> tuple[str, PresentedKey]:
 def _require_credential(store: Store, caller: Principal, moment: datetime) -> ApiKey | None:
     """Return the API key that the caller used, None for a password; it stays as it is until the transaction ends.
 
-    Raise `UnauthorizedError` if it was revoked, rotated or changed since, or has expired, and `UserDisabledError` if
-    the user was disabled. Who knows an old one may have begun a request before, to be left with a key when the old one
-    is of no more use.
+    Raise `UnauthorizedError` if it was revoked or changed since, or has expired, `SecretReplacedError` for the former
+    secret of a key while it is accepted, and `UserDisabledError` if the user was disabled. Who knows an old one may
+    have begun a request before, to be left with a key when the old one is of no more use.
     """
     user = store.user_by_id(caller.user_id, locked=True)
     if user is None:
@@ -253,7 +254,12 @@ def _require_credential(store: Store, caller: Principal, moment: datetime) -> Ap
             raise UnauthorizedError
         return None
     key = store.key(caller.key_id, locked=True)
-    if key is None or key.has_expired(moment) or not _is_of(caller, key.digest):
+    if key is None or key.has_expired(moment):
+        raise UnauthorizedError
+    if not _is_of(caller, key.digest):
+        ends = key.previous_expires_at
+        if key.previous_digest and _is_of(caller, key.previous_digest) and ends and moment < ends:
+            raise SecretReplacedError(ends)
         raise UnauthorizedError
     return key
 
@@ -297,8 +303,8 @@ def rotate_key(
     """Give the caller's API key a new secret, unless `check` raises for its present state. Return it and its new text.
 
     The secret that it had is accepted for `overlap`, and one from an earlier rotation no longer. Raise
-    `RotationRefusedError` if the caller used a key that is neither this one nor one that it descends from, and
-    `UnauthorizedError` as `_require_credential`.
+    `RotationRefusedError` if the caller used a key that is neither this one nor one that it descends from, and as
+    `_require_credential`.
     """
     _require_credential(store, caller, store.now())
     key = get_key(store, caller, name, locked=True)
