@@ -97,9 +97,10 @@ EXPECTED: dict[str, Row] = {
     "create_api_key": _private(201, "keys", other=201),
     "get_api_key": _private(200, "keys"),
     "head_api_key": _private(200, "keys"),
-    "update_api_key": _private(200, "keys"),
-    "delete_api_key": _private(204, "keys"),
-    "rotate_api_key": _private(200, **_NO_KEY),  # another's: one that was made with the password
+    # A key that was made with one of the owner's; none of the actors is that one, or descends from it.
+    "update_api_key": _private(200, "keys", child=403),
+    "delete_api_key": _private(204, "keys", child=403),
+    "rotate_api_key": _private(200, **_NO_KEY),
     "sign_post": _private(200, "upload", other=200),
     "head_signed_post": _private(200, "upload", other=200),
     "get_user": _private(200, "read"),
@@ -125,4 +126,20 @@ OF_ITSELF: dict[str, Row] = {
     "update_api_key": _private(200, "keys"),
     "delete_api_key": _private(204, *SCOPES),
     "rotate_api_key": _private(200, "keys"),
+}
+
+RELATIVES = {
+    "itself": "that key",
+    "parent": "the key that it was made with",
+    "sibling": "another key that was made with that one",
+    "stranger": "a key that was made with the password",
+    "descendant": "a key that was made with one that was made with it",
+}
+# The same where a child, a key that was made with another one, with the scope `keys`, names one of its `RELATIVES`.
+OF_CHILD: dict[str, dict[str, int]] = {
+    "get_api_key": dict.fromkeys(RELATIVES, 200),
+    "head_api_key": dict.fromkeys(RELATIVES, 200),
+    "update_api_key": {**dict.fromkeys(RELATIVES, 403), "itself": 200, "descendant": 200},
+    "delete_api_key": {**dict.fromkeys(RELATIVES, 403), "itself": 204, "descendant": 204},
+    "rotate_api_key": {**dict.fromkeys(RELATIVES, 403), "itself": 200, "descendant": 200},
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from access_matrix import ACTORS, EXPECTED, OF_ITSELF, SCOPES, Row
+from access_matrix import ACTORS, EXPECTED, OF_CHILD, OF_ITSELF, RELATIVES, SCOPES, Row
 from auth.keys import new_key
 from chassis.clock import now
 from clients import NOTHING, Answer, ValidatingClient
@@ -19,7 +19,7 @@ from web_stack import BUCKET, WebStack
 PASSWORD = "long enough for a user"
 CODES = {
     401: {"unauthorized", "credentials-required"},
-    403: {"insufficient-scope", "password-required", "rotation-refused", "secret-replaced", "user-disabled"},
+    403: {"insufficient-scope", "password-required", "rotation-refused", "not-a-descendant", "user-disabled"},
 }
 # Whoever asks, it is the same source: so many failures are meant.
 SETTINGS = {"FREE_FAILURES": "1000", "PASSWORD_FAILURES_A_MINUTE": "1000", "KEY_FAILURES_A_MINUTE": "1000"}
@@ -33,10 +33,12 @@ class World:
         self._stack = stack
         self._numbers = count()
         self._things: dict[str, str] = {}
+        self._family: tuple[ValidatingClient, dict[str, str]] | None = None
         password = self.user("owner")
         # Passwords are hashed again after each wrong one, which takes time.
         self.owner = ValidatingClient(stack.url(), self.make_key(password)["key"])
         child = self.make_key()["key"]
+        self._parent, self._stranger = self.make_key(password), self.make_key(password)
         self._auth: Mapping[str, tuple[str, str] | str | None] = {
             "nobody": None,
             "wrong": new_key(),
@@ -82,6 +84,26 @@ class World:
         self._stack.run("auth", "disable-user", "disabled")
         return "disabled", PASSWORD
 
+    def family(self) -> tuple[ValidatingClient, dict[str, str]]:
+        """Return a client with a key that has all `RELATIVES`, and their ids; they are made when one is missing."""
+        if not self._family:
+            base_url = self.owner.base_url
+            parent = ValidatingClient(base_url, self._parent["key"])
+            made = self.make_key(parent)
+            child = ValidatingClient(base_url, made["key"])
+            its_child = ValidatingClient(base_url, self.make_key(child)["key"])
+            self._family = (
+                child,
+                {
+                    "itself": made["id"],
+                    "parent": self._parent["id"],
+                    "sibling": self.make_key(parent)["id"],
+                    "stranger": self._stranger["id"],
+                    "descendant": self.make_key(its_child)["id"],
+                },
+            )
+        return self._family
+
     def client(self, actor: str) -> ValidatingClient:
         return ValidatingClient(self._stack.url(), self._auth[actor])
 
@@ -98,6 +120,8 @@ class World:
         answer = client.send(method, template.format(**things), json=NOTHING if body is None else body)
         if method == "DELETE" and answer.status == 204:
             self._things = {}
+        if "{key}" in template and method in {"POST", "DELETE"}:
+            self._family = None
         return answer
 
     def _make_things(self) -> dict[str, str]:
@@ -152,7 +176,7 @@ def check(answer: Answer, row: Row, actor: str) -> None:
 def test_every_operation_has_a_row() -> None:
     assert set(EXPECTED) == set(operations())
     named = {operation for operation, (_, template) in operations().items() if "{key}" in template}
-    assert set(OF_ITSELF) == named
+    assert set(OF_ITSELF) == set(OF_CHILD) == named
 
 
 @pytest.mark.parametrize("actor", ACTORS)
@@ -167,3 +191,13 @@ def test_key_may_do_with_itself_what_the_matrix_says(world: World, operation: st
     made = world.make_key(scopes=[scope])
     client = ValidatingClient(world.owner.base_url, made["key"])
     check(world.call(client, operation, {"key": made["id"]}), OF_ITSELF[operation], scope)
+
+
+@pytest.mark.parametrize("relative", RELATIVES)
+@pytest.mark.parametrize("operation", OF_CHILD)
+def test_child_may_do_with_its_relatives_what_the_matrix_says(world: World, operation: str, relative: str) -> None:
+    client, keys = world.family()
+    answer = world.call(client, operation, {"key": keys[relative]})
+    assert answer.status == OF_CHILD[operation][relative]
+    if answer.code:
+        assert answer.code == ("rotation-refused" if operation == "rotate_api_key" else "not-a-descendant")

@@ -36,6 +36,7 @@ QUOTAS = "tests/integration/test_quotas.py"
 RATE_LIMITS = "tests/integration/test_rate_limits.py"
 USE = "tests/integration/test_use_of_users.py"
 CATALOG_STORE = "tests/integration/test_catalog_store.py"
+ACCESS = "tests/integration/test_access.py"
 REPEATS = "tests/integration/test_idempotency.py"
 CRASHES = "tests/integration/test_idempotency_after_crashes.py"
 
@@ -788,6 +789,12 @@ DEFECTS = (
         "A key that expires may make one that does so later.",
         (Edit(f"{AUTH}/domain.py", "if expires_at > parent.expires_at:", "if False:"),),
         (f"{CHILDREN}::test_child_expires_with_its_parent_at_the_latest",),
+    ),
+    Defect(
+        "child-revokes-its-parent",
+        "Whoever was given a key that was made with another one revokes that one.",
+        (Edit(f"{AUTH}/use_cases.py", "        raise NotADescendantError", "        pass"),),
+        (f"{ACCESS}::test_child_may_do_with_its_relatives_what_the_matrix_says",),
     ),
     Defect(
         "expired-keys-count",

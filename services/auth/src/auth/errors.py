@@ -137,6 +137,18 @@ class RotationRefusedError(AuthError):
         super().__init__("An API key rotates itself and keys that were made with it; for others, use the password.")
 
 
+class NotADescendantError(AuthError):
+    """The caller's API key was made with another one, and is to change a key that was not made with it."""
+
+    code = "not-a-descendant"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "An API key that was made with another one changes and revokes itself and keys that were made with it; for "
+            "others, use the password, or a key that was made with the password."
+        )
+
+
 class SecretReplacedError(AuthError):
     """The secret of the caller's API key was replaced; the former one is accepted for a while, but not for this."""
 

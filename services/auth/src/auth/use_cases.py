@@ -11,6 +11,7 @@ from auth.domain import MOST_GENERATIONS, SCOPES, ApiKey, Scope, User
 from auth.errors import (
     AlreadyDisabledError,
     ApiKeyNotFoundError,
+    NotADescendantError,
     NotDisabledError,
     PasswordRequiredError,
     QuotaExceededError,
@@ -287,11 +288,27 @@ def get_key(store: Store, caller: Principal, name: KeyName, *, locked: bool = Fa
     return key
 
 
+def _require_line(store: Store, caller: Principal, key: ApiKey) -> None:
+    """Raise `NotADescendantError` if the caller used a child, and `key` is neither that nor one that descends from it.
+
+    Who was given a key for others to be made with does not revoke the one that it was made with, nor what others have.
+    """
+    if caller.method != "key":
+        return
+    used = store.key(caller.key_id) if caller.key_id is not None else None
+    if (used is None or used.parent_id is not None) and caller.key_id not in store.line(key.key_id):
+        raise NotADescendantError
+
+
 def describe_key(
     store: Store, caller: Principal, name: KeyName, description: str, check: Callable[[ApiKey], None]
 ) -> ApiKey:
-    """Replace the description of the caller's API key, unless `check` raises for its present state."""
+    """Replace the description of the caller's API key, unless `check` raises for its present state.
+
+    Raise `NotADescendantError` as `_require_line`.
+    """
     key = get_key(store, caller, name, locked=True)
+    _require_line(store, caller, key)
     check(key)
     store.describe_key(key.key_id, description)
     return replace(key, description=description)
@@ -321,9 +338,11 @@ def rotate_key(
 def delete_key(store: Store, caller: Principal, name: KeyName, check: Callable[[ApiKey], None]) -> Sequence[str]:
     """Revoke the caller's API key and all that descend from it, unless `check` raises for its present state.
 
-    The next request with any of them is refused. Return the ids of the descendants.
+    The next request with any of them is refused. Return the ids of the descendants. Raise `NotADescendantError` as
+    `_require_line`.
     """
     key = get_key(store, caller, name, locked=True)
+    _require_line(store, caller, key)
     check(key)
     descendants = store.descendants(key.key_id)
     store.delete_key(key.key_id)

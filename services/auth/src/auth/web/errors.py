@@ -7,6 +7,7 @@ STATUSES: dict[type[Exception], int] = {
     errors.QuotaExceededError: 403,
     errors.TooManyGenerationsError: 403,
     errors.RotationRefusedError: 403,
+    errors.NotADescendantError: 403,
     errors.SecretReplacedError: 403,
     errors.PasswordRequiredError: 403,
     errors.WrongPasswordError: 403,
