@@ -241,5 +241,17 @@ def test_page_of_another_site_reserves_no_prefix_for_uploads(client: FlaskClient
     foreign = {"Sec_Fetch_Site": "cross-site"}
     assert send(client, "GET", "/api/signed-post", **foreign).status_code == 403
     assert not behind.asked
-    for method, headers in (("HEAD", foreign), ("GET", {}), ("GET", {**foreign, "Authorization": "Bearer imgh_x"})):
-        assert send(client, method, "/api/signed-post", **headers).status_code == 200
+    assert send(client, "GET", "/api/signed-post", Sec_Fetch_Dest="document", **foreign).status_code == 403
+    for headers in ({}, {**foreign, "Authorization": "Bearer imgh_x"}):
+        assert send(client, "GET", "/api/signed-post", **headers).status_code == 200
+
+
+def test_page_of_another_site_uses_up_nobodys_limits_by_reading(client: FlaskClient, behind: Behind) -> None:
+    foreign = {"Sec_Fetch_Site": "cross-site"}
+    for destination in ("image", "iframe", "script", "empty"):
+        for method in ("GET", "HEAD"):
+            refused = send(client, method, "/api/images", Sec_Fetch_Dest=destination, **foreign)
+            assert refused.status_code == 403
+    assert not behind.asked
+    assert send(client, "GET", "/api/i/a", Sec_Fetch_Dest="image", **foreign).status_code == 200
+    assert send(client, "GET", "/api/images", Sec_Fetch_Dest="document", **foreign).status_code == 200

@@ -637,6 +637,12 @@ DEFECTS = (
         (f"{DOOR}::test_page_of_another_site_reserves_no_prefix_for_uploads",),
     ),
     Defect(
+        "limits-used-up-by-foreign-pages",
+        "The images of a page of another site are requests of its reader, up to the limits and beyond.",
+        (Edit(f"{GATEWAY}/web/cross_site.py", "url_rule.rule) and _is_followed_link():", "url_rule.rule):"),),
+        (f"{DOOR}::test_page_of_another_site_uses_up_nobodys_limits_by_reading",),
+    ),
+    Defect(
         "answers-may-be-framed",
         "Pages of other sites may show answers in a frame, and answers may load what browsers find in them.",
         (

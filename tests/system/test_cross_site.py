@@ -1,4 +1,4 @@
-"""Web pages of other sites change nothing with the credentials that a browser remembers."""
+"""Web pages of other sites use nothing with the credentials that a browser remembers."""
 
 import base64
 from typing import Any
@@ -53,12 +53,16 @@ def test_page_of_the_gateways_own_host_and_programs_are_served(
         assert register(anna, bucket, f"{prefix}/{number}", **headers).status == 201
 
 
-def test_every_change_is_protected_and_nothing_else(anna: ValidatingClient, anyone: ValidatingClient) -> None:
+def test_all_that_is_private_is_protected_and_nothing_else(anna: ValidatingClient, anyone: ValidatingClient) -> None:
     for method, target in CHANGES:
         assert anna.send(method, target, headers={"Origin": EVIL}).code == "cross-site-request"
     for target in ("/api/images", "/api/collections", "/api/api-keys", path("users", anna.username)):
         for method in ("GET", "HEAD"):
-            assert anna.send(method, target, headers=CROSS_SITE).status == 200
+            assert anna.send(method, target, headers=CROSS_SITE).status == 403
+        followed_link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}
+        assert anna.get(target, headers=followed_link).status == 200
+    for target in ("/api/openapi.json", "/healthz"):
+        assert anna.get(target, headers=CROSS_SITE).status == 200
     assert anna.send("PATCH", "/api/images", headers={"Origin": EVIL}).status == 405
     assert anna.post("/api/nothing", headers={"Origin": EVIL}).status == 404
     assert anyone.post("/api/images", headers={"Origin": EVIL}).status == 401

@@ -8,14 +8,14 @@ class GatewayError(Exception):
 
 
 class CrossSiteRequestError(GatewayError):
-    """A page of another site asks for a change, with credentials that the browser has added."""
+    """A page of another site asks for something private, with credentials that the browser has added."""
 
     code = "cross-site-request"
 
     def __init__(self) -> None:
         super().__init__(
-            "A web page of another origin changes nothing with a username and password. Use an API key as Bearer "
-            "token, or have the operator allow the origin."
+            "A web page of another origin may not use a username and password here. Use an API key as Bearer token, or "
+            "have the operator allow the origin."
         )
 
 

@@ -1,4 +1,4 @@
-"""Pages of other sites: they change nothing by credentials that a browser remembers, unless the operator names them.
+"""Pages of other sites: they use nothing by credentials that a browser remembers, unless the operator names them.
 
 Pages of the origins that the operator names may use the private API from scripts (CORS), with credentials that the
 scripts themselves send.
@@ -17,15 +17,17 @@ from gateway.web.public import PUBLIC_PREFIXES
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 # Where GET changes something, HEAD is answered at another place.
 _CHANGED_BY_GET = {route.rule for route in ROUTES if route.head_target is not None}
+_PRIVATE = {route.rule for route in ROUTES if not route.public}
 SENT_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID"
 SHOWN_HEADERS = "ETag, Idempotency-Replayed, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 
 
 def install(app: Flask, allowed: Collection[str]) -> None:
-    """Refuse changes that pages of other origins than `allowed` make with Basic credentials; let the others read.
+    """Refuse what pages of other origins than `allowed` ask for with Basic credentials; let the others read.
 
-    It is decided before auth is asked, and before the body is read. A Bearer token passes: no browser adds one by
-    itself.
+    A page could not read the answer, but each of its images would be a request of the person, up to their limits. A
+    link that a person follows passes if it changes nothing. It is decided before auth is asked, and before the body is
+    read. A Bearer token passes: no browser adds one by itself.
     """
 
     @app.before_request
@@ -34,7 +36,9 @@ def install(app: Flask, allowed: Collection[str]) -> None:
         if origin in allowed:
             return _preflight() if request.method == "OPTIONS" and _is_private(request.path) else None
         scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
-        if request.url_rule is None or not _changes(request.method, request.url_rule.rule) or scheme != "basic":
+        if request.url_rule is None or request.url_rule.rule not in _PRIVATE or scheme != "basic":
+            return None
+        if not _changes(request.method, request.url_rule.rule) and _is_followed_link():
             return None
         if origins.is_foreign(origin, paths.sent_host(request.environ), request.headers.get("Sec-Fetch-Site", "")):
             raise CrossSiteRequestError
@@ -53,6 +57,11 @@ def install(app: Flask, allowed: Collection[str]) -> None:
 def _changes(method: str, rule: str) -> bool:
     """Return whether a request with `method` to the route `rule` may change something."""
     return method not in SAFE_METHODS or (method == "GET" and rule in _CHANGED_BY_GET)
+
+
+def _is_followed_link() -> bool:
+    """Return whether the browser shows the answer as a page of its own, in no frame of another one (Fetch Metadata)."""
+    return request.headers.get("Sec-Fetch-Dest") == "document"
 
 
 def _is_private(path: str) -> bool:
