@@ -103,6 +103,7 @@ def test_every_post_takes_an_idempotency_key_and_nothing_else_does(name: str, op
         ("400", "malformed-idempotency-key"),
         ("409", "idempotency-key-in-flight"),
         ("422", "idempotency-key-reused"),
+        ("429", "too-many-idempotency-keys"),
     ):
         assert (code in codes(operation, status)) == named
     if named:

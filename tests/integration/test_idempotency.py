@@ -22,6 +22,7 @@ import catalog.worker
 from auth import use_cases as of_auth
 from auth.adapters.store import Store as AuthStore
 from auth.adapters.tables import kept_answers as kept_by_auth
+from auth.adapters.tables import kept_in_hours as counts_of_auth
 from auth.authentication import Authenticator, Policy
 from auth.bootstrap import App as AuthApp
 from auth.domain import mark_of
@@ -32,6 +33,7 @@ from auth.web.app import make_flask as auth_flask
 from catalog import users
 from catalog.adapters.store import Store as CatalogStore
 from catalog.adapters.tables import kept_answers as kept_by_catalog
+from catalog.adapters.tables import kept_in_hours as counts_of_catalog
 from catalog.bootstrap import App as CatalogApp
 from catalog.web.app import make_flask as catalog_flask
 from catalog_steps import ANNA, BERT, BUCKETS
@@ -39,6 +41,7 @@ from chassis import token_keys, tokens
 from chassis.clock import now
 from chassis.database import kept_answers
 from chassis.database.database import Database
+from chassis.database.kept_answers import Kept
 from chassis.idempotency import KEPT_FOR
 from chassis.token_keys import SigningKeys
 from chassis.tokens import Principal
@@ -83,8 +86,11 @@ def signing_keys(tmp_path: Path) -> SigningKeys:
     return SigningKeys(tmp_path / "private")
 
 
-def serving_catalog(database: Database[CatalogStore], signing_keys: SigningKeys) -> Caller:
-    app = CatalogApp(database, BUCKETS, None, signing_keys, PAGE_BYTES)
+def serving_catalog(
+    database: Database[CatalogStore], signing_keys: SigningKeys, most: int = 0, size: int = 0
+) -> Caller:
+    kept = Kept(kept_by_catalog, counts_of_catalog, most, size)
+    app = CatalogApp(database, BUCKETS, None, signing_keys, PAGE_BYTES, kept=kept)
     return Caller(catalog_flask(app), "catalog", signing_keys)
 
 
@@ -96,7 +102,8 @@ def catalog_of(catalog_database: Database[CatalogStore], signing_keys: SigningKe
 @pytest.fixture
 def auth_of(auth_database: Database[AuthStore], signing_keys: SigningKeys) -> Caller:
     authenticator = Authenticator(auth_database, Verifier(1, 9, 1, 1), Policy(3, 300, 1000, 100))
-    app = AuthApp(auth_database, authenticator, signing_keys, RateLimits(auth_database, {}))
+    kept = Kept(kept_by_auth, counts_of_auth, most=1)
+    app = AuthApp(auth_database, authenticator, signing_keys, RateLimits(auth_database, {}), kept=kept)
     user = auth_database.transact(of_auth.create_user, "anna", "unusable")
     return Caller(auth_flask(app), "auth", signing_keys, Principal(user.user_id, "anna", "password"))
 
@@ -278,7 +285,8 @@ def test_workers_delete_old_answers(tmp_path: Path) -> None:
 
 
 def forget_old(database: Database[Any], table: sa.Table) -> None:
-    kept_answers.forget_old(database.engine, table, threading.Event(), batch=2)
+    hours = table.metadata.tables["kept_in_hours"]
+    kept_answers.forget_old(database.engine, table, hours, threading.Event(), batch=2)
 
 
 def test_answers_of_a_deleted_user_are_deleted(catalog_of: Caller, catalog_database: Database[CatalogStore]) -> None:
@@ -286,7 +294,35 @@ def test_answers_of_a_deleted_user_are_deleted(catalog_of: Caller, catalog_datab
     catalog_of.as_(BERT).register("b")
     assert users.forget_user(catalog_database.transact, ANNA.user_id, 10)
     with catalog_database.engine.connect() as connection:
-        assert connection.scalars(sa.select(kept_by_catalog.c.user_id)).all() == [BERT.user_id]
+        for table in (kept_by_catalog, counts_of_catalog):
+            assert connection.scalars(sa.select(table.c.user_id)).all() == [BERT.user_id]
+
+
+# --- how much ---
+
+
+@pytest.mark.parametrize("bounds", [{"most": 2}, {"size": 1200}])
+def test_no_more_is_kept_for_a_user_than_may_be_and_what_is_kept_is_answered_again(
+    catalog_database: Database[CatalogStore], signing_keys: SigningKeys, bounds: dict[str, int]
+) -> None:
+    """Otherwise one who makes and deletes what has a long description fills the disk."""
+    caller = serving_catalog(catalog_database, signing_keys, **bounds)
+    first = caller.register("a", key="a", description="x" * 100)
+    assert (first.status_code, caller.register("b", key="b").status_code) == (201, 201)
+    for _ in range(2):
+        refused = caller.register("c", key="c")
+        assert code(refused) == (429, "too-many-idempotency-keys")
+        assert 24 * 3600 <= int(refused.headers["Retry-After"]) <= 25 * 3600
+    assert (count(catalog_database, "images"), count(catalog_database, "kept_answers")) == (2, 2)
+    assert caller.register("a", key="a", description="x" * 100).data == first.data
+    assert code(caller.register("a", key="new")) == (409, "image-exists")
+    assert caller.register("c", key=None).status_code == 201
+    assert caller.as_(BERT).register("d", key="a").status_code == 201
+    with catalog_database.engine.begin() as connection:
+        connection.execute(counts_of_catalog.update().values(date_begins=now() - timedelta(hours=25)))
+    assert caller.register("e", key="e").status_code == 201
+    forget_old(catalog_database, kept_by_catalog)
+    assert count(catalog_database, "kept_in_hours") == 1
 
 
 # --- API keys ---
@@ -298,6 +334,7 @@ def test_secret_is_not_kept_and_a_repeat_names_the_key(auth_of: Caller, auth_dat
     again = auth_of.post("/api-keys", json={"description": "x"})
     assert code(again) == (409, "secret-not-kept")
     assert again.headers["Location"] == first.headers["Location"] == first.get_json()["uri"]
+    assert code(auth_of.post("/api-keys", key="another")) == (429, "too-many-idempotency-keys")
     assert count(auth_database, "api_keys") == 1
     secret = first.get_json()["key"].rpartition("_")[2].encode()
     with auth_database.engine.connect() as connection:
@@ -331,7 +368,7 @@ def test_answers_of_a_user_whom_the_operator_deletes_are_deleted(
 ) -> None:
     auth_of.post("/api-keys")
     auth_database.transact(of_auth.delete_user, "anna")
-    assert count(auth_database, "kept_answers") == 0
+    assert (count(auth_database, "kept_answers"), count(auth_database, "kept_in_hours")) == (0, 0)
 
 
 # --- several replicas, which only PostgreSQL can have ---
@@ -343,7 +380,7 @@ def replicas(database_url: str, signing_keys: SigningKeys) -> Iterator[tuple[Cal
     settings = catalog.settings.DatabaseSettings(database_url=database_url)
     databases = [catalog.bootstrap.make_database(settings) for _ in range(2)]
     databases[0].migrate()
-    yield serving_catalog(databases[0], signing_keys), serving_catalog(databases[1], signing_keys)
+    yield serving_catalog(databases[0], signing_keys, 25), serving_catalog(databases[1], signing_keys, 25)
     for database in databases:
         database.engine.dispose()
 
@@ -401,3 +438,10 @@ def test_parallel_requests_on_two_replicas_have_one_effect(replicas: tuple[Calle
     assert sum("Idempotency-Replayed" not in answer.headers for answer in made) == len(names)
     listed = replicas[0].send("GET", "/collections").get_json()
     assert sorted(each["name"] for each in listed) == sorted(names)
+
+
+def test_replicas_keep_no_more_together_than_may_be(replicas: tuple[Caller, Caller]) -> None:
+    sent = [(replicas[number % 2], f"k{number}") for number in range(30)]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda each: each[0].post("/collections", each[1], json={"name": each[1]}), sent))
+    assert sorted(answer.status_code for answer in answers) == [201] * 25 + [429] * 5

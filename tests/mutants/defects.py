@@ -1067,7 +1067,7 @@ DEFECTS = (
         (
             Edit(
                 f"{CHASSIS}/web/idempotency.py",
-                "        kept_answers.keep(connection, table, claimed, _kept(answer, secret_of))\n",
+                "        kept_answers.keep(connection, kept, claimed, _kept(answer, secret_of))\n",
                 "",
             ),
             Edit(
@@ -1075,7 +1075,7 @@ DEFECTS = (
                 "    return transact(database.engine, make)\n",
                 "    answer = transact(database.engine, make)\n"
                 "    if REPLAYED not in answer.headers:\n"
-                "        transact(database.engine, kept_answers.keep, table, claimed, _kept(answer, secret_of))\n"
+                "        transact(database.engine, kept_answers.keep, kept, claimed, _kept(answer, secret_of))\n"
                 "    return answer\n",
             ),
         ),
@@ -1083,6 +1083,12 @@ DEFECTS = (
             f"{REPEATS}::test_change_whose_answer_cannot_be_kept_is_not_made",
             f"{CRASHES}::test_answer_that_was_lost_after_the_commit_is_given_to_the_repeat",
         ),
+    ),
+    Defect(
+        "kept-without-a-bound",
+        "A user who makes and deletes what has a long description fills the disk with answers that are kept.",
+        (Edit(f"{CHASSIS}/database/kept_answers.py", "        raise TooManyKeysError(", "        print("),),
+        (f"{REPEATS}::test_no_more_is_kept_for_a_user_than_may_be_and_what_is_kept_is_answered_again",),
     ),
     Defect(
         "repeat-not-locked",

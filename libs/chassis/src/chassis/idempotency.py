@@ -60,6 +60,19 @@ class KeyInFlightError(IdempotencyError):
         self.headers = {"Retry-After": str(RETRY_AFTER_S)}
 
 
+class TooManyKeysError(IdempotencyError):
+    """As many or as large answers are kept for the user as may be; `wait_s` until the first of them are forgotten."""
+
+    code = "too-many-idempotency-keys"
+
+    def __init__(self, wait_s: int) -> None:
+        super().__init__(
+            f"As many answers as may be are kept for your requests with {HEADER} of the last 24 hours. Nothing was "
+            f"changed. Send the request without it, or try again in {wait_s} s."
+        )
+        self.headers = {"Retry-After": str(wait_s)}
+
+
 class SecretNotKeptError(IdempotencyError):
     """The request was carried out, and its answer cannot be given again, since it showed a secret."""
 

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auth.adapters.store import Store
+from auth.adapters.tables import kept_answers, kept_in_hours
 from auth.authentication import Authenticator, Policy
 from auth.passwords import Verifier
 from auth.rate_limits import REQUESTS, WRITES, RateLimits
 from auth.settings import DatabaseSettings, ServeSettings
 from chassis.database import engines
 from chassis.database.database import Database
+from chassis.database.kept_answers import Kept
 from chassis.token_keys import SigningKeys
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
@@ -24,6 +26,7 @@ class App:
     token_keys: SigningKeys
     rate_limits: RateLimits
     api_keys_per_user: int = 0
+    kept: Kept = Kept(kept_answers, kept_in_hours)  # noqa: RUF009 - frozen
 
 
 def make_database(settings: DatabaseSettings) -> Database[Store]:
@@ -48,4 +51,5 @@ def make_app(settings: ServeSettings) -> App:
         SigningKeys(settings.token_private_key_file),
         rate_limits,
         settings.api_keys_per_user,
+        Kept(kept_answers, kept_in_hours, settings.kept_answers_per_user, settings.kept_bytes_per_user),
     )

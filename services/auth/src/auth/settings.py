@@ -61,6 +61,13 @@ class ServeSettings(DatabaseSettings, WebSettings):
     api_keys_per_user: NonNegativeInt = Field(
         0, description="API keys that a user may have, without expired ones; 0: no limit."
     )
+    kept_answers_per_user: NonNegativeInt = Field(
+        100_000,
+        description="Answers to requests with Idempotency-Key kept for a user, in the last day; then 429. 0: no limit.",
+    )
+    kept_bytes_per_user: NonNegativeInt = Field(
+        128 * 1024 * 1024, description="Bytes of the answers that are kept for a user; then 429. 0: no limit."
+    )
 
 
 class WorkerSettings(DatabaseSettings):

@@ -3,7 +3,7 @@
 import threading
 
 from auth.adapters.store import Store
-from auth.adapters.tables import kept_answers, outbox
+from auth.adapters.tables import kept_answers, kept_in_hours, outbox
 from auth.bootstrap import make_database
 from auth.settings import WorkerSettings
 from chassis import audit
@@ -32,7 +32,7 @@ def make_worker(settings: WorkerSettings) -> Worker:
             "failures": every(SWEEP_EVERY_S, lambda: database.transact(Store.sweep_failures), stop),
             "kept answers": every(
                 chassis_kept_answers.SWEEP_EVERY_S,
-                lambda: chassis_kept_answers.forget_old(database.engine, kept_answers, stop),
+                lambda: chassis_kept_answers.forget_old(database.engine, kept_answers, kept_in_hours, stop),
                 stop,
             ),
             "minutes": every(SWEEP_EVERY_S, lambda: database.transact(Store.forget_minutes), stop),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catalog.adapters.store import Store
+from catalog.adapters.tables import kept_answers, kept_in_hours
 from catalog.buckets import Bucket, Buckets, aws_url
 from catalog.domain import Limits
 from catalog.settings import DatabaseSettings, ServeSettings
@@ -11,6 +12,7 @@ from catalog.uploads import Uploads
 from catalog.use_cases import NO_LIMITS
 from chassis.database import engines
 from chassis.database.database import Database
+from chassis.database.kept_answers import Kept
 from chassis.health import CheckFailedError, Checks
 from chassis.s3 import client as s3
 from chassis.token_keys import VerifyingKeys
@@ -29,6 +31,7 @@ class App:
     token_keys: Keys
     page_bytes: int
     limits: Limits = NO_LIMITS
+    kept: Kept = Kept(kept_answers, kept_in_hours)  # noqa: RUF009 - frozen
 
 
 def make_database(settings: DatabaseSettings) -> Database[Store]:
@@ -76,4 +79,5 @@ def make_app(settings: ServeSettings) -> App:
         token_keys=VerifyingKeys(settings.token_public_key_file),
         page_bytes=settings.page_bytes,
         limits=Limits(settings.images_per_user, settings.bytes_per_user, settings.collections_per_user),
+        kept=Kept(kept_answers, kept_in_hours, settings.kept_answers_per_user, settings.kept_bytes_per_user),
     )

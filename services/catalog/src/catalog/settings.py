@@ -95,6 +95,13 @@ class ServeSettings(DatabaseSettings, WebSettings):
         0, description="Bytes of the originals of a user; with that many, they may register no more. 0: no limit."
     )
     collections_per_user: NonNegativeInt = Field(0, description="Collections that a user may have; 0: no limit.")
+    kept_answers_per_user: NonNegativeInt = Field(
+        100_000,
+        description="Answers to requests with Idempotency-Key kept for a user, in the last day; then 429. 0: no limit.",
+    )
+    kept_bytes_per_user: NonNegativeInt = Field(
+        128 * 1024 * 1024, description="Bytes of the answers that are kept for a user; then 429. 0: no limit."
+    )
 
     @model_validator(mode="after")
     def _default_is_allowed(self) -> Self:

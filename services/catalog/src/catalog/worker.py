@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from catalog import messages
 from catalog.adapters.store import Store
-from catalog.adapters.tables import kept_answers, outbox
+from catalog.adapters.tables import kept_answers, kept_in_hours, outbox
 from catalog.bootstrap import checks, make_database
 from catalog.jobs import results
 from catalog.jobs.watchdog import Watchdog
@@ -67,7 +67,7 @@ def make_worker(settings: WorkerSettings) -> Worker:
             ),
             "kept answers": every(
                 chassis_kept_answers.SWEEP_EVERY_S,
-                lambda: chassis_kept_answers.forget_old(database.engine, kept_answers, stop),
+                lambda: chassis_kept_answers.forget_old(database.engine, kept_answers, kept_in_hours, stop),
                 stop,
             ),
         },

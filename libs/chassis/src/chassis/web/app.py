@@ -26,6 +26,7 @@ COMMON_STATUSES: Mapping[type[Exception], int] = {
     etags.StaleError: 412,
     bodies.UnsupportedMediaTypeError: 415,
     idempotency.KeyReusedError: 422,
+    idempotency.TooManyKeysError: 429,
     errors.DependencyDownError: 503,
     errors.CallerGoneError: 503,
 }

@@ -8,6 +8,7 @@ from flask import Response, request
 
 from chassis.database import kept_answers
 from chassis.database.database import Database
+from chassis.database.kept_answers import Kept
 from chassis.database.transactions import transact
 from chassis.idempotency import (
     HEADER,
@@ -29,17 +30,18 @@ Change = Callable[[Store], Response]
 
 def once(
     database: Database[Store],
-    table: sa.Table,
+    kept: Kept,
     change: Change[Store],
     *,
     secret_of: Callable[[Response], str] | None = None,
 ) -> Response:
     """Make a `change` for the current request in one transaction, and return the answer that `change` returns.
 
-    If the request has an idempotency key, its answer is kept in `table` in the same transaction. When the caller sends
-    the request again, that answer is returned, and nothing is done. Of an answer that shows a secret only the address
-    is kept that `secret_of` returns for it, and `SecretNotKeptError` is raised then. Raise `MalformedKeyError`,
-    `KeyReusedError` and `KeyInFlightError`, too. A change that raises is undone, and nothing is kept.
+    If the request has an idempotency key, its answer is kept in the same transaction, as `kept` says. When the caller
+    sends the request again, that answer is returned, and nothing is done. Of an answer that shows a secret only the
+    address is kept that `secret_of` returns for it, and `SecretNotKeptError` is raised then. Raise `MalformedKeyError`,
+    `KeyReusedError`, `KeyInFlightError` and `TooManyKeysError`, too. A change that raises is undone, and nothing is
+    kept.
     """
     header = request.headers.get(HEADER)
     if header is None:
@@ -47,11 +49,11 @@ def once(
     claimed = Claim(caller().user_id, digest_of_key(read_key(header)), _fingerprint())
 
     def make(connection: sa.Connection) -> Response:
-        known = kept_answers.claim(connection, table, claimed)
+        known = kept_answers.claim(connection, kept.answers, claimed)
         if known is not None:
             return _repeat(known)
         answer = change(database.make_store(connection))
-        kept_answers.keep(connection, table, claimed, _kept(answer, secret_of))
+        kept_answers.keep(connection, kept, claimed, _kept(answer, secret_of))
         return answer
 
     return transact(database.engine, make)

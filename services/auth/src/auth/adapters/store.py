@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from auth.adapters.tables import api_keys, audit_notes, failures, kept_answers, outbox, taken_of_minutes, users
+from auth.adapters.tables import (
+    api_keys,
+    audit_notes,
+    failures,
+    kept_answers,
+    kept_in_hours,
+    outbox,
+    taken_of_minutes,
+    users,
+)
 from auth.domain import LAST_USED_EXACT_TO, ApiKey, Failures, TakenOfMinute, User
 from auth.errors import UnauthorizedError, UsernameTakenError
 from chassis import audit
@@ -101,6 +110,7 @@ class Store:
         self._connection.execute(users.delete().where(users.c.user_id == user_id))
         # Last: rotations that have locked one of the keys are over now, and what they have kept can be seen.
         self._connection.execute(kept_answers.delete().where(kept_answers.c.user_id == user_id))
+        self._connection.execute(kept_in_hours.delete().where(kept_in_hours.c.user_id == user_id))
 
     def add_key(self, key: ApiKey) -> None:
         """Insert a new API key. Raise `UnauthorizedError` if its user or parent was deleted after authentication."""

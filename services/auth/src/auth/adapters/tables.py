@@ -85,6 +85,7 @@ taken_of_minutes = sa.Table(
 outbox = chassis_outbox.table(METADATA)
 
 kept_answers = chassis_kept_answers.table(METADATA)
+kept_in_hours = chassis_kept_answers.hours_table(METADATA)
 
 # What operators did by commands, which have no log of their own, until the worker has written it into the audit log.
 audit_notes = sa.Table(

@@ -7,7 +7,6 @@ from flask import Blueprint, Response, current_app, jsonify, request
 
 from auth import use_cases
 from auth.adapters.store import Store
-from auth.adapters.tables import kept_answers
 from auth.bootstrap import App
 from auth.domain import ApiKey, User
 from auth.errors import (
@@ -94,7 +93,7 @@ def create_key() -> Response:
         return answer
 
     with audit.recording("api-key.create", actor()) as target:
-        return once(_app().database, kept_answers, create, secret_of=_address)
+        return once(_app().database, _app().kept, create, secret_of=_address)
 
 
 @routes.get("/api-key")
@@ -124,7 +123,7 @@ def rotate_key() -> Response:
         return _show_secret(*use_cases.rotate_key(store, principal, name, overlap, _require_match))
 
     with audit.recording("api-key.rotate", actor(), api_key=name.key_id):
-        return once(_app().database, kept_answers, rotate, secret_of=_address)
+        return once(_app().database, _app().kept, rotate, secret_of=_address)
 
 
 @routes.delete("/api-key")

@@ -20,6 +20,7 @@ from catalog.adapters.tables import (
     installation,
     jobs,
     kept_answers,
+    kept_in_hours,
     memberships,
     outbox,
     upload_prefixes,
@@ -350,7 +351,7 @@ class Store:
 
     def forget_kept_answers(self, user_id: str, limit: int) -> int:
         """Delete up to `limit` answers that are kept for a user; return how many."""
-        return chassis_kept_answers.forget_user(self._connection, kept_answers, user_id, limit)
+        return chassis_kept_answers.forget_user(self._connection, kept_answers, kept_in_hours, user_id, limit)
 
     def note_deleted_user(self, user_id: str) -> None:
         """Record that a user was deleted."""

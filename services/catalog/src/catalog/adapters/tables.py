@@ -165,3 +165,4 @@ use_of_users = sa.Table(
 outbox = chassis_outbox.table(METADATA)
 
 kept_answers = chassis_kept_answers.table(METADATA)
+kept_in_hours = chassis_kept_answers.hours_table(METADATA)

@@ -4,7 +4,6 @@ from flask import Blueprint, Response, request
 
 from catalog import use_cases
 from catalog.adapters.store import Store
-from catalog.adapters.tables import kept_answers
 from catalog.domain import Collection
 from catalog.web import images, members, presentation, schemas, tags
 from catalog.web.context import app, created, named_collection, named_key
@@ -57,7 +56,7 @@ def create_collection() -> Response:
         collection = use_cases.create_collection(store, principal, body.name, app().limits)
         return created({**presentation.private_collection(collection, principal.username), "images": []})
 
-    return once(app().database, kept_answers, create)
+    return once(app().database, app().kept, create)
 
 
 @routes.get("/collection")

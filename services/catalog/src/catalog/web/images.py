@@ -6,7 +6,6 @@ from flask import Blueprint, Response, jsonify, request
 
 from catalog import use_cases
 from catalog.adapters.store import Store
-from catalog.adapters.tables import kept_answers
 from catalog.domain import Image
 from catalog.web import presentation, schemas, tags
 from catalog.web.context import app, created, named_key
@@ -62,7 +61,7 @@ def register_image() -> Response:
         )
         return created(_private(image, principal))
 
-    return once(app().database, kept_answers, register)
+    return once(app().database, app().kept, register)
 
 
 @routes.get("/image")
