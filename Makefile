@@ -33,13 +33,15 @@ lint: $(VENV)/dev.stamp  ## check style, types, and the directions of imports
 	$(BIN)/python tools/settings_tables.py --check
 	PYTHONPATH=tests $(BIN)/python tools/access_table.py --check
 	PYTHONPATH=tests $(BIN)/python tools/security_table.py --check
+	PYTHONPATH=tests $(BIN)/python tools/metrics_table.py --check
 
-format: $(VENV)/dev.stamp  ## format the code, and update the README's tables of settings
+format: $(VENV)/dev.stamp  ## format the code, and update the generated tables
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/python tools/settings_tables.py
 	PYTHONPATH=tests $(BIN)/python tools/access_table.py
 	PYTHONPATH=tests $(BIN)/python tools/security_table.py
+	PYTHONPATH=tests $(BIN)/python tools/metrics_table.py
 
 .PHONY: migration
 migration: $(VENV)/dev.stamp  ## write the migration to a service's changed tables (SERVICE=catalog NAME=what_it_does)

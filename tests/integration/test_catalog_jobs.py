@@ -162,12 +162,12 @@ def test_image_is_pending_since_it_is_so_whatever_is_changed_meanwhile(
         use_cases.change_image, ANNA, image.s3_key, lambda _: None, title="new", description=None, reprocess=True
     )
     assert steps.image().date_updated > image.date_updated
-    assert catalog_database.read(Store.oldest_pending) == image.date_created
+    assert catalog_database.read(Store.pending) == (1, image.date_created)
     steps.processed(image)
     steps.processed(steps.image())
-    assert catalog_database.read(Store.oldest_pending) is None
+    assert catalog_database.read(Store.pending) == (0, None)
     again = steps.reprocess()
-    assert catalog_database.read(Store.oldest_pending) == again.date_pending
+    assert catalog_database.read(Store.pending) == (1, again.date_pending)
 
 
 def test_late_result_of_a_deleted_image_removes_its_thumbs(

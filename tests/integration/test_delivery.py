@@ -437,7 +437,7 @@ def test_age_of_what_is_due_is_seen_also_while_the_broker_is_away(catalog_databa
     thread.start()
     try:
         relay.tidy()
-        assert (REGISTRY.get_sample_value("outbox_oldest_seconds") or 0) > 86400
+        assert (REGISTRY.get_sample_value("imghost_outbox_oldest_age_seconds") or 0) > 86400
     finally:
         stop.set()
         thread.join(timeout=30)

@@ -177,7 +177,7 @@ def test_readiness_and_metric_tell_the_code_while_it_lasts(stage: Stage, code: s
         return document["shared"], document.get("reasons")
 
     def metric() -> float | None:
-        return REGISTRY.get_sample_value("s3_refused", {"bucket": BUCKET, "code": code})
+        return REGISTRY.get_sample_value("imghost_s3_refused", {"bucket": BUCKET, "code": code})
 
     assert shown() == ({"s3": True}, None)
     stage.front.refuses, stage.front.refused_bucket = code, f"{BUCKET}/"

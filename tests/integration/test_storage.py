@@ -169,7 +169,7 @@ def test_conditions_that_are_not_kept_are_one_warning_and_a_metric(
         storage.delete_thumbs(JOB)
     assert capsys.readouterr().out.count("S3 does not keep conditions") == (1 if unkept else 0)
     kept = {
-        request: REGISTRY.get_sample_value("s3_conditions_kept", {"bucket": BUCKET, "request": request})
+        request: REGISTRY.get_sample_value("imghost_s3_conditions_kept", {"bucket": BUCKET, "request": request})
         for request in REQUESTS
     }
     assert kept == {request: float(request not in unkept) for request in REQUESTS}

@@ -213,7 +213,7 @@ def test_age_of_what_is_pending_is_seen_also_while_the_broker_is_away(
     away = Watchdog(catalog_database, Depths("amqp://127.0.0.1:9"), *queues, stuck_after=timedelta(0))
     with pytest.raises(DependencyDownError):
         away.look()
-    assert (REGISTRY.get_sample_value("oldest_pending_seconds") or 0) > 86400
+    assert (REGISTRY.get_sample_value("imghost_pending_images_oldest_age_seconds") or 0) > 86400
 
 
 def test_key_that_cannot_begin_anew_holds_up_no_other(

@@ -39,6 +39,7 @@ CATALOG_STORE = "tests/integration/test_catalog_store.py"
 ACCESS = "tests/integration/test_access.py"
 REPEATS = "tests/integration/test_idempotency.py"
 CRASHES = "tests/integration/test_idempotency_after_crashes.py"
+METRICS = "tests/integration/test_metrics.py"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ DEFECTS = (
         "A message is acknowledged when it is taken, before anything was done.",
         (
             Edit(f"{CHASSIS}/broker/consumer.py", "(self.queue.name, take)", "(self.queue.name, take, auto_ack=True)"),
-            Edit(f"{CHASSIS}/broker/consumer.py", "    if channel.is_open:\n", "    if not channel.is_open:\n"),
+            Edit(f"{CHASSIS}/broker/consumer.py", "if not channel.is_open:\n", "if channel.is_open:\n"),
         ),
         (f"{DELIVERY}::test_message_of_a_worker_that_died_comes_again_by_itself",),
     ),
@@ -1394,5 +1395,50 @@ DEFECTS = (
             ),
         ),
         ("tests/unit/chassis/test_health.py::test_own_checks_decide_readiness_and_shared_ones_are_only_shown",),
+    ),
+    Defect(
+        "metrics-of-the-supervisor-only",
+        "A web service shows the metrics of the process that supervises the others, which answers no request.",
+        (
+            Edit(f"{CHASSIS}/program.py", "        shared_metrics.share()\n", "        pass\n"),
+            Edit(f"{CHASSIS}/web/server.py", "    if settings.ops_port and not", "    if False and not"),
+        ),
+        (f"{METRICS}::test_port_shows_the_sum_over_all_web_processes",),
+    ),
+    Defect(
+        "gauges-of-the-dead",
+        "What a web process had in progress when it was killed is shown until the service ends.",
+        (
+            Edit(
+                f"{CHASSIS}/web/server.py",
+                "        if shared_metrics.are_shared():\n            multiprocess",
+                "        if False:\n            multiprocess",
+            ),
+        ),
+        (f"{METRICS}::test_counts_of_web_processes_that_were_killed_are_kept_and_their_gauges_are_not",),
+    ),
+    Defect(
+        "reprocessing-counts-as-waiting",
+        "An image that is reprocessed after a year counts as one for which its user has waited for a year.",
+        (
+            Edit(
+                f"{CATALOG}/jobs/results.py",
+                "return before.date_created if before.date_pending == before.date_created else None",
+                "return before.date_created",
+            ),
+        ),
+        ("tests/integration/test_time_to_ready.py::test_reprocessing_is_left_out",),
+    ),
+    Defect(
+        "formats-of-a-compromised-child",
+        "A child that was taken over by a picture makes as many series of metrics as it likes, until memory ends.",
+        (Edit(f"{IMAGING}/metrics.py", '_FORMATS.get(content_type, "other")', "content_type"),),
+        ("tests/unit/imaging/test_sandbox.py::test_child_cannot_invent_formats_in_metrics",),
+    ),
+    Defect(
+        "statuses-of-a-strange-server",
+        "An S3 server that invents statuses makes as many series of metrics as it likes.",
+        (Edit(f"{CHASSIS}/s3/metrics.py", 'str(status) if status in _STATUSES else "other"', "str(status)"),),
+        ("tests/unit/chassis/s3/test_metrics.py::test_server_cannot_invent_statuses_in_metrics",),
     ),
 )

@@ -16,9 +16,10 @@ from http import HTTPStatus
 
 import gevent
 from gevent.event import AsyncResult, Event
+from prometheus_client import Gauge
 
 from chassis.networks import network_of
-from gateway import api_keys
+from gateway import api_keys, metrics
 from gateway.errors import PasswordsBusyError
 
 MEMORY_S = 60.0
@@ -161,6 +162,7 @@ class PasswordChecks:
             raise PasswordsBusyError
         handed_over = Event()
         queue.append(handed_over)
+        self._waiting_of(queue).inc()
         try:
             handed_over.wait(wait_s)
         except BaseException:
@@ -170,6 +172,7 @@ class PasswordChecks:
         finally:
             if not handed_over.is_set():
                 queue.remove(handed_over)
+                self._waiting_of(queue).dec()
         if not handed_over.is_set():
             raise PasswordsBusyError
 
@@ -178,11 +181,13 @@ class PasswordChecks:
 
     def _begin(self, queue: deque[Event]) -> None:
         self._busy += 1
+        metrics.CHECKS_RUNNING.inc()
         self._guesses += queue is self._others
 
     def _release(self, queue: deque[Event], rest_s: float) -> None:
         """End a check of somebody in `queue`. If guesses are refused, another one takes its place after `rest_s`."""
         self._busy -= 1
+        metrics.CHECKS_RUNNING.dec()
         if queue is self._first:
             self._hand_over()
         elif time.monotonic() - self._refused < RUSH_S:
@@ -200,7 +205,11 @@ class PasswordChecks:
         for queue in (self._first, self._others):
             while queue and self._has_place(queue):
                 self._begin(queue)
+                self._waiting_of(queue).dec()
                 queue.popleft().set()
+
+    def _waiting_of(self, queue: deque[Event]) -> Gauge:
+        return metrics.CHECKS_FIRST if queue is self._first else metrics.CHECKS_OTHERS
 
     def _password(self, authorization: str, source: str) -> bytes:
         """Return what stands for `authorization` from `source`.

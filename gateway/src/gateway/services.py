@@ -17,6 +17,7 @@ from gevent.lock import BoundedSemaphore
 from chassis import deadlines
 from chassis.deadlines import Deadline
 from chassis.errors import DependencyDownError, OutcomeUnknownError
+from gateway import metrics
 from gateway.kept_connections import LostError, NotConnectedError, Pool
 from gateway.settings import GatewaySettings
 from gateway.table import Service
@@ -95,11 +96,12 @@ class Services:
         request = _Request(method, target, headers or {}, body)
         # Time-outs of sockets are for each part of an answer; this one is for all of it.
         timeout = gevent.Timeout(max(deadline.left_s(), 0))
-        began = False
+        began, measured = False, metrics.Call(service)
         try:
-            with timeout, self._slots[service]:
+            with measured, timeout, self._slots[service]:
                 began = True
                 answer = self._send(service, request, deadline, repeatable=repeatable)
+                measured.status = answer.status
         except (NotConnectedError, LostError, gevent.Timeout) as fault:
             if isinstance(fault, gevent.Timeout) and fault is not timeout:
                 raise
@@ -135,10 +137,12 @@ class Services:
                     raise
                 time.sleep(pause_s)
                 pause_s *= 2
+                metrics.CALL_RETRIES.labels(service).inc()
             except LostError:
                 if not repeatable or deadline.left_s() <= 0:
                     raise
                 repeatable = False
+                metrics.CALL_RETRIES.labels(service).inc()
 
     def _send_once(self, service: Service, request: _Request, deadline: Deadline) -> Answer:
         left_s = max(deadline.left_s(), 0.001)  # 0 would be no time-out but a socket that never waits

@@ -5,6 +5,8 @@ import pytest
 
 from auth.errors import OverloadedError
 from auth.passwords import Verifier, hash_password, is_password
+from deadlines import until
+from metric_values import shown
 
 HERE = "192.0.2.1"
 
@@ -88,3 +90,20 @@ def test_password_that_is_sent_several_times_at_once_is_hashed_once(monkeypatch:
     monkeypatch.setattr("auth.passwords.is_password", counted)
     assert attempts(verifier, ["password"] * 8, stored) == [True] * 8
     assert hashed == ["password"]
+
+
+def test_passwords_that_wait_are_hashed_and_are_not_hashed_are_counted() -> None:
+    def counts() -> tuple[float, ...]:
+        shed = [shown("imghost_password_hashes_shed_total", reason=reason) for reason in ("full", "late")]
+        return (shown("imghost_password_hash_duration_seconds_count", purpose="verify"), *shed)
+
+    hashed_before, full_before, late_before = counts()
+    verifier = Verifier(slots=1, queue=3, wait_s=0.2, memory_s=0)
+    answers = attempts(verifier, [f"guess {number}" for number in range(12)], hash_password("password"))
+    hashed, full, late = counts()
+    assert (full - full_before) + (late - late_before) == answers.count(None) > 0
+    assert hashed - hashed_before >= answers.count(False) > 0
+    Verifier(slots=1, queue=1, wait_s=10, memory_s=0).hash_new("another")
+    assert shown("imghost_password_hash_duration_seconds_count", purpose="new") >= 1
+    states = ("waiting", "running")
+    until(lambda: not any(shown("imghost_password_hashes", state=state) for state in states), 5, "some seem to wait")

@@ -20,6 +20,8 @@ from embedded.parts.ports import free_ports
 WORKERS = ["chassis.web.gunicorn_worker.Worker", "gateway.door.worker.DoorWorker"]
 SERVING = """
 import sys
+from chassis import shared_metrics
+shared_metrics.share()
 from chassis.web.server import serve
 from chassis.settings import WebSettings
 

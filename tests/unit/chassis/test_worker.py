@@ -17,15 +17,17 @@ def waits():
     stop.wait()
     print("loop ends", flush=True)
 
-worker = Worker(
-    loops={"only": {"ends": ends, "waits": waits}[sys.argv[1]]},
-    stop=stop,
-    own={},
-    shared={},
-    prepare=lambda given: print("prepared", given is stop, flush=True),
-    close=[lambda: print("closed first"), lambda: print("closed last")],
-)
-run(worker, ProcessSettings(ops_port=0))
+def make_worker(_settings):
+    return Worker(
+        loops={"only": {"ends": ends, "waits": waits}[sys.argv[1]]},
+        stop=stop,
+        own={},
+        shared={},
+        prepare=lambda given: print("prepared", given is stop, flush=True),
+        close=[lambda: print("closed first"), lambda: print("closed last")],
+    )
+
+run("__main__:make_worker", ProcessSettings(ops_port=0))
 """
 
 

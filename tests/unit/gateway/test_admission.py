@@ -14,6 +14,7 @@ from gateway.progress import Progress
 from gateway.services import Services
 from gateway.settings import GatewaySettings
 from gateway.web.admission import Admission
+from metric_values import shown
 
 HERE = "192.0.2.1"
 HEAD = b"GET /api/c/x HTTP/1.1\r\nHost: x\r\n"
@@ -74,3 +75,14 @@ def test_finding_out_takes_no_longer_than_a_request(admission: Admission, client
     began = time.monotonic()
     assert admission._again(client, HERE, sent) is None  # noqa: SLF001
     assert time.monotonic() - began < 0.1
+
+
+def test_each_refusal_is_counted_by_its_reason(admission: Admission, client: Client) -> None:
+    def refused() -> float:
+        return shown("imghost_refused_requests_total", reason="progress")
+
+    before = refused()
+    assert admission._again(client, HERE, HEAD + b"\r\n") is not None  # noqa: SLF001
+    environ = {"PATH_INFO": "/api/images", "REMOTE_ADDR": HERE, "REQUEST_METHOD": "GET"}
+    assert list(admission(environ, lambda *_: lambda _: None))
+    assert refused() == before + 2

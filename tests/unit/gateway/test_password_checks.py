@@ -13,6 +13,7 @@ from chassis.errors import DependencyDownError
 from gateway import password_checks
 from gateway.errors import PasswordsBusyError
 from gateway.password_checks import FEW_FAILURES, FIRST_QUEUE, MOST_FOLLOWERS, PasswordChecks
+from metric_values import shown
 
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.1"
 
@@ -252,3 +253,18 @@ def test_turns_that_end_with_an_error_come_free(checks: PasswordChecks) -> None:
             raise ValueError("of the body")
     with checks.turn(basic("a"), HERE):
         assert asks(checks, basic("b"), HERE)
+
+
+def test_passwords_that_auth_is_asked_about_and_that_wait_for_it_are_shown(
+    checks: PasswordChecks, busy: ExitStack
+) -> None:
+    def states() -> list[float]:
+        return [shown("imghost_password_checks", state=state) for state in ("running", "first", "others")]
+
+    running, first, others = states()
+    waiting = [gevent.spawn(asks, checks, basic(f"other{number}"), ELSEWHERE) for number in range(3)]
+    gevent.sleep(0)
+    assert states() == [running, first + 3, others]
+    busy.close()
+    gevent.joinall(waiting, timeout=5, raise_error=True)
+    assert states() == [running - 2, first, others]

@@ -16,6 +16,7 @@ from gateway.door.turns import (
     READ_AT_ONCE,
     Turns,
 )
+from metric_values import shown
 
 HERE, ELSEWHERE = "192.0.2.1", "198.51.100.1"
 numbers = itertools.count()
@@ -167,3 +168,19 @@ def test_turn_of_a_request_that_was_given_up_delays_nobody(turns: Turns) -> None
     gevent.killall(gone)
     after = [gevent.spawn(each) for each in (partial(wait, turns), turns.wait_last)]
     assert len(gevent.joinall(after, timeout=2)) == len(after)
+
+
+def test_requests_that_wait_for_their_turn_are_shown_by_line(turns: Turns) -> None:
+    def waiting() -> dict[str, float]:
+        lines = ("first", "next", "reading", "last")
+        return {line: shown("imghost_turns_waiting", line=line) - before.get(line, 0) for line in lines}
+
+    before: dict[str, float] = {}
+    before = waiting()
+    everybody = [gevent.spawn(wait, turns) for _ in range(5)]
+    everybody += [gevent.spawn(wait, turns, first=True) for _ in range(4)]
+    everybody += [gevent.spawn(turns.wait_last) for _ in range(3)]
+    gevent.sleep(0)
+    assert waiting() == {"first": 4, "next": 5, "reading": 0, "last": 3}
+    gevent.joinall(everybody, timeout=5, raise_error=True)
+    assert set(waiting().values()) == {0}

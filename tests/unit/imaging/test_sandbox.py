@@ -19,6 +19,7 @@ from PIL import Image
 from bad_pictures import jpeg
 from bad_pictures.webp import one_colour
 from deadlines import until
+from imaging import metrics
 from imaging.domain import Limits
 from imaging.errors import (
     DecoderCrashedError,
@@ -29,6 +30,7 @@ from imaging.errors import (
     TooLargeError,
 )
 from imaging.sandbox.pool import Bounds, Pool
+from metric_values import shown
 from pictures import encoded, photo
 from processes import children as all_children
 from processes import cpu_s, stat
@@ -416,3 +418,35 @@ def peak_memory() -> int:
 def test_answer_that_the_lies_are_made_of_is_sane(speaking: Replaced) -> None:
     with pool_of(program=speaking(_SANE + _SAY)) as pool:
         assert [len(thumb.data) for thumb in pool.render(b"a picture").thumbs] == [100] * 4
+
+
+@pytest.mark.parametrize(
+    ("deed", "reason"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "crashed"),
+        ("os.kill(os.getpid(), signal.SIGXCPU)", "cpu-time"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "killed"),
+        ("while True: signal.pause()", "wall-time"),
+    ],
+)
+def test_children_that_are_replaced_are_counted_by_reason(deed: str, reason: str, speaking: Replaced) -> None:
+    def ended() -> float:
+        return shown("imghost_decoder_restarts_total", reason=reason)
+
+    before, decoded = ended(), shown("imghost_decode_duration_seconds_count", format="unknown")
+    with pool_of(program=speaking(deed), bounds=Bounds(5, 1)) as pool, suppress(Exception):
+        pool.render(photo())
+    assert ended() == before + 1
+    assert shown("imghost_decode_duration_seconds_count", format="unknown") == decoded + 1
+    assert shown("imghost_decoders_busy") == 0
+
+
+def test_child_cannot_invent_formats_in_metrics() -> None:
+    assert metrics.format_of("image/jpeg") == "jpeg"
+    assert metrics.format_of("image/invented") == "other"
+
+
+def test_each_format_that_is_accepted_has_a_name_in_metrics() -> None:
+    for name in FORMATS:
+        content_type = {"BMP": "image/bmp", "HEIF": "image/heic"}.get(name) or Image.MIME[name]
+        assert metrics.format_of(content_type) != "other", name

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from gateway import metrics
+
 # Smaller answers do not count: nearly all are, and adding up those of all connections for each would cost too much.
 _SMALL = 64 * 1024
 
@@ -54,6 +56,7 @@ class Connections:
         if len(self._open) >= self._most and not self._drop_idlest():
             return False
         self._open.add(client)
+        metrics.CONNECTIONS.inc()
         self._of_source[client.source] += 1
         return True
 
@@ -62,6 +65,7 @@ class Connections:
         if client not in self._open:
             return
         self._open.remove(client)
+        metrics.CONNECTIONS.dec()
         self._of_source[client.source] -= 1
         if not self._of_source[client.source]:
             del self._of_source[client.source]
@@ -92,6 +96,7 @@ class Connections:
     def _drop_idlest(self, source: str | None = None) -> bool:
         idlest = next((client for client in self._waiting if source in {None, client.source}), None)
         if idlest is not None:
+            metrics.DROPPED.inc()
             self._drop(idlest)
         return idlest is not None
 
@@ -107,4 +112,5 @@ class Connections:
             if unsent <= self._most_unsent:
                 return
             unsent -= client.unsent
+            metrics.DROPPED.inc()
             self._drop(client)

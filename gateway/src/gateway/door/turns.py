@@ -11,6 +11,8 @@ from collections import Counter, deque
 import gevent
 from gevent.event import Event
 
+from gateway import metrics
+
 GO_FIRST = frozenset({"/healthz", "/readyz"})
 AT_ONCE = 4
 READ_AT_ONCE = 64
@@ -29,9 +31,13 @@ EACH_ROUND = 2
 
 
 class _Line:
-    """Requests that wait for one of `at_once` turns in each round, those of all sources alike if `by_source`."""
+    """Requests that wait for one of `at_once` turns in each round, those of all sources alike if `by_source`.
 
-    def __init__(self, at_once: int, *, by_source: bool) -> None:
+    `name` is that of the line in metrics.
+    """
+
+    def __init__(self, name: str, at_once: int, *, by_source: bool) -> None:
+        self._length = metrics.TURNS_WAITING.labels(name)
         self._at_once = at_once
         self._by_source = by_source
         self._waiting: deque[tuple[Event, str, float]] = deque()  # each since when
@@ -59,6 +65,7 @@ class _Line:
         turn = Event()
         self._waiting.append((turn, source, time.monotonic()))
         self._of_source[source] += 1
+        self._length.inc()
         return turn
 
     def begin_round(self, *, after_long: bool = False) -> bool:
@@ -66,6 +73,7 @@ class _Line:
         self._taken = min(1 if after_long else self._at_once, len(self._waiting))
         for _ in range(self._taken):
             turn, source, _since = self._waiting.popleft()
+            self._length.dec()
             self._of_source[source] -= 1
             if not self._of_source[source]:
                 del self._of_source[source]
@@ -82,10 +90,11 @@ class Turns:
     """
 
     def __init__(self, *, by_source: bool) -> None:
-        self._first = _Line(FIRST_AT_ONCE, by_source=by_source)
-        self._next = _Line(AT_ONCE, by_source=by_source)
-        self._reading = _Line(READ_AT_ONCE, by_source=by_source)
+        self._first = _Line("first", FIRST_AT_ONCE, by_source=by_source)
+        self._next = _Line("next", AT_ONCE, by_source=by_source)
+        self._reading = _Line("reading", READ_AT_ONCE, by_source=by_source)
         self._last: deque[Event] = deque()
+        self._length_of_last = metrics.TURNS_WAITING.labels("last")
         self._rounds = gevent.get_hub().loop.idle(priority=EACH_ROUND)
         self._round_began = 0.0
 
@@ -136,6 +145,7 @@ class Turns:
         """Wait until others have had a turn, of which clients that do not wait for answers would take all."""
         turn = Event()
         self._last.append(turn)
+        self._length_of_last.inc()
         if len(self._last) == 1:
             gevent.spawn(self._give_last)
         turn.wait()
@@ -144,4 +154,5 @@ class Turns:
         while self._last:
             gevent.sleep(_PAUSE_S)
             for _ in range(math.ceil(len(self._last) * _PAUSE_S / _MOST_PAUSED_S)):
+                self._length_of_last.dec()
                 self._last.popleft().set()

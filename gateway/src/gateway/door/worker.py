@@ -14,6 +14,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
 from chassis.networks import network_of
+from gateway import metrics
 from gateway.door import header_limits, refusals
 from gateway.door.client import Client, NobodyWaitsError, Patience
 from gateway.door.connections import Connections
@@ -110,6 +111,7 @@ class DoorWorker(GeventWorker):
         """Serve one connection to the address `listener_name` until it ends."""
         client = Client(sock, network_of(address[0]), self.patience, self.connections, self.turns)
         if not self._admit(client):
+            metrics.NO_CONNECTION.inc()
             client.send_last(refusals.of_connection())
             client.close()
             return
@@ -120,6 +122,9 @@ class DoorWorker(GeventWorker):
         except Exception as fault:
             if refusals.status_of(fault) is HTTPStatus.INTERNAL_SERVER_ERROR:
                 self.log.exception("request failed outside of the application")
+                metrics.FAILED.inc()
+            else:
+                metrics.UNREADABLE.inc()
             client.send_last(refusals.of_request(fault))
             client.linger()
         finally:

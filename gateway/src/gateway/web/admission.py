@@ -15,7 +15,7 @@ import structlog
 
 from chassis import request_ids
 from chassis.web.problems import CONTENT_TYPE, RETRY_AFTER_S
-from gateway import api_keys, browsers, prefixes
+from gateway import api_keys, browsers, metrics, prefixes
 from gateway.door.client import Client
 from gateway.door.header_limits import LONGEST_FIELD
 from gateway.door.turns import GO_FIRST
@@ -91,6 +91,7 @@ class Admission:
         # The connection of a proxy has the requests of many.
         if isinstance(client, Client) and self._sources_are_peers:
             client.note_refusal(partial(self._again, client, source))
+        _count(fault, late=late)
         headers, body = self._refuse(fault, prefixes.of(environ) + path, environ.get("HTTP_X_REQUEST_ID"))
         start_response(_STATUS, headers)
         return [body] if environ["REQUEST_METHOD"] != "HEAD" else []
@@ -114,6 +115,7 @@ class Admission:
         fault = OverloadedError() if late else self._fault(path, authorization, source)
         if fault is None:
             return None
+        _count(fault, late=late)
         headers, body = self._refuse(fault, path, fields.get(b"x-request-id", b"").decode("latin-1"))
         head = "".join(f"{name}: {value}\r\n" for name, value in headers)
         return f"HTTP/1.1 {_STATUS}\r\n{head}\r\n".encode("latin-1") + body
@@ -159,3 +161,12 @@ class Admission:
         if time.monotonic() - self._logged >= _LOG_EVERY_S:
             log.warning("requests refused", count=self._refused, reason=str(fault))
             self._refused, self._logged = 0, time.monotonic()
+
+
+def _count(fault: GatewayError, *, late: bool) -> None:
+    if late:
+        metrics.NO_TURN.inc()
+    elif isinstance(fault, PasswordsBusyError):
+        metrics.PASSWORDS.inc()
+    else:
+        metrics.PROGRESS.inc()

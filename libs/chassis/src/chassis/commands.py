@@ -15,7 +15,7 @@ import click
 import structlog
 from click.shell_completion import get_completion_class
 
-from chassis import logs
+from chassis import logs, metrics
 from chassis.errors import DependencyDownError
 from chassis.settings import ProcessSettings, defaults_in_use, effective
 
@@ -79,7 +79,7 @@ class Commands(click.Group):
 def start(
     service: str, settings: ProcessSettings, secrets: Sequence[re.Pattern[str]] = (), *, as_json: bool = False
 ) -> None:
-    """Configure the logs of a long-running process as `settings` say, and log the settings in force.
+    """Configure the logs of a long-running process as `settings` say; log the settings in force, and show its version.
 
     They are printed as JSON, too, with `as_json`; the logs go to standard error then. Whatever matches one of the
     patterns `secrets` is removed from all logs. Passwords that everybody knows are warned of.
@@ -95,8 +95,9 @@ def start(
             settings=names,
             advice="see Passwords in the README; make secrets writes good ones",
         )
+    package = f"imghost-{service.partition('-')[0]}"
+    metrics.show_build(service, package)
     if as_json:
-        package = f"imghost-{service.partition('-')[0]}"
         tell({"service": service, "version": version(package), "settings": shown}, as_json=True)
 
 

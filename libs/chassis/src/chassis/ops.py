@@ -1,27 +1,22 @@
 """The operations port: /metrics, /healthz and /readyz of a process, which its public port does not serve."""
 
 import json
-import os
 import socket
 import threading
 from collections.abc import Iterable
-from pathlib import Path
 from socketserver import ThreadingMixIn
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import REGISTRY, CollectorRegistry, make_wsgi_app
+from prometheus_client import REGISTRY, CollectorRegistry, disable_created_metrics, make_wsgi_app
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from chassis import health
+from chassis import health, shared_metrics
 from chassis.health import Checks
 from chassis.listening import listen
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -43,19 +38,9 @@ class _QuietHandler(WSGIRequestHandler):
         """Log nothing: scrapes and probes come every few seconds."""
 
 
-def share_metrics_between_processes() -> None:
-    """Have prometheus_client keep metrics in files, so that /metrics shows the sum over all web processes.
-
-    Call it before anything imports the metrics of prometheus_client.
-    """
-    os.environ.setdefault(MULTIPROCESS_DIR, mkdtemp(prefix="metrics-"))
-    for leftover in Path(os.environ[MULTIPROCESS_DIR]).glob("*.db"):
-        leftover.unlink()
-
-
 def registry() -> CollectorRegistry:
     """Return the registry of this process, or of all web processes if they share their metrics."""
-    if MULTIPROCESS_DIR not in os.environ:
+    if not shared_metrics.are_shared():
         return REGISTRY
     shared = CollectorRegistry()
     MultiProcessCollector(shared)  # type: ignore[no-untyped-call]
@@ -66,6 +51,7 @@ def serve(host: str, port: int, own: Checks, shared: Checks) -> None:
     """Serve the operations port on a thread of its own until the process ends; with `port` 0 do nothing."""
     if not port:
         return
+    disable_created_metrics()  # type: ignore[no-untyped-call] # twice as many series, which nobody asks for
     metrics = make_wsgi_app(registry())
 
     def route(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from types import FrameType
 
 import structlog
@@ -40,8 +41,13 @@ class Worker:
     close: Sequence[Callable[[], None]] = ()
 
 
-def run(worker: Worker, settings: ProcessSettings) -> None:
-    """Serve the operations port and run `worker` until SIGTERM or SIGINT, or until one of its loops fails."""
+def run(factory: str, settings: ProcessSettings) -> None:
+    """Run the worker that `factory` makes of `settings` until SIGTERM or SIGINT, or until one of its loops fails.
+
+    `factory` is a function, named as `module:function`. It is imported here, so that other commands of the service load
+    nothing of its worker, and show none of its metrics. The operations port is served meanwhile.
+    """
+    worker: Worker = resolve_name(factory)(settings)
     ops.serve(settings.ops_host, settings.ops_port, worker.own, worker.shared)
     worker.prepare(worker.stop)
     _run_loops(worker.loops, worker.stop)

@@ -8,10 +8,10 @@ refused before any hashing.
 from contextlib import suppress
 from dataclasses import dataclass
 
-from auth import credentials, throttle, use_cases
+from auth import credentials, metrics, throttle, use_cases
 from auth.adapters.store import Store
 from auth.domain import USERNAME, User, mark_of
-from auth.errors import TooManyAttemptsError, UnauthorizedError, UserDisabledError, WrongPasswordError
+from auth.errors import AuthError, TooManyAttemptsError, UnauthorizedError, UserDisabledError, WrongPasswordError
 from auth.keys import PresentedKey
 from auth.passwords import Verifier
 from chassis.audit import Actor
@@ -46,6 +46,15 @@ class Authenticator:
         Raise `UnauthorizedError`, `TooManyAttemptsError`, `OverloadedError`, or, for right credentials of a user who is
         disabled, `UserDisabledError`.
         """
+        try:
+            principal = self._principal(authorization, source)
+        except AuthError as fault:
+            metrics.AUTHENTICATIONS.labels(fault.code).inc()
+            raise
+        metrics.AUTHENTICATIONS.labels("ok").inc()
+        return principal
+
+    def _principal(self, authorization: str | None, source: str) -> Principal:
         presented = credentials.read(authorization)
         if isinstance(presented, PresentedKey):
             return self._by_key(presented, source)

@@ -18,7 +18,6 @@ from auth.keys import KeyName
 from auth.passwords import hash_password
 from auth.settings import DatabaseSettings, MigrateSettings, ServeSettings, WorkerSettings
 from auth.web import schemas
-from auth.worker import make_worker
 from chassis import commands, token_keys, tokens, worker
 from chassis.commands import Commands, json_option, tell
 from chassis.database.database import Database
@@ -48,7 +47,7 @@ def run_worker(*, as_json: bool) -> None:
     """Relay events from the outbox to RabbitMQ, until SIGTERM or SIGINT; delete old login failures."""
     settings = load(WorkerSettings)
     commands.start("auth", settings, as_json=as_json)
-    worker.run(make_worker(settings), settings)
+    worker.run("auth.worker:make_worker", settings)
 
 
 @main.command()

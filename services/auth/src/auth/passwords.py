@@ -14,6 +14,7 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from auth import metrics
 from auth.errors import OverloadedError
 
 # OWASP's minimum for Argon2id: 19 MiB, two passes, one lane.
@@ -88,13 +89,27 @@ class Verifier:
 
     def hash_new(self, password: str) -> str:
         """Return the hash of a new password. Raise `OverloadedError` if too many wait, or it takes too long."""
-        return self._result(self._submit(lambda: hash_password(password)))
+        return self._result(self._submit(lambda: hash_password(password), "new"))
 
-    def _submit(self, hash_one: Callable[[], Result]) -> Future[Result]:
+    def _submit(self, hash_one: Callable[[], Result], purpose: str = "verify") -> Future[Result]:
         if not self._places.acquire(blocking=False):
+            metrics.SHED.labels("full").inc()
             raise OverloadedError
-        hashing = self._threads.submit(hash_one)
-        hashing.add_done_callback(lambda _: self._places.release())
+        waiting, running = metrics.HASHES.labels("waiting"), metrics.HASHES.labels("running")
+
+        def run() -> Result:
+            waiting.dec()
+            with running.track_inprogress(), metrics.HASHING.labels(purpose).time():
+                return hash_one()
+
+        def end(hashing: Future[Result]) -> None:
+            if hashing.cancelled():
+                waiting.dec()
+            self._places.release()
+
+        waiting.inc()
+        hashing = self._threads.submit(run)
+        hashing.add_done_callback(end)
         return hashing
 
     def _result(self, hashing: Future[Result]) -> Result:
@@ -102,6 +117,7 @@ class Verifier:
             return hashing.result(self._wait_s)
         except (TimeoutError, CancelledError):
             hashing.cancel()
+            metrics.SHED.labels("late").inc()
             raise OverloadedError from None
 
     def _proof(self, user_id: str, password: str, stored: str, source: str) -> bytes:

@@ -14,6 +14,7 @@ from datetime import timedelta
 
 import structlog
 
+from auth import metrics
 from auth.adapters.store import Store
 from auth.errors import RateLimitedError
 from chassis.database.database import Database
@@ -93,6 +94,7 @@ class RateLimits:
             known = {name: lease for name, lease in found.items() if lease is not None}
             for name, lease in known.items():
                 if not lease.count:
+                    metrics.THROTTLED.labels(name).inc()
                     raise RateLimitedError(name, self._a_minute[name], lease.ends_in_s, self._headers(known))
             for lease in known.values():
                 lease.count -= 1

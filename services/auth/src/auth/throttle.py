@@ -7,6 +7,7 @@ import hashlib
 import math
 from datetime import timedelta
 
+from auth import metrics
 from auth.adapters.store import Store
 from auth.errors import TooManyAttemptsError
 from chassis.networks import network_of
@@ -37,16 +38,21 @@ def refuse_blocked(store: Store, account: str) -> None:
         return
     moment = store.now()
     if known.date_forgotten > moment and known.date_blocked_until > moment:
+        metrics.THROTTLED.labels("account").inc()
         raise TooManyAttemptsError(_seconds(known.date_blocked_until - moment))
 
 
-def refuse_busy_source(store: Store, source: str, a_minute: int) -> None:
-    """Raise `TooManyAttemptsError` if the subject `source` has had `a_minute` failures in this minute."""
+def refuse_busy_source(store: Store, source: str, a_minute: int, reason: str = "source") -> None:
+    """Raise `TooManyAttemptsError` if the subject `source` has had `a_minute` failures in this minute.
+
+    `reason` names these failures in metrics.
+    """
     known = store.failures(source)
     if known is None or known.count < a_minute:
         return
     moment = store.now()
     if known.date_forgotten > moment:
+        metrics.THROTTLED.labels(reason).inc()
         raise TooManyAttemptsError(_seconds(known.date_forgotten - moment))
 
 
@@ -64,7 +70,7 @@ def note_wrong_password(store: Store, account: str, source: str, free: int, long
 
 def note_unknown_key(store: Store, subject: str, a_minute: int) -> None:
     """Count one more unknown key of `subject`. Raise `TooManyAttemptsError` after `a_minute` of them in a minute."""
-    refuse_busy_source(store, subject, a_minute)
+    refuse_busy_source(store, subject, a_minute, "keys")
     moment = store.now()
     store.add_failure(subject, moment, moment + _MINUTE, renew=False)
 

@@ -9,7 +9,6 @@ from catalog.upkeep import dead_letters_command, installation_command
 from catalog.upkeep.check_storage_command import check_storage
 from catalog.upkeep.reconciliation_command import reconcile
 from catalog.upkeep.reprocessing_command import reprocess
-from catalog.worker import make_worker
 from chassis import commands, token_keys, worker
 from chassis.commands import Commands, json_option
 from chassis.settings import load, variable
@@ -38,7 +37,7 @@ def run_worker(*, as_json: bool) -> None:
     """Relay jobs to imaging, and apply what it answers."""
     settings = load(WorkerSettings)
     commands.start("catalog-worker", settings, as_json=as_json)
-    worker.run(make_worker(settings), settings)
+    worker.run("catalog.worker:make_worker", settings)
 
 
 @main.command()

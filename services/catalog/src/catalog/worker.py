@@ -3,21 +3,26 @@
 import threading
 from datetime import timedelta
 from functools import partial
+from itertools import product
 
 import sqlalchemy as sa
 
-from catalog import messages
+from catalog import messages, metrics
 from catalog.adapters.store import Store
 from catalog.adapters.tables import kept_answers, kept_in_hours, outbox
 from catalog.bootstrap import checks, make_database
+from catalog.domain import Answer, Failed, Processed, ThumbsDeleted
 from catalog.jobs import results
+from catalog.jobs.results import Outcome
 from catalog.jobs.watchdog import Watchdog
+from catalog.key_queue import Effect
 from catalog.settings import WorkerSettings
 from catalog.upkeep.dead_letters import keep
 from catalog.users import forget_user
+from chassis import request_ids
 from chassis.broker.consumer import Consumer
 from chassis.broker.depths import Depths
-from chassis.broker.drain import Drain
+from chassis.broker.drain import Drain, DrainedMessage
 from chassis.broker.publisher import Publisher
 from chassis.broker.relay import TIDY_EVERY_S, Relay
 from chassis.broker.topology import Queue
@@ -35,6 +40,11 @@ JOBS = Queue("imaging.jobs", messages.JOBS)
 # Deleting what belongs to a user is interrupted after this time and retried: meanwhile answers of imaging wait.
 FORGET_S = 10.0
 WATCH_EVERY_S = 15.0
+# The names of answers in metrics.
+_RESULTS: dict[type[Answer], str] = {Processed: "processed", Failed: "failed", ThumbsDeleted: "thumbs-deleted"}
+_GIVEN_UP = "given-up"
+# With its name, an exemplar may have 128 characters (OpenMetrics).
+_LONGEST_EXEMPLAR = 100
 FORGET_PREFIXES_EVERY_S = 60.0
 FORGET_PREFIXES_BATCH = 1000
 
@@ -49,9 +59,11 @@ def make_worker(settings: WorkerSettings) -> Worker:
     consumer = Consumer(
         broker_url, QUEUE, partial(handle, database), retrying, threads=settings.worker_threads, stop=stop
     )
-    drain = Drain(broker_url, (JOBS, QUEUE), lambda letter: database.transact(keep, letter), stop)
+    drain = Drain(broker_url, (JOBS, QUEUE), partial(keep_letter, database), stop)
     depths = Depths(broker_url)
     watchdog = Watchdog(database, depths, JOBS, QUEUE, timedelta(seconds=settings.stuck_after_s))
+    for result, effect in product((*_RESULTS.values(), _GIVEN_UP), Effect):
+        metrics.RESULTS.labels(result, effect.value)  # a counter that begins with its first event hides it from rates
     own, shared = checks(database)
     return Worker(
         loops={
@@ -108,6 +120,24 @@ def handle(database: Database[Store], event: Event, _attempt: int) -> None:
             if not forget_user(database.transact, user_id, FORGET_S):
                 raise TransientError(f"more to forget of user {user_id}")
         else:
-            database.transact(results.apply, messages.read_answer(event))
+            answer = messages.read_answer(event)
+            _count(_RESULTS[type(answer)], database.transact(results.apply, answer))
     except DependencyDownError as fault:
         raise TransientError(str(fault)) from fault
+
+
+def keep_letter(database: Database[Store], letter: DrainedMessage) -> None:
+    """Keep a dead letter, and fail the image that it is about. Raise `DependencyDownError` without a database."""
+    outcome = database.transact(keep, letter)
+    if outcome is not None:
+        _count(_GIVEN_UP, outcome)
+
+
+def _count(result: str, outcome: Outcome) -> None:
+    """Count what is committed: a transaction may be repeated."""
+    metrics.RESULTS.labels(result, outcome.effect.value).inc()
+    if outcome.ready_since is not None:
+        took_s = (now() - outcome.ready_since).total_seconds()
+        request_id = request_ids.current()
+        exemplar = {"request_id": request_id} if len(request_id) <= _LONGEST_EXEMPLAR else None
+        metrics.READY.observe(max(0.0, took_s), exemplar)  # clocks may differ

@@ -13,7 +13,6 @@ from imaging import inspection
 from imaging.adapters.check import check
 from imaging.errors import DecodeTimeoutError, HostExhaustedError, PictureError
 from imaging.settings import ImagingSettings, PictureSettings
-from imaging.worker import make_worker
 
 
 @click.group(cls=Commands, package="imghost-imaging", refusals=(DecodeTimeoutError, HostExhaustedError))
@@ -27,7 +26,7 @@ def run_worker(*, as_json: bool) -> None:
     """Work on jobs from RabbitMQ until SIGTERM or SIGINT; finish those in hand."""
     settings = load(ImagingSettings)
     commands.start("imaging", settings, as_json=as_json)
-    worker.run(make_worker(settings), settings)
+    worker.run("imaging.worker:make_worker", settings)
 
 
 @main.command("check-storage")

@@ -8,7 +8,7 @@ from functools import partial
 
 from chassis import checkpoints
 from chassis.envelope import Event
-from imaging import messages
+from imaging import messages, metrics
 from imaging.domain import Job, Original, Rendering
 from imaging.errors import AccessDeniedError, PictureError, StaleJobError
 from imaging.pipeline import RECIPE
@@ -32,9 +32,12 @@ def process(imaging: Imaging, job: Job) -> None:
     `StorageError`.
     """
     try:
-        original = imaging.storage.read(job)
-        rendering = imaging.render(original.data)
-        _write(imaging, job, original, rendering)
+        with metrics.READING.time():
+            original = imaging.storage.read(job)
+        with metrics.DECODING_STAGE.time():
+            rendering = imaging.render(original.data)
+        with metrics.WRITING.time():
+            _write(imaging, job, original, rendering)
         checkpoints.reached(checkpoints.WRITTEN, job.s3_key)
     except StaleJobError as fault:
         # No later job would delete what this one has written so far, so this one does. It may also have overwritten
@@ -46,7 +49,8 @@ def process(imaging: Imaging, job: Job) -> None:
     except PictureError as fault:
         fail(imaging, job, fault)
     else:
-        imaging.publish(messages.processed(job, original, rendering, RECIPE))
+        with metrics.ANSWERING.time():
+            imaging.publish(messages.processed(job, original, rendering, RECIPE))
 
 
 def fail(imaging: Imaging, job: Job, fault: PictureError) -> None:
@@ -57,6 +61,7 @@ def fail(imaging: Imaging, job: Job, fault: PictureError) -> None:
     with suppress(AccessDeniedError):
         newest = imaging.storage.delete_thumbs(job)
     imaging.publish(messages.failed(job, fault, newest))
+    metrics.FAILURES.labels(fault.code).inc()
 
 
 def delete_thumbs(imaging: Imaging, job: Job) -> None:

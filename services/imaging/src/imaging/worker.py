@@ -12,7 +12,7 @@ from chassis.broker.topology import LONGEST_DELAY_S, Queue
 from chassis.broker.verdicts import TransientError
 from chassis.envelope import Event
 from chassis.worker import Worker
-from imaging import messages, use_cases
+from imaging import messages, metrics, use_cases
 from imaging.adapters.storage import S3Storage
 from imaging.bootstrap import make_pool
 from imaging.domain import Job
@@ -23,6 +23,7 @@ from imaging.errors import (
     HostExhaustedError,
     OriginalDeniedError,
     OriginalUnreadableError,
+    PictureError,
     StaleJobError,
     StorageError,
 )
@@ -51,6 +52,8 @@ def make_worker(settings: ImagingSettings) -> Worker:
     storage = S3Storage(settings)
     uploads = ThreadPoolExecutor(len(settings.squares) * settings.processes, thread_name_prefix="upload")
     imaging = Imaging(storage, pool.render, uploads, answering.publish)
+    for kind in PictureError.__subclasses__():  # a counter that begins with its first event hides it from rates
+        metrics.FAILURES.labels(kind.code)
     stop = threading.Event()
     consumer = Consumer(broker_url, QUEUE, partial(handle, imaging), retrying, threads=settings.processes, stop=stop)
     return Worker(

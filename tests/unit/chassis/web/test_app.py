@@ -40,7 +40,7 @@ def test_invented_methods_create_no_metrics(app: Flask) -> None:
         sample.labels["method"]
         for metric in REGISTRY.collect()
         for sample in metric.samples
-        if metric.name == "http_request_seconds"
+        if metric.name == "imghost_http_request_duration_seconds"
     }
     assert not {method for method in methods if method.startswith("INVENTED")}
 

@@ -18,11 +18,12 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ConsumerCancelled
 
 from chassis import checkpoints
-from chassis.broker import topology
+from chassis.broker import metrics, topology
 from chassis.broker.connection import parameters, reason
 from chassis.broker.publisher import NotPublishedError, Publisher
 from chassis.broker.topology import Queue
 from chassis.broker.verdicts import (
+    Ack,
     DeadLetter,
     Delivery,
     Handler,
@@ -32,12 +33,15 @@ from chassis.broker.verdicts import (
     judge,
     read_delivery,
 )
-from chassis.metrics import DELIVERIES
+from chassis.clock import now
+from chassis.envelope import Event
 
 log = structlog.get_logger(__name__)
 
 RECONNECT_S = (0.5, 5.0)
 TICK_S = 1.0
+# The names of verdicts in metrics.
+_NAMES: dict[type[Verdict], str] = {Ack: "ack", RetryLater: "retry", DeadLetter: "dead-letter"}
 
 
 @dataclass
@@ -59,6 +63,9 @@ class Consumer:
 
     def run(self) -> None:
         """Consume until `stop` is set; whenever the broker is lost, connect again."""
+        for name in _NAMES.values():  # a counter that begins with its first event hides it from rates
+            metrics.DELIVERIES.labels(self.queue.name, name)
+        metrics.REDELIVERIES.labels(self.queue.name)
         pause_s = RECONNECT_S[0]
         while not self.stop.is_set():
             began = time.monotonic()
@@ -68,6 +75,8 @@ class Consumer:
                 log.warning("broker lost", error=reason(fault), queue=self.queue.name)
             finally:
                 self.connected.clear()
+                metrics.CONSUMING.labels(self.queue.name).set(0)
+                metrics.UNACKED.labels(self.queue.name).set(0)  # the broker delivers them to others
             pause_s = RECONNECT_S[0] if time.monotonic() - began > RECONNECT_S[1] else min(pause_s * 2, RECONNECT_S[1])
             self.stop.wait(pause_s)
 
@@ -83,13 +92,15 @@ class Consumer:
             def work(tag: int, delivery: Delivery) -> None:
                 acked = self._work_on(delivery, lost)
                 if connection.is_open:  # else the broker delivers it again; handlers are idempotent
-                    connection.add_callback_threadsafe(partial(_settle, channel, tag, acked))
+                    connection.add_callback_threadsafe(partial(self._settle, channel, tag, acked))
 
             def take(_channel: BlockingChannel, method: Any, properties: pika.BasicProperties, body: bytes) -> None:
+                metrics.UNACKED.labels(self.queue.name).inc()
                 pool.submit(work, method.delivery_tag, read_delivery(properties, body))
 
             consuming = channel.basic_consume(self.queue.name, take)
             self.connected.set()
+            metrics.CONSUMING.labels(self.queue.name).set(1)
             log.info("consuming", queue=self.queue.name, threads=self.threads)
             while not self.stop.is_set():
                 connection.process_data_events(TICK_S)
@@ -115,8 +126,11 @@ class Consumer:
         counts as a crash, so an alarm of a minute would make it a dead letter. It is no longer held once the connection
         is `lost`, since the broker has then delivered it to somebody else.
         """
-        verdict = judge(delivery, self.handle, self.attempts)
-        DELIVERIES.labels(self.queue.name, type(verdict).__name__).inc()
+        if delivery.is_returned:
+            metrics.REDELIVERIES.labels(self.queue.name).inc()
+        with metrics.HANDLING.labels(self.queue.name).time():
+            verdict = judge(delivery, partial(self._handle, delivery), self.attempts)
+        metrics.DELIVERIES.labels(self.queue.name, _NAMES[type(verdict)]).inc()
         while True:
             try:
                 self._apply(delivery, verdict)
@@ -143,9 +157,16 @@ class Consumer:
         headers = counts_after(delivery, verdict)
         self.publisher.send("", queue, delivery.body, delivery.message_id, headers=headers, expiration_ms=wait_ms)
 
+    def _handle(self, delivery: Delivery, event: Event, attempt: int) -> None:
+        if not delivery.waits:  # later attempts have waited on purpose
+            waited_s = (now() - event.time).total_seconds()
+            metrics.WAITING.labels(self.queue.name).observe(max(0.0, waited_s))  # clocks may differ
+        self.handle(event, attempt)
 
-def _settle(channel: BlockingChannel, tag: int, acked: bool) -> None:
-    if channel.is_open:
+    def _settle(self, channel: BlockingChannel, tag: int, acked: bool) -> None:
+        if not channel.is_open:
+            return
+        metrics.UNACKED.labels(self.queue.name).dec()
         if acked:
             channel.basic_ack(tag)
         else:

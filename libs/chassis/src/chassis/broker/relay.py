@@ -13,13 +13,13 @@ import sqlalchemy as sa
 import structlog
 
 from chassis import checkpoints
+from chassis.broker import outbox_metrics as metrics
 from chassis.broker.publisher import NotPublishedError, Publisher
 from chassis.clock import now
 from chassis.database import outbox
 from chassis.database.transactions import attempt, transact
 from chassis.database.wakeup import Wakeup
 from chassis.errors import DependencyDownError
-from chassis.metrics import OUTBOX_AGE, PUBLISHED
 
 log = structlog.get_logger(__name__)
 
@@ -78,13 +78,14 @@ class Relay:
             try:
                 self.publisher.publish_encoded(row.type, row.body, row.id)
             except NotPublishedError as fault:
+                metrics.PUBLISH_FAILURES.labels("away" if fault.broker_is_away else "refused").inc()
                 refused = fault
                 # The other rows may be for queues that exist. Only if the broker is away do all of them fail.
                 if fault.broker_is_away:
                     break
             else:
                 confirmed.append(row.id)
-                PUBLISHED.labels(row.type).inc()
+                metrics.PUBLISHED.labels(row.type).inc()
         if confirmed:
             checkpoints.reached(checkpoints.CONFIRMED)
             transact(self.engine, outbox.mark_published, self.table, confirmed)
@@ -99,12 +100,13 @@ class Relay:
         return outbox.lease(connection, self.table) if self.may_relay(connection) else []
 
     def tidy(self) -> None:
-        """Set the metric for the age of the oldest due row; delete rows published long ago, in small batches.
+        """Set the metrics for the due rows, their number and greatest age; delete rows published long ago, in batches.
 
         It has a loop of its own, beside `run`, because rows age while the broker keeps that one waiting. Raise
         `DependencyDownError` without a database.
         """
-        oldest = attempt(self.engine, lambda connection: outbox.oldest_due(connection, self.table))
-        OUTBOX_AGE.set((now() - oldest).total_seconds() if oldest else 0.0)
+        count, oldest = attempt(self.engine, lambda connection: outbox.due(connection, self.table))
+        metrics.OUTBOX_MESSAGES.set(count)
+        metrics.OUTBOX_AGE.set((now() - oldest).total_seconds() if oldest else 0.0)
         while transact(self.engine, outbox.sweep, self.table) == outbox.SWEEP_BATCH and not self.stop.is_set():
             pass

@@ -13,6 +13,12 @@ from chassis.envelope import Event, MalformedMessageError
 log = structlog.get_logger(__name__)
 
 CRASHES_REASON = "worker-crashes"
+EXHAUSTED_REASON = "processing-exhausted"
+# All reasons for which messages become dead letters: our own, and those of RabbitMQ (rabbitmq.com/docs/dlx).
+REASONS = {
+    *(CRASHES_REASON, EXHAUSTED_REASON, MalformedMessageError.code),
+    *("rejected", "expired", "maxlen", "delivery-limit"),
+}
 
 # Takes the event and the number of the attempt, from 1.
 Handler = Callable[[Event, int], None]
@@ -90,7 +96,7 @@ def judge(delivery: Delivery, handle: Handler, attempts: int) -> Verdict:
         return RetryLater(delay_s, exhausts=fault.counts)
     except Exception:
         log.exception("handling failed", attempt=delivery.attempt, message_id=delivery.message_id)
-        return RetryLater(delay_s, exhausts=True) if delivery.attempt < attempts else DeadLetter("processing-exhausted")
+        return RetryLater(delay_s, exhausts=True) if delivery.attempt < attempts else DeadLetter(EXHAUSTED_REASON)
     return Ack()
 
 

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from chassis.database import metrics
 from chassis.errors import DependencyDownError
 from chassis.settings import DatabaseSettings, variable
 
@@ -48,6 +49,17 @@ def connect(settings: DatabaseSettings) -> sa.Engine:
     # Parameters of failed statements are hidden in logs: some are hashes of passwords.
     common: dict[str, Any] = {"pool_size": settings.database_pool, "max_overflow": 0, "hide_parameters": True}
     common |= {"pool_timeout": 10}
+    engine = _engine(url, common, settings)
+    _count_connections(engine, settings.database_pool)
+    return engine
+
+
+def keeps_sessions(engine: sa.Engine | sa.Connection) -> bool:
+    """Return True if each connection has a session of its own on a PostgreSQL server, as LISTEN needs."""
+    return engine.dialect.name == "postgresql" and not engine.get_execution_options().get(_SHARED)
+
+
+def _engine(url: sa.URL, common: dict[str, Any], settings: DatabaseSettings) -> sa.Engine:
     if url.get_backend_name() == "sqlite":
         return _sqlite(url, common)
     timeouts = {"connect_timeout": 5, "tcp_user_timeout": 15_000}
@@ -68,9 +80,26 @@ def options(engine: sa.Engine, *, writes: bool) -> dict[str, Any]:
     return {_WRITES: writes}
 
 
-def keeps_sessions(engine: sa.Engine | sa.Connection) -> bool:
-    """Return True if each connection has a session of its own on a PostgreSQL server, as LISTEN needs."""
-    return engine.dialect.name == "postgresql" and not engine.get_execution_options().get(_SHARED)
+def _count_connections(engine: sa.Engine, limit: int) -> None:
+    def opened(_connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        metrics.IDLE.inc()
+        metrics.CONNECTIONS_LIMIT.set(limit)  # not before: the process that supervises others has no connections
+
+    def closed(_connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        metrics.IDLE.dec()
+
+    def taken(_connection: DBAPIConnection, _entry: ConnectionPoolEntry, _proxy: Any) -> None:
+        metrics.USED.inc()
+        metrics.IDLE.dec()
+
+    def given_back(_connection: DBAPIConnection | None, _entry: ConnectionPoolEntry) -> None:
+        metrics.USED.dec()
+        metrics.IDLE.inc()
+
+    sa.event.listen(engine, "connect", opened)
+    sa.event.listen(engine, "close", closed)
+    sa.event.listen(engine, "checkout", taken)
+    sa.event.listen(engine, "checkin", given_back)
 
 
 def _sqlite(url: sa.URL, common: dict[str, Any]) -> sa.Engine:

@@ -99,9 +99,8 @@ def sweep(connection: sa.Connection, outbox: sa.Table) -> int:
     return connection.execute(outbox.delete().where(outbox.c.id.in_(old.scalar_subquery()))).rowcount
 
 
-def oldest_due(connection: sa.Connection, outbox: sa.Table) -> datetime | None:
-    """Return when the oldest row that is due was written, None if there is none."""
-    oldest: datetime | None = connection.scalar(
-        sa.select(sa.func.min(outbox.c.date_created, type_=UtcDateTime)).where(outbox.c.state == "due")
-    )
-    return oldest
+def due(connection: sa.Connection, outbox: sa.Table) -> tuple[int, datetime | None]:
+    """Return how many rows are due, and when the oldest of them was written, None if there is none."""
+    oldest = sa.func.min(outbox.c.date_created, type_=UtcDateTime)
+    count, date = connection.execute(sa.select(sa.func.count(), oldest).where(outbox.c.state == "due")).one()
+    return count, date

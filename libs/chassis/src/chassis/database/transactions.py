@@ -3,13 +3,15 @@
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 import structlog
 
 from chassis import checkpoints, deadlines
+from chassis.database import metrics
 from chassis.database.engines import SharedSessionsError, options
 from chassis.errors import DependencyDownError, OutcomeUnknownError
 
@@ -45,17 +47,23 @@ def attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, write
     lock at the start. Raise `CallerGoneError` instead of committing `writes` for a caller who no longer waits, and
     `OutcomeUnknownError` if the database is lost during the commit.
     """
+    with (metrics.WRITES if writes else metrics.READS).time():
+        return _attempt(engine, work, writes=writes)
+
+
+def _attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, writes: bool) -> Result:
     was_lost = False
     for number in range(1, ATTEMPTS + 1):
         commits = False
         try:
-            with engine.connect().execution_options(**options(engine, writes=writes)) as connection, connection.begin():
+            with _connected(engine, writes=writes) as connection, connection.begin():
                 result = work(connection)
                 if writes:
                     deadlines.require()
                     commits = True
         except sa.exc.DBAPIError as fault:
             if getattr(fault.orig, "sqlstate", None) in _SERIALIZATION_FAILURES and number < ATTEMPTS:
+                metrics.CONFLICT.inc()
                 time.sleep(random.uniform(0, 0.02 * 2**number))  # noqa: S311 - jitter
                 continue
             # Idle connections end when the server restarts. Nothing was committed, and the pool opens new ones.
@@ -64,18 +72,29 @@ def attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, write
                 continue
             if is_outage(fault):
                 error = outage(fault)
+                metrics.OUTAGE.inc()
                 log.warning("database does not answer", error=error.reason)
                 raise OutcomeUnknownError(error.what, error.reason) if commits else error from fault
             raise
         except SharedSessionsError as fault:
+            metrics.OUTAGE.inc()
             log.warning("database does not answer", error=fault.reason)
             raise
         except sa.exc.TimeoutError as fault:
+            metrics.POOL.inc()
             raise DependencyDownError("database", "no connection of this process came free in time") from fault
         if writes:
             checkpoints.reached(checkpoints.COMMITTED)
         return result
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+@contextmanager
+def _connected(engine: sa.Engine, *, writes: bool) -> Iterator[sa.Connection]:
+    with metrics.CHECKOUTS.time():
+        connection = engine.connect()
+    with connection.execution_options(**options(engine, writes=writes)):
+        yield connection
 
 
 def is_outage(fault: sa.exc.DBAPIError) -> bool:

@@ -13,6 +13,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from chassis.s3 import metrics
 from chassis.settings import ProcessSettings
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def connect(
     style = access.addressing_style
     if style == "auto":
         style = "path" if access.endpoint_url else "virtual"
-    return boto3.client(
+    client = boto3.client(
         "s3",
         endpoint_url=access.endpoint_url,
         region_name=access.region,
@@ -132,6 +133,8 @@ def connect(
             response_checksum_validation=when,
         ),
     )
+    metrics.measure(client)
+    return client
 
 
 def code_of(fault: ClientError) -> str:

@@ -9,8 +9,8 @@ from flask import Flask, Response, g, jsonify, request
 
 from chassis import errors, health, idempotency, request_ids
 from chassis.health import Checks
-from chassis.metrics import REQUESTS
 from chassis.web import bodies, etags, problems
+from chassis.web.metrics import IN_PROGRESS, REQUESTS
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +64,7 @@ def trace(app: Flask) -> None:
     @app.before_request
     def begin() -> None:
         g.began = time.monotonic()
+        IN_PROGRESS.inc()
         g.request_id = request_ids.adopt(request.headers.get(request_ids.HEADER))
 
     @app.after_request
@@ -75,12 +76,17 @@ def trace(app: Flask) -> None:
         route = request.url_rule.rule if request.url_rule else "none"
         # Clients may invent methods, and each new label of a metric takes memory until the process ends.
         method = request.method if request.url_rule else "other"
-        REQUESTS.labels(method, route, answer.status_code).observe(took_s)
+        REQUESTS.labels(method, route, f"{answer.status_code // 100}xx").observe(took_s)
         if route not in {"/healthz", "/readyz"}:
             log.info(
                 "request", method=request.method, route=route, status=answer.status_code, ms=round(took_s * 1000, 1)
             )
         return answer
+
+    @app.teardown_request
+    def leave(_fault: BaseException | None) -> None:
+        if "began" in g:
+            IN_PROGRESS.dec()
 
 
 def show_health(app: Flask, own: Checks, shared: Checks) -> None:

@@ -10,7 +10,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger as GunicornLogger
 from prometheus_client import multiprocess
 
-from chassis import ops
+from chassis import ops, shared_metrics
 from chassis.listening import BACKLOG, listen
 from chassis.settings import WebSettings
 
@@ -53,7 +53,8 @@ def serve(factory: str, settings: WebSettings, **options: Any) -> None:
     that supervises them: no connection is shared between processes, and the gateway's sockets are made cooperative
     before anything imports them. `options` are those of gunicorn, by name.
     """
-    ops.share_metrics_between_processes()
+    if settings.ops_port and not shared_metrics.are_shared():
+        raise RuntimeError("the operations port would show no metrics of the web processes: see chassis.program")
 
     def make_flask() -> Flask:
         module, _, function = factory.partition(":")
@@ -65,7 +66,8 @@ def serve(factory: str, settings: WebSettings, **options: Any) -> None:
         log.info("serving", host=settings.listen_host, port=settings.listen_port)
 
     def child_exit(_server: Any, worker: Any) -> None:
-        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+        if shared_metrics.are_shared():
+            multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
     defaults: dict[str, Any] = {
         # With sockets that gunicorn opens, it depends on the system whether those of IPv6 accept IPv4 too.

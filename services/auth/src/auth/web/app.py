@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from auth import metrics
 from auth.bootstrap import App, make_app
 from auth.settings import ServeSettings
 from auth.web.access import RULES
@@ -23,6 +24,7 @@ def make_flask(app: App) -> Flask:
     own, shared = app.database.checks()
     flask = web.base_flask("auth", STATUSES, own, shared)
     flask.extensions["imghost"] = app
+    metrics.begin_at_zero()
     callers.honour_deadlines(flask)
     flask.register_blueprint(routes)
     access.guard(flask, RULES, app.token_keys, AUDIENCE)

@@ -275,17 +275,19 @@ class Store:
         )
         return [Unanswered(**row) for row in self._connection.execute(query).mappings()]
 
-    def oldest_pending(self) -> datetime | None:
-        """Return since when the longest pending image is pending; None if none is."""
+    def pending(self) -> tuple[int, datetime | None]:
+        """Return how many images are pending, and since when the longest pending is so; None if none is."""
         since = sa.func.coalesce(images.c.date_pending, images.c.date_updated)
-        oldest: datetime | None = self._connection.scalar(
-            sa.select(sa.func.min(since, type_=images.c.date_pending.type)).where(images.c.status == "pending")
-        )
-        return oldest
+        oldest = sa.func.min(since, type_=images.c.date_pending.type)
+        count, date = self._connection.execute(
+            sa.select(sa.func.count(), oldest).where(images.c.status == "pending")
+        ).one()
+        return count, date
 
     def oldest_due(self) -> datetime | None:
         """Return when the oldest unpublished event was written; None if all are published."""
-        return chassis_outbox.oldest_due(self._connection, outbox)
+        _, oldest = chassis_outbox.due(self._connection, outbox)
+        return oldest
 
     # --- which installation this is ---
 

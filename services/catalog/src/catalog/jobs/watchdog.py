@@ -5,6 +5,7 @@ so it is given far more time, and twice as much with each re-send. So nothing is
 itself.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,11 +16,12 @@ from catalog import metrics
 from catalog.adapters.store import Store
 from catalog.jobs import recovery
 from chassis.broker.depths import Depth, Depths
+from chassis.broker.metrics import QUEUE_CONSUMERS, QUEUE_MESSAGES
 from chassis.broker.topology import Queue
+from chassis.broker.verdicts import REASONS
 from chassis.clock import now
 from chassis.database.database import Database
 from chassis.errors import DependencyDownError
-from chassis.metrics import QUEUE_DEPTH
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +69,7 @@ class Watchdog:
             old = self.database.read(Store.unanswered, before, BATCH)
             lost = [(each.s3_bucket, each.s3_key) for each in old if each.is_overdue(moment, patience)]
         requeued = sum(self._restart(bucket, key, before) for bucket, key in lost)
-        metrics.REQUEUED.inc(requeued)
+        metrics.RESTARTED.inc(requeued)
         return requeued
 
     def _is_settled(self) -> bool:
@@ -89,18 +91,22 @@ class Watchdog:
 
     def _measure(self, queue: Queue) -> Depth:
         depth = self.depths.measure(queue)
-        QUEUE_DEPTH.labels(queue.name, "ready").set(depth.ready)
-        QUEUE_DEPTH.labels(queue.name, "retrying").set(depth.retrying)
-        QUEUE_DEPTH.labels(queue.name, "dead").set(depth.dead)
+        QUEUE_MESSAGES.labels(queue.name, "ready").set(depth.ready)
+        QUEUE_MESSAGES.labels(queue.name, "retrying").set(depth.retrying)
+        QUEUE_MESSAGES.labels(queue.name, "dead").set(depth.dead)
+        QUEUE_CONSUMERS.labels(queue.name).set(depth.consumers)
         return depth
 
     def _measure_database(self) -> None:
-        oldest = self.database.read(Store.oldest_pending)
+        count, oldest = self.database.read(Store.pending)
+        metrics.PENDING.set(count)
         metrics.PENDING_AGE.set((now() - oldest).total_seconds() if oldest else 0.0)
-        counts = self.database.read(Store.count_dead_letters)
+        counts: Counter[tuple[str, str]] = Counter()
+        for queue, reason, number in self.database.read(Store.count_dead_letters):
+            counts[queue, reason if reason in REASONS else "other"] += number
         metrics.DEAD_LETTERS.clear()  # else a reason without dead letters would keep its last count
-        for queue, reason, count in counts:
-            metrics.DEAD_LETTERS.labels(queue, reason).set(count)
+        for (queue, reason), number in counts.items():
+            metrics.DEAD_LETTERS.labels(queue, reason).set(number)
 
 
 def _nothing_waits(due: datetime | None, depths: Iterable[Depth]) -> bool:

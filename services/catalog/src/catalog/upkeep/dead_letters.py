@@ -9,17 +9,20 @@ from catalog.adapters.store import Store
 from catalog.domain import DeadLetter, Fault, Registration, ThumbsDeleted
 from catalog.errors import NotReplayableError
 from catalog.jobs import results
+from catalog.jobs.results import Outcome
 from chassis.broker import drain
+from chassis.broker.verdicts import EXHAUSTED_REASON
 from chassis.clock import now
 from chassis.envelope import Event, MalformedMessageError
 
-EXHAUSTED = Fault("processing-exhausted", "Processing failed again and again. The operator knows and can try again.")
+EXHAUSTED = Fault(EXHAUSTED_REASON, "Processing failed again and again. The operator knows and can try again.")
 
 
-def keep(store: Store, letter: drain.DrainedMessage) -> None:
+def keep(store: Store, letter: drain.DrainedMessage) -> Outcome | None:
     """Keep `letter`, once. If it is a job or an answer, fail its image with `processing-exhausted`.
 
     A letter that comes again may be of another worker, which has written thumbs since: they are deleted as well.
+    Return what has become of the image, None if the letter is about none.
     """
     event = _decode(letter.body)
     registration = messages.read_registration(event) if event else None
@@ -36,9 +39,9 @@ def keep(store: Store, letter: drain.DrainedMessage) -> None:
     if event and registration:
         if event.type in messages.DELETIONS:
             # The next job of the key writes over the thumbs that are left.
-            results.apply(store, ThumbsDeleted(registration))
-        else:
-            results.give_up(store, registration, EXHAUSTED)
+            return results.apply(store, ThumbsDeleted(registration))
+        return results.give_up(store, registration, EXHAUSTED)
+    return None
 
 
 def replay(store: OperatorsStore, dead_letter_id: int) -> None:

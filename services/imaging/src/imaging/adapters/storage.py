@@ -91,6 +91,8 @@ class S3Storage:
             raise TooLargeError(f"The file has more than the {self._max_bytes} bytes that are allowed.")
         if size is not None and len(data) != size:
             raise StorageError("the original arrived incomplete")
+        metrics.ORIGINALS_READ.inc()
+        metrics.ORIGINAL_BYTES.inc(len(data))
         return Original(bytes(data), s3.quoted(s3.etag_of(answer)))
 
     def write_thumb(self, job: Job, thumb: Thumb, source_etag: str, recipe: int) -> None:
@@ -115,6 +117,8 @@ class S3Storage:
                     kept = self._conditions_after(fault, job.s3_bucket, kept)
                     condition = self._overwriting(job, key, kept)
                 else:
+                    metrics.THUMBS_WRITTEN.inc()
+                    metrics.THUMB_BYTES.inc(len(thumb.data))
                     return
             self._conditions.forget(job.s3_bucket)
         raise StorageError("others keep writing the same thumb")

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import structlog
 
+from imaging import metrics
 from imaging.domain import Limits, Rendering
 from imaging.errors import (
     DecoderCrashedError,
@@ -38,6 +40,12 @@ _ENDING_S = 2.0
 _PROGRAM = (sys.executable, "-m", "imaging.sandbox.child")
 _REFUSALS: dict[str, type[PictureError]] = {
     kind.code: kind for kind in (UnsupportedFormatError, MalformedError, TooLargeError)
+}
+# Errors after which a child is replaced, if it is, and the metric for that.
+_ENDED_BY = {
+    DecoderCrashedError: metrics.CRASHED,
+    DecodeTooCostlyError: metrics.CPU_TIME,
+    HostExhaustedError: metrics.KILLED,
 }
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 # A picture that had used this share of its CPU time when its wall-clock time ran out was not held up by the host.
@@ -137,6 +145,7 @@ class Pool:
         self._size = size
         for _ in range(size):
             self._idle.put(None)
+        metrics.DECODERS.set(size)
 
     def render(self, data: bytes) -> Rendering:
         """Return what `pipeline.render` makes of `data`, in a child, and raise what that raises.
@@ -146,8 +155,14 @@ class Pool:
         """
         if len(data) > self._limits.max_bytes:
             raise TooLargeError(f"The file has {len(data)} bytes; {self._limits.max_bytes} are allowed.")
-        with self._child() as child:
-            return self._ask(child, data)
+        with self._child() as child, metrics.DECODERS_BUSY.track_inprogress():
+            began, shown = time.perf_counter(), "unknown"
+            try:
+                rendering = self._ask(child, data)
+                shown = metrics.format_of(rendering.content_type)
+            finally:
+                metrics.DECODING.labels(shown).observe(time.perf_counter() - began)
+            return rendering
 
     def warm_up(self) -> None:
         """Start all children now, so that the first pictures need not wait for them."""
@@ -169,22 +184,27 @@ class Pool:
     def _child(self) -> Iterator[_Child]:
         """Lend an idle child, or a new one. It goes back into the pool if it has answered and can be used again."""
         child = self._idle.get()
-        answered = False
+        answered, ended_by = False, metrics.WORN
         try:
             if child is not None and not child.is_usable():
                 child.end()
                 child = None
+                metrics.IDLE.inc()
             child = child or self._start()
             yield child
             answered = True
-        except (PictureError, HostExhaustedError):
-            answered = True
+        except (PictureError, HostExhaustedError) as fault:
+            answered, ended_by = True, _ENDED_BY.get(type(fault), metrics.WORN)
+            raise
+        except DecodeTimeoutError:
+            ended_by = metrics.WALL_TIME
             raise
         finally:
             # The rest of an answer that was not received whole would pass for the answer to the next picture.
             if child is not None and not (answered and child.is_usable()):
                 child.end()
                 child = None
+                ended_by.inc()
             self._idle.put(child)
 
     def _ask(self, child: _Child, data: bytes) -> Rendering:
