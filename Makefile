@@ -79,6 +79,10 @@ bench-door: $(VENV)/dev.stamp  ## attack the gateway and measure what others not
 bench: $(VENV)/dev.stamp  ## measure how fast the API answers; results go to benchmarks/results/
 	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.serving
 
+.PHONY: bench-metrics
+bench-metrics: $(VENV)/dev.stamp  ## measure what the metrics of a request cost
+	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.metrics
+
 .PHONY: bench-imaging
 bench-imaging: $(VENV)/dev.stamp  ## measure imaging beside its peers; results go to benchmarks/results/
 	$(BIN)/python -m benchmarks.imaging
