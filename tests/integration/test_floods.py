@@ -85,7 +85,7 @@ def test_request_beyond_what_the_services_can_answer_is_refused_at_once(web_stac
         web_stack.start("auth")
         web_stack.start("gateway", 0, CALLS="4", REQUESTS_IN_PROGRESS="8", DEADLINE_S="20", CATALOG_URL=catalog.url)
         with ThreadPoolExecutor(4) as pool:
-            hanging = [pool.submit(get, web_stack, "/api/c/x", "", "127.0.0.1") for _ in range(4)]
+            hanging = [pool.submit(get, web_stack, f"/api/c/x{number}", "", "127.0.0.1") for number in range(4)]
             until(lambda: catalog.asked == 4, 10, "catalog is not asked")
             # The first refusal is the application's, the later ones on the connection come from the door itself.
             for status, headers, took_s in get(web_stack, "/api/c/x", "", "127.0.0.1", times=5):

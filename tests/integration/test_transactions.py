@@ -52,7 +52,8 @@ def test_connections_that_ended_while_they_were_idle_are_replaced(
     database: Database[Store], database_url: str, *, writes: bool
 ) -> None:
     end_sessions(database_url)
-    assert transactions.attempt(database.engine, lambda connection: connection.scalar(sa.select(7)), writes=writes) == 7
+    query = sa.text("SELECT 7")
+    assert transactions.attempt(database.engine, lambda connection: connection.scalar(query), writes=writes) == 7
 
 
 @pytest.mark.parametrize("writes", [False, True])

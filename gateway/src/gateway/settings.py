@@ -18,6 +18,9 @@ class GatewaySettings(WebSettings):
     auth_url: ServerUrl = Field(description="Base URL of the auth service.")
     catalog_url: ServerUrl = Field(description="Base URL of the catalog service.")
     public_max_age_s: NonNegativeInt = Field(10, description="How long caches may keep a public answer.")
+    public_cache_bytes: NonNegativeInt = Field(
+        8 * 1024**2, description="Memory of one web process for public answers, each given again for a second; 0: none."
+    )
     trusted_proxies: NonNegativeInt = Field(
         0, description="Proxies in front whose X-Forwarded-For and X-Forwarded-Prefix are trusted."
     )

@@ -16,6 +16,7 @@ from gateway.table import ROUTES
 from gateway.web import cross_site, docs, forwarding, public, rate_limits
 from gateway.web.admission import Admission
 from gateway.web.errors import STATUSES
+from gateway.web.public_answers import PublicAnswers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -45,8 +46,11 @@ def make_flask(settings: GatewaySettings) -> Flask:
     def forwarded_prefix(environ: "WSGIEnvironment") -> str:
         return prefixes.forwarded(environ.get("HTTP_X_FORWARDED_PREFIX", "")) if may_be_forwarded else ""
 
-    admitted = Admission(flask.wsgi_app, progress, services, checks, sources_are_peers=not settings.trusted_proxies)
-    flask.wsgi_app = RawPaths(admitted, settings.path_prefix or "", forwarded_prefix)  # type: ignore[method-assign]
+    kept = PublicAnswers(settings.public_cache_bytes)
+    asked = kept.asking_once(flask.wsgi_app) if settings.public_cache_bytes else flask.wsgi_app
+    admitted = Admission(asked, progress, services, checks, sources_are_peers=not settings.trusted_proxies)
+    answered = kept.from_memory(admitted) if settings.public_cache_bytes else admitted
+    flask.wsgi_app = RawPaths(answered, settings.path_prefix or "", forwarded_prefix)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         flask.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             flask.wsgi_app, x_for=settings.trusted_proxies, x_proto=0, x_host=0, x_port=0, x_prefix=0

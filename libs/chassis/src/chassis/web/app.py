@@ -15,6 +15,8 @@ from chassis.web.metrics import IN_PROGRESS, REQUESTS
 log = structlog.get_logger(__name__)
 
 MAX_BODY_BYTES = 64 * 1024
+# Set in the environment of a request whose line and sample come from the middleware that answers it.
+NOTED_ELSEWHERE = "imghost.noted-elsewhere"
 
 COMMON_STATUSES: Mapping[type[Exception], int] = {
     bodies.MalformedBodyError: 400,
@@ -72,21 +74,23 @@ def trace(app: Flask) -> None:
         answer.headers[request_ids.HEADER] = g.request_id
         if answer.status_code == HTTPStatus.NO_CONTENT:
             answer.headers.pop("Content-Type", None)  # Flask sets it even if there is no body
-        took_s = time.monotonic() - g.began
-        route = request.url_rule.rule if request.url_rule else "none"
-        # Clients may invent methods, and each new label of a metric takes memory until the process ends.
-        method = request.method if request.url_rule else "other"
-        REQUESTS.labels(method, route, f"{answer.status_code // 100}xx").observe(took_s)
-        if route not in {"/healthz", "/readyz"}:
-            log.info(
-                "request", method=request.method, route=route, status=answer.status_code, ms=round(took_s * 1000, 1)
-            )
+        if NOTED_ELSEWHERE not in request.environ:
+            route = request.url_rule.rule if request.url_rule else "none"
+            note_request(request.method, route, answer.status_code, time.monotonic() - g.began)
         return answer
 
     @app.teardown_request
     def leave(_fault: BaseException | None) -> None:
         if "began" in g:
             IN_PROGRESS.dec()
+
+
+def note_request(method: str, route: str, status: int, took_s: float) -> None:
+    """Note a request that was answered: in the metrics, and in the log unless it was a health check."""
+    # Clients may invent methods, and each new label of a metric takes memory until the process ends.
+    REQUESTS.labels(method if route != "none" else "other", route, f"{status // 100}xx").observe(took_s)
+    if route not in {"/healthz", "/readyz"}:
+        log.info("request", method=method, route=route, status=status, ms=round(took_s * 1000, 1))
 
 
 def show_health(app: Flask, own: Checks, shared: Checks) -> None:
