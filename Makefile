@@ -21,7 +21,16 @@ SHIPPED := libs services gateway embedded containers tools
 TYPED := libs/chassis/src services/auth/src services/catalog/src services/imaging/src gateway/src embedded/src \
 	tests tools containers benchmarks
 test: lint  ## lint, then all tests, some of which need a container engine; PYTEST=tests/unit for the quick ones
-	$(BIN)/pytest $(PYTEST)
+	@if [ -n "$(PYTEST)" ]; then exec $(BIN)/pytest $(PYTEST); else $(SIDE_BY_SIDE); fi
+
+# The tests on running stacks wait most of the time, as do many others, so that both go on at the same time. What the
+# first tell is printed when they are done.
+STACKS := tests/contracts tests/faults tests/system
+define SIDE_BY_SIDE
+stacks=$$(mktemp) && trap 'rm -f "$$stacks"; kill $$(jobs -p) 2>/dev/null; wait' EXIT; \
+	$(BIN)/pytest $(STACKS) >"$$stacks" 2>&1 & $(BIN)/pytest $(STACKS:%=--ignore %); others=$$?; \
+	wait $$!; failed=$$?; cat "$$stacks"; exit $$((failed || others))
+endef
 
 lint: $(VENV)/dev.stamp  ## check style, types, and the directions of imports
 	$(BIN)/ruff check
