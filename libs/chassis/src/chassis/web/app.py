@@ -10,6 +10,7 @@ from flask import Flask, Response, g, jsonify, request
 from chassis import errors, health, idempotency, request_ids
 from chassis.health import Checks
 from chassis.web import bodies, etags, problems
+from chassis.web.json_provider import JsonProvider
 from chassis.web.metrics import IN_PROGRESS, REQUESTS
 
 log = structlog.get_logger(__name__)
@@ -51,8 +52,7 @@ def base_flask(
     app.extensions["shown_path"] = shown_path
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # nothing is answered that no route declares
-    app.json.sort_keys = False  # type: ignore[attr-defined] # keep the order of members
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json = JsonProvider(app)
     app.url_map.merge_slashes = False
     problems.install(app, {**COMMON_STATUSES, **statuses})
     show_health(app, own, shared)

@@ -4,7 +4,7 @@ A page ends at a number of items or at a number of bytes, so only a missing link
 """
 
 import base64
-import json as plain_json
+import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
-from flask import Request, Response, current_app, json, request
+import orjson
+from flask import Request, Response, current_app, request
 
 from chassis.web.problems import FieldFault, InvalidFieldsError
 
@@ -180,7 +181,7 @@ def fill(
 
 def to_json(document: dict[str, Any]) -> bytes:
     """Return `document` as the bytes that the application sends for it."""
-    return json.dumps(document, separators=(",", ":")).encode()
+    return orjson.dumps(document)
 
 
 def link_next(answer: Response, listing: Listing[Place], page: Page[Place], following: Place | None) -> None:
@@ -191,14 +192,14 @@ def link_next(answer: Response, listing: Listing[Place], page: Page[Place], foll
 
 
 def _cursor(place: Place, listing: Listing[Place]) -> str:
-    document = plain_json.dumps([listing.scope, *listing.order.write(place)])
+    document = json.dumps([listing.scope, *listing.order.write(place)])
     return base64.urlsafe_b64encode(document.encode()).decode().rstrip("=")
 
 
 def _place_of(cursor: str, listing: Listing[Place]) -> Place:
     """Return the place that `cursor` names. Raise `ValueError` unless it is, byte for byte, what we return for it."""
     padded = cursor + "=" * (-len(cursor) % 4)
-    match plain_json.loads(base64.b64decode(padded, altchars=b"-_", validate=True)):
+    match json.loads(base64.b64decode(padded, altchars=b"-_", validate=True)):
         case [str(), *position] if all(isinstance(part, str) for part in position):
             place = listing.order.read(tuple(position))
             if _cursor(place, listing) == cursor:

@@ -11,11 +11,6 @@ from catalog.domain import Collection, Image
 from catalog.keys import thumb_key
 
 
-def image_uri(s3_key: str) -> str:
-    """Return the path of an image at the gateway."""
-    return f"/api/images/{quote(s3_key, safe='/')}"
-
-
 def collection_uri(name: str) -> str:
     """Return the path of a collection at the gateway."""
     return f"/api/collections/{quote(name, safe='')}"
@@ -23,11 +18,16 @@ def collection_uri(name: str) -> str:
 
 def public_image(image: Image, buckets: Buckets) -> dict[str, Any]:
     """Return the public form of `image`."""
-    picture = image.picture
+    return _public_image(image, buckets, quote(image.s3_key, safe="/"))
+
+
+def _public_image(image: Image, buckets: Buckets, quoted_key: str) -> dict[str, Any]:
+    """Return the public form of `image`; its key is quoted once, which is what takes the time."""
+    picture, base_url = image.picture, buckets.base_url(image.s3_bucket)
     thumbs = sorted(picture.thumbs, key=lambda thumb: thumb.square) if picture else []
     return {
         "type": "image",
-        "url": buckets.url(image.s3_bucket, image.s3_key),
+        "url": base_url + quoted_key,
         "s3_key": image.s3_key,
         "title": image.title,
         "description": image.description,
@@ -36,7 +36,7 @@ def public_image(image: Image, buckets: Buckets) -> dict[str, Any]:
         "thumbs": [
             {
                 "size": {"width": thumb.width, "height": thumb.height},
-                "url": buckets.url(image.s3_bucket, thumb_key(image.s3_key, thumb.square)),
+                "url": base_url + thumb_key(quoted_key, thumb.square),
             }
             for thumb in thumbs
         ],
@@ -48,11 +48,12 @@ def public_image(image: Image, buckets: Buckets) -> dict[str, Any]:
 
 def private_image(image: Image, buckets: Buckets, username: str) -> dict[str, Any]:
     """Return the private form of `image`, whose owner is `username`."""
+    quoted_key = quote(image.s3_key, safe="/")
     return {
-        **public_image(image, buckets),
+        **_public_image(image, buckets, quoted_key),
         "s3_bucket": image.s3_bucket,
         "user": username,
-        "uri": image_uri(image.s3_key),
+        "uri": f"/api/images/{quoted_key}",
         "content_type": image.picture.content_type if image.picture else None,
         "bytes": image.picture.bytes if image.picture else None,
         "error": {"code": image.error.code, "detail": image.error.detail} if image.error else None,
