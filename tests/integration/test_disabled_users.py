@@ -59,7 +59,7 @@ def error(attempt: Callable[[], object]) -> type[Exception] | None:
     try:
         attempt()
     except (UnauthorizedError, TooManyAttemptsError, UserDisabledError) as fault:
-        return type(fault)
+        return UnauthorizedError if isinstance(fault, UnauthorizedError) else type(fault)
     return None
 
 
@@ -81,6 +81,19 @@ def test_right_credentials_of_a_disabled_user_are_told_from_wrong_ones(
     used = auth_database.read(Store.key, caller.key_id)
     assert used is not None
     assert used.date_last_used is None, "what is refused is no use"
+
+
+def test_right_credentials_of_a_disabled_user_cause_no_work_without_bound(
+    auth_database: Database[Store], authenticator: Authenticator, anna: User
+) -> None:
+    _, key = new_key(auth_database, anna)
+    auth_database.transact(use_cases.disable_user, "anna")
+    bounded = replace(authenticator, policy=Policy(3, 300, 1000, key_failures_a_minute=4))
+    sent = [basic("anna", PASSWORD), f"Bearer {key}"] * 3
+    errors = [error(partial(bounded.authenticate, each, HERE)) for each in sent]
+    assert errors == [UserDisabledError] * 4 + [TooManyAttemptsError] * 2
+    assert error(partial(bounded.authenticate, basic("anna", PASSWORD), "192.0.2.2")) is UserDisabledError
+    assert error(partial(bounded.authenticate, f"Bearer {keys.new_key()}", HERE)) is UnauthorizedError
 
 
 def test_guesses_at_a_disabled_user_are_answered_as_those_at_nobody(

@@ -14,7 +14,6 @@ JOBS = "tests/integration/test_catalog_jobs.py"
 STORAGE = "tests/integration/test_storage.py::TestS3Storage"
 DEAD_LETTERS = "tests/integration/test_dead_letters.py"
 WATCHDOG = "tests/integration/test_watchdog.py"
-DISABLED = "tests/integration/test_disabled_users.py"
 AUDIT = "tests/integration/test_audit.py"
 ORPHANS = "tests/integration/test_reconcile_orphans.py"
 INSTALLATIONS = "tests/integration/test_reconcile_installations.py"
@@ -37,6 +36,7 @@ RATE_LIMITS = "tests/integration/test_rate_limits.py"
 USE = "tests/integration/test_use_of_users.py"
 CATALOG_STORE = "tests/integration/test_catalog_store.py"
 ACCESS = "tests/integration/test_access.py"
+DISABLED = "tests/integration/test_disabled_users.py"
 REPEATS = "tests/integration/test_idempotency.py"
 CRASHES = "tests/integration/test_idempotency_after_crashes.py"
 METRICS = "tests/integration/test_metrics.py"
@@ -667,7 +667,7 @@ DEFECTS = (
             Edit(
                 f"{AUTH}/use_cases.py",
                 "    if key.has_expired(moment) or not key.has_secret(presented.digest, moment):\n"
-                "        raise UnauthorizedError\n    return key",
+                "        raise KeyOverError(key.user_id)\n    return key",
                 "    if key.has_expired(moment) or not key.has_secret(presented.digest, moment):\n"
                 "        return None\n    return key",
             ),
@@ -796,6 +796,18 @@ DEFECTS = (
         "A key that expires may make one that does so later.",
         (Edit(f"{AUTH}/domain.py", "if expires_at > parent.expires_at:", "if False:"),),
         (f"{CHILDREN}::test_child_expires_with_its_parent_at_the_latest",),
+    ),
+    Defect(
+        "disabled-users-are-not-counted",
+        "Who has credentials of a disabled user has auth look them up as often as they like.",
+        (
+            Edit(
+                f"{AUTH}/authentication.py",
+                "        subject = throttle.refused_subject(user_id, source)\n",
+                "        subject = throttle.refused_subject(user_id, source)\n        return\n",
+            ),
+        ),
+        (f"{DISABLED}::test_right_credentials_of_a_disabled_user_cause_no_work_without_bound",),
     ),
     Defect(
         "child-revokes-its-parent",
@@ -1150,7 +1162,8 @@ DEFECTS = (
         (
             Edit(
                 f"{AUTH}/authentication.py",
-                "        if user.date_disabled is not None:\n            raise UserDisabledError\n        if key",
+                "        if user.date_disabled is not None:\n            self._note_refused(user.user_id, source)\n"
+                "            raise UserDisabledError\n        if key",
                 "        if key",
             ),
         ),

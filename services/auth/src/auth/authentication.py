@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from auth import credentials, metrics, throttle, use_cases
 from auth.adapters.store import Store
 from auth.domain import USERNAME, User, mark_of
-from auth.errors import AuthError, TooManyAttemptsError, UnauthorizedError, UserDisabledError, WrongPasswordError
+from auth.errors import (
+    AuthError,
+    KeyOverError,
+    TooManyAttemptsError,
+    UnauthorizedError,
+    UserDisabledError,
+    WrongPasswordError,
+)
 from auth.keys import PresentedKey
 from auth.passwords import Verifier
 from chassis.audit import Actor
@@ -44,7 +51,7 @@ class Authenticator:
         """Return who sent `authorization`.
 
         Raise `UnauthorizedError`, `TooManyAttemptsError`, `OverloadedError`, or, for right credentials of a user who is
-        disabled, `UserDisabledError`.
+        disabled, `UserDisabledError`. What is refused counts, so that its source causes no work without bound.
         """
         try:
             principal = self._principal(authorization, source)
@@ -62,6 +69,7 @@ class Authenticator:
         if user is None:
             raise UnauthorizedError
         if user.date_disabled is not None:
+            self._note_refused(user.user_id, source)
             raise UserDisabledError
         return Principal(user.user_id, user.username, "password", credential_mark=mark_of(user.password_hash))
 
@@ -92,15 +100,20 @@ class Authenticator:
             raise WrongPasswordError
 
     def _by_key(self, presented: PresentedKey, source: str) -> Principal:
-        key = self.database.read(use_cases.find_presented_key, presented)
+        try:
+            key = self.database.read(use_cases.find_presented_key, presented)
+        except KeyOverError as fault:
+            self._note_refused(fault.user_id, source)
+            raise
         if key is None:
             subject = throttle.keys_subject(source)
-            self.database.transact(throttle.note_unknown_key, subject, self.policy.key_failures_a_minute)
+            self.database.transact(throttle.note_refused, subject, self.policy.key_failures_a_minute, "keys")
             raise UnauthorizedError
         user = self.database.read(Store.user_by_id, key.user_id)
         if user is None:
             raise UnauthorizedError
         if user.date_disabled is not None:
+            self._note_refused(user.user_id, source)
             raise UserDisabledError
         if key.use_is_worth_noting(now()):
             self.database.transact(Store.touch_key, key.key_id, now())
@@ -127,6 +140,11 @@ class Authenticator:
             return user
         self._note_wrong(account, all_accounts)
         return None
+
+    def _note_refused(self, user_id: str, source: str) -> None:
+        """Count known credentials of a user that are refused. Raise `TooManyAttemptsError` after many in a minute."""
+        subject = throttle.refused_subject(user_id, source)
+        self.database.transact(throttle.note_refused, subject, self.policy.key_failures_a_minute, "refused")
 
     def _note_wrong(self, account: str, all_accounts: str) -> None:
         self.database.transact(

@@ -37,14 +37,26 @@ class MalformedCredentialsError(UnauthorizedError):
     code = "malformed-credentials"
 
 
+class KeyOverError(UnauthorizedError):
+    """An API key, or the secret of it that was presented, is over: answered as a wrong one, counted for its user."""
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__()
+        self.user_id = user_id
+
+
 class TooManyAttemptsError(AuthError):
-    """Too many wrong passwords for an account from a source, or unknown keys from a source."""
+    """Too many wrong passwords for an account from a source, or wrong passwords or keys from a source.
+
+    `of_account` if there were too many for one account, which other accounts have nothing to do with.
+    """
 
     code = "too-many-attempts"
 
-    def __init__(self, wait_s: int) -> None:
+    def __init__(self, wait_s: int, *, of_account: bool = False) -> None:
         super().__init__(f"Too many failed attempts. Try again in {wait_s} s.")
         self.headers = {"Retry-After": str(wait_s)}
+        self.of_account = of_account
 
 
 class RateLimitedError(AuthError):

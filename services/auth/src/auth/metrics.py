@@ -27,7 +27,8 @@ SHED = Counter(
 THROTTLED = Counter(
     "imghost_throttled_requests_total",
     "Requests refused with 429, by what there were too many of: wrong passwords for an account (account) or of a "
-    "source (source), unknown API keys of a source (keys), requests or writes of a user (requests, writes).",
+    "source (source), unknown API keys of a source (keys), known credentials of a user that are refused (refused), "
+    "requests or writes of a user (requests, writes).",
     ["reason"],
 )
 
@@ -38,5 +39,5 @@ def begin_at_zero() -> None:
         HASHES.labels(state)
     for reason in ("full", "late"):
         SHED.labels(reason)
-    for reason in ("account", "source", "keys", "requests", "writes"):
+    for reason in ("account", "source", "keys", "refused", "requests", "writes"):
         THROTTLED.labels(reason)

@@ -50,7 +50,8 @@ class ServeSettings(DatabaseSettings, WebSettings):
     )
     max_delay_s: WholeSeconds = Field(300, description="Longest delay after wrong passwords.")
     key_failures_a_minute: PositiveInt = Field(
-        100, description="Unknown API keys allowed per source and minute; then 429."
+        100,
+        description="Unknown API keys allowed per source and minute; then 429. As many expired ones of a user, apart.",
     )
     requests_a_minute: NonNegativeInt = Field(
         0, description="Requests to the private API that a user may send a minute; then 429. 0: no limit."

@@ -14,6 +14,8 @@ from chassis.networks import network_of
 
 _REMEMBERED = timedelta(hours=1)
 _MINUTE = timedelta(minutes=1)
+# The reasons that are about one account, and not about all that come from a source.
+_OF_ACCOUNT = {"account", "refused"}
 
 
 def account_subject(username: str, source: str) -> str:
@@ -31,6 +33,14 @@ def keys_subject(source: str) -> str:
     return hashlib.sha256(f"keys\0{network_of(source)}".encode("utf-8", "replace")).hexdigest()
 
 
+def refused_subject(user_id: str, source: str) -> str:
+    """Return the subject for credentials of a user that are known but refused, from a source.
+
+    It is none of the source alone: a program whose key has expired has no others at its address refused.
+    """
+    return hashlib.sha256(f"refused\0{user_id}\0{network_of(source)}".encode("utf-8", "replace")).hexdigest()
+
+
 def refuse_blocked(store: Store, account: str) -> None:
     """Raise `TooManyAttemptsError` while the subject `account` is blocked."""
     known = store.failures(account)
@@ -38,8 +48,7 @@ def refuse_blocked(store: Store, account: str) -> None:
         return
     moment = store.now()
     if known.date_forgotten > moment and known.date_blocked_until > moment:
-        metrics.THROTTLED.labels("account").inc()
-        raise TooManyAttemptsError(_seconds(known.date_blocked_until - moment))
+        raise _too_many(known.date_blocked_until - moment, "account")
 
 
 def refuse_busy_source(store: Store, source: str, a_minute: int, reason: str = "source") -> None:
@@ -52,8 +61,7 @@ def refuse_busy_source(store: Store, source: str, a_minute: int, reason: str = "
         return
     moment = store.now()
     if known.date_forgotten > moment:
-        metrics.THROTTLED.labels(reason).inc()
-        raise TooManyAttemptsError(_seconds(known.date_forgotten - moment))
+        raise _too_many(known.date_forgotten - moment, reason)
 
 
 def note_wrong_password(store: Store, account: str, source: str, free: int, longest_s: int) -> None:
@@ -68,9 +76,12 @@ def note_wrong_password(store: Store, account: str, source: str, free: int, long
     store.add_failure(source, moment, moment + _MINUTE, renew=False)
 
 
-def note_unknown_key(store: Store, subject: str, a_minute: int) -> None:
-    """Count one more unknown key of `subject`. Raise `TooManyAttemptsError` after `a_minute` of them in a minute."""
-    refuse_busy_source(store, subject, a_minute, "keys")
+def note_refused(store: Store, subject: str, a_minute: int, reason: str) -> None:
+    """Count one more failure of `subject`. Raise `TooManyAttemptsError` after `a_minute` of them in a minute.
+
+    `reason` names these failures in metrics.
+    """
+    refuse_busy_source(store, subject, a_minute, reason)
     moment = store.now()
     store.add_failure(subject, moment, moment + _MINUTE, renew=False)
 
@@ -80,5 +91,6 @@ def delay_s(failures: int, free: int, longest_s: int) -> int:
     return 0 if failures < free else int(min(2 ** (failures - free), longest_s))
 
 
-def _seconds(wait: timedelta) -> int:
-    return max(1, math.ceil(wait.total_seconds()))
+def _too_many(wait: timedelta, reason: str) -> TooManyAttemptsError:
+    metrics.THROTTLED.labels(reason).inc()
+    return TooManyAttemptsError(max(1, math.ceil(wait.total_seconds())), of_account=reason in _OF_ACCOUNT)

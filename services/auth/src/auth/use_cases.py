@@ -11,6 +11,7 @@ from auth.domain import MOST_GENERATIONS, SCOPES, ApiKey, Scope, User
 from auth.errors import (
     AlreadyDisabledError,
     ApiKeyNotFoundError,
+    KeyOverError,
     NotADescendantError,
     NotDisabledError,
     PasswordRequiredError,
@@ -151,7 +152,7 @@ def delete_user(store: Store, username: str) -> tuple[User, Sequence[str]]:
 def find_presented_key(store: Store, presented: PresentedKey) -> ApiKey | None:
     """Return the API key that a client presented, or None if it is unknown or revoked.
 
-    Raise `UnauthorizedError` if it, or the secret that was presented, has expired.
+    Raise `KeyOverError` if it, or the secret that was presented, has expired.
     """
     key = store.key(presented.key_id)
     if key is None or not key.had_secret(presented.digest):
@@ -160,7 +161,7 @@ def find_presented_key(store: Store, presented: PresentedKey) -> ApiKey | None:
         return key  # as nearly always: saves the query for the time
     moment = store.now()
     if key.has_expired(moment) or not key.has_secret(presented.digest, moment):
-        raise UnauthorizedError
+        raise KeyOverError(key.user_id)
     return key
 
 
