@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from chassis import repeated_refusals
+
 pytest.register_assert_rewrite("storage_contract")
 pytest_plugins = ["catalog_steps", "containers", "databases", "homes", "poolers", "s3", "stacks", "web_stack"]
 pytest_plugins += ["reconcile_steps"]  # after those that it imports: pytest rewrites their asserts first
@@ -17,6 +19,8 @@ def own_logs() -> Iterator[None]:
     loggers = [logging.getLogger(), logging.getLogger("audit")]
     before = [(logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
     yield
+    for _ in range(2):  # then nothing is waiting, and no kind of refusal is known
+        repeated_refusals.flush()
     for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
         logger.handlers[:], logger.level, logger.propagate = handlers, level, propagate
     structlog.reset_defaults()

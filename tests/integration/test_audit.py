@@ -98,6 +98,45 @@ def test_api_keys_and_passwords(web_stack: WebStack, anna: ValidatingClient) -> 
     assert refused["target"] == {"operation": "POST /images"}
 
 
+def test_what_a_caller_is_refused_is_told_once_however_often_they_ask(web_stack: WebStack) -> None:
+    web_stack.start("auth", LOG_LEVEL="error", API_KEYS_PER_USER="2", FREE_FAILURES="2")
+    web_stack.start("catalog", LOG_LEVEL="error", IMAGES_PER_USER="1")
+    web_stack.start("gateway")
+    anna, wrong = web_stack.anna(), ValidatingClient(web_stack.url(), (ANNA[0], "wrong password"))
+    made, other = (anna.post("/api/api-keys").json() for _ in range(2))
+    by_key = ValidatingClient(web_stack.url(), made["key"])
+    change = {"current_password": ANNA[1], "password": "another password"}
+    assert anna.post("/api/images", json={"s3_key": "a.jpg"}).status == 201
+    for _ in range(3):
+        assert anna.post("/api/api-keys").code == "quota-exceeded"
+        assert anna.post("/api/images", json={"s3_key": "b.jpg"}).code == "quota-exceeded"
+        assert by_key.put(path("users", ANNA[0]), json=change).code == "password-required"
+        assert by_key.post(f"{other['uri']}/rotation").code == "rotation-refused"
+    assert [wrong.get("/api/images").status for _ in range(6)] == [401] * 2 + [429] * 4
+    told = [line for line in audited(web_stack, "auth") if line["outcome"] == "refused"]
+    assert [(line["action"], line["reason"], line["key_id"], line["count"]) for line in told] == [
+        ("request", "quota-exceeded", None, 1),
+        ("request", "password-required", made["id"], 1),
+        ("request", "rotation-refused", made["id"], 1),
+        ("login", "unauthorized", None, 1),
+        ("login", "unauthorized", None, 1),
+        ("login", "too-many-attempts", None, 1),
+    ]
+    assert {line["username"] for line in told} == {ANNA[0]}
+    assert told[2]["target"] == {"operation": "POST /api-key/rotation", "api_key": other["id"]}
+    assert [line["reason"] for line in audited(web_stack, "catalog")] == ["quota-exceeded"]
+    process = web_stack.processes.pop("auth")
+    process.terminate()  # then what was counted is told, without waiting for the end of the minute
+    process.wait(20)
+    rest = audited(web_stack, "auth")[2 + len(told) :]
+    assert [(line["reason"], line["count"]) for line in rest] == [
+        ("quota-exceeded", 2),
+        ("password-required", 2),
+        ("rotation-refused", 2),
+        ("too-many-attempts", 3),
+    ]
+
+
 def test_deletions_tell_from_where(web_stack: WebStack, anna: ValidatingClient) -> None:
     for key in ("a.jpg", "b.jpg"):
         assert anna.post("/api/images", json={"s3_key": key, "s3_bucket": BUCKET}).status == 201

@@ -1227,6 +1227,15 @@ DEFECTS = (
         (f"{AUDIT}::test_failed_logins_tell_whose_account_it_was_and_no_more",),
     ),
     Defect(
+        "audit-without-a-bound",
+        "Who is refused again and again chooses how long the audit log becomes.",
+        (Edit(f"{CHASSIS}/repeated_refusals.py", "            if kind in self._waiting:", "            if False:"),),
+        (
+            "tests/unit/chassis/test_repeated_refusals.py::test_first_is_told_at_once_and_those_after_it_by_a_count",
+            f"{AUDIT}::test_what_a_caller_is_refused_is_told_once_however_often_they_ask",
+        ),
+    ),
+    Defect(
         "audit-by-log-level",
         "Who sets a higher log level loses the audit log.",
         (Edit(f"{CHASSIS}/logs.py", "    audit.propagate = False\n", "    audit.handlers.clear()\n"),),

@@ -12,7 +12,7 @@ from chassis.errors import DependencyDownError, OutcomeUnknownError
 ANNA = Actor("user", "id-of-anna", "anna", "aaaaaaaaaaaaaaaa", "192.0.2.1")
 MEMBERS = {
     *("event", "logger", "level", "service", "timestamp", "action", "actor", "user_id", "username", "key_id", "source"),
-    *("target", "outcome", "reason", "request_id", "date", "entry_id"),
+    *("target", "outcome", "reason", "count", "request_id", "date", "entry_id"),
 }
 
 

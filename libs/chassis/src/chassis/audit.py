@@ -45,13 +45,17 @@ class Actor:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the audit log. One that comes twice has the same `entry_id`."""
+    """A line of the audit log. One that comes twice has the same `entry_id`.
+
+    `count` is how often it happened, if that is told by one line: see `chassis.repeated_refusals`.
+    """
 
     action: str
     actor: Actor
     target: Mapping[str, Any]
     outcome: Outcome = "done"
     reason: str | None = None
+    count: int = 1
     request_id: str = field(default_factory=request_ids.current)
     date: str = field(default_factory=lambda: now().isoformat())
     entry_id: str = field(default_factory=lambda: str(uuid.uuid4()))

@@ -1,11 +1,12 @@
 """Access: which scopes each operation of a service needs. An operation that is not declared keeps the service down."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 
-from flask import Flask, g, request
+from flask import Flask, Response, g, request
 
-from chassis import audit, tokens
+from chassis import repeated_refusals, tokens
 from chassis.audit import Actor
 from chassis.errors import InsufficientScopeError
 from chassis.tokens import Keys, Principal
@@ -31,11 +32,12 @@ Rules = Mapping[str, Rule | None]
 _HEALTH: Rules = {"GET /healthz": OPEN, "GET /readyz": OPEN}
 
 
-def guard(app: Flask, rules: Rules, keys: Keys, audience: str) -> None:
+def guard(app: Flask, rules: Rules, keys: Keys, audience: str, own_lines: Collection[str] = ()) -> None:
     """Have `app`, whose routes are complete, admit to each operation only whom its rule lets.
 
     `rules` has an entry for each operation, named as `GET /images`, and tokens are signed with one of `keys`. Raise
-    `ValueError` if a rule is missing or left over.
+    `ValueError` if a rule is missing or left over. Every 403 to a caller is told by the audit log, by a count if it
+    comes again and again, but for the codes `own_lines`, of which the views write lines of their own.
     """
     rules = {**rules, **_HEALTH}
     operations = {
@@ -54,9 +56,21 @@ def guard(app: Flask, rules: Rules, keys: Keys, audience: str) -> None:
             return
         g.caller = tokens.verify(keys, audience, request.headers.get("Authorization"))
         if not g.caller.has_any(rule.scopes) and not rule.exempts(g.caller):
-            fault = InsufficientScopeError(rule.scopes)
-            audit.refused("request", actor(), fault.code, operation=f"{method} {request.url_rule.rule}")
-            raise fault
+            raise InsufficientScopeError(rule.scopes)
+
+    @app.after_request
+    def note_refusal(answer: Response) -> Response:
+        if answer.status_code == HTTPStatus.FORBIDDEN and "caller" in g and request.url_rule is not None:
+            code = answer.get_json()["code"]
+            if code not in own_lines:
+                operation = f"{request.method} {request.url_rule.rule}"
+                repeated_refusals.refused("request", actor(), code, operation=operation, **g.get("about", {}))
+        return answer
+
+
+def about(**target: str) -> None:
+    """Have the audit log name what the current request is about, if it is refused."""
+    g.about = target
 
 
 def caller() -> Principal:

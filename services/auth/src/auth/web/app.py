@@ -4,6 +4,7 @@ from flask import Flask
 
 from auth import metrics
 from auth.bootstrap import App, make_app
+from auth.errors import WrongPasswordError
 from auth.settings import ServeSettings
 from auth.web.access import RULES
 from auth.web.errors import STATUSES
@@ -27,5 +28,5 @@ def make_flask(app: App) -> Flask:
     metrics.begin_at_zero()
     callers.honour_deadlines(flask)
     flask.register_blueprint(routes)
-    access.guard(flask, RULES, app.token_keys, AUDIENCE)
+    access.guard(flask, RULES, app.token_keys, AUDIENCE, own_lines={WrongPasswordError.code})
     return flask

@@ -1,6 +1,7 @@
 """The views of auth: each parses a request, calls a use case, and presents the result."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from flask import Blueprint, Response, current_app, jsonify, request
@@ -20,9 +21,10 @@ from auth.errors import (
 )
 from auth.keys import KEY_ID, KeyName
 from auth.web import schemas
-from chassis import audit, tokens
+from chassis import audit, repeated_refusals, tokens
+from chassis.audit import Actor
 from chassis.web import bodies, etags, paging
-from chassis.web.access import SOURCE_HEADER, actor, caller
+from chassis.web.access import SOURCE_HEADER, about, actor, caller
 from chassis.web.idempotency import once
 from chassis.web.paging import Listing
 
@@ -40,6 +42,10 @@ def _source() -> str:
     return request.headers.get(SOURCE_HEADER, "")
 
 
+def _whose(asked: schemas.TokenRequest) -> Actor:
+    return _app().authenticator.whose(asked.authorization, asked.source)
+
+
 @routes.post("/tokens")
 def create_token() -> Response:
     """Exchange a client's credentials for a token that one service accepts, and count the request for their limits."""
@@ -48,8 +54,13 @@ def create_token() -> Response:
         principal = _app().authenticator.authenticate(asked.authorization, asked.source)
     except (CredentialsRequiredError, MalformedCredentialsError):  # nobody's account was tried
         raise
-    except (UnauthorizedError, TooManyAttemptsError, UserDisabledError) as fault:
-        audit.refused("login", _app().authenticator.whose(asked.authorization, asked.source), fault.code)
+    except TooManyAttemptsError as fault:
+        # A source that is refused at whatever account is told by itself: it can make up names without end.
+        who = _whose(asked) if fault.of_account else Actor("user", source=asked.source)
+        repeated_refusals.refused("login", replace(who, key_id=None), fault.code)
+        raise
+    except (UnauthorizedError, UserDisabledError) as fault:
+        audit.refused("login", _whose(asked), fault.code)
         raise
     headers = _app().rate_limits.admit(principal.user_id, principal.method, writes=asked.method not in SAFE_METHODS)
     key = _app().token_keys.signing()
@@ -151,7 +162,10 @@ def change_password() -> Response:
     etags.require_match_of_part(request, etags.of(schemas.present_user(user)))
     try:
         app.authenticator.confirm_password(user, body.current_password, _source())
-    except (WrongPasswordError, TooManyAttemptsError) as fault:
+    except TooManyAttemptsError as fault:
+        repeated_refusals.refused("password.change", actor(), fault.code, user=user.user_id)
+        raise
+    except WrongPasswordError as fault:
         audit.refused("password.change", actor(), fault.code, user=user.user_id)
         raise
     password_hash = app.authenticator.verifier.hash_new(body.password)
@@ -168,6 +182,7 @@ def _key_name() -> KeyName:
     name = KeyName(request.args["id"], request.args.get("digest"))
     if not KEY_ID.fullmatch(name.key_id):  # no key has such an id, and PostgreSQL refuses NUL
         raise ApiKeyNotFoundError
+    about(api_key=name.key_id)
     return name
 
 
