@@ -9,7 +9,17 @@ import structlog
 from chassis import repeated_refusals
 
 pytest.register_assert_rewrite("storage_contract")
-pytest_plugins = ["catalog_steps", "containers", "databases", "homes", "poolers", "s3", "stacks", "web_stack"]
+pytest_plugins = [
+    "catalog_steps",
+    "containers",
+    "databases",
+    "homes",
+    "kept_spans",
+    "poolers",
+    "s3",
+    "stacks",
+    "web_stack",
+]
 pytest_plugins += ["reconcile_steps"]  # after those that it imports: pytest rewrites their asserts first
 
 

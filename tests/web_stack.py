@@ -32,7 +32,8 @@ HOOKS = Path(__file__).parent / "faults" / "hooks"
 class WebStack:
     """The three web services, each with its log in `folder`; `host` is the address that they listen on, as in URLs.
 
-    Files in a folder of `armed` kill the processes of the service, as the hooks of the fault tests say.
+    Files in a folder of `armed` kill the processes of the service, as the hooks of the fault tests say. The variables
+    of `shared` are in the environment of all services.
     """
 
     folder: Path
@@ -42,6 +43,7 @@ class WebStack:
     )
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     armed: dict[str, Path] = field(default_factory=dict)
+    shared: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
@@ -181,7 +183,7 @@ class WebStack:
         settings = {"WEB_PROCESSES": "1", **common, **own[service]}
         # PYTHONPATH, so that the processes import the same sources as this one: `make mutants` sets it.
         inherited = {"PATH": os.environ["PATH"], "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-        return {**inherited, **{f"{service.upper()}_{name}": value for name, value in settings.items()}}
+        return {**inherited, **self.shared, **{f"{service.upper()}_{name}": value for name, value in settings.items()}}
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,7 @@ DISABLED = "tests/integration/test_disabled_users.py"
 REPEATS = "tests/integration/test_idempotency.py"
 CRASHES = "tests/integration/test_idempotency_after_crashes.py"
 METRICS = "tests/integration/test_metrics.py"
+TRACING = "tests/unit/chassis/test_tracing.py"
 
 
 @dataclass(frozen=True)
@@ -1462,5 +1463,29 @@ DEFECTS = (
         "An S3 server that invents statuses makes as many series of metrics as it likes.",
         (Edit(f"{CHASSIS}/s3/metrics.py", 'str(status) if status in _STATUSES else "other"', "str(status)"),),
         ("tests/unit/chassis/s3/test_metrics.py::test_server_cannot_invent_statuses_in_metrics",),
+    ),
+    Defect(
+        "strangers-choose-traces",
+        "Whoever sends a header to the gateway has all that follows traced and kept.",
+        (Edit(f"{GATEWAY}/web/app.py", "continues_traces=settings.trusted_proxies > 0", "continues_traces=True"),),
+        ("tests/unit/gateway/test_trust_in_traces.py::test_trace_of_a_client_goes_on_behind_a_trusted_proxy_only",),
+    ),
+    Defect(
+        "trace-ends-at-a-retry",
+        "A job that is tried again is in no trace any more.",
+        (Edit(f"{CHASSIS}/broker/verdicts.py", "tracing.HEADER: delivery.traceparent,", 'tracing.HEADER: "",'),),
+        (f"{TRACING}::test_every_attempt_at_a_message_is_of_the_span_that_sent_it",),
+    ),
+    Defect(
+        "texts-of-errors-in-traces",
+        "A collector is sent the texts of errors, some of which have secrets in them.",
+        (Edit(f"{CHASSIS}/tracing.py", "self.fail(kind.__name__)", "self.fail(str(_fault))"),),
+        (f"{TRACING}::test_failure_is_shown_without_the_text_of_the_error",),
+    ),
+    Defect(
+        "forged-lines-for-people",
+        "What a client sends begins a line of the log for people, or changes their terminal.",
+        (Edit(f"{CHASSIS}/logs.py", "    if text.isprintable():\n", "    if text:\n"),),
+        ("tests/unit/chassis/test_logs.py::test_text_for_people_keeps_an_event_in_one_line",),
     ),
 )

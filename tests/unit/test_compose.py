@@ -21,6 +21,7 @@ from imaging.settings import ImagingSettings
 
 TEXT = (Path(__file__).parents[2] / "docker-compose.yml").read_text()
 STACK = yaml.safe_load(TEXT)
+TRACES = set(STACK["x-traces"])
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
 
 
@@ -113,7 +114,13 @@ def test_every_setting_of_a_process_can_be_said_without_an_edit(service: str) ->
 def test_no_container_is_given_a_setting_that_its_process_does_not_know() -> None:
     for service, kinds in SETTINGS.items():
         known = {name for kind in kinds for name, _, _ in rows(kind)}
-        assert set(SERVICES[service]["environment"]) - known == set()
+        assert set(SERVICES[service]["environment"]) - known - TRACES == set()
+
+
+def test_processes_that_live_on_are_traced_as_the_standard_variables_say() -> None:
+    assert all(name.startswith("OTEL_") for name in TRACES)
+    traced = {service for service in SETTINGS if set(SERVICES[service]["environment"]) >= TRACES}
+    assert traced == {"auth", "auth-worker", "catalog", "catalog-worker", "imaging", "gateway"}
 
 
 def test_every_limit_of_users_is_set_here_and_off_in_the_stacks_of_tests() -> None:

@@ -24,10 +24,17 @@ EXTRAS = {
     "chassis.broker": {"broker"},
     "chassis.broker.relay": {"broker", "database"},
     "chassis.database": {"database"},
+    "chassis.opentelemetry_tracer": {"traces"},
     "chassis.s3": {"s3"},
     "chassis.token_keys": {"tokens"},
     "chassis.tokens": {"tokens"},
     "chassis.web": {"web"},
+}
+# Several distributions have modules in this package; the first that fits is meant.
+NAMESPACES = {
+    "opentelemetry.exporter": "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+    "opentelemetry": "opentelemetry-api",
 }
 # Declared for the files that it ships, which are read without importing it.
 NEVER_IMPORTED = {"flask-swagger-ui"}
@@ -56,8 +63,11 @@ def _imports(node: ast.AST) -> Iterator[str]:
 def distributions(modules: set[str], own: str) -> set[str]:
     """Return the distributions of modules, without the standard library and the package itself."""
     known = {**packages_distributions(), "chassis": ["imghost-chassis"]}
-    roots = {module.partition(".")[0] for module in modules} - sys.stdlib_module_names - {own}
-    return {normal(known[root][0]) for root in roots}
+    named = {
+        module: next((NAMESPACES[each] for each in NAMESPACES if module.startswith(each)), "") for module in modules
+    }
+    roots = {module.partition(".")[0] for module in modules if not named[module]} - sys.stdlib_module_names - {own}
+    return {normal(known[root][0]) for root in roots} | set(named.values()) - {""}
 
 
 def project(name: str) -> dict[str, Any]:

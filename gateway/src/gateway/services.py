@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -14,9 +14,10 @@ import gevent
 import structlog
 from gevent.lock import BoundedSemaphore
 
-from chassis import deadlines
+from chassis import deadlines, tracing
 from chassis.deadlines import Deadline
 from chassis.errors import DependencyDownError, OutcomeUnknownError
+from chassis.stages import Stage
 from gateway import metrics
 from gateway.kept_connections import LostError, NotConnectedError, Pool
 from gateway.settings import GatewaySettings
@@ -97,11 +98,18 @@ class Services:
         # Time-outs of sockets are for each part of an answer; this one is for all of it.
         timeout = gevent.Timeout(max(deadline.left_s(), 0))
         began, measured = False, metrics.Call(service)
+        shown = {"http.request.method": method, "peer.service": service}
         try:
-            with measured, timeout, self._slots[service]:
-                began = True
-                answer = self._send(service, request, deadline, repeatable=repeatable)
+            with Stage(service, kind="client", attributes=shown) as span, measured, timeout:
+                with Stage(f"place at {service}") if self.are_busy(service) else nullcontext():
+                    self._slots[service].acquire()
+                try:
+                    began = True
+                    answer = self._send(service, request, deadline, repeatable=repeatable)
+                finally:
+                    self._slots[service].release()
                 measured.status = answer.status
+                span.set("http.response.status_code", answer.status)
         except (NotConnectedError, LostError, gevent.Timeout) as fault:
             if isinstance(fault, gevent.Timeout) and fault is not timeout:
                 raise
@@ -146,10 +154,13 @@ class Services:
 
     def _send_once(self, service: Service, request: _Request, deadline: Deadline) -> Answer:
         left_s = max(deadline.left_s(), 0.001)  # 0 would be no time-out but a socket that never waits
+        headers = {**request.headers, deadlines.HEADER: f"{left_s:.3f}"}
+        if traceparent := tracing.current().traceparent:
+            headers[tracing.HEADER] = traceparent
         received = self._pools[service].ask(
             request.method,
             request.target,
-            {**request.headers, deadlines.HEADER: f"{left_s:.3f}"},
+            headers,
             request.body,
             connect_timeout_s=min(self._connect_timeout_s, left_s),
             timeout_s=left_s,

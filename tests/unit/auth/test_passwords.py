@@ -98,7 +98,7 @@ def test_passwords_that_wait_are_hashed_and_are_not_hashed_are_counted() -> None
         return (shown("imghost_password_hash_duration_seconds_count", purpose="verify"), *shed)
 
     hashed_before, full_before, late_before = counts()
-    verifier = Verifier(slots=1, queue=3, wait_s=0.2, memory_s=0)
+    verifier = Verifier(slots=1, queue=3, wait_s=2, memory_s=0)
     answers = attempts(verifier, [f"guess {number}" for number in range(12)], hash_password("password"))
     hashed, full, late = counts()
     assert (full - full_before) + (late - late_before) == answers.count(None) > 0

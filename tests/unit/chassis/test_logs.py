@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import structlog
 
-from chassis import commands, logs, request_ids
-from chassis.settings import DatabaseSettings
+from chassis import commands, logs, request_ids, tracing
+from chassis.settings import DatabaseSettings, ProcessSettings
 from gateway import api_keys
+from kept_spans import Spans
 
 KEY = "imgh_" + "a" * 16 + "_" + "b" * 39
 
@@ -92,3 +93,42 @@ def test_no_text_begins_another_line_or_member(capsys: pytest.CaptureFixture[str
     for line in (ours, theirs):
         assert line.isprintable()
         assert json.loads(line)["level"] in {"info", "warning"}
+
+
+@pytest.mark.parametrize(
+    "text", ["a\n2026-11-26 [error] forged", "a\r\nb", "a\x1b[2Jb", "a\u2028b", "a\x9b31mb", "a\x00b"]
+)
+def test_text_for_people_keeps_an_event_in_one_line(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    logs.configure("gateway", "info", "text")
+    structlog.get_logger().info("request", method=text, ms=1.5, nested={"a": text}, **{text: 1})
+    logging.getLogger("gunicorn.error").warning("Invalid request: %s", text)
+    said = capsys.readouterr().out
+    assert said.count("\n") == 2
+    assert all(line.isprintable() for line in said.split("\n"))
+    assert "ms=1.5" in said
+
+
+def test_text_for_people_shows_tracebacks_that_cannot_be_taken_for_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("gateway", "info", "text")
+    try:
+        float("wrong\n2026-11-26 [error] forged\x1b[2J")
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    first, *traceback = capsys.readouterr().out.rstrip().split("\n")
+    assert "failed" in first
+    assert len(traceback) > 3
+    assert all(line.startswith("  | ") and line.isprintable() for line in traceback)
+
+
+def test_line_names_the_trace_that_it_is_of(capsys: pytest.CaptureFixture[str], spans: Spans) -> None:
+    logs.configure("gateway", "info", "json")
+    with tracing.work("work", "server") as span:
+        structlog.get_logger().info("inside")
+        assert last_line(capsys)["trace_id"] == span.trace_id
+    structlog.get_logger().info("outside")
+    assert "trace_id" not in last_line(capsys)
+    assert spans()
+
+
+def test_former_name_of_the_format_for_people_is_taken() -> None:
+    assert ProcessSettings.model_validate({"log_format": "console"}).log_format == "text"

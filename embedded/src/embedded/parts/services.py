@@ -76,9 +76,9 @@ class Services:
 
     def _environment(self, prefix: str, **settings: str | Path) -> dict[str, str]:
         """Return a service's whole environment: the caller's settings for it, overridden by those of this run."""
-        callers = {name: value for name, value in os.environ.items() if name.startswith(prefix)}
+        callers = {name: value for name, value in os.environ.items() if name.startswith((prefix, "OTEL_"))}
         ours = {f"{prefix}{name}": str(value) for name, value in settings.items()}
-        return {f"{prefix}LOG_FORMAT": "console", **base_environment(self._home), **callers, **ours}
+        return {f"{prefix}LOG_FORMAT": "text", **base_environment(self._home), **callers, **ours}
 
     def preparations(self) -> list[Child]:
         """Return the commands that prepare a run and then end: the key pair and the two databases."""

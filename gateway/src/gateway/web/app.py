@@ -6,6 +6,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from chassis.web import app as web
+from chassis.web import observation
 from gateway import api_keys, prefixes
 from gateway.password_checks import PasswordChecks
 from gateway.paths import KeyConverter, RawPaths, SegmentConverter
@@ -27,8 +28,17 @@ def make_flask(settings: GatewaySettings) -> Flask:
     services, checks = Services(settings), PasswordChecks(settings.password_checks)
     progress = Progress(settings.requests_in_progress)
     shared = {"auth": lambda: services.answers("auth"), "catalog": lambda: services.answers("catalog")}
-    flask = web.base_flask("gateway", STATUSES, {}, shared, shown_path=_shown_path)
+    flask = web.base_flask(
+        "gateway",
+        STATUSES,
+        {},
+        shared,
+        shown_path=_shown_path,
+        is_public=True,
+        continues_traces=settings.trusted_proxies > 0,
+    )
     flask.url_map.converters |= {"segment": SegmentConverter, "key": KeyConverter}
+    flask.config[observation.SLOW_REQUEST_S] = settings.slow_request_s
     for route in ROUTES:
         view = forwarding.view_of(route, services, checks, progress, settings)
         flask.add_url_rule(

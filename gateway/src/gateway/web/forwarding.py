@@ -11,7 +11,9 @@ from flask import Response, json, request
 from chassis import idempotency, request_ids
 from chassis.deadlines import Deadline
 from chassis.errors import DependencyDownError, OutcomeUnknownError
+from chassis.stages import Stage
 from chassis.web import problems
+from chassis.web.observation import SOURCE_HEADER, note_caller
 from gateway import api_keys, paths, prefixes
 from gateway.password_checks import PasswordChecks
 from gateway.progress import Progress
@@ -52,7 +54,7 @@ def view_of(
         # Python takes some bytes of Latin-1 for spaces, too; to the services the value is the same without them.
         headers = {name: request.headers[name].strip() for name in SENT_HEADERS if name in request.headers}
         headers[request_ids.HEADER] = request_ids.current()
-        headers["X-Source"] = request.remote_addr or ""
+        headers[SOURCE_HEADER] = request.remote_addr or ""
         if not route.public:
             found = _authenticate(route, services, checks, progress, deadline)
             if isinstance(found, Response):
@@ -61,7 +63,7 @@ def view_of(
         body = None
         if request.method in {"POST", "PUT"}:
             began = time.monotonic()
-            with progress.waiting(request.remote_addr or ""):
+            with Stage("request body"), progress.waiting(request.remote_addr or ""):
                 body = request_bodies.read(request, settings.body_timeout_s)
             deadline = deadline.postponed(time.monotonic() - began)
         named = route.name({name: paths.decode(value) for name, value in raw.items()})
@@ -79,7 +81,9 @@ def view_of(
             log.error("service refuses the token that auth has just signed", called=route.service)
             raise DependencyDownError(f"{route.service} service")
         if route.completed_by is not None and answer.status == HTTPStatus.OK:
-            asking = {name: headers[name] for name in (request_ids.HEADER, "X-Source")} | {"Authorization": further[0]}
+            asking = {name: headers[name] for name in (request_ids.HEADER, SOURCE_HEADER)} | {
+                "Authorization": further[0]
+            }
             return completion.complete(_relay(answer), services, route.completed_by, asking, deadline)
         return _relay(answer)
 
@@ -102,7 +106,7 @@ def _authenticate(
         "further_audiences": [route.completed_by[0]] if route.completed_by else [],
     }
     with ExitStack() as turn:
-        with progress.waiting(source):
+        with Stage("turn for a password"), progress.waiting(source):
             turn.enter_context(checks.turn(authorization or "", source))
         answer = services.call(
             "auth",
@@ -123,6 +127,7 @@ def _authenticate(
         return _relay(answer)
     try:
         found = answer.document()
+        note_caller(found.get("user_id"), found.get("key_id"))
         further = found["further_tokens"] if route.completed_by else ()
         return [str(token) for token in (found["token"], *further)]
     except KeyError:

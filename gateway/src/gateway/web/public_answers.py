@@ -16,7 +16,7 @@ from gevent.event import AsyncResult
 from werkzeug.http import parse_etags, unquote_etag
 
 from chassis import request_ids
-from chassis.web.app import NOTED_ELSEWHERE, note_request
+from chassis.web.observation import NOTED_ELSEWHERE, note_request
 from gateway import prefixes
 
 if TYPE_CHECKING:
@@ -160,7 +160,8 @@ def _respond(
         status, body = "304 NOT MODIFIED", b""
         headers = [header for header in headers if header[0].lower() not in _OF_A_BODY]
     start_response(status, [*headers, (request_ids.HEADER, request_id)])
-    note_request(method, ROUTES[environ["PATH_INFO"][:7]], int(status[:3]), time.monotonic() - began)
+    route, client = ROUTES[environ["PATH_INFO"][:7]], environ.get("REMOTE_ADDR")
+    note_request(method, route, int(status[:3]), time.monotonic() - began, client)
     return [body] if method == "GET" else []
 
 

@@ -15,7 +15,7 @@ import click
 import structlog
 from click.shell_completion import get_completion_class
 
-from chassis import logs, metrics
+from chassis import logs, metrics, tracing
 from chassis.errors import DependencyDownError
 from chassis.settings import ProcessSettings, defaults_in_use, effective
 
@@ -62,9 +62,16 @@ class Commands(click.Group):
         click.version_option(package_name=package, message="%(prog)s %(version)s")(self)
         self.add_command(completion)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the chosen command. It logs errors only, unless it configures logging itself, as long ones do."""
+        name, command, rest = super().resolve_command(ctx, args)
+        logs.configure(f"{ctx.info_name}-{name}", "error", "text", stream=sys.stderr)
+        return name, command, rest
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the chosen command. It logs errors only, unless it configures logging itself, as long-running ones do."""
-        logs.configure(ctx.info_name or "", "error", "console", stream=sys.stderr)
+        """Run the chosen command."""
         try:
             return super().invoke(ctx)
         except DependencyDownError as fault:
@@ -97,6 +104,7 @@ def start(
         )
     package = f"imghost-{service.partition('-')[0]}"
     metrics.show_build(service, package)
+    tracing.name(service, version(package))
     if as_json:
         tell({"service": service, "version": version(package), "settings": shown}, as_json=True)
 

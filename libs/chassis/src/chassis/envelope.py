@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
 
+from chassis import tracing
+
 CONTENT_TYPE = "application/cloudevents+json"
 
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=255)]
@@ -19,7 +21,10 @@ class MalformedMessageError(Exception):
 
 
 class _CloudEvent(BaseModel):
-    """The attributes as the specification spells them; `requestid` is our extension."""
+    """The attributes as the specification spells them; `requestid` is our extension.
+
+    `traceparent` is that of the CloudEvents extension for distributed tracing.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -31,6 +36,7 @@ class _CloudEvent(BaseModel):
     time: AwareDatetime
     datacontenttype: Literal["application/json"] = "application/json"
     requestid: str = ""
+    traceparent: str = ""
     data: dict[str, Any]
 
 
@@ -38,7 +44,8 @@ class _CloudEvent(BaseModel):
 class Event:
     """An event. `type` is a past participle such as `image.processed`, `subject` the id of what it happened to.
 
-    Duplicates have the same `event_id`. `request_id` is that of the client's request which started the work.
+    Duplicates have the same `event_id`. `request_id` is that of the client's request which started the work,
+    `traceparent` the span that the event was made in, empty with tracing off.
     """
 
     type: str
@@ -48,6 +55,7 @@ class Event:
     data: dict[str, Any]
     event_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
+    traceparent: str = field(default_factory=lambda: tracing.current().traceparent)
 
     def encode(self) -> bytes:
         """Return the event as the body of a message."""
@@ -59,9 +67,11 @@ class Event:
             subject=self.subject,
             time=self.time,
             requestid=self.request_id,
+            traceparent=self.traceparent,
             data=self.data,
         )
-        return document.model_dump_json().encode()
+        # Attributes of CloudEvents are never empty.
+        return document.model_dump_json(exclude=None if self.traceparent else {"traceparent"}).encode()
 
     @classmethod
     def decode(cls, body: bytes) -> "Event":
@@ -80,4 +90,5 @@ class Event:
             data=document.data,
             event_id=document.id,
             time=document.time,
+            traceparent=document.traceparent,
         )

@@ -4,10 +4,12 @@ import logging
 import re
 import sys
 from collections.abc import Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from chassis import tracing
 
 REDACTED = "[redacted]"
 
@@ -26,6 +28,31 @@ def redactor(patterns: Sequence[re.Pattern[str]]) -> Processor:
     return redact
 
 
+def _name_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if trace_id := tracing.current().trace_id:
+        event["trace_id"] = trace_id
+    return event
+
+
+def _keep_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Escape what would begin another line or change the terminal; the lines of a traceback are indented."""
+    traceback = event.pop("exception", None)
+    shown = {_escaped(name): _escaped(value) for name, value in event.items()}
+    if traceback is not None:
+        shown["exception"] = "\n".join(f"  | {_escaped(line)}" for line in str(traceback).splitlines())
+    return shown
+
+
+def _escaped(value: Any) -> Any:
+    """Return `value` without control characters: what is no number is a text then."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    text = str(value)
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def configure(
     service: str,
     level: str,
@@ -33,7 +60,7 @@ def configure(
     secrets: Sequence[re.Pattern[str]] = (),
     stream: TextIO | None = None,
 ) -> None:
-    """Send the logs of structlog and of the standard library to `stream` in `log_format` ("json" or "console").
+    """Send the logs of structlog and of the standard library to `stream` in `log_format` ("json" or "text").
 
     The stream is standard output by default. Texts that match one of `secrets` are redacted.
     """
@@ -45,6 +72,7 @@ def configure(
 
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _name_trace,
         name_service,
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),
@@ -57,16 +85,14 @@ def configure(
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
-    renderer: Processor = (
-        structlog.processors.JSONRenderer()
-        if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=stream.isatty())
-    )
+    renderers: list[Processor] = [structlog.processors.JSONRenderer()]
+    if log_format == "text":
+        renderers = [_keep_one_line, structlog.dev.ConsoleRenderer(colors=stream.isatty(), sort_keys=False)]
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     handler.setLevel(level.upper())  # also for libraries whose loggers have a level of their own

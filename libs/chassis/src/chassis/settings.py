@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, PositiveInt, SecretStr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticUndefined
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
@@ -20,6 +20,8 @@ EXIT_BAD_SETTINGS = 2
 # Ten years: some libraries overflow on timeouts that are much longer, or infinite.
 _LONGEST_S = 315_360_000
 Seconds = Annotated[float, Field(gt=0, le=_LONGEST_S, allow_inf_nan=False)]
+# The former name of `text` is taken, too.
+LogFormat = Annotated[Literal["json", "text"], BeforeValidator(lambda given: "text" if given == "console" else given)]
 WholeSeconds = Annotated[int, Field(gt=0, le=_LONGEST_S)]
 Port = Annotated[int, Field(gt=0, le=65535)]
 
@@ -38,11 +40,14 @@ class _Environment(EnvSettingsSource):
             return value
 
 
+SLOW_REQUEST_S = 2.0
+
+
 class ProcessSettings(BaseSettings):
     """The settings of every process."""
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe level logged.")
-    log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or text for people.")
+    log_format: LogFormat = Field("json", description="One JSON object a line, or text for people.")
     ops_host: str = Field("0.0.0.0", description="Address of the operations port.")  # noqa: S104 - all of a container
     ops_port: int = Field(9000, ge=0, le=65535, description="Serves /metrics, /healthz and /readyz; 0 switches it off.")
 
@@ -65,6 +70,9 @@ class WebSettings(ProcessSettings):
     listen_host: str = Field("0.0.0.0", description="Address that HTTP is served on.")  # noqa: S104 - all of a container
     listen_port: Port = Field(8000, description="Port that HTTP is served on.")
     web_processes: PositiveInt = Field(2, description="Web worker processes.")
+    slow_request_s: Seconds = Field(
+        SLOW_REQUEST_S, description="Requests that take as long are logged with what they waited for."
+    )
 
 
 class DatabaseSettings(ProcessSettings):
@@ -74,6 +82,9 @@ class DatabaseSettings(ProcessSettings):
     database_pool: int = Field(8, ge=2, description="Connections that one process keeps at most.")
     database_pooler: bool = Field(
         default=False, description="Set behind a pooler that shares sessions, such as PgBouncer in transaction mode."
+    )
+    slow_statement_s: Seconds = Field(
+        1.0, description="Statements that take as long are logged with what they waited for."
     )
 
 

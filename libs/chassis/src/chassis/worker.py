@@ -10,7 +10,7 @@ from types import FrameType
 
 import structlog
 
-from chassis import ops
+from chassis import ops, tracing
 from chassis.errors import DependencyDownError
 from chassis.health import Checks
 from chassis.settings import ProcessSettings
@@ -47,12 +47,16 @@ def run(factory: str, settings: ProcessSettings) -> None:
     `factory` is a function, named as `module:function`. It is imported here, so that other commands of the service load
     nothing of its worker, and show none of its metrics. The operations port is served meanwhile.
     """
+    tracing.begin()
     worker: Worker = resolve_name(factory)(settings)
     ops.serve(settings.ops_host, settings.ops_port, worker.own, worker.shared)
     worker.prepare(worker.stop)
-    _run_loops(worker.loops, worker.stop)
-    for close in worker.close:
-        close()
+    try:
+        _run_loops(worker.loops, worker.stop)
+        for close in worker.close:
+            close()
+    finally:
+        tracing.end()
 
 
 def _run_loops(loops: Mapping[str, Loop], stop: threading.Event) -> None:

@@ -46,7 +46,7 @@ def serve(*, as_json: bool) -> None:
 def run_worker(*, as_json: bool) -> None:
     """Relay events from the outbox to RabbitMQ, until SIGTERM or SIGINT; delete old login failures."""
     settings = load(WorkerSettings)
-    commands.start("auth", settings, as_json=as_json)
+    commands.start("auth-worker", settings, as_json=as_json)
     worker.run("auth.worker:make_worker", settings)
 
 
@@ -55,7 +55,7 @@ def run_worker(*, as_json: bool) -> None:
 def migrate(*, as_json: bool) -> None:
     """Bring the database to this release's schema. If there is no user at all, make the one that the settings name."""
     settings = load(MigrateSettings)
-    commands.start_migration("auth", settings)
+    commands.start_migration("auth-migrate", settings)
     database = _database(settings.direct())
     later = database.migrate()
     password = settings.first_password.get_secret_value() if settings.first_password else None

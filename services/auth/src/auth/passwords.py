@@ -16,6 +16,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from auth import metrics
 from auth.errors import OverloadedError
+from chassis.stages import Stage
 
 # OWASP's minimum for Argon2id: 19 MiB, two passes, one lane.
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -114,7 +115,8 @@ class Verifier:
 
     def _result(self, hashing: Future[Result]) -> Result:
         try:
-            return hashing.result(self._wait_s)
+            with Stage("password hashing"):
+                return hashing.result(self._wait_s)
         except (TimeoutError, CancelledError):
             hashing.cancel()
             metrics.SHED.labels("late").inc()

@@ -45,7 +45,7 @@ def run_worker(*, as_json: bool) -> None:
 def migrate(*, as_json: bool) -> None:
     """Bring the database to this release's schema."""
     settings = load(MigrateSettings)
-    commands.start_migration("catalog", settings)
+    commands.start_migration("catalog-migrate", settings)
     database = make_database(settings.direct())
     click.get_current_context().call_on_close(database.engine.dispose)
     commands.tell_migration(database.migrate(), as_json=as_json)

@@ -160,7 +160,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class Job:
-    """Work for imaging. `request_id` is of the request that asked for it, which may be long over when the job is sent.
+    """Work for imaging. `request_id` and `traceparent` are of the request that asked for it.
+
+    That may be long over when the job is sent.
 
     `job_id` is 0 until the job is saved; `date_sent` is when it was last sent to imaging, None while it waits for the
     jobs of its key before it.
@@ -172,6 +174,7 @@ class Job:
     date_created: datetime
     date_sent: datetime | None = None
     job_id: int = 0
+    traceparent: str = ""
 
     @property
     def is_deletion(self) -> bool:

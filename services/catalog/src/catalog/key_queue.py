@@ -30,8 +30,8 @@ class KeyQueue:
     """The image at `s3_key`, and the jobs of that key in `s3_bucket`, oldest first.
 
     `Store.key_queue` loads it with the key locked, these methods change it without any I/O, and `Store.save` writes
-    what has changed, once. `moment` and `request_id` are those of the transaction. `registered` is the image at the
-    key in whichever bucket.
+    what has changed, once. `moment`, `request_id` and `traceparent` are those of the transaction. `registered` is the
+    image at the key in whichever bucket.
     """
 
     s3_bucket: str
@@ -40,6 +40,7 @@ class KeyQueue:
     jobs: list[Job]
     moment: datetime
     request_id: str
+    traceparent: str = ""
     # The job to send to imaging when this is saved.
     due: Job | None = field(init=False, default=None)
     loaded_image: Image | None = field(init=False)
@@ -155,7 +156,9 @@ class KeyQueue:
     # --- the queue itself ---
 
     def _queue(self, kind: JobKind, registration: Registration) -> None:
-        self.jobs.append(Job(kind, registration, self.request_id, date_created=self.moment))
+        self.jobs.append(
+            Job(kind, registration, self.request_id, date_created=self.moment, traceparent=self.traceparent)
+        )
         if len(self.jobs) == 1:
             self._send_first()
 

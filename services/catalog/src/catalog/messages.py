@@ -21,7 +21,7 @@ from catalog.domain import (
     ThumbsDeleted,
 )
 from catalog.keys import is_acceptable_key
-from chassis import request_ids
+from chassis import request_ids, tracing
 from chassis.envelope import Event, MalformedMessageError
 
 SOURCE = "/catalog"
@@ -101,7 +101,9 @@ def job_event(job: Job, installation: Installation) -> Event:
         "installation_id": installation.installation_id,
         "owns_unmarked": installation.owns_unmarked,
     }
-    return Event(job.kind, SOURCE, about.image_id, job.request_id or request_ids.current(), data)
+    traceparent = job.traceparent or tracing.current().traceparent
+    request_id = job.request_id or request_ids.current()
+    return Event(job.kind, SOURCE, about.image_id, request_id, data, traceparent=traceparent)
 
 
 def read_answer(event: Event) -> Answer:

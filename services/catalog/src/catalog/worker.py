@@ -4,14 +4,16 @@ import threading
 from datetime import timedelta
 from functools import partial
 from itertools import product
+from typing import Any
 
 import sqlalchemy as sa
+import structlog
 
 from catalog import messages, metrics
 from catalog.adapters.store import Store
 from catalog.adapters.tables import kept_answers, kept_in_hours, outbox
 from catalog.bootstrap import checks, make_database
-from catalog.domain import Answer, Failed, Processed, ThumbsDeleted
+from catalog.domain import Answer, Failed, Processed, Registration, ThumbsDeleted
 from catalog.jobs import results
 from catalog.jobs.results import Outcome
 from catalog.jobs.watchdog import Watchdog
@@ -19,7 +21,7 @@ from catalog.key_queue import Effect
 from catalog.settings import WorkerSettings
 from catalog.upkeep.dead_letters import keep
 from catalog.users import forget_user
-from chassis import request_ids
+from chassis import request_ids, tracing
 from chassis.broker.consumer import Consumer
 from chassis.broker.depths import Depths
 from chassis.broker.drain import Drain, DrainedMessage
@@ -33,6 +35,8 @@ from chassis.database.database import Database
 from chassis.envelope import Event
 from chassis.errors import DependencyDownError
 from chassis.worker import Worker, every
+
+log = structlog.get_logger(__name__)
 
 QUEUE = Queue("catalog.results", messages.TAKEN)
 # Imaging's queue: its dead letters are drained here, and its depth tells the watchdog what is stuck.
@@ -121,23 +125,27 @@ def handle(database: Database[Store], event: Event, _attempt: int) -> None:
                 raise TransientError(f"more to forget of user {user_id}")
         else:
             answer = messages.read_answer(event)
-            _count(_RESULTS[type(answer)], database.transact(results.apply, answer))
+            _tell(_RESULTS[type(answer)], answer.registration, database.transact(results.apply, answer))
     except DependencyDownError as fault:
         raise TransientError(str(fault)) from fault
 
 
 def keep_letter(database: Database[Store], letter: DrainedMessage) -> None:
     """Keep a dead letter, and fail the image that it is about. Raise `DependencyDownError` without a database."""
-    outcome = database.transact(keep, letter)
-    if outcome is not None:
-        _count(_GIVEN_UP, outcome)
+    found = database.transact(keep, letter)
+    if found is not None:
+        _tell(_GIVEN_UP, *found)
 
 
-def _count(result: str, outcome: Outcome) -> None:
-    """Count what is committed: a transaction may be repeated."""
+def _tell(result: str, about: Registration, outcome: Outcome) -> None:
+    """Count and log what is committed: a transaction may be repeated."""
     metrics.RESULTS.labels(result, outcome.effect.value).inc()
+    shown: dict[str, Any] = {name: getattr(about, name) for name in ("image_id", "generation", "s3_bucket", "s3_key")}
     if outcome.ready_since is not None:
         took_s = (now() - outcome.ready_since).total_seconds()
+        shown["ready_after_s"] = round(took_s, 3)
+        tracing.current().happened("image ready", {"imghost.ready_after_s": took_s})
         request_id = request_ids.current()
         exemplar = {"request_id": request_id} if len(request_id) <= _LONGEST_EXEMPLAR else None
         metrics.READY.observe(max(0.0, took_s), exemplar)  # clocks may differ
+    log.info("result applied", result=result, effect=outcome.effect.value, **shown)

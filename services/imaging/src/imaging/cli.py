@@ -58,7 +58,7 @@ def inspect(file: Path, thumbs: Path | None, *, as_json: bool) -> None:
     This runs the worker's own code in the same child processes, with the same limits (the IMAGING_ variables).
     """
     settings = load(PictureSettings)
-    logs.configure("imaging", "warning", "console", stream=sys.stderr)
+    logs.configure("imaging", "warning", "text", stream=sys.stderr)
     try:
         rendering = inspection.render(settings, file)
     except PictureError as fault:

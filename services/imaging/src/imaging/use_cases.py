@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 
 from chassis import checkpoints
 from chassis.envelope import Event
+from chassis.stages import Stage
 from imaging import messages, metrics
 from imaging.domain import Job, Original, Rendering
 from imaging.errors import AccessDeniedError, PictureError, StaleJobError
@@ -25,18 +27,32 @@ class Imaging:
     publish: Callable[[Event], None]
 
 
-def process(imaging: Imaging, job: Job) -> None:
+@dataclass
+class Done:
+    """What became of a job, for the log: `ready`, `deleted`, or the code of a failure, and what is known by then."""
+
+    outcome: str
+    bytes: int | None = None
+    content_type: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+def process(imaging: Imaging, job: Job) -> Done:
     """Write the thumbs of an original, then publish what was made of it, or why nothing could be. Idempotent.
 
     Raise `StaleJobError` if a newer generation was here, after publishing that this one has left nothing;
     `StorageError`.
     """
+    done = Done("ready")
     try:
-        with metrics.READING.time():
+        with Stage("read", metrics.READING):
             original = imaging.storage.read(job)
-        with metrics.DECODING_STAGE.time():
+        done.bytes = len(original.data)
+        with Stage("decode", metrics.DECODING_STAGE):
             rendering = imaging.render(original.data)
-        with metrics.WRITING.time():
+        done.content_type, done.width, done.height = rendering.content_type, rendering.width, rendering.height
+        with Stage("write", metrics.WRITING):
             _write(imaging, job, original, rendering)
         checkpoints.reached(checkpoints.WRITTEN, job.s3_key)
     except StaleJobError as fault:
@@ -48,9 +64,11 @@ def process(imaging: Imaging, job: Job) -> None:
         raise
     except PictureError as fault:
         fail(imaging, job, fault)
+        done.outcome = fault.code
     else:
-        with metrics.ANSWERING.time():
+        with Stage("answer", metrics.ANSWERING):
             imaging.publish(messages.processed(job, original, rendering, RECIPE))
+    return done
 
 
 def fail(imaging: Imaging, job: Job, fault: PictureError) -> None:
@@ -72,7 +90,8 @@ def delete_thumbs(imaging: Imaging, job: Job) -> None:
 
 def _write(imaging: Imaging, job: Job, original: Original, rendering: Rendering) -> None:
     write = partial(imaging.storage.write_thumb, job, source_etag=original.etag, recipe=RECIPE)
-    written = [imaging.uploads.submit(write, thumb=thumb) for thumb in rendering.thumbs]
+    # With the context of this thread: log lines and spans of the uploads are about this job, too.
+    written = [imaging.uploads.submit(copy_context().run, partial(write, thumb=thumb)) for thumb in rendering.thumbs]
     faults = [fault for fault in (future.exception() for future in written) if fault is not None]
     if faults:
         raise faults[0]

@@ -1,11 +1,14 @@
 """The worker of imaging: what it is made of, and what each message of catalog makes it do."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from functools import partial
 
 import structlog
 
+from chassis import stages
 from chassis.broker.consumer import Consumer
 from chassis.broker.publisher import NotPublishedError, Publisher
 from chassis.broker.topology import LONGEST_DELAY_S, Queue
@@ -28,7 +31,7 @@ from imaging.errors import (
     StorageError,
 )
 from imaging.settings import ImagingSettings
-from imaging.use_cases import Imaging
+from imaging.use_cases import Done, Imaging
 
 log = structlog.get_logger(__name__)
 
@@ -70,30 +73,46 @@ def handle(imaging: Imaging, event: Event, attempt: int) -> None:
 
     Raise `MalformedMessageError`, or `TransientError` if a retry may work.
     """
-    job = messages.read_job(event)
+    job, began = messages.read_job(event), time.monotonic()
     try:
         if event.type == messages.IMAGE_DELETED:
             use_cases.delete_thumbs(imaging, job)
+            done = Done("deleted")
         else:
-            _process(imaging, job, attempt)
+            done = _process(imaging, job, attempt)
     except StaleJobError:
         log.info("a newer generation was here", image_id=job.image_id, generation=job.generation)
+        done = Done("stale")
     except BucketRefusedError as fault:
         # Logged once for the bucket (`Refusals`); its jobs are retried seldom, and mostly without a request to S3.
         raise TransientError(str(fault), delay_s=LONGEST_DELAY_S, logged=True) from fault
     except (StorageError, HostExhaustedError, NotPublishedError) as fault:
         raise TransientError(str(fault)) from fault
+    _log(job, event, attempt, done, time.monotonic() - began)
 
 
-def _process(imaging: Imaging, job: Job, attempt: int) -> None:
+def _log(job: Job, event: Event, attempt: int, done: Done, took_s: float) -> None:
+    """Log the one line that tells what became of a job, and where its time went."""
+    about = {name: getattr(job, name) for name in ("image_id", "generation", "s3_bucket", "s3_key")}
+    known = {name: value for name, value in asdict(done).items() if value is not None}
+    times = {f"{name}_ms": ms for name, ms in stages.in_ms({**stages.spent(), "total": took_s}).items()}
+    log.info("job done", job=event.type, **about, attempt=attempt, **known, **times)
+
+
+def _process(imaging: Imaging, job: Job, attempt: int) -> Done:
     """Process the original of `job`; faults that may or may not be final are final after a number of attempts."""
     try:
-        use_cases.process(imaging, job)
+        return use_cases.process(imaging, job)
     except DecodeTimeoutError as fault:
         if attempt < LAST_ATTEMPT:
             raise TransientError(str(fault), counts=True) from fault
-        use_cases.fail(imaging, job, DecodeTooCostlyError())
+        return _fail(imaging, job, DecodeTooCostlyError())
     except OriginalDeniedError as fault:
         if attempt < LAST_REFUSAL:
             raise TransientError(str(fault), counts=True) from fault
-        use_cases.fail(imaging, job, OriginalUnreadableError(_DENIED))
+        return _fail(imaging, job, OriginalUnreadableError(_DENIED))
+
+
+def _fail(imaging: Imaging, job: Job, fault: PictureError) -> Done:
+    use_cases.fail(imaging, job, fault)
+    return Done(fault.code)

@@ -10,14 +10,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pika
 import structlog
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ConsumerCancelled
 
-from chassis import checkpoints
+from chassis import checkpoints, stages, tracing
 from chassis.broker import metrics, topology
 from chassis.broker.connection import parameters, reason
 from chassis.broker.publisher import NotPublishedError, Publisher
@@ -35,6 +35,9 @@ from chassis.broker.verdicts import (
 )
 from chassis.clock import now
 from chassis.envelope import Event
+
+if TYPE_CHECKING:
+    from chassis.tracing import Attributes
 
 log = structlog.get_logger(__name__)
 
@@ -128,8 +131,31 @@ class Consumer:
         """
         if delivery.is_returned:
             metrics.REDELIVERIES.labels(self.queue.name).inc()
+        try:
+            with self._span(delivery):
+                return self._work_on_traced(delivery, lost)
+        finally:
+            structlog.contextvars.clear_contextvars()  # what this thread logs next is not about this message
+
+    def _span(self, delivery: Delivery) -> tracing.Span:
+        if not tracing.is_on():
+            return tracing.NOTHING
+        attributes: Attributes = {
+            "messaging.system": "rabbitmq",
+            "messaging.destination.name": self.queue.name,
+            "messaging.message.id": delivery.message_id,
+            "imghost.attempt": delivery.attempt,
+        }
+        if delivery.date_sent is not None:
+            tracing.waited(f"wait in {self.queue.name}", delivery.date_sent, delivery.traceparent, attributes)
+        return tracing.work(
+            f"process {self.queue.name}", "consumer", parent=delivery.traceparent, attributes=attributes
+        )
+
+    def _work_on_traced(self, delivery: Delivery, lost: threading.Event) -> bool:
         with metrics.HANDLING.labels(self.queue.name).time():
             verdict = judge(delivery, partial(self._handle, delivery), self.attempts)
+        tracing.current().set("imghost.verdict", _NAMES[type(verdict)])
         metrics.DELIVERIES.labels(self.queue.name, _NAMES[type(verdict)]).inc()
         while True:
             try:
@@ -158,6 +184,9 @@ class Consumer:
         self.publisher.send("", queue, delivery.body, delivery.message_id, headers=headers, expiration_ms=wait_ms)
 
     def _handle(self, delivery: Delivery, event: Event, attempt: int) -> None:
+        spent = stages.begin()
+        if delivery.date_sent is not None:
+            spent["queue"] = max(0.0, (now() - delivery.date_sent).total_seconds())
         if not delivery.waits:  # later attempts have waited on purpose
             waited_s = (now() - event.time).total_seconds()
             metrics.WAITING.labels(self.queue.name).observe(max(0.0, waited_s))  # clocks may differ

@@ -15,9 +15,11 @@ import structlog
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError
 
+from chassis import request_ids
 from chassis.broker import topology
 from chassis.broker.connection import parameters, reason
 from chassis.broker.topology import Queue
+from chassis.envelope import Event, MalformedMessageError
 from chassis.errors import DependencyDownError
 
 log = structlog.get_logger(__name__)
@@ -91,6 +93,7 @@ class Drain:
         if method is None or properties is None or body is None:  # all three are None if the queue is empty
             return 0
         letter = read(queue, properties, body)
+        request_ids.adopt(_request_id(body))
         log.warning("dead letter", queue=queue.name, reason=letter.reason, message_id=letter.message_id)
         tag = cast("int", method.delivery_tag)
         try:
@@ -101,6 +104,13 @@ class Drain:
             return 0
         channel.basic_ack(tag)
         return 1
+
+
+def _request_id(body: bytes) -> str:
+    try:
+        return Event.decode(body).request_id
+    except MalformedMessageError:
+        return ""
 
 
 def _reason(headers: Mapping[str, Any]) -> object:

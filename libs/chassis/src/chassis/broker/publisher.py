@@ -6,9 +6,10 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, NackError, UnroutableError
 
-from chassis import envelope
+from chassis import envelope, tracing
 from chassis.broker import topology
 from chassis.broker.connection import KeptConnection, reason
+from chassis.clock import now
 from chassis.envelope import Event
 
 
@@ -49,14 +50,28 @@ class Publisher:
         headers: Mapping[str, str | int],
         expiration_ms: int | None = None,
     ) -> None:
-        """Publish `body` as it is; return once a queue has it, else raise `NotPublishedError`."""
-        properties = pika.BasicProperties(
-            content_type=envelope.CONTENT_TYPE,
-            delivery_mode=pika.DeliveryMode.Persistent.value,
-            message_id=message_id,
-            headers={**headers},
-            expiration=None if expiration_ms is None else str(expiration_ms),
-        )
+        """Publish `body` as it is; return once a queue has it, else raise `NotPublishedError`.
+
+        The message goes on with the current trace, if `headers` name no other, and tells when it was sent.
+        """
+        attributes = {
+            "messaging.system": "rabbitmq",
+            "messaging.destination.name": routing_key,
+            "messaging.message.id": message_id,
+        }
+        with tracing.span(f"send {routing_key}", "producer", attributes) as span:
+            sent = {topology.SENT_HEADER: int(now().timestamp() * 1000)}
+            all_headers = {**sent, tracing.HEADER: span.traceparent or tracing.current().traceparent, **headers}
+            properties = pika.BasicProperties(
+                content_type=envelope.CONTENT_TYPE,
+                delivery_mode=pika.DeliveryMode.Persistent.value,
+                message_id=message_id,
+                headers={name: value for name, value in all_headers.items() if value or name != tracing.HEADER},
+                expiration=None if expiration_ms is None else str(expiration_ms),
+            )
+            self._send(exchange, routing_key, body, properties)
+
+    def _send(self, exchange: str, routing_key: str, body: bytes, properties: pika.BasicProperties) -> None:
         try:
             with self._connection.channel() as channel:
                 channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 import structlog
 
-from chassis import checkpoints
+from chassis import checkpoints, tracing
 from chassis.broker import outbox_metrics as metrics
 from chassis.broker.publisher import NotPublishedError, Publisher
 from chassis.clock import now
 from chassis.database import outbox
 from chassis.database.transactions import attempt, transact
 from chassis.database.wakeup import Wakeup
+from chassis.envelope import Event
 from chassis.errors import DependencyDownError
 
 log = structlog.get_logger(__name__)
@@ -76,7 +77,7 @@ class Relay:
             if time.monotonic() > until:  # the broker is slow: another relay could lease the rest before we send it
                 break
             try:
-                self.publisher.publish_encoded(row.type, row.body, row.id)
+                self._publish(row)
             except NotPublishedError as fault:
                 metrics.PUBLISH_FAILURES.labels("away" if fault.broker_is_away else "refused").inc()
                 refused = fault
@@ -95,6 +96,15 @@ class Relay:
         if refused is not None:
             raise refused
         return len(confirmed)
+
+    def _publish(self, row: sa.Row[str, str, bytes]) -> None:
+        if not tracing.is_on():
+            self.publisher.publish_encoded(row.type, row.body, row.id)
+            return
+        event = Event.decode(row.body)
+        tracing.waited("wait in the outbox", event.time, event.traceparent)
+        with tracing.work(f"relay {row.type}", "internal", parent=event.traceparent):
+            self.publisher.publish_encoded(row.type, row.body, row.id)
 
     def _lease(self, connection: sa.Connection) -> Sequence[sa.Row[str, str, bytes]]:
         return outbox.lease(connection, self.table) if self.may_relay(connection) else []

@@ -9,6 +9,8 @@ from typing import Any
 
 from pika.adapters.blocking_connection import BlockingChannel
 
+# The header of a message with the time at which it was put into its queue, in milliseconds since 1970.
+SENT_HEADER = "x-sent-ms"
 EXCHANGE = "imghost"
 # The broker counts deliveries that return without an ack, because the worker died. Our consumers move such a message
 # into a retry queue and count on themselves; the broker's own limit is for consumers that die before they can.

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pika
 import structlog
 
-from chassis import request_ids
+from chassis import request_ids, tracing
 from chassis.broker import topology
 from chassis.envelope import Event, MalformedMessageError
 
@@ -19,6 +20,8 @@ REASONS = {
     *(CRASHES_REASON, EXHAUSTED_REASON, MalformedMessageError.code),
     *("rejected", "expired", "maxlen", "delivery-limit"),
 }
+
+_LATEST_MS = 253_402_300_800_000  # the year 10000, which datetime does not know
 
 # Takes the event and the number of the attempt, from 1.
 Handler = Callable[[Event, int], None]
@@ -44,6 +47,8 @@ class Delivery:
 
     `attempt` counts from 1, and rises with each failure that counts as an attempt; `waits` counts all retries so far.
     `crashes` counts how often a worker that held the message was lost; `is_returned` says that this has just happened.
+    `date_sent` is when it was put into its queue, None if the message does not tell, and `traceparent` the span that
+    did so, empty if that was in no trace.
     """
 
     body: bytes
@@ -52,6 +57,8 @@ class Delivery:
     waits: int = 0
     crashes: int = 0
     is_returned: bool = False
+    date_sent: datetime | None = None
+    traceparent: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,11 +87,11 @@ Verdict = Ack | RetryLater | DeadLetter
 def judge(delivery: Delivery, handle: Handler, attempts: int) -> Verdict:
     """Have `handle` work on `delivery` and return the verdict; after `attempts` unexpected errors it is given up."""
     delay_s = topology.RETRY_DELAYS_S[min(delivery.waits, len(topology.RETRY_DELAYS_S) - 1)]
-    if delivery.is_returned:
-        return _judge_returned(delivery, delay_s)
     try:
         event = Event.decode(delivery.body)
         request_ids.adopt(event.request_id)
+        if delivery.is_returned:
+            return _judge_returned(delivery, delay_s)
         handle(event, delivery.attempt)
     except MalformedMessageError as fault:
         log.warning("message given up", reason=fault.code, error=str(fault), message_id=delivery.message_id)
@@ -121,7 +128,11 @@ def read_delivery(properties: pika.BasicProperties, body: bytes) -> Delivery:
         value = headers.get(name)
         return value if isinstance(value, int) and value > 0 else 0
 
-    returns = number("x-delivery-count")
+    returns, sent_ms, traceparent = (
+        number("x-delivery-count"),
+        number(topology.SENT_HEADER),
+        headers.get(tracing.HEADER),
+    )
     crashes = number("x-crashes") + returns
     return Delivery(
         body=body,
@@ -130,6 +141,8 @@ def read_delivery(properties: pika.BasicProperties, body: bytes) -> Delivery:
         waits=number("x-waits"),
         crashes=crashes,
         is_returned=returns > 0,
+        date_sent=datetime.fromtimestamp(sent_ms / 1000, UTC) if 0 < sent_ms < _LATEST_MS else None,
+        traceparent=traceparent if isinstance(traceparent, str) else "",
     )
 
 
@@ -141,4 +154,5 @@ def counts_after(delivery: Delivery, verdict: RetryLater | DeadLetter) -> dict[s
         "x-crashes": delivery.crashes,
         "x-waits": delivery.waits + 1,
         "x-reason": verdict.reason if isinstance(verdict, DeadLetter) else "",
+        tracing.HEADER: delivery.traceparent,  # all attempts stand side by side
     }

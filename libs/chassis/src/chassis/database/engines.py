@@ -15,6 +15,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from chassis.database import metrics
+from chassis.database.slow_statements import SlowStatements
 from chassis.errors import DependencyDownError
 from chassis.settings import DatabaseSettings, variable
 
@@ -51,6 +52,7 @@ def connect(settings: DatabaseSettings) -> sa.Engine:
     common |= {"pool_timeout": 10}
     engine = _engine(url, common, settings)
     _count_connections(engine, settings.database_pool)
+    SlowStatements(engine, settings.slow_statement_s, has_processes=keeps_sessions(engine))
     return engine
 
 

@@ -14,6 +14,7 @@ from chassis import checkpoints, deadlines
 from chassis.database import metrics
 from chassis.database.engines import SharedSessionsError, options
 from chassis.errors import DependencyDownError, OutcomeUnknownError
+from chassis.stages import Stage
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +48,8 @@ def attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, write
     lock at the start. Raise `CallerGoneError` instead of committing `writes` for a caller who no longer waits, and
     `OutcomeUnknownError` if the database is lost during the commit.
     """
-    with (metrics.WRITES if writes else metrics.READS).time():
+    name, metric = ("database write", metrics.WRITES) if writes else ("database read", metrics.READS)
+    with Stage(name, metric):
         return _attempt(engine, work, writes=writes)
 
 
@@ -91,7 +93,7 @@ def _attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, writ
 
 @contextmanager
 def _connected(engine: sa.Engine, *, writes: bool) -> Iterator[sa.Connection]:
-    with metrics.CHECKOUTS.time():
+    with Stage("database connection", metrics.CHECKOUTS):
         connection = engine.connect()
     with connection.execution_options(**options(engine, writes=writes)):
         yield connection

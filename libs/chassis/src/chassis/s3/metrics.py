@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Counter, Histogram
 
+from chassis import tracing
+
 if TYPE_CHECKING:
+    from botocore.model import OperationModel
     from mypy_boto3_s3.client import S3Client
+
+    from chassis.tracing import Span
 
 REQUESTS = Histogram(
     "imghost_s3_request_duration_seconds",
@@ -18,14 +23,16 @@ REQUESTS = Histogram(
 )
 RETRIES = Counter("imghost_s3_retries_total", "Requests to S3 that were sent again, by operation.", ["operation"])
 
-_BEGAN = "imghost_began"
+_BEGAN, _SPAN = "imghost_began", "imghost_span"
 _STATUSES = {status.value for status in HTTPStatus}
 
 
 def measure(client: "S3Client") -> None:
-    """Have all requests of `client` counted and timed."""
+    """Have all requests of `client` counted and timed, and shown in the trace of the work."""
 
-    def begin(context: dict[str, Any], **_more: Any) -> None:
+    def begin(model: "OperationModel", context: dict[str, Any], **_more: Any) -> None:
+        # Neither bucket nor key: log lines have them, for fewer eyes.
+        context[_SPAN] = tracing.span(f"S3 {model.name}", "client", {"rpc.system": "aws-api", "rpc.method": model.name})
         context[_BEGAN] = time.perf_counter()
 
     def end(event_name: str, context: dict[str, Any], parsed: dict[str, Any] | None = None, **_more: Any) -> None:
@@ -37,6 +44,14 @@ def measure(client: "S3Client") -> None:
         REQUESTS.labels(operation, shown).observe(time.perf_counter() - context[_BEGAN])
         if retries := answer.get("RetryAttempts", 0):
             RETRIES.labels(operation).inc(retries)
+        span: Span = context[_SPAN]
+        if status is None:
+            span.fail("no answer")
+        else:
+            span.set("http.response.status_code", status)
+        if retries:
+            span.set("http.request.resend_count", retries)
+        span.end()
 
     client.meta.events.register("before-call.s3", begin)
     client.meta.events.register("after-call.s3", end)

@@ -10,6 +10,7 @@ from chassis import repeated_refusals, tokens
 from chassis.audit import Actor
 from chassis.errors import InsufficientScopeError
 from chassis.tokens import Keys, Principal
+from chassis.web.observation import SOURCE_HEADER, note_caller
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,6 @@ class Rule:
     exempts: Callable[[Principal], bool] = lambda _: False
 
 
-# The address of the client, as the gateway tells it.
-SOURCE_HEADER = "X-Source"
 # What needs no token, since anybody may do it, or since the gateway asks before there is a token.
 OPEN = None
 Rules = Mapping[str, Rule | None]
@@ -55,6 +54,7 @@ def guard(app: Flask, rules: Rules, keys: Keys, audience: str, own_lines: Collec
         if rule is None:
             return
         g.caller = tokens.verify(keys, audience, request.headers.get("Authorization"))
+        note_caller(g.caller.user_id, g.caller.key_id)
         if not g.caller.has_any(rule.scopes) and not rule.exempts(g.caller):
             raise InsufficientScopeError(rule.scopes)
 

@@ -10,7 +10,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger as GunicornLogger
 from prometheus_client import multiprocess
 
-from chassis import ops, shared_metrics
+from chassis import ops, shared_metrics, tracing
 from chassis.listening import BACKLOG, listen
 from chassis.settings import WebSettings
 
@@ -57,6 +57,7 @@ def serve(factory: str, settings: WebSettings, **options: Any) -> None:
         raise RuntimeError("the operations port would show no metrics of the web processes: see chassis.program")
 
     def make_flask() -> Flask:
+        tracing.begin()  # not before: the thread that sends does not live on in a forked process
         module, _, function = factory.partition(":")
         flask: Flask = getattr(import_module(module), function)(settings)
         return flask
@@ -90,5 +91,6 @@ def serve(factory: str, settings: WebSettings, **options: Any) -> None:
         "loglevel": "warning",
         "when_ready": when_ready,
         "child_exit": child_exit,
+        "worker_exit": lambda _server, _worker: tracing.end(),
     }
     _Server(make_flask, {**defaults, **options}).run()

@@ -9,7 +9,7 @@ from auth.settings import ServeSettings
 from auth.web.access import RULES
 from auth.web.errors import STATUSES
 from auth.web.routes import routes
-from chassis.web import access, callers
+from chassis.web import access, callers, observation
 from chassis.web import app as web
 
 AUDIENCE = "auth"
@@ -17,7 +17,9 @@ AUDIENCE = "auth"
 
 def from_settings(settings: ServeSettings) -> Flask:
     """Return the Flask application that `settings` describe, for a web process of its own."""
-    return make_flask(make_app(settings))
+    flask = make_flask(make_app(settings))
+    flask.config[observation.SLOW_REQUEST_S] = settings.slow_request_s
+    return flask
 
 
 def make_flask(app: App) -> Flask:

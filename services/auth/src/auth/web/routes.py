@@ -24,8 +24,9 @@ from auth.web import schemas
 from chassis import audit, repeated_refusals, tokens
 from chassis.audit import Actor
 from chassis.web import bodies, etags, paging
-from chassis.web.access import SOURCE_HEADER, about, actor, caller
+from chassis.web.access import about, actor, caller
 from chassis.web.idempotency import once
+from chassis.web.observation import SOURCE_HEADER, note_caller
 from chassis.web.paging import Listing
 
 routes = Blueprint("auth", __name__)
@@ -62,10 +63,12 @@ def create_token() -> Response:
     except (UnauthorizedError, UserDisabledError) as fault:
         audit.refused("login", _whose(asked), fault.code)
         raise
+    note_caller(principal.user_id, principal.key_id)
     headers = _app().rate_limits.admit(principal.user_id, principal.method, writes=asked.method not in SAFE_METHODS)
     key = _app().token_keys.signing()
     token, *further = (tokens.sign(key, audience, principal) for audience in (asked.audience, *asked.further_audiences))
-    answer = jsonify(token=token, further_tokens=further)
+    # Who it is, for the gateway's log: it does not read tokens.
+    answer = jsonify(token=token, further_tokens=further, user_id=principal.user_id, key_id=principal.key_id)
     answer.headers.update(headers)
     return answer
 

@@ -60,6 +60,7 @@ def job_from_row(row: Mapping[Any, Any]) -> Job:
         date_created=row["job_date_created"],
         date_sent=row["job_date_sent"],
         job_id=row["job_id"],
+        traceparent=row["job_traceparent"] or "",
     )
 
 
@@ -69,6 +70,7 @@ def row_from_job(job: Job) -> dict[str, Any]:
         "kind": job.kind,
         **asdict(job.registration),
         "request_id": job.request_id,
+        "traceparent": job.traceparent or None,
         "date_created": job.date_created,
         "date_sent": job.date_sent,
     }

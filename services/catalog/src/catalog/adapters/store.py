@@ -29,7 +29,7 @@ from catalog.adapters.tables import (
 from catalog.domain import Collection, DeadLetter, Image, ImageVersion, Installation, Unanswered, Use
 from catalog.errors import CollectionNameTakenError
 from catalog.key_queue import KeyQueue
-from chassis import request_ids
+from chassis import request_ids, tracing
 from chassis.clock import now
 from chassis.database import fingerprint
 from chassis.database import kept_answers as chassis_kept_answers
@@ -94,6 +94,7 @@ class Store:
             jobs=[job_from_row(row) for row in rows if row["job_id"] is not None],
             moment=now(),
             request_id=request_ids.current(),
+            traceparent=tracing.current().traceparent,
         )
 
     def save(self, queue: KeyQueue) -> None:

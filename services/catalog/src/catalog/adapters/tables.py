@@ -83,6 +83,8 @@ jobs = sa.Table(
     sa.Column("generation", sa.Integer, nullable=False),
     # Of the request that asked for the job, which may be long over when the job is sent.
     sa.Column("request_id", sa.String(128)),
+    # Null without a trace.
+    sa.Column("traceparent", sa.String(55)),
     sa.Column("date_created", UtcDateTime, nullable=False),
     # When it was last sent to imaging; null while it waits for the jobs of its key before it.
     sa.Column("date_sent", UtcDateTime),

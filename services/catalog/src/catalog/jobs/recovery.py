@@ -9,6 +9,7 @@ from datetime import datetime
 import structlog
 
 from catalog.adapters.store import Store
+from chassis import request_ids
 
 log = structlog.get_logger(__name__)
 
@@ -18,6 +19,9 @@ def restart(store: Store, s3_bucket: str, s3_key: str, before: datetime) -> bool
     queue = store.key_queue(s3_key, s3_bucket)
     if not queue.is_stuck(before):
         return False
+    if queue.jobs:  # it goes on under the id, and in the trace, of the request that asked for it
+        queue.request_id = request_ids.adopt(queue.jobs[0].request_id)
+        queue.traceparent = queue.jobs[0].traceparent
     queue.restart()
     store.save(queue)
     log.warning("stuck key begins anew", s3_bucket=s3_bucket, s3_key=s3_key, jobs=len(queue.loaded_jobs))

@@ -88,6 +88,8 @@ class Watchdog:
         except Exception:  # a defect that one key meets must not stop the others, nor end the process
             log.exception("stuck key cannot begin anew", s3_bucket=s3_bucket, s3_key=s3_key)
             return False
+        finally:
+            structlog.contextvars.clear_contextvars()  # what is logged next is not about this key
 
     def _measure(self, queue: Queue) -> Depth:
         depth = self.depths.measure(queue)

@@ -10,6 +10,7 @@ from catalog.domain import DeadLetter, Fault, Registration, ThumbsDeleted
 from catalog.errors import NotReplayableError
 from catalog.jobs import results
 from catalog.jobs.results import Outcome
+from chassis import request_ids
 from chassis.broker import drain
 from chassis.broker.verdicts import EXHAUSTED_REASON
 from chassis.clock import now
@@ -18,11 +19,11 @@ from chassis.envelope import Event, MalformedMessageError
 EXHAUSTED = Fault(EXHAUSTED_REASON, "Processing failed again and again. The operator knows and can try again.")
 
 
-def keep(store: Store, letter: drain.DrainedMessage) -> Outcome | None:
+def keep(store: Store, letter: drain.DrainedMessage) -> tuple[Registration, Outcome] | None:
     """Keep `letter`, once. If it is a job or an answer, fail its image with `processing-exhausted`.
 
     A letter that comes again may be of another worker, which has written thumbs since: they are deleted as well.
-    Return what has become of the image, None if the letter is about none.
+    Return the image and what has become of it, None if the letter is about none.
     """
     event = _decode(letter.body)
     registration = messages.read_registration(event) if event else None
@@ -39,8 +40,8 @@ def keep(store: Store, letter: drain.DrainedMessage) -> Outcome | None:
     if event and registration:
         if event.type in messages.DELETIONS:
             # The next job of the key writes over the thumbs that are left.
-            return results.apply(store, ThumbsDeleted(registration))
-        return results.give_up(store, registration, EXHAUSTED)
+            return registration, results.apply(store, ThumbsDeleted(registration))
+        return registration, results.give_up(store, registration, EXHAUSTED)
     return None
 
 
@@ -52,6 +53,8 @@ def replay(store: OperatorsStore, dead_letter_id: int) -> None:
     letter = store.dead_letter(dead_letter_id)
     event = _decode(letter.body)
     registration = messages.read_registration(event) if event else None
+    if event:
+        request_ids.adopt(event.request_id)  # what follows is still about that request
     if event and event.type == messages.USER_DELETED:
         store.send(replace(event, event_id=str(uuid.uuid4())))
     elif event and registration:

@@ -7,7 +7,7 @@ from catalog.settings import ServeSettings
 from catalog.web import collections, images, uploads, use
 from catalog.web.access import RULES
 from catalog.web.errors import STATUSES
-from chassis.web import access, callers
+from chassis.web import access, callers, observation
 from chassis.web import app as web
 
 AUDIENCE = "catalog"
@@ -15,7 +15,9 @@ AUDIENCE = "catalog"
 
 def from_settings(settings: ServeSettings) -> Flask:
     """Return the Flask application that `settings` describe, for a web process of its own."""
-    return make_flask(make_app(settings))
+    flask = make_flask(make_app(settings))
+    flask.config[observation.SLOW_REQUEST_S] = settings.slow_request_s
+    return flask
 
 
 def make_flask(app: App) -> Flask:
