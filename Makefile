@@ -139,6 +139,11 @@ secrets:  ## write good passwords for the stack in containers into .env; those t
 rabbitmq: $(VENV)/run.stamp  ## install the distribution's RabbitMQ if it is missing, without starting it
 	@PYTHONPATH=embedded/src $(BIN)/python -m embedded.parts.install
 
+.PHONY: status
+status: $(VENV)/run.stamp  ## show what is up, what waits and what failed in the stack of `make run` (WATCH=--watch)
+	@test -e .imghost/run.env || { echo "nothing runs here; for containers: docker compose run --rm status" >&2; exit 1; }
+	@set -a; . .imghost/run.env; set +a; exec $(BIN)/catalog status $(WATCH)
+
 .PHONY: engine base-images compose-up compose-down
 engine:  ## start a container engine and install docker compose, if they are missing
 	@tools/engine.sh $(VENV)

@@ -14,7 +14,8 @@ import requests
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from catalog.worker import JOBS, QUEUE
+from catalog.jobs.queues import JOBS
+from catalog.jobs.queues import RESULTS as QUEUE
 from chassis.broker import topology
 from chassis.s3 import client
 from deadlines import until
@@ -81,12 +82,13 @@ class Whole(Stack):
 
     s3_url: str = ""
     broker_url: str = ""
+    imaging: "subprocess.Popen[bytes] | None" = None
 
     @property
     def s3(self) -> "S3Client":
         return client.connect(client.Access(self.s3_url, "us-east-1", ACCESS_KEY_ID, SECRET_ACCESS_KEY))
 
-    def start_workers(self) -> "subprocess.Popen[bytes]":
+    def start_workers(self) -> None:
         for service in ("auth", "catalog"):
             ops = {"OPS_PORT": str(self.ops[f"{service}-worker"]), "OPS_HOST": "127.0.0.1"}
             self.web.start_worker(service, BROKER_URL=self.broker_url, **ops)
@@ -101,16 +103,37 @@ class Whole(Stack):
         }
         inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
         with (self.web.folder / "imaging.log").open("wb") as log:
-            return subprocess.Popen(
+            self.imaging = subprocess.Popen(
                 [self.web.program("imaging"), "worker"],
                 env={**inherited, **self.web.shared, **settings},
                 stdout=log,
                 stderr=log,
             )
 
+    def stop_imaging(self) -> None:
+        """End imaging, if it runs."""
+        process, self.imaging = self.imaging, None
+        if process is not None:
+            process.terminate()
+            assert process.wait(30) == 0
+
     def logged(self, process: str) -> list[dict[str, Any]]:
         """Return the lines that a process has logged."""
         return [json.loads(line) for line in self.web.said(process).splitlines() if line.startswith("{")]
+
+    def status(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `catalog status` with the addresses of all processes."""
+        urls = {name: [f"http://127.0.0.1:{port}"] for name, port in self.ops.items()}
+        urls |= {name: [self.web.url(name), *urls[name]] for name in WEB}
+        settings = {"CATALOG_BROKER_URL": self.broker_url, "CATALOG_STATUS_URLS": json.dumps(urls)}
+        return subprocess.run(
+            [self.web.program("catalog"), "status", *words],
+            env={**self.web.environment("catalog"), **settings},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
 
     def is_ready(self, process: str) -> bool:
         with suppress(requests.ConnectionError):
@@ -133,9 +156,8 @@ def running(web: WebStack, broker_url: str, s3_url: str) -> Iterator[Whole]:
                 ends.callback(channel.queue_delete, name)
         web.run("catalog", "installation", "continue")  # its database was copied
         stack.start()
-        imaging = stack.start_workers()
-        ends.callback(imaging.wait, 30)
-        ends.callback(imaging.terminate)
+        stack.start_workers()
+        ends.callback(stack.stop_imaging)
         ends.callback(web.stop, "catalog-worker")
         for process in ("auth-worker", "catalog-worker", "imaging"):
             until(lambda process=process: stack.is_ready(process), 60, f"{process} is not ready")  # type: ignore[misc]

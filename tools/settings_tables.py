@@ -8,7 +8,7 @@ from auth.settings import MigrateSettings as AuthMigrateSettings
 from auth.settings import ServeSettings as AuthServeSettings
 from auth.settings import WorkerSettings as AuthWorkerSettings
 from catalog.settings import MigrateSettings as CatalogMigrateSettings
-from catalog.settings import ReconcileSettings
+from catalog.settings import ReconcileSettings, StatusSettings
 from catalog.settings import ServeSettings as CatalogServeSettings
 from catalog.settings import WorkerSettings as CatalogWorkerSettings
 from chassis.settings import ProcessSettings, rows
@@ -20,7 +20,7 @@ BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
 SERVICES: dict[str, tuple[type[ProcessSettings], ...]] = {
     "gateway": (GatewaySettings,),
     "auth": (AuthServeSettings, AuthWorkerSettings, AuthMigrateSettings),
-    "catalog": (CatalogServeSettings, CatalogWorkerSettings, CatalogMigrateSettings, ReconcileSettings),
+    "catalog": (CatalogServeSettings, CatalogWorkerSettings, CatalogMigrateSettings, StatusSettings, ReconcileSettings),
     "imaging": (ImagingSettings,),
 }
 

@@ -9,7 +9,7 @@ from auth import messages as auth_messages
 from catalog import messages as catalog_messages
 from catalog.domain import Failed, Fault, Installation, JobKind, Picture, Processed, Registration, Thumb, ThumbsDeleted
 from catalog.domain import Job as CatalogJob
-from catalog.worker import QUEUE as CATALOG_QUEUE
+from catalog.jobs.queues import RESULTS as CATALOG_QUEUE
 from chassis.clock import now
 from chassis.envelope import Event, MalformedMessageError
 from imaging import domain as imaging_domain

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from catalog.worker import QUEUE as RESULTS
+from catalog.jobs.queues import RESULTS
 from chassis import envelope
 from chassis.broker.topology import EXCHANGE, RETRY_DELAYS_S, Queue
 from imaging.worker import QUEUE as JOBS

@@ -24,7 +24,8 @@ import pytest
 import requests
 
 from auth import keys
-from catalog.worker import JOBS, QUEUE
+from catalog.jobs.queues import JOBS
+from catalog.jobs.queues import RESULTS as QUEUE
 from chassis.broker import topology
 from deadlines import until
 from embedded.parts.ports import free_ports

@@ -18,8 +18,10 @@ from catalog.adapters.store import Store
 from catalog.adapters.tables import outbox
 from catalog.cli import main
 from catalog.domain import Installation
+from catalog.jobs.queues import JOBS
+from catalog.jobs.queues import RESULTS as QUEUE
 from catalog.jobs.watchdog import Watchdog
-from catalog.worker import JOBS, QUEUE, may_relay
+from catalog.worker import may_relay
 from catalog_steps import Steps
 from chassis import health
 from chassis.broker import topology

@@ -1,13 +1,17 @@
 """What is seen from outside of one picture: metrics of every process, one trace through all of them, and log lines."""
 
 import io
+import json
+import re
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from catalog.worker import JOBS, QUEUE
+from catalog.jobs.queues import JOBS
+from catalog.jobs.queues import RESULTS as QUEUE
 from deadlines import until
 from metrics_matrix import ON_OCCASION, PROCESSES, shown_by
 from otlp_collector import Collector, Span, collecting
@@ -182,3 +186,45 @@ def test_line_tells_why_a_job_has_failed(busy: Whole) -> None:
 def test_every_line_has_the_name_of_its_process(busy: Whole) -> None:
     for process in PROCESSES:
         assert {line["service"] for line in busy.logged(process)} == {process}
+
+
+def test_status_shows_what_is_up_and_what_was_done_and_failed(busy: Whole) -> None:
+    told = busy.status("--json")
+    assert (told.returncode, told.stderr) == (0, "")
+    found = json.loads(told.stdout)
+    assert found["well"] is True
+    assert set(found["parts"]) == {"database", "broker", *PROCESSES}
+    assert {part["version"] for name, part in found["parts"].items() if name in PROCESSES} == {
+        version("imghost-catalog")
+    }
+    assert found["parts"]["gateway"]["requests"] > 3
+    waits = ("outbox", "pending", "sent", "waiting", "dead_letters")
+    assert [found["work"][name] for name in waits] == [0, 0, 0, 0, {}]
+    assert found["queues"][JOBS.name] == {"ready": 0, "retrying": 0, "dead": 0, "consumers": 1}
+    assert {name: counts["15m"] for name, counts in found["done"].items()} == {
+        "image.created": 2,
+        "image.reprocess": 1,
+        "image.deleted": 0,
+        "ready": 1,
+        "failed": 1,
+    }
+    (failure,) = found["failures"]
+    assert (failure["code"], failure["count"], failure["last_key"]) == ("unsupported-format", 1, "b.jpg")
+    shown = busy.status().stdout
+    for text in ("all is well", "up    imaging", "registered", "unsupported-format", "b.jpg"):
+        assert text in shown
+
+
+def test_status_tells_who_is_down(busy: Whole) -> None:
+    """The last test: it ends imaging."""
+    busy.stop_imaging()
+
+    def nobody_works() -> bool:
+        return "nobody takes messages from imaging.jobs" in busy.status().stdout
+
+    until(nobody_works, 20, "the queue still has a consumer")
+    told = busy.status()
+    assert told.returncode == 1
+    assert "NOT WELL" in told.stdout
+    assert re.search(r"^DOWN  imaging .*Connection refused", told.stdout, re.MULTILINE)
+    assert "up    gateway" in told.stdout

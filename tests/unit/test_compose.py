@@ -11,7 +11,7 @@ from auth.settings import MigrateSettings as AuthMigrateSettings
 from auth.settings import ServeSettings as AuthServeSettings
 from auth.settings import WorkerSettings as AuthWorkerSettings
 from catalog.settings import MigrateSettings as CatalogMigrateSettings
-from catalog.settings import ReconcileSettings
+from catalog.settings import ReconcileSettings, StatusSettings
 from catalog.settings import ServeSettings as CatalogServeSettings
 from catalog.settings import WorkerSettings as CatalogWorkerSettings
 from chassis.settings import END_OF_DEFAULTS, ProcessSettings, rows
@@ -78,14 +78,18 @@ def test_the_private_key_is_seen_only_by_its_makers_and_by_auth() -> None:
 
 
 def test_operators_tools_are_not_started_with_the_stack() -> None:
-    assert {service for service, spec in SERVICES.items() if "profiles" in spec} == {"reconcile", "rotate-signing-key"}
+    assert {service for service, spec in SERVICES.items() if "profiles" in spec} == {
+        "reconcile",
+        "rotate-signing-key",
+        "status",
+    }
 
 
 def test_every_long_running_container_says_whether_it_is_ready() -> None:
     once = {service for service, spec in SERVICES.items() if spec["restart"] == "no"}
     assert once == {
         *("s3-volume", "s3-setup", "token-key", "auth-migrate", "catalog-migrate"),
-        *("reconcile", "rotate-signing-key"),
+        *("reconcile", "rotate-signing-key", "status"),
     }
     assert {service for service, spec in SERVICES.items() if "healthcheck" not in spec} == once
 
@@ -98,6 +102,7 @@ SETTINGS: dict[str, tuple[type[ProcessSettings], ...]] = {
     "catalog-worker": (CatalogWorkerSettings,),
     "catalog-migrate": (CatalogMigrateSettings,),
     "reconcile": (ReconcileSettings,),
+    "status": (StatusSettings,),
     "imaging": (ImagingSettings,),
     "gateway": (GatewaySettings,),
 }

@@ -3,7 +3,6 @@
 import os
 import secrets
 import string
-from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from functools import partial
 from pathlib import Path
@@ -118,7 +117,7 @@ def _live(stack: Stack, home: Home, ports: Ports, outside: Outside, options: Opt
         with Client(gateway_url, account) as client:
             key = put_in(client, paint(), stack.wait, watch)
             report.show_image(client.public_image(key))
-    with run_env.published(home.run_env, _coordinates(gateway_url, storage, amqp_url, account)):
+    with run_env.published(home.run_env, _coordinates(gateway_url, storage, amqp_url, account) | services.of_status()):
         report.show_ways_in(gateway_url, account, key)
         if options.json_to:
             report.write_json(options.json_to, gateway_url, account, key)
@@ -155,7 +154,7 @@ def _rabbitmq_script(home: Home) -> Path:
     return script
 
 
-def _coordinates(gateway_url: str, storage: s3.Storage, amqp_url: str, account: Account) -> Mapping[str, str]:
+def _coordinates(gateway_url: str, storage: s3.Storage, amqp_url: str, account: Account) -> dict[str, str]:
     return {
         "GATEWAY_URL": gateway_url,
         "S3_ENDPOINT_URL": storage.endpoint,

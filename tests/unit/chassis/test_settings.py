@@ -6,7 +6,7 @@ from auth.settings import MigrateSettings as AuthMigrateSettings
 from auth.settings import ServeSettings as AuthSettings
 from auth.settings import WorkerSettings as AuthWorkerSettings
 from catalog.settings import MigrateSettings as CatalogMigrateSettings
-from catalog.settings import ReconcileSettings
+from catalog.settings import ReconcileSettings, StatusSettings
 from catalog.settings import ServeSettings as CatalogSettings
 from catalog.settings import WorkerSettings as CatalogWorkerSettings
 from chassis import settings
@@ -22,6 +22,7 @@ ALL = [
     CatalogSettings,
     CatalogWorkerSettings,
     ReconcileSettings,
+    StatusSettings,
     GatewaySettings,
     ImagingSettings,
 ]

@@ -111,6 +111,12 @@ class Services:
         settings = {"OPS_HOST": LOOPBACK, "OPS_PORT": str(port)}
         return Child(f"{service}-worker", (program(service), "worker"), _with(environment, prefix, settings))
 
+    def of_status(self) -> dict[str, str]:
+        """Return the environment of `catalog status`."""
+        urls = {name: [url.removesuffix("/readyz")] for name, url in self.ready_urls().items()}
+        given = {name: self._catalog[f"CATALOG_{name}"] for name in ("DATABASE_URL", "BROKER_URL")}
+        return {**{f"CATALOG_{name}": value for name, value in given.items()}, "CATALOG_STATUS_URLS": json.dumps(urls)}
+
     def ready_urls(self) -> dict[str, str]:
         """Return for each of the `children` the URL that answers 200 once it is ready."""
         ports = self._ports

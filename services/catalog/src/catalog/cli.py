@@ -5,7 +5,7 @@ import click
 from catalog.bootstrap import make_database
 from catalog.errors import CatalogError
 from catalog.settings import MigrateSettings, ServeSettings, WorkerSettings
-from catalog.upkeep import dead_letters_command, installation_command
+from catalog.upkeep import dead_letters_command, installation_command, status_command
 from catalog.upkeep.check_storage_command import check_storage
 from catalog.upkeep.reconciliation_command import reconcile
 from catalog.upkeep.reprocessing_command import reprocess
@@ -56,3 +56,4 @@ main.add_command(installation_command.group)
 main.add_command(check_storage)
 main.add_command(reprocess)
 main.add_command(reconcile)
+main.add_command(status_command.show)

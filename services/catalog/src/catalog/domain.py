@@ -1,6 +1,7 @@
 """Images, collections, jobs and what imaging answers to them. Knows nothing of HTTP, S3, messages or databases."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal
@@ -184,6 +185,34 @@ class Job:
     def processes(self, image: Image) -> bool:
         """Return whether the job makes thumbs of `image`, of whichever generation."""
         return not self.is_deletion and self.registration.image_id == image.image_id
+
+
+@dataclass(frozen=True)
+class OpenWork:
+    """What waits: how much of each, and since when the oldest does, None if there is none.
+
+    `sent` jobs are with imaging, `waiting` ones are behind others of their key. Dead letters are counted by reason.
+    """
+
+    outbox: int
+    outbox_since: datetime | None
+    pending: int
+    pending_since: datetime | None
+    sent: int
+    sent_since: datetime | None
+    waiting: int
+    dead_letters: Mapping[str, int]
+    dead_since: datetime | None
+
+
+@dataclass(frozen=True)
+class Failures:
+    """How many images have failed with `code`, when the last one did, and its key."""
+
+    code: str
+    count: int
+    last: datetime
+    last_key: str
 
 
 @dataclass(frozen=True)

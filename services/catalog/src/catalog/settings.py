@@ -20,7 +20,7 @@ from chassis import settings as mechanics
 from chassis.s3.client import AddressingStyle
 from chassis.s3.conditions import Mode
 from chassis.settings import Seconds, WebSettings, WholeSeconds
-from chassis.urls import BrokerUrl, EndpointUrl, HostLabel, HttpUrl
+from chassis.urls import BrokerUrl, EndpointUrl, HostLabel, HttpUrl, ServerUrl
 
 _CONFIG = SettingsConfigDict(env_prefix="CATALOG_", frozen=True, env_ignore_empty=True)
 
@@ -124,6 +124,17 @@ class WorkerSettings(DatabaseSettings):
     upload_prefix_s: Annotated[WholeSeconds, Field(ge=3600)] = Field(
         7 * 24 * 3600,
         description="Seconds for which the prefix of an upload form is reserved for its user; at least an hour.",
+    )
+
+
+class StatusSettings(DatabaseSettings):
+    """What `catalog status` reads from the environment."""
+
+    model_config = _CONFIG
+
+    broker_url: BrokerUrl = Field(description="AMQP URL of RabbitMQ.")
+    status_urls: dict[str, Annotated[tuple[ServerUrl, ...], Field(min_length=1)]] = Field(
+        {}, description="JSON: process → [base URL of its web or operations port for /readyz, another for /metrics]."
     )
 
 

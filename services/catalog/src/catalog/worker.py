@@ -15,6 +15,7 @@ from catalog.adapters.tables import kept_answers, kept_in_hours, outbox
 from catalog.bootstrap import checks, make_database
 from catalog.domain import Answer, Failed, Processed, Registration, ThumbsDeleted
 from catalog.jobs import results
+from catalog.jobs.queues import JOBS, RESULTS
 from catalog.jobs.results import Outcome
 from catalog.jobs.watchdog import Watchdog
 from catalog.key_queue import Effect
@@ -27,7 +28,6 @@ from chassis.broker.depths import Depths
 from chassis.broker.drain import Drain, DrainedMessage
 from chassis.broker.publisher import Publisher
 from chassis.broker.relay import TIDY_EVERY_S, Relay
-from chassis.broker.topology import Queue
 from chassis.broker.verdicts import TransientError
 from chassis.clock import now
 from chassis.database import kept_answers as chassis_kept_answers
@@ -38,9 +38,6 @@ from chassis.worker import Worker, every
 
 log = structlog.get_logger(__name__)
 
-QUEUE = Queue("catalog.results", messages.TAKEN)
-# Imaging's queue: its dead letters are drained here, and its depth tells the watchdog what is stuck.
-JOBS = Queue("imaging.jobs", messages.JOBS)
 # Deleting what belongs to a user is interrupted after this time and retried: meanwhile answers of imaging wait.
 FORGET_S = 10.0
 WATCH_EVERY_S = 15.0
@@ -61,11 +58,11 @@ def make_worker(settings: WorkerSettings) -> Worker:
     relaying, retrying = Publisher(broker_url, "catalog relay"), Publisher(broker_url, "catalog retries")
     relay = Relay(database.engine, outbox, relaying, stop, may_relay)
     consumer = Consumer(
-        broker_url, QUEUE, partial(handle, database), retrying, threads=settings.worker_threads, stop=stop
+        broker_url, RESULTS, partial(handle, database), retrying, threads=settings.worker_threads, stop=stop
     )
-    drain = Drain(broker_url, (JOBS, QUEUE), partial(keep_letter, database), stop)
+    drain = Drain(broker_url, (JOBS, RESULTS), partial(keep_letter, database), stop)
     depths = Depths(broker_url)
-    watchdog = Watchdog(database, depths, JOBS, QUEUE, timedelta(seconds=settings.stuck_after_s))
+    watchdog = Watchdog(database, depths, JOBS, RESULTS, timedelta(seconds=settings.stuck_after_s))
     for result, effect in product((*_RESULTS.values(), _GIVEN_UP), Effect):
         metrics.RESULTS.labels(result, effect.value)  # a counter that begins with its first event hides it from rates
     own, shared = checks(database)

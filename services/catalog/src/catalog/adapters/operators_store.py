@@ -1,19 +1,23 @@
 """The queries of operators' commands, beyond those of the service."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from catalog import messages
 from catalog.adapters.rows import image_from_row
 from catalog.adapters.store import Store, given_up
 from catalog.adapters.tables import dead_letters, images, installation, jobs, memberships, outbox, reprocess_runs
-from catalog.domain import DeadLetter, DeadLetterSummary, Image, Installation
+from catalog.domain import DeadLetter, DeadLetterSummary, Failures, Image, Installation, OpenWork
 from catalog.errors import DeadLetterNotFoundError
 from catalog.runs import Run, Selection
 from chassis.clock import now
 from chassis.database import fingerprint
+from chassis.database.outbox import due
 
 
 class OperatorsStore(Store):
@@ -34,6 +38,56 @@ class OperatorsStore(Store):
     def drop_due(self, types: Sequence[str]) -> None:
         """Delete the unpublished events of `types` from the outbox."""
         self._connection.execute(outbox.delete().where(outbox.c.state == "due", outbox.c.type.in_(types)))
+
+    # --- how things are ---
+
+    def open_work(self) -> OpenWork:
+        """Return what waits."""
+        (outbox_count, outbox_since), (pending, pending_since) = due(self._connection, outbox), self.pending()
+        is_sent = jobs.c.date_sent.is_not(None)
+        oldest = sa.func.min(jobs.c.date_sent, type_=jobs.c.date_sent.type)
+        sent, waiting, sent_since = self._connection.execute(
+            sa.select(sa.func.count().filter(is_sent), sa.func.count().filter(~is_sent), oldest).select_from(jobs)
+        ).one()
+        dead: Counter[str] = Counter()
+        for _, reason, count in self.count_dead_letters():
+            dead[reason] += count
+        dead_since = self._connection.scalar(
+            sa.select(sa.func.min(dead_letters.c.date_created, type_=dead_letters.c.date_created.type))
+        )
+        return OpenWork(
+            outbox_count, outbox_since, pending, pending_since, sent, sent_since, waiting, dict(dead), dead_since
+        )
+
+    def sent_since(self, moments: Sequence[datetime]) -> dict[str, list[int]]:
+        """Return how many events of each type of job were written since each of `moments`, which are within an hour."""
+        counts = [sa.func.count().filter(outbox.c.date_created >= moment) for moment in moments]
+        query = sa.select(outbox.c.type, *counts).where(outbox.c.date_created >= min(moments))
+        query = query.where(outbox.c.state.in_(("due", "published"))).group_by(outbox.c.type)
+        found = {name: list(numbers) for name, *numbers in self._connection.execute(query)}
+        return {name: found.get(name, [0] * len(moments)) for name in messages.JOBS}
+
+    def answered_since(self, moments: Sequence[datetime]) -> dict[str, list[int]]:
+        """Return how many images are ready and failed that were changed last since each of `moments`."""
+        counts = [sa.func.count().filter(images.c.date_updated >= moment) for moment in moments]
+        query = sa.select(images.c.status, *counts).where(images.c.date_updated >= min(moments))
+        query = query.where(images.c.status.in_(("ready", "failed"))).group_by(images.c.status)
+        found = {name: list(numbers) for name, *numbers in self._connection.execute(query)}
+        return {name: found.get(name, [0] * len(moments)) for name in ("ready", "failed")}
+
+    def failures(self, since: datetime) -> Sequence[Failures]:
+        """Return what images have failed with since `since`, the latest first."""
+        last = sa.func.max(images.c.date_updated, type_=images.c.date_updated.type).label("last")
+        query = sa.select(images.c.error_code, sa.func.count(), last).group_by(images.c.error_code)
+        query = query.where(images.c.status == "failed", images.c.date_updated >= since).order_by(last.desc())
+        return [
+            Failures(code, count, date, self._failed_at(code, date) or "")
+            for code, count, date in self._connection.execute(query).all()
+        ]
+
+    def _failed_at(self, code: str, date: datetime) -> str | None:
+        query = sa.select(images.c.s3_key).where(images.c.status == "failed", images.c.date_updated == date)
+        return self._connection.scalar(query.where(images.c.error_code == code).limit(1))
 
     # --- dead letters ---
 
