@@ -92,6 +92,10 @@ bench: $(VENV)/dev.stamp  ## measure how fast the API answers; results go to ben
 bench-metrics: $(VENV)/dev.stamp  ## measure what the metrics of a request cost
 	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.metrics
 
+.PHONY: bench-traces
+bench-traces: $(VENV)/dev.stamp  ## measure what traces cost a request
+	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.traces
+
 .PHONY: bench-imaging
 bench-imaging: $(VENV)/dev.stamp  ## measure imaging beside its peers; results go to benchmarks/results/
 	$(BIN)/python -m benchmarks.imaging
