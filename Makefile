@@ -129,7 +129,8 @@ lock: $(VENV)/dev.stamp  ## resolve all locks again; requirements-dev.lock decid
 		--group run --group s3-setup --group test --group bench --group lint --group build -o requirements-dev.lock
 	$(CONSTRAINED) $(PACKAGES:%=%/pyproject.toml) --all-extras --group run --group backend -o requirements-run.lock
 	for package in services/auth services/catalog services/imaging gateway; do \
-		$(CONSTRAINED) $$package/pyproject.toml --group backend -o $$package/requirements.lock; done
+		$(CONSTRAINED) $$package/pyproject.toml -o $$package/requirements.lock; done
+	$(CONSTRAINED) --group backend -o libs/requirements-build.lock
 	$(CONSTRAINED) --group s3-setup -o containers/s3-setup/requirements.lock
 	$(UV_COMPILE) --group s3 -o containers/s3/requirements.lock
 
@@ -159,6 +160,13 @@ compose-up: engine  ## build and start the whole stack in containers (PORT, S3_P
 	docker compose up --build --wait
 	@echo "imghost is on http://$$(docker compose port gateway 8000), user $${AUTH_FIRST_USERNAME:-demo}," \
 		"password as in AUTH_FIRST_PASSWORD ($$(grep -qs ^AUTH_FIRST_PASSWORD= .env && echo in .env || echo demo-on-this-machine))"
+
+.PHONY: images push
+images: engine $(VENV)/dev.stamp  ## build the images of a release, tagged with version and commit, each with its SBOM
+	@tools/images.sh build
+
+push: engine  ## push these images to a registry (REGISTRY=registry.example/team)
+	@tools/images.sh push "$(REGISTRY)"
 
 compose-down:  ## stop the stack in containers and delete its data
 	docker compose down --volumes
