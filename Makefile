@@ -52,6 +52,10 @@ format: $(VENV)/dev.stamp  ## format the code, and update the generated tables
 	PYTHONPATH=tests $(BIN)/python tools/security_table.py
 	PYTHONPATH=tests $(BIN)/python tools/metrics_table.py
 
+.PHONY: checkov
+checkov: $(VENV)/dev.stamp  ## have checkov look at the manifests of Kubernetes, in an environment of its own
+	@tools/checkov.sh
+
 .PHONY: migration
 migration: $(VENV)/dev.stamp  ## write the migration to a service's changed tables (SERVICE=catalog NAME=what_it_does)
 	@$(BIN)/python tools/migration.py $(SERVICE) $(NAME)
@@ -133,6 +137,7 @@ lock: $(VENV)/dev.stamp  ## resolve all locks again; requirements-dev.lock decid
 	$(CONSTRAINED) --group backend -o libs/requirements-build.lock
 	$(CONSTRAINED) --group s3-setup -o containers/s3-setup/requirements.lock
 	$(UV_COMPILE) --group s3 -o containers/s3/requirements.lock
+	echo "checkov>=3.3" | $(UV_COMPILE) - -o tools/checkov.lock
 
 # --- containers -----------------------------------------------------------------------------------------------------
 

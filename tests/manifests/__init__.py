@@ -1,0 +1,106 @@
+"""The manifests of k8s/ as Kustomize builds them: the trial alone, and with each component and all that go together."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+K8S = ROOT / "k8s"
+COMPONENTS = sorted(path.name for path in (K8S / "components").iterdir())
+VARIANTS: Mapping[str, tuple[str, ...]] = {
+    "trial": (),
+    **{f"trial and {name}": (name,) for name in COMPONENTS},
+    # The autoscalers by CPU and by pending images are both of imaging.
+    "trial and all for CPU": ("network-policies", "ingress", "autoscaling-hpa"),
+    "trial and all for KEDA": ("network-policies", "ingress", "autoscaling-keda"),
+}
+POD_OWNERS = {"Deployment", "StatefulSet", "Job", "CronJob"}
+DATA_SERVICES = {"postgres", "rabbitmq", "s3"}
+
+Document = dict[str, Any]
+
+
+@cache
+def kubectl() -> str:
+    """Return the path of a kubectl that is new enough."""
+    found = subprocess.run([sys.executable, ROOT / "tools" / "kubectl.py"], check=True, capture_output=True, text=True)
+    return found.stdout.strip()
+
+
+def kustomize(folder: Path) -> str:
+    """Return what `kubectl kustomize` makes of a folder."""
+    done = subprocess.run([kubectl(), "kustomize", folder], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@cache
+def built() -> Mapping[str, list[Document]]:
+    """Return the documents of all variants, built of a copy of k8s/ with secrets of its own."""
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "k8s"
+        shutil.copytree(K8S, copy, ignore=shutil.ignore_patterns("secrets"))
+        secrets = copy / "overlays" / "trial" / "secrets"
+        subprocess.run([sys.executable, ROOT / "tools" / "trial_secrets.py", secrets], check=True, capture_output=True)
+        for name, components in VARIANTS.items():
+            overlay = copy / "overlays" / name.replace(" ", "-")
+            if overlay.name != "trial":
+                overlay.mkdir()
+                said = {"namespace": "imghost", "resources": ["../trial"]}
+                said["components"] = [f"../../components/{each}" for each in components]
+                (overlay / "kustomization.yaml").write_text(json.dumps(said))
+        with ThreadPoolExecutor(2) as pool:
+            texts = pool.map(lambda name: kustomize(copy / "overlays" / name.replace(" ", "-")), VARIANTS)
+            return {
+                name: list(yaml.load_all(text, yaml.CSafeLoader)) for name, text in zip(VARIANTS, texts, strict=True)
+            }
+
+
+def documents(*kinds: str, variant: str = "trial") -> dict[str, Document]:
+    """Return the documents of some kinds, by name."""
+    return {each["metadata"]["name"]: each for each in built()[variant] if each["kind"] in kinds}
+
+
+def pod_template(document: Document) -> Document:
+    """Return the template of the pods that a document owns."""
+    spec = document["spec"]
+    template: Document = (spec["jobTemplate"]["spec"] if document["kind"] == "CronJob" else spec)["template"]
+    return template
+
+
+def pods(variant: str = "trial") -> dict[str, Document]:
+    """Return all templates of pods, by the name that their label says, which is that of their process."""
+    templates = [pod_template(document) for document in documents(*POD_OWNERS, variant=variant).values()]
+    return {template["metadata"]["labels"]["app.kubernetes.io/name"]: template for template in templates}
+
+
+def our_pods(variant: str = "trial") -> dict[str, Document]:
+    """Return the templates of the pods that run images of imghost."""
+    return {name: each for name, each in pods(variant).items() if name not in DATA_SERVICES}
+
+
+def containers(variant: str = "trial") -> Iterator[tuple[str, Document]]:
+    """Yield each container with the name of its pod."""
+    for name, template in pods(variant).items():
+        for container in template["spec"].get("initContainers", []) + template["spec"]["containers"]:
+            yield name, container
+
+
+def environment(container: Document, variant: str = "trial") -> dict[str, str]:
+    """Return the variables of a container; those of secrets have the text of the reference."""
+    config_maps = documents("ConfigMap", variant=variant)
+    found: dict[str, str] = {}
+    for source in container.get("envFrom", []):
+        found |= config_maps[source["configMapRef"]["name"]]["data"]
+    for each in container.get("env", []):
+        found[each["name"]] = each.get("value", str(each.get("valueFrom")))
+    return found
