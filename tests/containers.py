@@ -6,6 +6,7 @@ IMGHOST_REQUIRE_ENGINE=1 they are errors. The images are those of `make base-ima
 
 import os
 import secrets
+import shlex
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -132,11 +133,15 @@ def broker_url(engine: None) -> Iterator[str]:  # noqa: ARG001
         yield f"amqp://{user}:{password}@{container.get_container_host_ip()}:{port}/%2F"
 
 
+def _compose_command(*words: str) -> list[str]:
+    # Only the variables given to it count: a developer's .env may name another S3, whose pictures are real.
+    options = ("--file", str(ROOT / "docker-compose.yml"), "--env-file", os.devnull, "--project-name", COMPOSE_PROJECT)
+    return ["docker", "compose", *options, *words]
+
+
 def compose(*words: str, env: Mapping[str, str], check: bool = True) -> str:
     """Run docker compose on the project of the tests and return its output; with `check` a failure fails the test."""
-    # Only the variables given here count: a developer's .env may name another S3, whose pictures are real.
-    options = ("--file", "docker-compose.yml", "--env-file", os.devnull, "--project-name", COMPOSE_PROJECT)
-    command = ["docker", "compose", *options, *words]
+    command = _compose_command(*words)
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **env}, check=False, text=True, stdout=-1, stderr=subprocess.STDOUT
     )
@@ -176,6 +181,12 @@ def compose_stack(engine: None, request: pytest.FixtureRequest) -> Iterator[Mapp
         "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(12),
         "AWS_DEFAULT_REGION": "us-east-1",
         "AUTH_COMMAND": f"docker exec -i {COMPOSE_PROJECT}-auth-1 auth",
+        "STATUS_COMMAND": shlex.join(
+            [
+                *("env", *(f"{name}={value}" for name, value in images().items())),
+                *_compose_command("run", "--rm", "--no-deps", "--no-TTY", "status"),
+            ]
+        ),
         "ELSEWHERE_COMMAND": "docker run --rm --interactive"
         f" --network {COMPOSE_PROJECT}_published imghost-auth python - http://gateway:8000 ''",
     }

@@ -92,11 +92,17 @@ def auth_command(home: Path) -> str:
     return shlex.join(["env", f"AUTH_DATABASE_URL=sqlite:///{home}/run/auth.db", str(auth)])
 
 
+def status_command(settings: Mapping[str, str]) -> str:
+    """Return how `catalog status` is called on a run whose run.env says `settings`."""
+    given = [f"{name}={value}" for name, value in settings.items() if name.startswith("CATALOG_")]
+    return shlex.join(["env", *given, str(Path(sys.executable).with_name("catalog")), "status"])
+
+
 @pytest.fixture(scope="session")
 def plain_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The whole service as plain processes for all tests of a session.
 
-    The mapping is run.env, AUTH_COMMAND, and ELSEWHERE_COMMAND.
+    The mapping is run.env, AUTH_COMMAND, STATUS_COMMAND, and ELSEWHERE_COMMAND.
     """
     if rabbitmq.find_script() is None:
         pytest.skip("RabbitMQ is not installed on this machine")
@@ -107,7 +113,8 @@ def plain_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     try:
         settings = run.wait_until_ready()
         elsewhere = shlex.join([sys.executable, "-", settings["GATEWAY_URL"], "127.0.1.1"])
-        yield settings | {"AUTH_COMMAND": auth_command(run.home), "ELSEWHERE_COMMAND": elsewhere}
+        commands = {"AUTH_COMMAND": auth_command(run.home), "STATUS_COMMAND": status_command(settings)}
+        yield settings | commands | {"ELSEWHERE_COMMAND": elsewhere}
     finally:
         run.process.send_signal(signal.SIGTERM)
         assert run.wait_for_end() == 0, run.said()

@@ -2,9 +2,10 @@
 
 Without IMGHOST_URL every test runs on the plain processes, whose S3 is moto, and on the compose stack, whose S3 is
 durable. With it, only the service at that address is tested. The other variables are those of `.imghost/run.env` (an
-empty S3_ENDPOINT_URL means AWS); AUTH_COMMAND, by which the commands of auth are called there; and ELSEWHERE_COMMAND,
-which runs the Python program on its standard input at an address of its own. The first two arguments of that program
-are the URL of the gateway as seen from there, and the address to connect from (empty: any).
+empty S3_ENDPOINT_URL means AWS); AUTH_COMMAND, by which the commands of auth are called there; STATUS_COMMAND, which is
+`catalog status` there; and ELSEWHERE_COMMAND, which runs the Python program on its standard input at an address of its
+own. The first two arguments of that program are the URL of the gateway as seen from there, and the address to connect
+from (empty: any).
 """
 
 import os
