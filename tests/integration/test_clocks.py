@@ -76,7 +76,8 @@ from chassis.database.outbox import lease
 with sa.create_engine(sys.argv[1]).begin() as connection:
     print(datetime.now(timezone.utc).timestamp(), len(lease(connection, outbox)))
     try:
-        throttle.refuse_blocked(Store(connection), sys.argv[2])
+        store = Store(connection)
+        throttle.refuse_blocked(store, store.failures(sys.argv[2]))
         print("let in")
     except TooManyAttemptsError as fault:
         print("held back for", fault.headers["Retry-After"])

@@ -668,9 +668,9 @@ DEFECTS = (
             Edit(
                 f"{AUTH}/use_cases.py",
                 "    if key.has_expired(moment) or not key.has_secret(presented.digest, moment):\n"
-                "        raise KeyOverError(key.user_id)\n    return key",
+                "        raise KeyOverError(key.user_id)\n    return found",
                 "    if key.has_expired(moment) or not key.has_secret(presented.digest, moment):\n"
-                "        return None\n    return key",
+                "        return None\n    return found",
             ),
         ),
         (f"{SIGN_IN}::test_expired_key_is_no_guess",),
@@ -757,8 +757,8 @@ DEFECTS = (
         (
             Edit(
                 f"{AUTH}/use_cases.py",
-                "if key is None or not key.had_secret(presented.digest):",
-                "if key is None:",
+                "if not key.had_secret(presented.digest):",
+                "if False:",
             ),
             Edit(
                 f"{AUTH}/domain.py",

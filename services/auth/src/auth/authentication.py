@@ -101,17 +101,15 @@ class Authenticator:
 
     def _by_key(self, presented: PresentedKey, source: str) -> Principal:
         try:
-            key = self.database.read(use_cases.find_presented_key, presented)
+            found = self.database.read(use_cases.find_presented_key, presented)
         except KeyOverError as fault:
             self._note_refused(fault.user_id, source)
             raise
-        if key is None:
+        if found is None:
             subject = throttle.keys_subject(source)
             self.database.transact(throttle.note_refused, subject, self.policy.key_failures_a_minute, "keys")
             raise UnauthorizedError
-        user = self.database.read(Store.user_by_id, key.user_id)
-        if user is None:
-            raise UnauthorizedError
+        key, user = found
         if user.date_disabled is not None:
             self._note_refused(user.user_id, source)
             raise UserDisabledError
@@ -152,10 +150,11 @@ class Authenticator:
         )
 
     def _find(self, store: Store, username: str, account: str) -> User | None:
-        throttle.refuse_blocked(store, account)
-        # A name that no user can have saves the query (PostgreSQL refuses NUL), but not the time of hashing.
-        return store.user(username) if USERNAME.fullmatch(username) else None
+        # Names that no user can have are not asked for, since PostgreSQL refuses NUL, but take the same time.
+        user, failures = store.user_with_failures(username if USERNAME.fullmatch(username) else "", account)
+        throttle.refuse_blocked(store, failures)
+        return user
 
     def _refuse_blocked(self, store: Store, account: str, all_accounts: str) -> None:
-        throttle.refuse_blocked(store, account)
+        throttle.refuse_blocked(store, store.failures(account))
         throttle.refuse_busy_source(store, all_accounts, self.policy.password_failures_a_minute)

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from auth import metrics
 from auth.adapters.store import Store
+from auth.domain import Failures
 from auth.errors import TooManyAttemptsError
 from chassis.networks import network_of
 
@@ -41,9 +42,8 @@ def refused_subject(user_id: str, source: str) -> str:
     return hashlib.sha256(f"refused\0{user_id}\0{network_of(source)}".encode("utf-8", "replace")).hexdigest()
 
 
-def refuse_blocked(store: Store, account: str) -> None:
-    """Raise `TooManyAttemptsError` while the subject `account` is blocked."""
-    known = store.failures(account)
+def refuse_blocked(store: Store, known: Failures | None) -> None:
+    """Raise `TooManyAttemptsError` while a subject is blocked whose failures are `known`."""
     if known is None:  # as nearly always: saves the query for the time
         return
     moment = store.now()

@@ -149,20 +149,23 @@ def delete_user(store: Store, username: str) -> tuple[User, Sequence[str]]:
     return user, revoked
 
 
-def find_presented_key(store: Store, presented: PresentedKey) -> ApiKey | None:
-    """Return the API key that a client presented, or None if it is unknown or revoked.
+def find_presented_key(store: Store, presented: PresentedKey) -> tuple[ApiKey, User] | None:
+    """Return the API key that a client presented, and its user, or None if it is unknown or revoked.
 
     Raise `KeyOverError` if it, or the secret that was presented, has expired.
     """
-    key = store.key(presented.key_id)
-    if key is None or not key.had_secret(presented.digest):
+    found = store.key_with_user(presented.key_id)
+    if found is None:
+        return None
+    key, _ = found
+    if not key.had_secret(presented.digest):
         return None
     if key.expires_at is None and keys.same_digest(key.digest, presented.digest):
-        return key  # as nearly always: saves the query for the time
+        return found  # as nearly always: saves the query for the time
     moment = store.now()
     if key.has_expired(moment) or not key.has_secret(presented.digest, moment):
         raise KeyOverError(key.user_id)
-    return key
+    return found
 
 
 def own_user(store: Store, caller: Principal, username: str) -> User:

@@ -25,6 +25,19 @@ from chassis.database import outbox as chassis_outbox
 from chassis.database.shared_clock import shared_now
 from chassis.envelope import Event
 
+# What nearly every request asks for, so that it is put together once.
+_KEY_WITH_USER = (
+    sa.select(*api_keys.c, *users.c).join_from(api_keys, users).where(api_keys.c.key_id == sa.bindparam("key_id"))
+)
+_USER_WITH_FAILURES = sa.select(
+    *users.c, failures.c.failed, failures.c.date_blocked_until, failures.c.date_forgotten
+).select_from(
+    sa.select(sa.literal(1))
+    .subquery()
+    .outerjoin(users, users.c.username == sa.bindparam("username"))
+    .outerjoin(failures, failures.c.subject == sa.bindparam("subject"))
+)
+
 
 class Store:
     """Users, API keys and failures, within the transaction of `connection`."""
@@ -124,6 +137,19 @@ class Store:
         query = sa.select(api_keys).where(api_keys.c.key_id == key_id)
         row = self._connection.execute(query.with_for_update() if locked else query).mappings().first()
         return ApiKey(**row) if row else None
+
+    def key_with_user(self, key_id: str) -> tuple[ApiKey, User] | None:
+        """Return the API key with this public id, and its user, or None."""
+        row = self._connection.execute(_KEY_WITH_USER, {"key_id": key_id}).first()
+        if row is None:
+            return None
+        return ApiKey(*row[: len(api_keys.c)]), User(*row[len(api_keys.c) :])
+
+    def user_with_failures(self, username: str, subject: str) -> tuple[User | None, Failures | None]:
+        """Return the user with this name, and the failures of `subject`, each None if there are none."""
+        row = self._connection.execute(_USER_WITH_FAILURES, {"username": username, "subject": subject}).one()
+        user, failed = row[: len(users.c)], row[len(users.c) :]
+        return User(*user) if user[0] is not None else None, Failures(*failed) if failed[0] is not None else None
 
     def keys(self, user_id: str, limit: int, after: tuple[datetime, str] | None) -> Sequence[ApiKey]:
         """Return up to `limit` keys of a user, newest first, starting behind the position `after`."""
