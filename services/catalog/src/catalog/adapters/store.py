@@ -47,6 +47,10 @@ _LEAST_BYTES = (
     octet_length(images.c.title) + octet_length(images.c.description) + octet_length(images.c.s3_key) + 200
 ).label("least_bytes")
 
+# What nearly every request asks for, put together once: that takes as long as to send it.
+_IMAGE = sa.select(images).where(images.c.s3_key == sa.bindparam("s3_key"))
+_COLLECTION = sa.select(collections).where(collections.c.name == sa.bindparam("name"))
+
 
 class Store:
     """Images, collections, jobs and the outbox, in the transaction of `connection`."""
@@ -119,8 +123,8 @@ class Store:
 
     def image(self, s3_key: str, *, locked: bool = False) -> Image | None:
         """Return the image at `s3_key`, if any; `locked` locks its row until the transaction ends."""
-        query = sa.select(images).where(images.c.s3_key == s3_key)
-        row = self._connection.execute(query.with_for_update() if locked else query).mappings().first()
+        query = _IMAGE.with_for_update() if locked else _IMAGE
+        row = self._connection.execute(query, {"s3_key": s3_key}).mappings().first()
         return image_from_row(row) if row else None
 
     def images(self, user_id: str, limit: int, max_bytes: int, after: Position | None = None) -> Sequence[Image]:
@@ -154,8 +158,8 @@ class Store:
 
     def collection(self, name: str, *, locked: bool = False) -> Collection | None:
         """Return the collection of this name, if any; `locked` locks its row until the transaction ends."""
-        query = sa.select(collections).where(collections.c.name == name)
-        row = self._connection.execute(query.with_for_update() if locked else query).mappings().first()
+        query = _COLLECTION.with_for_update() if locked else _COLLECTION
+        row = self._connection.execute(query, {"name": name}).mappings().first()
         return Collection(**row) if row else None
 
     def collections(self, user_id: str, limit: int, after: Position | None = None) -> Sequence[Collection]:
