@@ -29,8 +29,9 @@ def redactor(patterns: Sequence[re.Pattern[str]]) -> Processor:
 
 
 def _name_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    if trace_id := tracing.current().trace_id:
-        event["trace_id"] = trace_id
+    span = tracing.current()
+    if span.is_kept:
+        event["trace_id"] = span.trace_id
     return event
 
 

@@ -5,6 +5,7 @@ makes a request wait.
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ParentBased
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -27,37 +29,84 @@ CLOSE_S = 2.0
 _LOGGED_EVERY_S = 60.0
 _LOGGERS = ("opentelemetry.sdk._shared_internal", "opentelemetry.exporter.otlp.proto.http.trace_exporter")
 _NEW_TRACE = Context()
+# Nearly all requests are of traces that are not kept, so this has to be told without OpenTelemetry. Ids are never 0.
+_NOT_KEPT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f][02468ace]")
+_KINDS = {kind.name.lower(): kind for kind in SpanKind}
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 _Attributes = Mapping[str, str | int | float | bool]
 
 
-class MadeSpan:
-    """A span of OpenTelemetry."""
+class Made:
+    """A span of a trace that is not kept, as somebody else has decided: the trace goes on by its ids alone."""
 
-    def __init__(self, span: Span) -> None:
-        self.span = span
-        context = span.get_span_context()
-        self.is_kept = span.is_recording()
-        self.trace_id = f"{context.trace_id:032x}"
-        self.traceparent = f"00-{self.trace_id}-{context.span_id:016x}-{context.trace_flags:02x}"
+    is_kept = False
+
+    def __init__(self, traceparent: str) -> None:
+        self._traceparent = traceparent
+
+    @property
+    def traceparent(self) -> str:
+        """What names the span to other processes."""
+        return self._traceparent
+
+    @property
+    def trace_id(self) -> str:
+        """The id of the trace in hexadecimal digits."""
+        return self.traceparent[3:35]
+
+    @property
+    def span(self) -> Span:
+        """The span of OpenTelemetry."""
+        return get_current_span(_PROPAGATOR.extract({"traceparent": self._traceparent}, _NEW_TRACE))
 
     def set(self, name: str, value: str | float) -> None:
         """Set an attribute."""
-        self.span.set_attribute(name, value)
 
     def happened(self, name: str, attributes: _Attributes) -> None:
         """Note what has happened at this moment."""
-        self.span.add_event(name, attributes)
 
     def fail(self, reason: str) -> None:
         """Mark the span as failed."""
-        self.span.set_status(StatusCode.ERROR)
-        self.span.set_attribute("error.type", reason)
 
     def end(self) -> None:
         """End the span, which is sent soon."""
-        self.span.end()
+
+
+class MadeSpan(Made):
+    """A span of OpenTelemetry."""
+
+    def __init__(self, span: Span) -> None:
+        self._span = span
+        self.is_kept = span.is_recording()
+
+    @property
+    def traceparent(self) -> str:
+        """What names the span to other processes."""
+        context = self._span.get_span_context()
+        return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+
+    @property
+    def span(self) -> Span:
+        """The span of OpenTelemetry."""
+        return self._span
+
+    def set(self, name: str, value: str | float) -> None:
+        """Set an attribute."""
+        self._span.set_attribute(name, value)
+
+    def happened(self, name: str, attributes: _Attributes) -> None:
+        """Note what has happened at this moment."""
+        self._span.add_event(name, attributes)
+
+    def fail(self, reason: str) -> None:
+        """Mark the span as failed."""
+        self._span.set_status(StatusCode.ERROR)
+        self._span.set_attribute("error.type", reason)
+
+    def end(self) -> None:
+        """End the span, which is sent soon."""
+        self._span.end()
 
 
 class Tracer:
@@ -72,22 +121,27 @@ class Tracer:
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)  # its own waits for half a minute
         self._provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer("imghost", version)
+        self._parents_decide = isinstance(
+            self._provider.sampler, ParentBased
+        )  # as the default, and all "parentbased_…"
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(_Seldom())
         if (other := tracing_variables.name_another_protocol()) is not None:
             log.warning("traces are sent by http/protobuf, not by what the variables say", protocol=other)
 
-    def first(self, name: str, kind: str, parent: str, link: str, attributes: _Attributes | None) -> MadeSpan:
+    def first(self, name: str, kind: str, parent: str, link: str, attributes: _Attributes | None) -> Made:
         """Return the first span of a piece of work, below the one of `parent` or in a new trace, which shows `link`."""
+        if self._parents_decide and _NOT_KEPT.fullmatch(parent):
+            return Made(parent)
         linked = _read(link) if link else None
         context = _PROPAGATOR.extract({"traceparent": parent}, _NEW_TRACE) if parent else _NEW_TRACE
         links = [Link(linked)] if linked is not None and linked.is_valid else []
-        return MadeSpan(self._tracer.start_span(name, context, SpanKind[kind.upper()], attributes, links))
+        return MadeSpan(self._tracer.start_span(name, context, _KINDS[kind], attributes, links))
 
-    def below(self, name: str, kind: str, parent: MadeSpan, attributes: _Attributes | None) -> MadeSpan:
+    def below(self, name: str, kind: str, parent: Made, attributes: _Attributes | None) -> MadeSpan:
         """Return a span below `parent`."""
         context = set_span_in_context(parent.span, _NEW_TRACE)
-        return MadeSpan(self._tracer.start_span(name, context, SpanKind[kind.upper()], attributes))
+        return MadeSpan(self._tracer.start_span(name, context, _KINDS[kind], attributes))
 
     def past(self, name: str, since: datetime, parent: str, attributes: _Attributes | None) -> None:
         """Show a span below `parent` that began at `since` and ends now."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from chassis import tracing_variables
 
 if TYPE_CHECKING:
-    from chassis.opentelemetry_tracer import MadeSpan, Tracer
+    from chassis.opentelemetry_tracer import Made, Tracer
 
 Kind = Literal["server", "client", "producer", "consumer", "internal"]
 Attributes = Mapping[str, str | int | float | bool]
@@ -30,8 +30,16 @@ class Span:
     """
 
     is_kept = False
-    traceparent = ""
-    trace_id = ""
+
+    @property
+    def traceparent(self) -> str:
+        """What names this span to other processes, empty without a trace."""
+        return ""
+
+    @property
+    def trace_id(self) -> str:
+        """The id of the trace in hexadecimal digits, empty without one."""
+        return ""
 
     def set(self, name: str, value: str | float) -> None:
         """Set an attribute, named as in the semantic conventions of OpenTelemetry where they have a name."""
@@ -59,14 +67,22 @@ class Span:
 class _Traced(Span):
     """A span of a trace, the current one of its thread until it ends."""
 
-    def __init__(self, made: "MadeSpan") -> None:
+    def __init__(self, made: "Made") -> None:
         self._made = made
-        self.is_kept, self.traceparent, self.trace_id = made.is_kept, made.traceparent, made.trace_id
+        self.is_kept = made.is_kept
         self._before = _current.get()
         _current.set(self)
 
     @property
-    def made(self) -> "MadeSpan":
+    def traceparent(self) -> str:
+        return self._made.traceparent
+
+    @property
+    def trace_id(self) -> str:
+        return self._made.trace_id
+
+    @property
+    def made(self) -> "Made":
         return self._made
 
     def set(self, name: str, value: str | float) -> None:
