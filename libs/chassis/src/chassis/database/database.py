@@ -87,9 +87,8 @@ class Database(Generic[Store]):
         """
         while not stop.is_set():
             try:
-                if schema_is_current(self.engine, self.migrations):
+                if self._schema_fits():
                     return
-                log.warning("waiting for the schema")
             except SharedSessionsError:
                 raise
             except DependencyDownError:  # attempt has logged it
@@ -100,6 +99,13 @@ class Database(Generic[Store]):
         """Return the health checks of the database: those of this process, and those of what all replicas share."""
         return (
             # Once is enough: a schema only grows. A check that failed while the database is away would end readiness.
-            {"schema": health.once(lambda: schema_is_current(self.engine, self.migrations))},
+            {"schema": health.once(self._schema_fits)},
             {"database": lambda: attempt(self.engine, lambda connection: connection.scalar(sa.select(1))) == 1},
         )
+
+    def _schema_fits(self) -> bool:
+        """Return whether this code works with the schema; if not, the log says what the process waits for."""
+        fits = schema_is_current(self.engine, self.migrations)
+        if not fits:
+            log.warning("waiting for the schema")
+        return fits
