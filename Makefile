@@ -52,6 +52,11 @@ format: $(VENV)/dev.stamp  ## format the code, and update the generated tables
 	PYTHONPATH=tests $(BIN)/python tools/security_table.py
 	PYTHONPATH=tests $(BIN)/python tools/metrics_table.py
 
+.PHONY: k8s-test
+k8s-test: $(VENV)/dev.stamp  ## test the trial on the cluster of KUBECONFIG; half an hour (REGISTRY=, TAG=, SEED=, PYTEST=)
+	@if [ -z "$$KUBECONFIG" ]; then echo "k8s-test: SKIPPED, since KUBECONFIG names no cluster"; else \
+		K8S_TEST=1 $(BIN)/pytest -v $${PYTEST:-tests/cluster}; fi
+
 .PHONY: checkov
 checkov: $(VENV)/dev.stamp  ## have checkov look at the manifests of Kubernetes, in an environment of its own
 	@tools/checkov.sh

@@ -1,0 +1,40 @@
+"""Pods deleted and scaled under load, with the ledger of the fault tests: nothing is lost and nothing done twice."""
+
+import pytest
+
+from cluster.cluster import OURS, Cluster
+from cluster.conftest import Note
+from cluster.stack import ClusterStack
+from faults.trial import Trial
+
+
+def figures(trial: Trial) -> str:
+    [row] = trial.rows
+    return (
+        f"{row.operations} operations, {row.acknowledged} acknowledged, {row.lost} lost, {row.duplicated} done twice, "
+        f"at rest after {row.heal_s} s"
+    )
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_deleted_pods_lose_nothing(cluster: Cluster, stack: ClusterStack, trial: Trial, note: Note, name: str) -> None:
+    def delete_each() -> None:
+        for pod in cluster.pods(name):
+            cluster.delete(pod["metadata"]["name"])
+            cluster.kubectl("rollout", "status", f"deployment/{name}", "--timeout=300s")
+            if name == "gateway":
+                stack.reach_gateway()
+
+    trial.survives(delete_each, hit=[name])
+    note(figures(trial))
+
+
+def test_imaging_scaled_1_3_0_1_with_work_in_flight_loses_nothing(cluster: Cluster, trial: Trial, note: Note) -> None:
+    def scale() -> None:
+        for count in (3, 0, 1):
+            cluster.kubectl("scale", "deployment/imaging", f"--replicas={count}")
+            cluster.kubectl("rollout", "status", "deployment/imaging", "--timeout=300s")
+            trial.load.wait_for_answers(30)
+
+    trial.survives(scale, hit=["imaging"])
+    note(figures(trial))
