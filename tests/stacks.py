@@ -107,9 +107,9 @@ def plain_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     if rabbitmq.find_script() is None:
         pytest.skip("RabbitMQ is not installed on this machine")
     folder = tmp_path_factory.mktemp("embedded")
-    run = start_embedded(
-        folder / "home", folder / "output", {"PORT": 18180, "S3_PORT": 15100, "AMQP_PORT": 15673}, "--no-sample"
-    )
+    # Any free ports: tests of other folders, which run at the same time, have such a stack, too.
+    ports = {"PORT": 0, "S3_PORT": 0, "AMQP_PORT": 0}
+    run = start_embedded(folder / "home", folder / "output", ports, "--no-sample")
     try:
         settings = run.wait_until_ready()
         elsewhere = shlex.join([sys.executable, "-", settings["GATEWAY_URL"], "127.0.1.1"])
