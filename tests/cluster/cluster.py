@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,10 +36,10 @@ Document = dict[str, Any]
 
 
 class Cluster:
-    """The namespace; `port_forwards` are the processes that make services reachable from here."""
+    """The namespace; `port_forwards` make services reachable from here."""
 
     def __init__(self) -> None:
-        self.port_forwards: dict[str, subprocess.Popen[bytes]] = {}
+        self.port_forwards: dict[str, PortForward] = {}
 
     # --- kubectl ---
 
@@ -113,9 +114,8 @@ class Cluster:
 
     def close(self) -> None:
         """End the port-forwards."""
-        for process in self.port_forwards.values():
-            process.kill()
-            process.wait()
+        for each in self.port_forwards.values():
+            each.close()
         self.port_forwards.clear()
 
     def down(self) -> None:
@@ -133,11 +133,9 @@ class Cluster:
     def forward(self, service: str, port: int, local: int = 0) -> int:
         """Make `port` of a service reachable at a port of this machine; return that one. Done again, it is renewed."""
         if service in self.port_forwards:
-            self.port_forwards[service].kill()
-            self.port_forwards[service].wait()
+            self.port_forwards[service].close()
         local = local or free_port()
-        command = [kubectl(), "--namespace", NAMESPACE, "port-forward", f"service/{service}", f"{local}:{port}"]
-        self.port_forwards[service] = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.port_forwards[service] = PortForward(service, port, local)
         until(lambda: _accepts(local), 30, f"no port-forward to {service}")
         return local
 
@@ -164,6 +162,33 @@ class Cluster:
             yield
         finally:
             self.apply()
+
+
+class PortForward:
+    """A port-forward that is begun again whenever it ends, as it does with its pod, or with a connection that broke."""
+
+    def __init__(self, service: str, port: int, local: int) -> None:
+        self._command = [kubectl(), "--namespace", NAMESPACE, "port-forward", f"service/{service}", f"{local}:{port}"]
+        self._closed = threading.Event()
+        self._process = self._start()
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._keeper.start()
+
+    def close(self) -> None:
+        """End it."""
+        self._closed.set()
+        while self._keeper.is_alive():
+            self._process.kill()
+            self._keeper.join(0.1)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def _keep(self) -> None:
+        self._process.wait()
+        while not self._closed.wait(0.2):
+            self._process = self._start()
+            self._process.wait()
 
 
 def _images() -> list[dict[str, str]]:
