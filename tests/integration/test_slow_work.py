@@ -73,10 +73,8 @@ def test_slow_statement_is_logged_with_the_lock_that_it_waited_for(things: sa.En
     assert "secret" not in str(lines)
 
 
+@pytest.mark.parametrize("any_database_url", ["postgresql"], indirect=True)  # those of SQLite have no time-out
 def test_statement_that_fails_after_a_while_is_logged_too(things: sa.Engine) -> None:
-    if things.dialect.name != "postgresql":
-        pytest.skip("a statement of SQLite has no time-out")
-
     def wait(connection: sa.Connection) -> None:
         connection.execute(sa.text("SET LOCAL statement_timeout = 700"))
         connection.execute(sa.text("SELECT pg_sleep(5)"))

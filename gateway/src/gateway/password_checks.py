@@ -35,7 +35,7 @@ _NEWEST_SHARE = 0.2
 _FIRST_GUESS_S = 0.03
 # Requests of one source that wait for the answer about a password which is being asked about already. A client that
 # sends many at once begins with such a moment.
-MOST_FOLLOWERS = 128
+MOST_FOLLOWERS, FOLLOW_S = 128, 10.0
 _MOST_REMEMBERED = 10_000
 
 
@@ -121,7 +121,7 @@ class PasswordChecks:
             raise PasswordsBusyError
         self._followers[source] += 1
         try:
-            asked.get(timeout=FIRST_WAIT_S)
+            asked.get(timeout=FOLLOW_S)
         except gevent.Timeout:
             raise PasswordsBusyError from None
         finally:

@@ -21,7 +21,7 @@ FIRST_AT_ONCE = 8  # more of those that go first are no health checks, but a flo
 LONG_ROUND_S = 0.02
 # Many may wait if they came at the same moment, but if the first of them has waited for long, there are more than can
 # be answered: the time tells, not the number. This is the idea of "Controlled Delay" (RFC 8289).
-MOST_WAITING, LONGEST_WAIT_S = 96, 0.2
+MOST_WAITING, LONGEST_WAIT_S = 96, 1.0
 _FEW = 4
 # Those who go last have to let others go first for one pause each, and not much longer than the limit.
 _PAUSE_S, _MOST_PAUSED_S = 0.002, 0.04
@@ -70,15 +70,17 @@ class _Line:
 
     def begin_round(self, *, after_long: bool = False) -> bool:
         """Give the turns of another round, few `after_long` ones; return whether any were taken."""
-        self._taken = min(1 if after_long else self._at_once, len(self._waiting))
-        for _ in range(self._taken):
+        given = min(1 if after_long else self._at_once, len(self._waiting))
+        # Whoever comes in a round in which turns are given would be there before those who have waited for them.
+        self._taken = self._at_once if given else 0
+        for _ in range(given):
             turn, source, _since = self._waiting.popleft()
             self._length.dec()
             self._of_source[source] -= 1
             if not self._of_source[source]:
                 del self._of_source[source]
             turn.set()
-        return self._taken > 0
+        return given > 0
 
 
 class Turns:
