@@ -41,6 +41,8 @@ REPEATS = "tests/integration/test_idempotency.py"
 CRASHES = "tests/integration/test_idempotency_after_crashes.py"
 METRICS = "tests/integration/test_metrics.py"
 TRACING = "tests/unit/chassis/test_tracing.py"
+PUBLIC_ANSWERS = "tests/unit/gateway/test_public_answers.py"
+TRANSACTIONS = "tests/integration/test_transactions.py"
 
 
 @dataclass(frozen=True)
@@ -1487,5 +1489,73 @@ DEFECTS = (
         "What a client sends begins a line of the log for people, or changes their terminal.",
         (Edit(f"{CHASSIS}/logs.py", "    if text.isprintable():\n", "    if text:\n"),),
         ("tests/unit/chassis/test_logs.py::test_text_for_people_keeps_an_event_in_one_line",),
+    ),
+    Defect(
+        "public-answers-for-long",
+        "A change of an image, or its deletion, shows publicly after many seconds only.",
+        (Edit(f"{GATEWAY}/web/public_answers.py", "FRESH_S = 0.9", "FRESH_S = 9.0"),),
+        (f"{PUBLIC_ANSWERS}::test_answer_is_given_again_for_less_than_a_second",),
+    ),
+    Defect(
+        "id-of-another-request",
+        "A problem document that several clients share has the request id of one of them.",
+        (Edit(f"{GATEWAY}/web/public_answers.py", "if entry.code >= HTTPStatus.BAD_REQUEST:", "if False:"),),
+        (f"{PUBLIC_ANSWERS}::test_problem_that_is_shared_has_the_id_of_each_request",),
+    ),
+    Defect(
+        "public-answers-without-a-bound",
+        "Whoever asks for ever new public addresses fills the memory of the gateway.",
+        (Edit(f"{GATEWAY}/web/public_answers.py", "while self._bytes > self._most_bytes:", "while False:"),),
+        (f"{PUBLIC_ANSWERS}::test_memory_is_bounded_and_what_is_asked_for_stays",),
+    ),
+    Defect(
+        "restart-of-the-database-is-an-outage",
+        "After a restart of PostgreSQL each idle connection makes one request fail.",
+        (
+            Edit(
+                f"{CHASSIS}/database/transactions.py",
+                "if fault.connection_invalidated and not commits and not was_lost and number < ATTEMPTS:",
+                "if False:",
+            ),
+        ),
+        (f"{TRANSACTIONS}::test_connections_that_ended_while_they_were_idle_are_replaced",),
+    ),
+    Defect(
+        "lost-work-is-done-again-for-ever",
+        "Work in which the connection is lost each time is done five times.",
+        (Edit(f"{CHASSIS}/database/transactions.py", "                was_lost = True\n", "                pass\n"),),
+        (f"{TRANSACTIONS}::test_work_whose_connection_is_lost_is_done_once_more_and_not_again",),
+    ),
+    Defect(
+        "token-of-a-removed-key",
+        "A token that was verified before goes on being accepted after its key was removed.",
+        (
+            Edit(
+                f"{CHASSIS}/tokens.py",
+                "    if name in keys:\n        return claims",
+                "    if claims:\n        return claims",
+            ),
+        ),
+        (
+            "tests/unit/chassis/test_tokens.py::test_token_that_was_verified_before_is_refused_once_it_is_over_or_its_key_is_gone",
+        ),
+    ),
+    Defect(
+        "closed-connection-is-used-again",
+        "A change that is sent on a connection which the service has closed is answered as of unknown outcome.",
+        (
+            Edit(
+                f"{GATEWAY}/kept_connections.py",
+                "        return False  # it has ended, or something came that nobody has asked for\n",
+                "        return True\n",
+            ),
+        ),
+        ("tests/unit/gateway/test_services.py::test_connection_that_the_service_has_closed_is_not_used_again",),
+    ),
+    Defect(
+        "header-in-a-header",
+        "A line break in a header of a client becomes another header of the request to a service.",
+        (Edit(f"{GATEWAY}/kept_connections.py", "any(map(_UNSENDABLE.search, lines)) or", "False or"),),
+        ("tests/unit/gateway/test_services.py::test_header_that_would_be_more_than_one_is_not_sent",),
     ),
 )

@@ -47,6 +47,11 @@ class _Entry:
     def code(self) -> int:
         return int(self.status[:3])
 
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes in memory."""
+        return len(self.body) + _OVERHEAD
+
 
 class PublicAnswers:
     """Keeps public answers in at most `most_bytes` of memory, by two layers of WSGI middleware around admission.
@@ -111,11 +116,13 @@ class PublicAnswers:
 
     def _keep(self, name: Name, entry: _Entry) -> None:
         before = self._kept.pop(name, None)
-        self._bytes += len(entry.body) + _OVERHEAD - (len(before.body) + _OVERHEAD if before else 0)
+        if before is not None:
+            self._bytes -= before.size
         self._kept[name] = entry
+        self._bytes += entry.size
         while self._bytes > self._most_bytes:
             _, dropped = self._kept.popitem(last=False)
-            self._bytes -= len(dropped.body) + _OVERHEAD
+            self._bytes -= dropped.size
 
 
 def _is_public_read(environ: "WSGIEnvironment") -> bool:

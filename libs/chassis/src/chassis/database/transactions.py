@@ -69,7 +69,7 @@ def _attempt(engine: sa.Engine, work: Callable[[sa.Connection], Result], *, writ
                 time.sleep(random.uniform(0, 0.02 * 2**number))  # noqa: S311 - jitter
                 continue
             # Idle connections end when the server restarts. Nothing was committed, and the pool opens new ones.
-            if fault.connection_invalidated and not commits and not was_lost:
+            if fault.connection_invalidated and not commits and not was_lost and number < ATTEMPTS:
                 was_lost = True
                 continue
             if is_outage(fault):
