@@ -24,6 +24,7 @@ WHERE: Mapping[str, tuple[str, ...]] = {
     "imghost_build_info": PROCESSES,
     "imghost_http_request_duration_seconds": WEB,
     "imghost_http_requests_in_progress": WEB,
+    "imghost_clocks_apart_total": WEB,
     "imghost_deliveries_total": CONSUMERS,
     "imghost_redeliveries_total": CONSUMERS,
     "imghost_delivery_duration_seconds": CONSUMERS,

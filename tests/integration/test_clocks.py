@@ -17,7 +17,9 @@ from auth.adapters.tables import outbox
 from chassis.database import outbox as chassis_outbox
 from chassis.envelope import Event
 from clients import ValidatingClient
+from embedded.parts.ports import free_ports
 from web_stack import ANNA, CLOCKS, WebStack
+from whole_stack import scrape, total
 
 
 @pytest.mark.parametrize("clock_s", [-58, 58])
@@ -33,11 +35,13 @@ def test_a_minute_apart_is_not_noticed(web_stack: WebStack, clock_s: int) -> Non
 
 @pytest.mark.parametrize("clock_s", [-180, 180])
 def test_more_than_that_is_503_with_a_line_that_names_the_clocks(web_stack: WebStack, clock_s: int) -> None:
+    (ops,) = free_ports(1, besides=tuple(web_stack.ports.values()))
     web_stack.start("auth", clock_s)
-    web_stack.start("catalog")
+    web_stack.start("catalog", OPS_HOST="127.0.0.1", OPS_PORT=str(ops))
     web_stack.start("gateway")
     answer = web_stack.anna().get("/api/images")
     assert (answer.status, answer.code) == (503, "service-unavailable")
+    assert total(scrape(ops)["imghost_clocks_apart_total"], "_total") == 1
     assert int(answer.headers["Retry-After"]) > 0
     (line,) = web_stack.lines("catalog", "the clocks of auth and this service are apart")
     assert abs(line["ahead_s"] - clock_s) <= 5

@@ -8,8 +8,9 @@ from flask import Flask, Response, g, request
 
 from chassis import repeated_refusals, tokens
 from chassis.audit import Actor
-from chassis.errors import InsufficientScopeError
+from chassis.errors import ClocksApartError, InsufficientScopeError
 from chassis.tokens import Keys, Principal
+from chassis.web.metrics import CLOCKS_APART
 from chassis.web.observation import SOURCE_HEADER, note_caller
 
 
@@ -53,7 +54,11 @@ def guard(app: Flask, rules: Rules, keys: Keys, audience: str, own_lines: Collec
         rule = rules[f"{method} {request.url_rule.rule}"]
         if rule is None:
             return
-        g.caller = tokens.verify(keys, audience, request.headers.get("Authorization"))
+        try:
+            g.caller = tokens.verify(keys, audience, request.headers.get("Authorization"))
+        except ClocksApartError:
+            CLOCKS_APART.inc()
+            raise
         note_caller(g.caller.user_id, g.caller.key_id)
         if not g.caller.has_any(rule.scopes) and not rule.exempts(g.caller):
             raise InsufficientScopeError(rule.scopes)

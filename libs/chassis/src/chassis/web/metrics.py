@@ -1,6 +1,6 @@
 """Metrics of all web processes: rate, errors and duration of requests by route."""
 
-from prometheus_client import Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Histogram(
     "imghost_http_request_duration_seconds",
@@ -13,4 +13,8 @@ IN_PROGRESS = Gauge(
     "imghost_http_requests_in_progress",
     "Requests that the application works on.",
     multiprocess_mode="livesum",
+)
+CLOCKS_APART = Counter(
+    "imghost_clocks_apart_total",
+    "Requests that auth or catalog answered with 503, since the clock of auth and its own are a minute apart.",
 )
