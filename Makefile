@@ -77,6 +77,10 @@ try-fresh: engine  ## try the README's commands in bare containers of Debian 12 
 faults: $(VENV)/dev.stamp  ## break the compose stack under load in every way; half an hour (FAULTS=name,…, SEED=)
 	FAULTS=$${FAULTS:-all} IMGHOST_REQUIRE_ENGINE=1 $(BIN)/pytest tests/faults $(PYTEST)
 
+.PHONY: alerts
+alerts: $(VENV)/dev.stamp  ## make each alert fire on a running stack by its fault; ten minutes
+	ALERTS=1 $(BIN)/pytest --timeout 600 tests/alerts
+
 .PHONY: keys
 keys: $(VENV)/dev.stamp  ## send twenty thousand generated S3 keys through every endpoint; half an hour (KEYS=)
 	KEYS=$${KEYS:-20000} $(BIN)/pytest -s tests/system/test_keys_on_the_wire.py

@@ -23,6 +23,7 @@ class Line:
         self._ends: list[socket.socket] = []
         self.connections = 0
         self.heartbeats = 0
+        self._is_away = False
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -39,6 +40,15 @@ class Line:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
+    def go_away(self) -> None:
+        """Cut every connection, and each new one at once, as if there were no server."""
+        self._is_away = True
+        self.cut()
+
+    def come_back(self) -> None:
+        """Let new connections pass again."""
+        self._is_away = False
+
     def close(self) -> None:
         """End the line and all connections."""
         self._listening.shutdown(socket.SHUT_RDWR)
@@ -49,6 +59,9 @@ class Line:
         with suppress(OSError):
             while True:
                 client, _ = self._listening.accept()
+                if self._is_away:
+                    client.close()
+                    continue
                 broker = socket.create_connection((self._parts.hostname, self._parts.port))
                 self.connections += 1
                 self._ends += [client, broker]

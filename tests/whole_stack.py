@@ -92,6 +92,9 @@ class Whole(Stack):
         for service in ("auth", "catalog"):
             ops = {"OPS_PORT": str(self.ops[f"{service}-worker"]), "OPS_HOST": "127.0.0.1"}
             self.web.start_worker(service, BROKER_URL=self.broker_url, **ops)
+        self.start_imaging()
+
+    def start_imaging(self) -> None:
         settings = {
             "IMAGING_BROKER_URL": self.broker_url,
             "IMAGING_S3_ENDPOINT_URL": self.s3_url,

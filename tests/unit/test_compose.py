@@ -19,10 +19,12 @@ from containers import NO_LIMITS
 from gateway.settings import GatewaySettings
 from imaging.settings import ImagingSettings
 
-TEXT = (Path(__file__).parents[2] / "docker-compose.yml").read_text()
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docker-compose.yml").read_text()
 STACK = yaml.safe_load(TEXT)
 TRACES = set(STACK["x-traces"])
 SERVICES: dict[str, dict[str, Any]] = STACK["services"]
+OBSERVE = {service for service, spec in SERVICES.items() if spec.get("profiles") == ["observe"]}
 
 
 def networks(service: str) -> set[str]:
@@ -42,15 +44,20 @@ def test_container_is_hardened(service: str) -> None:
     assert spec["read_only"] is True
     assert spec["cap_drop"] == ["ALL"]
     assert spec["security_opt"] == ["no-new-privileges:true"]
-    assert spec["user"].split(":")[0] not in {"", "0", "root"}
+    if service != "alloy":  # Docker's log files can be read by root only
+        assert spec["user"].split(":")[0] not in {"", "0", "root"}
     assert "privileged" not in spec
     assert "cap_add" not in spec
     assert "mem_limit" in spec
 
 
-def test_only_the_gateway_and_the_s3_server_are_published_and_only_to_this_machine() -> None:
+def test_only_gateway_s3_server_and_grafana_are_published_and_only_to_this_machine() -> None:
     published = {service: port for service, spec in SERVICES.items() for port in spec.get("ports", [])}
-    assert published == {"gateway": "127.0.0.1:${PORT:-8080}:8000", "s3": "127.0.0.1:${S3_PORT:-5000}:5000"}
+    assert published == {
+        "gateway": "127.0.0.1:${PORT:-8080}:8000",
+        "s3": "127.0.0.1:${S3_PORT:-5000}:5000",
+        "grafana": "127.0.0.1:${GRAFANA_PORT:-3000}:3000",
+    }
 
 
 def test_every_network_but_the_published_one_ends_at_its_members() -> None:
@@ -66,6 +73,11 @@ def test_every_network_but_the_published_one_ends_at_its_members() -> None:
         ("catalog", {"rabbitmq", "s3"}),
         ("imaging", {"postgres", "auth", "catalog"}),
         ("reconcile", {"rabbitmq", "gateway"}),
+        ("prometheus", {"postgres", "s3"}),
+        ("tempo", {"postgres", "s3"}),
+        ("grafana", {"postgres", "rabbitmq", "auth", "catalog"}),
+        ("loki", {"gateway", "auth", "catalog", "imaging", "postgres", "rabbitmq", "s3"}),
+        ("alloy", {"gateway", "auth", "catalog", "imaging", "postgres", "rabbitmq", "s3"}),
     ],
 )
 def test_service_cannot_reach(service: str, unreachable: set[str]) -> None:
@@ -78,11 +90,46 @@ def test_the_private_key_is_seen_only_by_its_makers_and_by_auth() -> None:
 
 
 def test_operators_tools_are_not_started_with_the_stack() -> None:
-    assert {service for service, spec in SERVICES.items() if "profiles" in spec} == {
+    assert {service for service, spec in SERVICES.items() if spec.get("profiles") == ["tools"]} == {
         "reconcile",
         "rotate-signing-key",
         "status",
     }
+
+
+def test_what_observes_is_not_started_with_the_stack_and_its_images_are_pinned() -> None:
+    assert {"prometheus", "grafana", "tempo", "loki", "alloy"} == OBSERVE
+    for service in OBSERVE:
+        assert re.fullmatch(r"\$\{[A-Z]+_IMAGE:-[a-z]+/[a-z]+:v?\d+\.\d+\.\d+\}", SERVICES[service]["image"])
+
+
+def test_what_observes_only_reads_the_files_of_this_machine() -> None:
+    for service in OBSERVE:
+        for mount in SERVICES[service]["volumes"]:
+            assert mount.split(":")[0] in STACK["volumes"] or mount.endswith(":ro"), mount
+
+
+def test_files_that_observers_are_given_are_there() -> None:
+    mounts = [mount for service in OBSERVE for mount in SERVICES[service]["volumes"] if mount.startswith("./")]
+    assert [mount for mount in mounts if not any((ROOT / mount.split(":")[0]).iterdir())] == []
+
+
+def test_prometheus_is_in_the_networks_of_all_that_it_scrapes() -> None:
+    configuration = yaml.safe_load((ROOT / "observe" / "prometheus" / "prometheus.yml").read_text())
+    for job in configuration["scrape_configs"]:
+        assert networks("prometheus") & networks(job["job_name"]), job["job_name"]
+
+
+def test_every_process_that_sends_traces_can_reach_their_store() -> None:
+    for service in SETTINGS:
+        if set(SERVICES[service]["environment"]) >= TRACES:
+            assert networks("tempo") & networks(service), service
+
+
+def test_lines_of_every_container_say_of_which_service_they_are() -> None:
+    for spec in SERVICES.values():
+        labels = spec["logging"]["options"]["labels"]
+        assert labels == "com.docker.compose.project,com.docker.compose.service"
 
 
 def test_every_long_running_container_says_whether_it_is_ready() -> None:
