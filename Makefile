@@ -78,7 +78,7 @@ faults: $(VENV)/dev.stamp  ## break the compose stack under load in every way; h
 	FAULTS=$${FAULTS:-all} IMGHOST_REQUIRE_ENGINE=1 $(BIN)/pytest tests/faults $(PYTEST)
 
 .PHONY: alerts
-alerts: $(VENV)/dev.stamp  ## make each alert fire on a running stack by its fault; ten minutes
+alerts: $(VENV)/dev.stamp  ## make each alert fire on a running stack by its fault; eight minutes
 	ALERTS=1 $(BIN)/pytest --timeout 600 tests/alerts
 
 .PHONY: keys

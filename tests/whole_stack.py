@@ -144,19 +144,24 @@ class Whole(Stack):
         return False
 
 
+def delete_queues(broker_url: str) -> None:
+    """Delete all queues of the workers."""
+    with pika.BlockingConnection(pika.URLParameters(broker_url)) as broker:
+        for each in (JOBS, QUEUE):
+            for name in (each.name, each.dead, *(each.retry(delay_s) for delay_s in topology.RETRY_DELAYS_S)):
+                broker.channel().queue_delete(name)
+
+
 @contextmanager
 def running(web: WebStack, broker_url: str, s3_url: str) -> Iterator[Whole]:
     """Start all processes on a prepared stack; end them, and delete their queues."""
     stack = Whole(web, s3_url=s3_url, broker_url=broker_url)
     stack.s3.create_bucket(Bucket=BUCKET)
-    broker = pika.BlockingConnection(pika.URLParameters(broker_url))
     with ExitStack() as ends:
-        ends.callback(broker.close)
-        channel = broker.channel()
-        for each in (JOBS, QUEUE):  # what the workers declare
-            topology.declare(channel, each)
-            for name in (each.name, each.dead, *(each.retry(delay_s) for delay_s in topology.RETRY_DELAYS_S)):
-                ends.callback(channel.queue_delete, name)
+        ends.callback(delete_queues, broker_url)
+        with pika.BlockingConnection(pika.URLParameters(broker_url)) as broker:
+            for each in (JOBS, QUEUE):  # what the workers declare
+                topology.declare(broker.channel(), each)
         web.run("catalog", "installation", "continue")  # its database was copied
         stack.start()
         stack.start_workers()

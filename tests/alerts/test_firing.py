@@ -181,6 +181,7 @@ def catalog_is_killed(scene: Scene) -> Iterator[Callable[[Scene], None]]:
 
 
 FAULTS: dict[Callable[[Scene], AbstractContextManager[Callable[[Scene], None]]], set[str]] = {
+    catalog_is_killed: {"ProcessIsDown", "RequestsFail", "RequestsFailSlowly"},  # first: others fail requests, too
     poison: {"DeadLetters"},
     s3_refuses: {"S3RefusesBucket"},
     s3_is_away: {"S3Fails"},
@@ -190,7 +191,6 @@ FAULTS: dict[Callable[[Scene], AbstractContextManager[Callable[[Scene], None]]],
     imaging_comes_late: {"ImagesAreLate", "ImagesAreLateSlowly"},  # and others until it comes
     imaging_is_not_found: {"ProcessIsMissing"},
     auth_is_ahead: {"ClocksAreApart"},
-    catalog_is_killed: {"ProcessIsDown", "RequestsFail", "RequestsFailSlowly"},
 }
 
 

@@ -75,6 +75,12 @@ DEFECTS = (
         (f"{DELIVERY}::test_message_of_a_worker_that_died_comes_again_by_itself",),
     ),
     Defect(
+        "clocks-apart-uncounted",
+        "No metric tells that the clocks of two machines are apart, so that no alert fires.",
+        (Edit(f"{CHASSIS}/web/access.py", "            CLOCKS_APART.inc()\n", ""),),
+        ("tests/integration/test_clocks.py::test_more_than_that_is_503_with_a_line_that_names_the_clocks",),
+    ),
+    Defect(
         "no-mandatory",
         "A message that no queue takes counts as published.",
         (Edit(f"{CHASSIS}/broker/publisher.py", "mandatory=True", "mandatory=False"),),
