@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import pairwise
 from typing import Any
 
 import gevent
@@ -56,6 +57,33 @@ def test_health_check_begins_before_others_who_came_before(served: Served) -> No
         served.wait_for(MANY + 2)
     assert set(served.order) == {*others, *checks}
     assert {served.order.index(check) for check in checks} <= set(range(AT_ONCE, AT_ONCE + 2))
+
+
+def test_health_check_that_is_sent_after_others_have_come_begins_before_them(served: Served) -> None:
+    with ExitStack() as clients:
+        for _ in range(2 * MANY):
+            connect(served, clients, b"GET /api/images HTTP/1.1\r\n\r\n")
+        check = clients.enter_context(socket.create_connection(served.listener.address))
+        served.listener.start()
+        while not served.order:  # all are accepted in the first round, and few begin
+            gevent.sleep(0)
+        check.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+        served.wait_for(2 * MANY + 1)
+        address = check.getsockname()
+    assert served.order.index(address) < 2 * MANY - AT_ONCE
+
+
+def test_only_one_begins_while_many_more_come(served: Served) -> None:
+    begun = [0]
+    with ExitStack() as clients:
+        for _ in range(2 * MANY):
+            connect(served, clients)
+        served.listener.start()
+        while begun[-1] < 2 * MANY:
+            gevent.sleep(0)
+            begun.append(len(served.order))
+    steps = {later - before for before, later in pairwise(begun)}
+    assert steps == {0, 1, AT_ONCE, (2 * MANY - 1) % AT_ONCE}
 
 
 def test_who_has_sent_nothing_begins_too(served: Served) -> None:

@@ -5,9 +5,9 @@ one that watches this process is found soon.
 """
 
 import socket
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 import gevent
@@ -16,9 +16,12 @@ from gevent.server import StreamServer
 from gateway.door.turns import EACH_ROUND, HEALTH_CHECKS
 
 AT_ONCE = 8
-MOST_WAITING = 2048
+MOST_WAITING = 4096
+# If more were accepted in a round, there are more to come, of which one may be a health check: only one begins then.
+_MANY = 32
 
 _LONGEST = max(map(len, HEALTH_CHECKS))
+_READABLE = 1  # of libev's events
 
 
 class Listener(StreamServer):  # type: ignore[misc] # gevent has no types
@@ -30,8 +33,9 @@ class Listener(StreamServer):  # type: ignore[misc] # gevent has no types
     def __init__(self, sock: socket.socket, handle: Callable[..., None], most_waiting: int = MOST_WAITING) -> None:
         super().__init__(sock, handle=handle)
         self._most_waiting = most_waiting
-        self._waiting: deque[tuple[Any, Any]] = deque()
-        self._begun = 0  # in this round
+        # Each with its address, and what waits for its first byte unless that is here; a dictionary keeps the order.
+        self._waiting: dict[Any, tuple[Any, Any]] = {}
+        self._begun = self._accepted = 0  # in this round
         self._rounds = gevent.get_hub().loop.idle(priority=EACH_ROUND)
 
     def do_read(self) -> tuple[Any, Any] | None:
@@ -42,34 +46,56 @@ class Listener(StreamServer):  # type: ignore[misc] # gevent has no types
     def do_handle(self, sock: Any, address: Any) -> None:
         """Begin with a connection that was accepted, or have it wait for another round."""
         self._rounds.start(self._begin_round)
-        if (self._waiting or self._begun >= AT_ONCE) and not _is_health_check(sock):
-            self._waiting.append((sock, address))
+        self._accepted += 1
+        sent = _sent(sock)
+        if sent.startswith(HEALTH_CHECKS) or (not self._waiting and self._begun < AT_ONCE):
+            self._begun += 1
+            super().do_handle(sock, address)
             return
-        self._begun += 1
-        super().do_handle(sock, address)
+        first_byte = None
+        if not sent:
+            first_byte = gevent.get_hub().loop.io(sock.fileno(), _READABLE)
+            first_byte.start(self._look_again, sock)
+        self._waiting[sock] = address, first_byte
 
     def close_after_all(self) -> None:
         """Begin with all who wait, in the kernel as well, who would be cut off; then stop to listen."""
         self.stop_accepting()
+        self._begin_first(len(self._waiting))
         with suppress(OSError):
             while accepted := super().do_read():
-                self._waiting.append(accepted)
-        while self._waiting:
-            super().do_handle(*self._waiting.popleft())
+                super().do_handle(*accepted)
         self.close()
 
+    def _look_again(self, sock: Any) -> None:
+        """Begin with the connection `sock`, whose first byte has come, if it is a health check."""
+        address, first_byte = self._waiting[sock]
+        first_byte.close()
+        self._waiting[sock] = address, None
+        if _sent(sock).startswith(HEALTH_CHECKS):
+            del self._waiting[sock]
+            super().do_handle(sock, address)
+
     def _begin_round(self) -> None:
-        self._begun = min(AT_ONCE, len(self._waiting))
-        for _ in range(self._begun):
-            super().do_handle(*self._waiting.popleft())
+        self._begun = min(1 if self._accepted > _MANY else AT_ONCE, len(self._waiting))
+        self._accepted = 0
+        self._begin_first(self._begun)
         if not self._begun:
             self._rounds.stop()
 
+    def _begin_first(self, count: int) -> None:
+        for sock in list(islice(self._waiting, count)):
+            address, first_byte = self._waiting.pop(sock)
+            if first_byte is not None:
+                first_byte.close()
+            super().do_handle(sock, address)
 
-def _is_health_check(sock: Any) -> bool:
+
+def _sent(sock: Any) -> bytes:
+    """Return the first bytes that the client has sent; none if nothing has come yet."""
     sock.settimeout(0.0)
     try:
         sent: bytes = sock.recv(_LONGEST, socket.MSG_PEEK)
-    except OSError:  # nothing was sent yet
-        return False
-    return sent.startswith(HEALTH_CHECKS)
+    except OSError:
+        return b""
+    return sent
