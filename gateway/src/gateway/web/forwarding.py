@@ -17,6 +17,7 @@ from chassis.web.observation import SOURCE_HEADER, note_caller
 from gateway import api_keys, paths, prefixes
 from gateway.password_checks import PasswordChecks
 from gateway.progress import Progress
+from gateway.public_images import PublicImages
 from gateway.services import Answer, Services
 from gateway.settings import GatewaySettings
 from gateway.table import Route
@@ -48,6 +49,7 @@ def view_of(
 
     Errors are reported in this order: credentials, body, parameters, and then whatever the service finds.
     """
+    call = PublicImages(services).call if route.target == PublicImages.TARGET else services.call
 
     def view(**raw: str) -> Response:
         deadline = Deadline.after(settings.deadline_s)
@@ -73,9 +75,7 @@ def view_of(
         target = (route.head_target if is_head else None) or route.target
         if route.completed_by is not None:
             headers.pop("If-None-Match", None)  # is compared with the tag of the whole, which no service knows
-        answer = services.call(
-            route.service, method, target, deadline, parameters=parameters, headers=headers, body=body
-        )
+        answer = call(route.service, method, target, deadline, parameters=parameters, headers=headers, body=body)
         if answer.status == HTTPStatus.UNAUTHORIZED and answer.document().get("code") != USER_IS_GONE:
             # The client's credentials are valid. The services have different token keys, or their clocks differ.
             log.error("service refuses the token that auth has just signed", called=route.service)

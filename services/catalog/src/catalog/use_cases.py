@@ -3,7 +3,7 @@
 import base64
 import secrets
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from catalog.adapters.store import Position, Store
@@ -38,6 +38,11 @@ def public_image(store: Store, s3_key: str) -> Image:
     if image is None:
         raise ImageNotFoundError
     return image
+
+
+def public_images(store: Store, s3_keys: Sequence[str]) -> Mapping[str, Image]:
+    """Return the images at `s3_keys` by their keys, whoever asks."""
+    return {image.s3_key: image for image in store.images_with_keys(s3_keys)}
 
 
 def own_image(store: Store, caller: Principal, s3_key: str, *, locked: bool = False) -> Image:

@@ -16,5 +16,9 @@ class JsonProvider(DefaultJSONProvider):
 
     def response(self, *args: Any, **kwargs: Any) -> Response:
         """Return the answer whose body is the arguments as JSON, as `flask.jsonify` describes them."""
-        document = self._prepare_response_obj(args, kwargs)
-        return Response(orjson.dumps(document) + b"\n", mimetype=self.mimetype)
+        return Response(encode(self._prepare_response_obj(args, kwargs)), mimetype=self.mimetype)
+
+
+def encode(document: Any) -> bytes:
+    """Return `document` as the body of an answer. Raise `TypeError` for what JSON does not know."""
+    return orjson.dumps(document) + b"\n"

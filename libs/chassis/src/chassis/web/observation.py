@@ -1,7 +1,7 @@
 """What can be seen of every request from outside: its id, a line in the log, a sample in the metrics, and its trace."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +84,11 @@ def note_request(method: str, route: str, status: int, took_s: float, client: st
 def note_caller(user_id: Any, key_id: Any) -> None:
     """Have the line of the current request say who sent it, and with which API key, None with the password."""
     g.observed.access = {"user_id": user_id, "key_id": key_id}
+
+
+def note_requests(request_ids: Sequence[str]) -> None:
+    """Have the line of the current request show the ids of the requests of clients that it answers."""
+    g.observed.access = {"requests": request_ids}
 
 
 def _tell(observed: _Observed, status: int, slow_s: float) -> None:

@@ -49,6 +49,7 @@ _LEAST_BYTES = (
 
 # What nearly every request asks for, put together once: that takes as long as to send it.
 _IMAGE = sa.select(images).where(images.c.s3_key == sa.bindparam("s3_key"))
+_IMAGES = sa.select(images).where(images.c.s3_key.in_(sa.bindparam("s3_keys", expanding=True)))
 _COLLECTION = sa.select(collections).where(collections.c.name == sa.bindparam("name"))
 
 
@@ -126,6 +127,10 @@ class Store:
         query = _IMAGE.with_for_update() if locked else _IMAGE
         row = self._connection.execute(query, {"s3_key": s3_key}).mappings().first()
         return image_from_row(row) if row else None
+
+    def images_with_keys(self, s3_keys: Sequence[str]) -> Sequence[Image]:
+        """Return the images that there are at `s3_keys`."""
+        return [image_from_row(row) for row in self._connection.execute(_IMAGES, {"s3_keys": s3_keys}).mappings()]
 
     def images(self, user_id: str, limit: int, max_bytes: int, after: Position | None = None) -> Sequence[Image]:
         """Return up to `limit` images of a user, newest first, those after the position `after`.

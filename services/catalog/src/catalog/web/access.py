@@ -8,6 +8,7 @@ _REGISTER = Rule(("upload", "write"))
 
 RULES: Rules = {
     "GET /public/image": OPEN,
+    "POST /public/images": OPEN,
     "GET /public/collection": OPEN,
     "GET /use": _READ,
     "GET /images": _READ,

@@ -7,13 +7,15 @@ from flask import Blueprint, Response, jsonify, request
 from catalog import use_cases
 from catalog.adapters.store import Store
 from catalog.domain import Image
+from catalog.keys import is_acceptable_key
 from catalog.web import presentation, schemas, tags
 from catalog.web.context import app, created, named_key
 from chassis import audit
 from chassis.tokens import Principal
-from chassis.web import bodies, etags, paging
+from chassis.web import bodies, etags, json_provider, paging
 from chassis.web.access import actor, caller
 from chassis.web.idempotency import once
+from chassis.web.observation import note_requests
 from chassis.web.paging import Listing
 
 routes = Blueprint("images", __name__)
@@ -26,6 +28,33 @@ def get_public_image() -> Response:
     image = app().database.read(use_cases.public_image, named_key())
     tag = tags.public_image(image.version, buckets)
     return etags.unless_known(request, tag, lambda: jsonify(presentation.public_image(image, buckets)))
+
+
+@routes.post("/public/images")
+def get_public_images() -> Response:
+    """Show several images to anybody, each as alone.
+
+    The first line of the body is a list with an entry for each image: its tag, and how many of the bytes that follow
+    are its representation, null if that is known by the tag. The entry is null if there is no image.
+    """
+    asked = bodies.read(request, schemas.PublicImages)
+    note_requests(asked.requests)
+    buckets = app().buckets
+    found = app().database.read(use_cases.public_images, [key for key in asked.s3_keys if is_acceptable_key(key)])
+    head: list[tuple[str, int | None] | None] = []
+    parts: list[bytes] = []
+    for s3_key, known in zip(asked.s3_keys, asked.tags, strict=True):
+        image = found.get(s3_key)
+        if image is None:
+            head.append(None)
+            continue
+        tag = tags.public_image(image.version, buckets)
+        if tag == known:
+            head.append((tag, None))
+            continue
+        parts.append(json_provider.encode(presentation.public_image(image, buckets)))
+        head.append((tag, len(parts[-1])))
+    return Response([json_provider.encode(head), *parts], mimetype="application/x-ndjson")
 
 
 @routes.get("/images")

@@ -1,8 +1,17 @@
 """What requests to catalog may hold."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from catalog import domain
@@ -38,6 +47,20 @@ Yes = Annotated[bool, BeforeValidator(_true_in_a_form), AfterValidator(_only_tru
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PublicImages(_Body):
+    """Asking for public images, each with the tag that its client knows, if any, and the id of its request."""
+
+    s3_keys: Annotated[list[str], Field(max_length=64)]
+    tags: list[str | None]
+    requests: list[str]
+
+    @model_validator(mode="after")
+    def _have_a_tag_each(self) -> Self:
+        if len(self.tags) != len(self.s3_keys):
+            raise PydanticCustomError("lengths", "Must be as many tags as keys")
+        return self
 
 
 class NewImage(_Body):

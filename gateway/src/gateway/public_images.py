@@ -1,0 +1,160 @@
+"""Public images, of which several are asked for in one call to catalog when there is much to do.
+
+Most of what such a request takes is the way to catalog and back. So while a call is under way, those that come
+meanwhile wait for its end, and are then asked for together, as by DataLoader (github.com/graphql/dataloader). With
+little to do each is asked for alone, and at once.
+"""
+
+import json
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import gevent
+from gevent.event import AsyncResult
+
+from chassis import request_ids, tracing
+from chassis.deadlines import Deadline
+from chassis.errors import DependencyDownError
+from gateway.services import Answer, Services
+from gateway.table import Service
+
+TOGETHER = "/public/images"
+MOST_TOGETHER, MOST_BYTES = 32, 16 * 1024  # of their keys
+# Whoever has waited for so long asks together with all others who wait: the call that is under way may hang.
+LONGEST_WAIT_S = 0.1
+_ONE_TAG = re.compile(r'"([0-9a-f]+)"')
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """A request that waits to be asked together with others; `answer` is None if it has to be asked alone."""
+
+    s3_key: str
+    tag: str | None
+    deadline: Deadline
+    request_id: str = field(default_factory=request_ids.current)
+    is_asked: bool = False
+    answer: "AsyncResult[Answer | None]" = field(default_factory=AsyncResult)
+
+
+class PublicImages:
+    """Asks `services` for public images, which the route to `TARGET` there shows."""
+
+    TARGET = "/public/image"
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._calls = 0
+        self._waiting: deque[_Waiting] = deque()
+
+    def call(  # noqa: PLR0913 - the parts of one request
+        self,
+        service: Service,
+        method: str,
+        target: str,
+        deadline: Deadline,
+        *,
+        parameters: Sequence[tuple[str, str]],
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+    ) -> Answer:
+        """Return the answer to the GET for one image, and raise what `Services.call` does, by which it may be asked."""
+        known = headers.get("If-None-Match")
+        tag = _ONE_TAG.fullmatch(known) if known is not None else None
+        # The spans of a trace show one request, and a list of tags is for catalog to read.
+        is_simple = not tracing.current().is_kept and (known is None or tag is not None)
+        if is_simple and self._calls:
+            answer = self._wait(_Waiting(dict(parameters)["s3_key"], tag[1] if tag else None, deadline))
+            if answer is not None:
+                return answer
+        with self._call():
+            return self._services.call(
+                service, method, target, deadline, parameters=parameters, headers=headers, body=body
+            )
+
+    def _wait(self, waiting: _Waiting) -> Answer | None:
+        self._waiting.append(waiting)
+        waiting.answer.wait(LONGEST_WAIT_S)
+        if not waiting.is_asked:
+            self._ask_together()
+        try:
+            answer: Answer | None = waiting.answer.get(timeout=max(waiting.deadline.left_s(), 0))
+        except gevent.Timeout:
+            raise DependencyDownError("catalog service") from None
+        return answer
+
+    @contextmanager
+    def _call(self) -> Iterator[None]:
+        """Count a call in the body, after which those who wait are asked for."""
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            if self._waiting:
+                gevent.spawn(self._ask_together)
+
+    def _ask_together(self) -> None:
+        asked = self._take()
+        if not asked:
+            return
+        try:
+            with self._call():
+                answers = self._answers(asked)
+            for each, answer in zip(asked, answers, strict=True):
+                each.answer.set(answer)
+        except DependencyDownError as fault:
+            for each in asked:
+                each.answer.set_exception(fault)
+        finally:
+            for each in asked:
+                if not each.answer.ready():
+                    each.answer.set(None)
+
+    def _take(self) -> list[_Waiting]:
+        asked: list[_Waiting] = []
+        size = 0
+        while self._waiting and len(asked) < MOST_TOGETHER and size < MOST_BYTES:
+            asked.append(self._waiting.popleft())
+            asked[-1].is_asked = True
+            size += len(asked[-1].s3_key.encode())
+        return asked
+
+    def _answers(self, asked: Sequence[_Waiting]) -> Sequence[Answer | None]:
+        """Return the answer for each of `asked`; None for those that catalog did not answer together."""
+        body = {
+            "s3_keys": [each.s3_key for each in asked],
+            "tags": [each.tag for each in asked],
+            "requests": [each.request_id for each in asked],
+        }
+        answer = self._services.call(
+            "catalog",
+            "POST",
+            TOGETHER,
+            max((each.deadline for each in asked), key=Deadline.left_s),
+            headers={"Content-Type": "application/json", request_ids.HEADER: asked[0].request_id},
+            body=json.dumps(body, ensure_ascii=False).encode(),
+            repeatable=True,
+        )
+        if answer.status != HTTPStatus.OK:
+            return [None] * len(asked)
+        head, _, rest = answer.body.partition(b"\n")
+        parts = memoryview(rest)
+        answers: list[Answer | None] = []
+        for found in json.loads(head):
+            if found is None:
+                answers.append(None)
+                continue
+            tag, size = found
+            headers = {"etag": f'"{tag}"'}
+            if size is None:
+                answers.append(Answer("catalog", HTTPStatus.NOT_MODIFIED, headers, b""))
+                continue
+            headers["content-type"] = "application/json"
+            answers.append(Answer("catalog", HTTPStatus.OK, headers, bytes(parts[:size])))
+            parts = parts[size:]
+        return answers
