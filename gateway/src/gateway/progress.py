@@ -20,10 +20,14 @@ class Progress:
         self._count = 0
         self._of_source: Counter[str] = Counter()
 
-    def is_full_for(self, source: str, *, busy: bool = False) -> bool:
-        """Return whether another request of `source` is to be refused; `busy` if it would wait for a service."""
-        if self._count >= 2 * self._most:
-            return True
+    def is_full_for(self, source: str, *, busy: bool = False, has_waited: bool = False) -> bool:
+        """Return whether another request of `source` is to be refused; `busy` if it would wait for a service.
+
+        One that `has_waited` for its turn, and would not have been refused before, is refused only if there are far too
+        many meanwhile.
+        """
+        if has_waited or self._count >= 2 * self._most:
+            return self._count >= 2 * self._most
         return (busy or self._count >= self._most) and self._of_source[network_of(source)] >= self._most / 4
 
     @contextmanager

@@ -23,9 +23,13 @@ HEAD = b"GET /api/c/x HTTP/1.1\r\nHost: x\r\n"
 @pytest.fixture
 def admission() -> Admission:
     """An admission for which there is far too much to do."""
-    settings = GatewaySettings.model_validate({"auth_url": "http://x", "catalog_url": "http://x"})
     progress = Progress(1)
     progress._add(HERE, 2)  # noqa: SLF001
+    return make_admission(progress)
+
+
+def make_admission(progress: Progress) -> Admission:
+    settings = GatewaySettings.model_validate({"auth_url": "http://x", "catalog_url": "http://x"})
     return Admission(lambda *_: [], progress, Services(settings), PasswordChecks(2), sources_are_peers=True)
 
 
@@ -75,6 +79,30 @@ def test_finding_out_takes_no_longer_than_a_request(admission: Admission, client
     began = time.monotonic()
     assert admission._again(client, HERE, sent) is None  # noqa: SLF001
     assert time.monotonic() - began < 0.1
+
+
+def test_what_would_be_refused_after_its_turn_is_refused_before(admission: Admission) -> None:
+    assert admission.is_hopeless("/api/images", HERE)
+    assert not admission.is_hopeless("/healthz", HERE)
+    assert not admission.is_hopeless("/none", HERE)
+
+
+def test_who_has_a_turn_after_a_wait_is_not_refused_like_others(client: Client) -> None:
+    progress = Progress(4)
+    progress._add(HERE, 4)  # noqa: SLF001
+    admission = make_admission(progress)
+    environ = {"PATH_INFO": "/api/images", "REMOTE_ADDR": HERE, "REQUEST_METHOD": "GET", "gunicorn.socket": client}
+    assert admission.is_hopeless("/api/images", HERE)
+    assert list(admission(environ, lambda *_: lambda _: None))
+    client.has_waited = True
+    assert list(admission(environ, lambda *_: lambda _: None)) == []  # the answer of the application
+
+
+def test_hopeless_request_takes_no_turn(client: Client) -> None:
+    client.wait_for_turn(first=False, is_hopeless=True)
+    assert not client.has_turn
+    client.wait_for_turn(first=False, is_hopeless=False)
+    assert (client.has_turn, client.has_waited) == (True, False)
 
 
 def test_each_refusal_is_counted_by_its_reason(admission: Admission, client: Client) -> None:

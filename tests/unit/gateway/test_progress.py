@@ -19,6 +19,18 @@ def test_one_source_may_have_all_places_but_takes_none_from_others() -> None:
     assert not progress.is_full_for(HERE)
 
 
+def test_who_has_waited_for_a_turn_is_refused_only_if_there_are_far_too_many() -> None:
+    progress = Progress(8)
+    with ExitStack() as requests:
+        for _ in range(15):
+            requests.enter_context(progress.request(HERE))
+        assert progress.is_full_for(HERE)
+        assert not progress.is_full_for(HERE, has_waited=True)
+        assert not progress.is_full_for(HERE, busy=True, has_waited=True)
+        requests.enter_context(progress.request(HERE))
+        assert progress.is_full_for(HERE, has_waited=True)
+
+
 def test_many_sources_have_bounded_places_together() -> None:
     progress = Progress(8)
     with ExitStack() as requests:

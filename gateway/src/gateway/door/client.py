@@ -59,6 +59,7 @@ class Client:
         self.was_refused = False
         self._refuse_again: Callable[[bytes], bytes | None] | None = None
         self.has_turn = True
+        self.has_waited = False
         self.moved = time.monotonic()
         self.unsent = 0
 
@@ -90,14 +91,15 @@ class Client:
             self.note_refusal(again)
         return sent, answer
 
-    def wait_for_turn(self, *, first: bool) -> None:
+    def wait_for_turn(self, *, first: bool, is_hopeless: bool) -> None:
         """Wait until the request whose head was read may be worked on, `first` if it goes before others.
 
-        `has_turn` is False afterwards if that would take too long, so that the request is to be refused. The connection
-        does not give way meanwhile: its turn comes soon.
+        `has_turn` is False afterwards if that would take too long, or if it `is_hopeless` to wait, so that the request
+        is to be refused. The connection does not give way meanwhile: its turn comes soon.
         """
-        self.has_turn = self._turns.take_free(first=first)
-        if not self.has_turn and not self._turns.are_taken_for(self.source, first=first):
+        self.has_turn = not is_hopeless and self._turns.take_free(first=first)
+        self.has_waited = not (is_hopeless or self.has_turn or self._turns.are_taken_for(self.source, first=first))
+        if self.has_waited:
             self._turns.wait(self.source, first=first)
             self.has_turn = True
 

@@ -32,6 +32,10 @@ MOST_UNSENT_BYTES = 64 * 1024 * 1024
 LINGER_S = 2.0
 _SPARE_FILES = 512  # besides clients: connections to the services, pipes, logs
 
+# An extension of a Flask application, a function of the path of a request and the address that it comes from: whether
+# the request would be refused after it has waited for its turn.
+IS_HOPELESS = "is_hopeless"
+
 _TARGET = re.compile(r"/|https?://[^/?#]+(?:[/?]|$)|\*$", re.IGNORECASE)
 _HIGHEST_VERSION = (1, 1)
 
@@ -86,6 +90,7 @@ class DoorWorker(GeventWorker):
 
     def run(self) -> None:
         """Serve until SIGTERM; then answer the clients that are connected. Others are refused at once."""
+        self._is_hopeless = getattr(self.wsgi, "extensions", {}).get(IS_HOPELESS, lambda _path, _source: False)
         self.turns = Turns(by_source=self.connections_per_source < self.cfg.worker_connections)
         servers = [
             Listener(listener, partial(self.handle_client, listener.getsockname()), self._most_waiting)
@@ -164,7 +169,9 @@ class DoorWorker(GeventWorker):
             request = next(parser)
             client.head_is_read()
             _check(request)
-            client.wait_for_turn(first=request.path in GO_FIRST)
+            client.wait_for_turn(
+                first=request.path in GO_FIRST, is_hopeless=self._is_hopeless(request.path or "", address[0])
+            )
             goes_on = True
             try:
                 self.handle_request(listener_name, request, client, address)

@@ -82,7 +82,9 @@ class Admission:
         path, source = environ["PATH_INFO"], environ["REMOTE_ADDR"]
         client = environ.get("gunicorn.socket")  # tests without a server have none
         late = isinstance(client, Client) and not client.has_turn
-        fault = OverloadedError() if late else self._fault(path, environ.get("HTTP_AUTHORIZATION"), source)
+        has_waited = self._sources_are_peers and isinstance(client, Client) and client.has_waited
+        authorization = environ.get("HTTP_AUTHORIZATION")
+        fault = OverloadedError() if late else self._fault(path, authorization, source, has_waited=has_waited)
         if fault is None and not self._needed.get(_prefix(path)):
             return self._app(environ, start_response)
         if fault is None:
@@ -120,10 +122,22 @@ class Admission:
         head = "".join(f"{name}: {value}\r\n" for name, value in headers)
         return f"HTTP/1.1 {_STATUS}\r\n{head}\r\n".encode("latin-1") + body
 
-    def _fault(self, path: str, authorization: str | None, source: str) -> GatewayError | None:
-        needed = self._needed.get(_prefix(path), frozenset())
+    def is_hopeless(self, path: str, source: str) -> bool:
+        """Return whether a request for `path` would be refused after it has waited for its turn."""
+        return self._sources_are_peers and self._is_too_much(self._needed_for(path), source, has_waited=False)
+
+    def _needed_for(self, path: str) -> frozenset[Service]:
+        return self._needed.get(_prefix(path), frozenset())
+
+    def _is_too_much(self, needed: frozenset[Service], source: str, *, has_waited: bool) -> bool:
         busy = any(self._services.are_busy(service) for service in needed)
-        if needed and self._progress.is_full_for(source, busy=busy):
+        return bool(needed) and self._progress.is_full_for(source, busy=busy, has_waited=has_waited)
+
+    def _fault(
+        self, path: str, authorization: str | None, source: str, *, has_waited: bool = False
+    ) -> GatewayError | None:
+        needed = self._needed_for(path)
+        if self._is_too_much(needed, source, has_waited=has_waited):
             return OverloadedError()
         if "auth" not in needed or not authorization:
             return None

@@ -8,6 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from chassis.web import app as web
 from chassis.web import observation
 from gateway import api_keys, prefixes
+from gateway.door.worker import IS_HOPELESS
 from gateway.password_checks import PasswordChecks
 from gateway.paths import KeyConverter, RawPaths, SegmentConverter
 from gateway.progress import Progress
@@ -59,6 +60,7 @@ def make_flask(settings: GatewaySettings) -> Flask:
     kept = PublicAnswers(settings.public_cache_bytes)
     asked = kept.asking_once(flask.wsgi_app) if settings.public_cache_bytes else flask.wsgi_app
     admitted = Admission(asked, progress, services, checks, sources_are_peers=not settings.trusted_proxies)
+    flask.extensions[IS_HOPELESS] = admitted.is_hopeless
     answered = kept.from_memory(admitted) if settings.public_cache_bytes else admitted
     flask.wsgi_app = RawPaths(answered, settings.path_prefix or "", forwarded_prefix)  # type: ignore[method-assign]
     if settings.trusted_proxies:
