@@ -42,6 +42,7 @@ CRASHES = "tests/integration/test_idempotency_after_crashes.py"
 METRICS = "tests/integration/test_metrics.py"
 TRACING = "tests/unit/chassis/test_tracing.py"
 PUBLIC_ANSWERS = "tests/unit/gateway/test_public_answers.py"
+TOGETHER = "tests/integration/test_images_together.py"
 TRANSACTIONS = "tests/integration/test_transactions.py"
 
 
@@ -613,8 +614,63 @@ DEFECTS = (
     Defect(
         "health-check-behind-a-crowd",
         "A health check waits until all have begun who have connected before.",
-        (Edit(f"{GATEWAY}/door/listener.py", "and not _is_health_check(sock)", "and True"),),
+        (Edit(f"{GATEWAY}/door/listener.py", "if sent.startswith(HEALTH_CHECKS) or (", "if ("),),
         ("tests/unit/gateway/test_listener.py::test_health_check_begins_before_others_who_came_before",),
+    ),
+    Defect(
+        "late-health-check-behind-a-crowd",
+        "A health check whose first byte comes after its connection was accepted waits for all before it.",
+        (Edit(f"{GATEWAY}/door/listener.py", "if _sent(sock).startswith(HEALTH_CHECKS):", "if False:"),),
+        (
+            "tests/unit/gateway/test_listener.py::"
+            "test_health_check_that_is_sent_after_others_have_come_begins_before_them",
+        ),
+    ),
+    Defect(
+        "refused-after-its-turn",
+        "A request waits for its turn though it is to be refused then.",
+        (Edit(f"{GATEWAY}/web/admission.py", "return self._sources_are_peers and", "return False and"),),
+        ("tests/unit/gateway/test_admission.py::test_what_would_be_refused_after_its_turn_is_refused_before",),
+    ),
+    Defect(
+        "images-mixed-up",
+        "Of those who ask for images together, each gets the answer of another one.",
+        (
+            Edit(
+                f"{GATEWAY}/public_images.py",
+                "zip(asked, answers, strict=True)",
+                "zip(asked, answers[::-1], strict=True)",
+            ),
+        ),
+        (f"{TOGETHER}::test_what_many_ask_for_is_answered_as_if_each_had_asked_alone",),
+    ),
+    Defect(
+        "call-that-hangs-holds-up-all",
+        "While one call for a public image hangs, no other one is asked for.",
+        (Edit(f"{GATEWAY}/public_images.py", "LONGEST_WAIT_S = 0.1", "LONGEST_WAIT_S = 20.0"),),
+        (f"{TOGETHER}::test_call_that_hangs_holds_up_nobody_else",),
+    ),
+    Defect(
+        "refused-together",
+        "If catalog does not answer about several images at once, nobody gets an answer.",
+        (
+            Edit(
+                f"{GATEWAY}/public_images.py",
+                "return [None] * len(asked)",
+                "raise DependencyDownError('catalog service')",
+            ),
+        ),
+        (f"{TOGETHER}::test_call_that_hangs_holds_up_nobody_else",),
+    ),
+    Defect(
+        "unacceptable-keys-together",
+        "Keys that no image can have are asked for, which PostgreSQL refuses, for all who ask together.",
+        (
+            Edit(
+                f"{CATALOG}/web/images.py", "[key for key in asked.s3_keys if is_acceptable_key(key)]", "asked.s3_keys"
+            ),
+        ),
+        (f"{TOGETHER}::test_each_image_is_answered_byte_for_byte_as_alone",),
     ),
     Defect(
         "read-all-at-once",
