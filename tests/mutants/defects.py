@@ -42,6 +42,7 @@ CRASHES = "tests/integration/test_idempotency_after_crashes.py"
 METRICS = "tests/integration/test_metrics.py"
 TRACING = "tests/unit/chassis/test_tracing.py"
 PUBLIC_ANSWERS = "tests/unit/gateway/test_public_answers.py"
+LISTENER = "tests/unit/gateway/test_listener.py"
 TOGETHER = "tests/integration/test_images_together.py"
 TRANSACTIONS = "tests/integration/test_transactions.py"
 
@@ -615,16 +616,13 @@ DEFECTS = (
         "health-check-behind-a-crowd",
         "A health check waits until all have begun who have connected before.",
         (Edit(f"{GATEWAY}/door/listener.py", "if sent.startswith(HEALTH_CHECKS) or (", "if ("),),
-        ("tests/unit/gateway/test_listener.py::test_health_check_begins_before_others_who_came_before",),
+        (f"{LISTENER}::test_health_check_begins_before_others_who_came_before",),
     ),
     Defect(
         "late-health-check-behind-a-crowd",
         "A health check whose first byte comes after its connection was accepted waits for all before it.",
         (Edit(f"{GATEWAY}/door/listener.py", "if _sent(sock).startswith(HEALTH_CHECKS):", "if False:"),),
-        (
-            "tests/unit/gateway/test_listener.py::"
-            "test_health_check_that_is_sent_after_others_have_come_begins_before_them",
-        ),
+        (f"{LISTENER}::test_health_check_that_is_sent_after_others_have_come_begins_before_them",),
     ),
     Defect(
         "refused-after-its-turn",
