@@ -101,6 +101,10 @@ bench-door: $(VENV)/dev.stamp  ## attack the gateway and measure what others not
 bench: $(VENV)/dev.stamp  ## measure how fast the API answers; results go to benchmarks/results/
 	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.serving
 
+.PHONY: bench-check
+bench-check: $(VENV)/dev.stamp  ## tell which ratios of `make bench` have fallen since the last commit
+	$(BIN)/python -m benchmarks.check
+
 .PHONY: bench-metrics
 bench-metrics: $(VENV)/dev.stamp  ## measure what the metrics of a request cost
 	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.metrics
