@@ -159,7 +159,7 @@ class HostileImaging:
         """Do what the watchdog does when the queues are empty, and an operator about deletions that were given up."""
         operators = Database(self.database.engine, OperatorsStore, self.database.migrations)
         moment = now()
-        stuck = self.database.read(Store.stuck_keys, moment, 1000)
+        stuck, _ = self.database.read(Store.stuck_keys, moment, 1000)
         for place in [("pics", key) for key in KEYS]:  # the query and the rule are the same thing said twice
             queue = self.database.read(Store.key_queue, place[1], place[0])
             assert queue.is_stuck(moment) == (place in stuck)

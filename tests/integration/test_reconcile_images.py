@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from catalog.adapters import thumbs
+from catalog.adapters import operators_store, thumbs
+from catalog.adapters.operators_store import OperatorsStore
 from catalog.keys import thumb_key
 from catalog.stored_thumbs import StoredThumb
 from catalog.upkeep import reconciliation
@@ -102,6 +103,20 @@ def test_images_are_gone_through_a_page_at_a_time(
     pages = list(reconciliation.find_in_images(comparison))
     assert [page.looked_at for page in pages] == [2, 2, 1]
     assert {finding.key for page in pages for finding in page.findings} == {image.s3_key for image in images}
+
+
+def test_images_that_are_not_ready_are_passed_a_step_at_a_time(
+    steps: Steps, s3: "S3Client", comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(operators_store, "STEP", 2)
+    for number in range(7):
+        steps.register(f"pending/{number}")
+    image = ready_image(steps, s3)
+    s3.delete_object(Bucket=BUCKET, Key=thumb_key(image.s3_key, 128))
+    assert [finding.key for finding in findings(reconciliation.find_in_images(comparison))] == [image.s3_key]
+    read = comparison.database.read
+    assert read(OperatorsStore.count_ready, BUCKET) == 1
+    assert (read(OperatorsStore.has_images, BUCKET), read(OperatorsStore.has_images, "other")) == (True, False)
 
 
 @pytest.mark.parametrize(("generation", "etag"), [(4, "etag"), (1, "of another original")])

@@ -7,6 +7,7 @@ import pytest
 
 from catalog.adapters.tables import jobs
 from catalog.domain import Image
+from catalog.jobs import recovery
 from catalog.upkeep import reconciliation
 from catalog.upkeep.findings import Outcome, Stuck
 from catalog.upkeep.reconciliation import Comparison
@@ -112,11 +113,31 @@ def test_key_that_is_stuck_no_more_when_it_would_be_mended_is_left(
 def test_keys_stuck_are_gone_through_a_page_at_a_time(
     steps: Steps, comparison: Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reconciliation, "PAGE", 2)
+    monkeypatch.setattr(recovery, "PAGE", 2)
     expected = {steps.register(f"a/{number}").s3_key for number in range(5)}
     steps.register("elsewhere", bucket="elsewhere")
     sent_long_ago(comparison)
+    for number in range(2):
+        expected.add(steps.register(f"b/{number}").s3_key)
+        steps.register(f"aa/{number}")  # a page between those that are stuck, of which none is
+    with comparison.database.engine.begin() as connection:
+        connection.execute(jobs.delete().where(jobs.c.s3_key.like("b/%")))
     assert {finding.key for finding in findings(reconciliation.find_stuck(comparison, LONG_AGO))} == expected
+
+
+def test_key_that_is_stuck_in_two_buckets_is_found_in_both_however_pages_end(
+    steps: Steps, comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "PAGE", 1)
+    image = steps.register()
+    steps.processed(image)
+    steps.delete()
+    steps.register(bucket="elsewhere")
+    sent_long_ago(comparison)
+    assert [key for page in recovery.find_stuck(comparison.database, LONG_AGO) for key in page] == [
+        ("elsewhere", image.s3_key),
+        ("pics", image.s3_key),
+    ]
 
 
 def mend_all_stuck(comparison: Comparison) -> None:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from click.testing import CliRunner, Result
 
 from catalog import use_cases
+from catalog.adapters import operators_store
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.adapters.store import Store
 from catalog.adapters.tables import reprocess_runs
@@ -123,13 +124,17 @@ def gallery(steps: Steps, catalog_database: Database[Store]) -> None:
         (("--all",), {"new", "old", "failed", "pending", "bert's"}),
     ],
 )
+@pytest.mark.parametrize("passed_at_once", [operators_store.STEP, 1])
 def test_selections_narrow_each_other(
     gallery: None,  # noqa: ARG001
     steps: Steps,
     reprocess: Reprocess,
+    monkeypatch: pytest.MonkeyPatch,
     words: tuple[str, ...],
     chosen: set[str],
+    passed_at_once: int,
 ) -> None:
+    monkeypatch.setattr(operators_store, "STEP", passed_at_once)
     keys = ("new", "old", "failed", "pending", "bert's")
     before = {key: steps.image(key).generation for key in keys}
     done = reprocess(*words, *FAST)

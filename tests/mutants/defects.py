@@ -16,6 +16,7 @@ DEAD_LETTERS = "tests/integration/test_dead_letters.py"
 WATCHDOG = "tests/integration/test_watchdog.py"
 AUDIT = "tests/integration/test_audit.py"
 ORPHANS = "tests/integration/test_reconcile_orphans.py"
+STUCK = "tests/integration/test_reconcile_stuck.py"
 INSTALLATIONS = "tests/integration/test_reconcile_installations.py"
 MODEL = "tests/integration/test_catalog_model.py"
 REPROCESS = "tests/integration/test_reprocess.py"
@@ -339,6 +340,30 @@ DEFECTS = (
         "The watchdog sends jobs again that merely wait their turn.",
         (Edit(f"{CATALOG}/jobs/watchdog.py", "not behind and all(depth.is_idle for depth in depths)", "not behind"),),
         (f"{WATCHDOG}::test_nothing_is_stuck_while_messages_wait_in_the_broker",),
+    ),
+    Defect(
+        "page-ends-between-buckets",
+        "A page of stuck keys that ends between two buckets of one key leaves the second out.",
+        (
+            Edit(
+                f"{CATALOG}/adapters/store.py",
+                "sa.tuple_(*place) > sa.tuple_(sa.literal(after[1]), sa.literal(after[0]))",
+                "table.c.s3_key > after[1]",
+            ),
+        ),
+        (f"{STUCK}::test_key_that_is_stuck_in_two_buckets_is_found_in_both_however_pages_end",),
+    ),
+    Defect(
+        "run-ends-at-a-step-without-images",
+        "A run of reprocessing ends where the images next to each other are none of its selection.",
+        (
+            Edit(
+                f"{CATALOG}/adapters/operators_store.py",
+                "return found, found[-1][0] if len(found) == limit else last",
+                "return found, found[-1][0] if found else None",
+            ),
+        ),
+        (f"{REPROCESS}::test_selections_narrow_each_other",),
     ),
     Defect(
         "foreign-object-reconciled",

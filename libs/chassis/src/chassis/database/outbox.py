@@ -104,3 +104,10 @@ def due(connection: sa.Connection, outbox: sa.Table) -> tuple[int, datetime | No
     oldest = sa.func.min(outbox.c.date_created, type_=UtcDateTime)
     count, date = connection.execute(sa.select(sa.func.count(), oldest).where(outbox.c.state == "due")).one()
     return count, date
+
+
+def oldest_due(connection: sa.Connection, outbox: sa.Table) -> datetime | None:
+    """Return when the oldest row was written that is due, None if there is none."""
+    query = sa.select(outbox.c.date_created).where(outbox.c.state == "due").order_by(outbox.c.date_created).limit(1)
+    oldest: datetime | None = connection.scalar(query)
+    return oldest

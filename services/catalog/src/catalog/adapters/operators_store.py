@@ -1,8 +1,8 @@
 """The queries of operators' commands, beyond those of the service."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,33 @@ from catalog.runs import Run, Selection
 from chassis.clock import now
 from chassis.database import fingerprint
 from chassis.database.outbox import due
+
+# Rows that one statement of a walk looks at: few enough that it never takes long, however many there are.
+STEP = 2000
+Conditions = tuple[sa.ColumnElement[bool], ...]
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A walk through the rows of `source` that fulfil `passed`, by `ids`, to those that fulfil `chosen` too.
+
+    An index leads through the ids of what is passed; for what is chosen there need be none.
+    """
+
+    ids: sa.ColumnElement[str]
+    source: sa.FromClause
+    passed: Conditions
+    chosen: Conditions
+
+    def end_of_step(self, after: str) -> sa.Select[Any]:
+        """Return the query for the id that is `STEP` ids behind `after`; it finds nothing where fewer follow."""
+        passed = sa.select(self.ids).where(*self.passed, self.ids > after)
+        return passed.order_by(self.ids).offset(STEP - 1).limit(1)
+
+    def between(self, after: str, last: str | None, *columns: Any) -> sa.Select[Any]:
+        """Return the query for `columns` of what is chosen among the ids after `after`, up to `last` if given."""
+        query = sa.select(*columns).select_from(self.source).where(*self.passed, *self.chosen, self.ids > after)
+        return query if last is None else query.where(self.ids <= last)
 
 
 class OperatorsStore(Store):
@@ -44,17 +71,17 @@ class OperatorsStore(Store):
     def open_work(self) -> OpenWork:
         """Return what waits."""
         (outbox_count, outbox_since), (pending, pending_since) = due(self._connection, outbox), self.pending()
-        is_sent = jobs.c.date_sent.is_not(None)
-        oldest = sa.func.min(jobs.c.date_sent, type_=jobs.c.date_sent.type)
-        sent, waiting, sent_since = self._connection.execute(
-            sa.select(sa.func.count().filter(is_sent), sa.func.count().filter(~is_sent), oldest).select_from(jobs)
-        ).one()
+        # One by one: each is served by an index.
+        is_sent, counted = jobs.c.date_sent.is_not(None), sa.select(sa.func.count()).select_from(jobs)
+        sent = self._connection.scalar(counted.where(is_sent)) or 0
+        waiting = self._connection.scalar(counted.where(~is_sent)) or 0
+        oldest = sa.select(jobs.c.date_sent).where(is_sent).order_by(jobs.c.date_sent).limit(1)
+        sent_since = self._connection.scalar(oldest)
         dead: Counter[str] = Counter()
         for _, reason, count in self.count_dead_letters():
             dead[reason] += count
-        dead_since = self._connection.scalar(
-            sa.select(sa.func.min(dead_letters.c.date_created, type_=dead_letters.c.date_created.type))
-        )
+        first = sa.select(dead_letters.c.date_created).order_by(dead_letters.c.dead_letter_id).limit(1)
+        dead_since = self._connection.scalar(first)
         return OpenWork(
             outbox_count, outbox_since, pending, pending_since, sent, sent_since, waiting, dict(dead), dead_since
         )
@@ -121,18 +148,19 @@ class OperatorsStore(Store):
 
     def count_selected(self, selection: Selection, after: str = "") -> int:
         """Count the images of `selection` with ids after `after`."""
-        query = sa.select(sa.func.count()).select_from(images)
-        return self._connection.scalar(query.where(images.c.image_id > after, *_conditions(selection))) or 0
+        return self._count(_walk(selection), after)
 
-    def selected(self, selection: Selection, after: str, limit: int) -> Sequence[tuple[str, str]]:
-        """Return (id, key) of up to `limit` images of `selection`, ordered by id, with ids after `after`."""
-        query = (
-            sa.select(images.c.image_id, images.c.s3_key)
-            .where(images.c.image_id > after, *_conditions(selection))
-            .order_by(images.c.image_id)
-            .limit(limit)
-        )
-        return [(row.image_id, row.s3_key) for row in self._connection.execute(query)]
+    def selected(self, selection: Selection, after: str, limit: int) -> tuple[Sequence[tuple[str, str]], str | None]:
+        """Return (id, key) of up to `limit` images of `selection`, ordered by id, with ids after `after`.
+
+        Return also the id after which to go on, None behind the last. Images may follow where fewer are returned, or
+        none: no more than `STEP` are looked at.
+        """
+        walk = _walk(selection)
+        after, last = next(self._steps(walk, after))
+        query = walk.between(after, last, images.c.image_id, images.c.s3_key).order_by(walk.ids).limit(limit)
+        found = [(row.image_id, row.s3_key) for row in self._connection.execute(query)]
+        return found, found[-1][0] if len(found) == limit else last
 
     def still_selected(self, selection: Selection, image_ids: Sequence[str]) -> Collection[str]:
         """Return those of `image_ids` that are of `selection`."""
@@ -141,7 +169,9 @@ class OperatorsStore(Store):
 
     def count_open_keys(self, limit: int) -> int:
         """Count the keys that have jobs, up to `limit`."""
-        keys = sa.select(jobs.c.s3_key, jobs.c.s3_bucket).distinct().limit(limit).subquery()
+        # In the order of the index: then no more keys are read than are counted.
+        place = (jobs.c.s3_key, jobs.c.s3_bucket)
+        keys = sa.select(*place).distinct().order_by(*place).limit(limit).subquery()
         return self._connection.scalar(sa.select(sa.func.count()).select_from(keys)) or 0
 
     def add_run(self, selection: Selection, total: int) -> Run:
@@ -173,19 +203,24 @@ class OperatorsStore(Store):
 
     def has_images(self, s3_bucket: str) -> bool:
         """Return whether any image lives in a bucket."""
-        query = sa.select(images.c.image_id).where(images.c.s3_bucket == s3_bucket).limit(1)
-        return self._connection.execute(query).first() is not None
+        walk = Walk(images.c.image_id, images, (), (images.c.s3_bucket == s3_bucket,))
+        queries = (walk.between(after, last, images.c.image_id).limit(1) for after, last in self._steps(walk))
+        return any(self._connection.execute(query).first() is not None for query in queries)
 
     def count_ready(self, s3_bucket: str) -> int:
         """Count the ready images of a bucket."""
-        query = sa.select(sa.func.count()).select_from(images).where(*_ready(s3_bucket))
-        return self._connection.scalar(query) or 0
+        return self._count(_ready(s3_bucket))
 
-    def ready_images(self, s3_bucket: str, after: str, limit: int) -> Sequence[Image]:
-        """Return up to `limit` ready images of a bucket, ordered by id, with ids after `after`."""
-        query = sa.select(images).where(images.c.image_id > after, *_ready(s3_bucket))
-        query = query.order_by(images.c.image_id).limit(limit)
-        return [image_from_row(row) for row in self._connection.execute(query).mappings()]
+    def ready_images(self, s3_bucket: str, after: str, limit: int) -> tuple[Sequence[Image], str | None]:
+        """Return up to `limit` ready images of a bucket, ordered by id, with ids after `after`.
+
+        Return also the id after which to go on, as `selected` does.
+        """
+        walk = _ready(s3_bucket)
+        after, last = next(self._steps(walk, after))
+        query = walk.between(after, last, images).order_by(walk.ids).limit(limit)
+        found = [image_from_row(row) for row in self._connection.execute(query).mappings()]
+        return found, found[-1].image_id if len(found) == limit else last
 
     def images_at(self, s3_bucket: str, keys: Collection[str]) -> dict[str, Image]:
         """Return the images at `keys` in a bucket, by key."""
@@ -201,25 +236,51 @@ class OperatorsStore(Store):
         row = self._connection.execute(query).mappings().first()
         return None if row is None else Run(**{**row, "selection": _selection(row["selection"])})
 
+    # --- walks ---
 
-def _ready(s3_bucket: str) -> tuple[sa.ColumnElement[bool], ...]:
-    return images.c.s3_bucket == s3_bucket, images.c.status == "ready"
+    def _steps(self, walk: Walk, after: str = "") -> Iterator[tuple[str, str | None]]:
+        """Yield two ids for each step of `walk`, which is after the first and up to the second, if there is one."""
+        end: str | None = after
+        while end is not None:
+            begin, end = end, self._connection.scalar(walk.end_of_step(end))
+            yield begin, end
+
+    def _count(self, walk: Walk, after: str = "") -> int:
+        counted = (walk.between(*step, sa.func.count()) for step in self._steps(walk, after))
+        return sum(self._connection.scalar(query) or 0 for query in counted)
 
 
-def _conditions(selection: Selection) -> list[sa.ColumnElement[bool]]:
+def _ready(s3_bucket: str) -> Walk:
+    chosen = (images.c.s3_bucket == s3_bucket, images.c.status == "ready")
+    return Walk(images.c.image_id, images, (), chosen)
+
+
+def _walk(selection: Selection) -> Walk:
+    """Return the walk to the images of `selection`, through as few others as an index can tell."""
+    if selection.keys is not None:
+        passed: Conditions = (images.c.s3_key.in_(selection.keys),)
+        return Walk(images.c.image_id, images, passed, _conditions(selection))
+    if selection.collection_id is not None:
+        passed = (memberships.c.collection_id == selection.collection_id,)
+        chosen = _conditions(replace(selection, collection_id=None))
+        return Walk(memberships.c.image_id, memberships.join(images), passed, chosen)
+    return Walk(images.c.image_id, images, (), _conditions(selection))
+
+
+def _conditions(selection: Selection) -> Conditions:
     conditions: list[sa.ColumnElement[bool]] = []
     if selection.keys is not None:
         conditions.append(images.c.s3_key.in_(selection.keys))
     if selection.collection_id is not None:
-        members = sa.select(memberships.c.image_id).where(memberships.c.collection_id == selection.collection_id)
-        conditions.append(images.c.image_id.in_(members))
+        pair = (memberships.c.collection_id == selection.collection_id, memberships.c.image_id == images.c.image_id)
+        conditions.append(sa.exists().where(*pair))
     if selection.user_id is not None:
         conditions.append(images.c.user_id == selection.user_id)
     if selection.status is not None:
         conditions.append(images.c.status == selection.status)
     if selection.recipe_older_than is not None:
         conditions.append(images.c.recipe < selection.recipe_older_than)
-    return conditions
+    return tuple(conditions)
 
 
 def _selection(stored: dict[str, Any]) -> Selection:

@@ -18,6 +18,7 @@ from catalog.adapters.tables import (
     deleted_users,
     images,
     installation,
+    is_pending,
     jobs,
     kept_answers,
     kept_in_hours,
@@ -40,6 +41,9 @@ from chassis.database.transactions import violated_constraint
 from chassis.envelope import Event
 
 Position = tuple[datetime, str]
+# The bucket and the key. This one is before all others.
+Key = tuple[str, str]
+NO_KEY: Key = ("", "")
 Order = Callable[[sa.ColumnCollection[str, Any]], Sequence[sa.ColumnElement[Any]]]
 
 # An image has at least so many bytes as JSON: those of its texts, unescaped, and about 200 for the names of members.
@@ -245,59 +249,71 @@ class Store:
         """Write `event` into the outbox, so that it is sent if this transaction commits."""
         chassis_outbox.add(self._connection, outbox, event)
 
-    def stuck_keys(
-        self,
-        before: datetime,
-        limit: int,
-        *,
-        s3_bucket: str | None = None,
-        after: str = "",
-    ) -> Sequence[tuple[str, str]]:
-        """Return up to `limit` (bucket, key) that are stuck, ordered by key, with keys after `after`.
+    def stuck_keys(self, before: datetime, limit: int, after: Key = NO_KEY) -> tuple[Sequence[Key], Key | None]:
+        """Look at the next `limit` keys with open work after the key `after`, in the order of keys.
+
+        Return those of them that are stuck, and the last key that was looked at, None if there are no more.
 
         A key is stuck as `KeyQueue.is_stuck` says: its image is pending without a job for its generation, or its oldest
         job was sent before `before`.
         """
+        each = _open_keys(limit, after).subquery()
         own = (jobs.c.s3_key == images.c.s3_key) & (jobs.c.s3_bucket == images.c.s3_bucket)
         own &= (jobs.c.image_id == images.c.image_id) & (jobs.c.generation == images.c.generation)
-        without_job = sa.select(images.c.s3_bucket, images.c.s3_key).where(
-            images.c.status == "pending", ~sa.exists().where(own, jobs.c.kind != "image.deleted")
+        without_job = sa.select(images.c.image_id).where(
+            images.c.s3_key == each.c.s3_key,
+            images.c.s3_bucket == each.c.s3_bucket,
+            is_pending,
+            ~sa.exists().where(own, jobs.c.kind != "image.deleted"),
         )
-        unanswered = sa.select(jobs.c.s3_bucket, jobs.c.s3_key).where(*_unanswered_since(before))
-        keys = sa.union(without_job, unanswered).subquery()
-        query = sa.select(keys.c.s3_bucket, keys.c.s3_key).where(keys.c.s3_key > after)
-        if s3_bucket is not None:
-            query = query.where(keys.c.s3_bucket == s3_bucket)
-        query = query.order_by(keys.c.s3_key, keys.c.s3_bucket).limit(limit)
-        return [(bucket, key) for bucket, key in self._connection.execute(query)]
+        of_key = (jobs.c.s3_key == each.c.s3_key) & (jobs.c.s3_bucket == each.c.s3_bucket)
+        sent = sa.select(sa.func.coalesce(jobs.c.date_sent, jobs.c.date_created)).where(of_key)
+        first_sent = sent.order_by(jobs.c.job_id).limit(1).scalar_subquery()
+        # Looked up for each key: for EXISTS, PostgreSQL might read all pending images first.
+        is_stuck = without_job.scalar_subquery().is_not(None) | sa.func.coalesce(first_sent < before, sa.false())
+        query = sa.select(each.c.s3_bucket, each.c.s3_key, is_stuck).order_by(each.c.s3_key, each.c.s3_bucket)
+        looked_at = [((bucket, key), stuck) for bucket, key, stuck in self._connection.execute(query)]
+        last = looked_at[-1][0] if len(looked_at) == limit else None
+        return [key for key, stuck in looked_at if stuck], last
 
     def unanswered(self, before: datetime, limit: int) -> Sequence[Unanswered]:
-        """Return up to `limit` keys whose oldest job was sent before `before`, in the order in which they were sent."""
+        """Return up to `limit` keys whose oldest job was sent before `before`, in the order in which they were sent.
+
+        A job that was never sent counts by when it was made, if it is among the `limit` oldest of those: all others
+        that are not sent wait for jobs that were sent.
+        """
         own = (images.c.s3_key == jobs.c.s3_key) & (images.c.image_id == jobs.c.image_id)
-        sent = sa.func.coalesce(jobs.c.date_sent, jobs.c.date_created)
-        due = sa.func.coalesce(images.c.date_pending, jobs.c.date_created)
+        due = sa.func.coalesce(images.c.date_pending, jobs.c.date_created).label("date_due")
+        each, other = _jobs_since(before, limit).subquery(), jobs.alias()
+        older = (other.c.s3_key == jobs.c.s3_key) & (other.c.s3_bucket == jobs.c.s3_bucket)
+        older &= other.c.job_id < jobs.c.job_id
         query = (
-            sa.select(jobs.c.s3_bucket, jobs.c.s3_key, due.label("date_due"), sent.label("date_sent"))
-            .join_from(jobs, images, own, isouter=True)
-            .where(*_unanswered_since(before))
-            .order_by(sent, jobs.c.job_id)
+            sa.select(jobs.c.s3_bucket, jobs.c.s3_key, due, each.c.date_sent)
+            .join_from(each, jobs, jobs.c.job_id == each.c.job_id)
+            .join(images, own, isouter=True)
+            .where(~sa.exists().where(older))
+            .order_by(each.c.date_sent, jobs.c.job_id)
             .limit(limit)
         )
         return [Unanswered(**row) for row in self._connection.execute(query).mappings()]
 
     def pending(self) -> tuple[int, datetime | None]:
         """Return how many images are pending, and since when the longest pending is so; None if none is."""
-        since = sa.func.coalesce(images.c.date_pending, images.c.date_updated)
-        oldest = sa.func.min(since, type_=images.c.date_pending.type)
-        count, date = self._connection.execute(
-            sa.select(sa.func.count(), oldest).where(images.c.status == "pending")
-        ).one()
-        return count, date
+        since = sa.select(images.c.date_pending).where(is_pending, images.c.date_pending.is_not(None))
+        # Of images that a release has written which did not know of that date. The first column makes the order that of
+        # the index.
+        updated = sa.select(images.c.date_updated).where(is_pending, images.c.date_pending.is_(None))
+        oldest = (
+            since.order_by(images.c.date_pending).limit(1).scalar_subquery(),
+            updated.order_by(images.c.date_pending, images.c.date_updated).limit(1).scalar_subquery(),
+        )
+        query = sa.select(sa.func.count(), *oldest).select_from(images).where(is_pending)
+        count, *dates = self._connection.execute(query).one()
+        return count, min((date for date in dates if date is not None), default=None)
 
     def oldest_due(self) -> datetime | None:
         """Return when the oldest unpublished event was written; None if all are published."""
-        _, oldest = chassis_outbox.due(self._connection, outbox)
-        return oldest
+        return chassis_outbox.oldest_due(self._connection, outbox)
 
     # --- which installation this is ---
 
@@ -381,15 +397,29 @@ def _use_of(user_id: str) -> sa.Select[Any]:
     return sa.select(*counts).where(use_of_users.c.user_id == user_id)
 
 
-def _unanswered_since(before: datetime) -> tuple[sa.ColumnElement[bool], ...]:
-    """Return the conditions under which a job is the oldest of its key, and was sent before `before`."""
-    other = jobs.alias()
-    older = (other.c.s3_key == jobs.c.s3_key) & (other.c.s3_bucket == jobs.c.s3_bucket)
-    return (
-        # Two comparisons: no index serves coalesce().
-        (jobs.c.date_sent < before) | (jobs.c.date_sent.is_(None) & (jobs.c.date_created < before)),
-        ~sa.exists().where(older, other.c.job_id < jobs.c.job_id),
-    )
+def _open_keys(limit: int, after: Key) -> sa.Select[Any]:
+    """Return the query for the next `limit` keys, and their buckets, that have a pending image or jobs."""
+    found = []
+    for table, condition in ((images, is_pending), (jobs, sa.true())):
+        place = (table.c.s3_key, table.c.s3_bucket)
+        beyond = sa.tuple_(*place) > sa.tuple_(sa.literal(after[1]), sa.literal(after[0]))
+        query = sa.select(*place).distinct().where(condition, beyond).order_by(*place).limit(limit)
+        found.append(sa.select(query.subquery()))
+    each = sa.union(*found).subquery()
+    return sa.select(each).order_by(each.c.s3_key, each.c.s3_bucket).limit(limit)
+
+
+def _jobs_since(before: datetime, limit: int) -> sa.CompoundSelect[Any]:
+    """Return the query for jobs that were sent before `before`, or made before it and never sent: id and that date.
+
+    Two queries, since no index serves coalesce().
+    """
+    sent = sa.select(jobs.c.job_id, jobs.c.date_sent).where(jobs.c.date_sent < before)
+    sent = sent.order_by(jobs.c.date_sent, jobs.c.job_id).limit(limit)
+    waiting = sa.select(jobs.c.job_id, jobs.c.date_created.label("date_sent"))
+    waiting = waiting.where(jobs.c.date_sent.is_(None), jobs.c.date_created < before)
+    waiting = waiting.order_by(jobs.c.date_created, jobs.c.job_id).limit(limit)
+    return sa.union_all(sa.select(sent.subquery()), sa.select(waiting.subquery()))
 
 
 def given_up(queue: str | None, reason: str | None) -> list[sa.ColumnElement[bool]]:
@@ -408,11 +438,14 @@ def _by_position(columns: sa.ColumnCollection[str, Any]) -> Sequence[sa.ColumnEl
 
 def _members(collection_id: str, limit: int, after: int, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     """Return the query for up to `limit` members of a collection after the position `after`, with `columns`."""
+    # As a range, although it is of one collection: where that is compared by `=`, PostgreSQL may go through the
+    # positions of all collections, however many of others lie between two of this one.
+    place = (memberships.c.collection_id, memberships.c.position)
     return (
         sa.select(memberships.c.position, *columns)
         .join_from(memberships, images)
-        .where(memberships.c.collection_id == collection_id, memberships.c.position > after)
-        .order_by(memberships.c.position)
+        .where(sa.tuple_(*place) > (collection_id, after), memberships.c.collection_id <= collection_id)
+        .order_by(*place)
         .limit(limit)
     )
 

@@ -18,6 +18,9 @@ METADATA = sa.MetaData(
 # SQLite generates ids only in a column whose type is exactly INTEGER.
 _Serial = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
+# Written into each statement: a database uses a partial index where it sees that its condition holds.
+_PENDING, _WAITING = sa.text("status = 'pending'"), sa.text("date_sent IS NULL")
+
 images = sa.Table(
     "images",
     METADATA,
@@ -48,7 +51,10 @@ images = sa.Table(
     sa.Column("date_pending", UtcDateTime),
     sa.Index("images_listing", "user_id", "date_created", "image_id"),
     sa.Index("images_state", "status", "date_updated"),
+    sa.Index("images_pending", "date_pending", "date_updated", postgresql_where=_PENDING, sqlite_where=_PENDING),
+    sa.Index("images_pending_keys", "s3_key", "s3_bucket", postgresql_where=_PENDING, sqlite_where=_PENDING),
 )
+is_pending = images.c.status == sa.literal_column("'pending'")
 
 collections = sa.Table(
     "collections",
@@ -90,6 +96,7 @@ jobs = sa.Table(
     sa.Column("date_sent", UtcDateTime),
     sa.Index("jobs_of_key", "s3_key", "s3_bucket", "job_id"),
     sa.Index("jobs_sent", "date_sent"),
+    sa.Index("jobs_waiting", "date_created", "job_id", postgresql_where=_WAITING, sqlite_where=_WAITING),
     sqlite_autoincrement=True,
 )
 
@@ -108,6 +115,8 @@ dead_letters = sa.Table(
     # A message may be delivered twice; the first row is kept.
     sa.UniqueConstraint("queue", "message_id", name="dead_letters_message_key"),
     sa.Index("dead_letters_reason", "reason", "dead_letter_id"),
+    sa.Index("dead_letters_queue", "queue", "dead_letter_id"),
+    sa.Index("dead_letters_given_up", "queue", "reason", "dead_letter_id"),
     sqlite_autoincrement=True,
 )
 

@@ -4,14 +4,33 @@ Restarting a merely slow job is safe but wasteful: its late answer causes anothe
 again to jobs that only wait for their turn, or a backlog would feed itself.
 """
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 import structlog
 
-from catalog.adapters.store import Store
+from catalog.adapters.store import NO_KEY, Key, Store
 from chassis import request_ids
+from chassis.database.database import Database
 
 log = structlog.get_logger(__name__)
+
+# Keys with open work that one query looks at: few enough that it never takes long.
+PAGE = 1000
+
+AnyStore = TypeVar("AnyStore", bound=Store)
+
+
+def find_stuck(database: Database[AnyStore], before: datetime) -> Iterator[Sequence[Key]]:
+    """Yield the keys that are stuck since `before`, in order, those of `PAGE` keys with open work at a time.
+
+    A page may be empty. Raise `DependencyDownError` without a database.
+    """
+    after: Key | None = NO_KEY
+    while after is not None:
+        stuck, after = database.read(Store.stuck_keys, before, PAGE, after)
+        yield stuck
 
 
 def restart(store: Store, s3_bucket: str, s3_key: str, before: datetime) -> bool:

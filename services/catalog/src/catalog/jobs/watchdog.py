@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain, islice
 
 import structlog
 
@@ -59,7 +60,7 @@ class Watchdog:
             return 0  # all open work is restarted when the operator has decided
         if _nothing_waits(due, depths):
             before = moment - self.stuck_after
-            found = self.database.read(Store.stuck_keys, before, BATCH)
+            found = list(islice(chain.from_iterable(recovery.find_stuck(self.database, before)), BATCH))
             # A job that a worker works on right now is in no queue either, but is answered before the next look.
             self.suspects = frozenset(found)
             lost = [key for key in found if key in suspects]

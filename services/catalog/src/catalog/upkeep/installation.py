@@ -15,8 +15,6 @@ from catalog.jobs import recovery
 from chassis.clock import now
 from chassis.database.database import Database
 
-PAGE = 500
-
 
 def go_on(store: OperatorsStore, installation_id: str | None = None) -> Installation:
     """Continue the installation whose id is stored here, or `installation_id`; the original must be gone.
@@ -48,11 +46,6 @@ def resume(database: Database[OperatorsStore]) -> Iterator[int]:
 
     The jobs of a restored database were sent to the broker before the backup, or never.
     """
-    moment, after = now(), ""
-    while keys := database.read(_open_keys, after):
+    moment = now()
+    for keys in recovery.find_stuck(database, moment):
         yield sum(database.transact(recovery.restart, bucket, key, moment) for bucket, key in keys)
-        after = keys[-1][1]
-
-
-def _open_keys(store: OperatorsStore, after: str) -> list[tuple[str, str]]:
-    return list(store.stuck_keys(now(), PAGE, after=after))

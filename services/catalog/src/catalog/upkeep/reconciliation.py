@@ -50,16 +50,14 @@ class Comparison:
 
 def find_stuck(compared: Comparison, before: datetime) -> Iterator[Batch]:
     """Find keys whose image is pending without a job, or whose oldest job was sent before `before`."""
-    after = ""
-    while keys := compared.database.read(_stuck_keys, compared.bucket, before, after):
+    for found in recovery.find_stuck(compared.database, before):
+        keys = [key for bucket, key in found if bucket == compared.bucket]
         yield Batch(len(keys), [Stuck(key) for key in keys])
-        after = keys[-1]
 
 
 def find_in_images(compared: Comparison) -> Iterator[Batch]:
     """Look at all thumbs that ready images show: find those that are missing, or are of another image."""
-    after = ""
-    while images := compared.database.read(_ready_images, compared.bucket, after):
+    for images in _ready_images(compared):
         owners = {
             thumb_key(image.s3_key, thumb.square): image.image_id for image in images for thumb in shown_thumbs(image)
         }
@@ -77,7 +75,6 @@ def find_in_images(compared: Comparison) -> Iterator[Batch]:
             kept=sum(thumb.image_id == owners[key] for key, thumb in found.items()),
             foreign=count_foreign(found.values(), installation),
         )
-        after = images[-1].image_id
 
 
 def find_in_bucket(compared: Comparison) -> Iterator[Batch]:
@@ -149,12 +146,13 @@ def _thumb_keys(image: Image) -> Sequence[str]:
 # --- reads, each in one transaction ---
 
 
-def _stuck_keys(store: OperatorsStore, s3_bucket: str, before: datetime, after: str) -> Sequence[str]:
-    return [key for _, key in store.stuck_keys(before, PAGE, s3_bucket=s3_bucket, after=after)]
-
-
-def _ready_images(store: OperatorsStore, s3_bucket: str, after: str) -> Sequence[Image]:
-    return store.ready_images(s3_bucket, after, PAGE)
+def _ready_images(compared: Comparison) -> Iterator[Sequence[Image]]:
+    """Yield the ready images of the bucket, ordered by id, up to `PAGE` at a time."""
+    after: str | None = ""
+    while after is not None:
+        images, after = compared.database.read(OperatorsStore.ready_images, compared.bucket, after, PAGE)
+        if images:
+            yield images
 
 
 def _images_at(store: OperatorsStore, s3_bucket: str, keys: Collection[str]) -> dict[str, Image]:

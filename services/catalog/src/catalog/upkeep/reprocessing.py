@@ -100,14 +100,15 @@ def steps(database: Database[OperatorsStore], run: Run, pace: Pace) -> Iterator[
 def queue_batch(store: OperatorsStore, run_id: int, limit: int) -> Run:
     """Queue the next `limit` images of a run under new generations, and move its cursor behind them.
 
-    Images that were deleted, or are not selected any more, are skipped. A finished run is left as it is.
+    They are fewer where few images are selected: the next batch goes on behind those that were looked at. Images that
+    were deleted, or are not selected any more, are skipped. A finished run is left as it is.
     """
     run = store.run(run_id, locked=True)
     if run is None:
         raise RunNotFoundError(run_id)
     if run.date_finished is not None:
         return run
-    chosen = store.selected(run.selection, run.cursor, limit)
+    chosen, last = store.selected(run.selection, run.cursor, limit)
     queues = [store.key_queue(key) for key in sorted(key for _, key in chosen)]
     # Only with the keys locked is it certain: a result, a user or a deletion may have come before.
     still_selected = store.still_selected(run.selection, [image_id for image_id, _ in chosen])
@@ -120,8 +121,8 @@ def queue_batch(store: OperatorsStore, run_id: int, limit: int) -> Run:
     moved = replace(
         run,
         done=run.done + done,
-        cursor=chosen[-1][0] if chosen else run.cursor,
-        date_finished=now() if len(chosen) < limit else None,
+        cursor=run.cursor if last is None else last,
+        date_finished=now() if last is None else None,
     )
     store.update_run(moved)
     return moved

@@ -1,0 +1,94 @@
+"""A catalog on PostgreSQL with the rows of an installation that has grown, made by SQL in some seconds.
+
+150,000 images of 9,000 users, one of whom has 60,000, and after an outage a backlog of everything that can pile up:
+pending images with their jobs, jobs that wait, unpublished and published events, dead letters, kept answers.
+"""
+
+import sqlalchemy as sa
+
+BUCKET = "pics"
+# The one user with very many images, and a collection with many; between its last members are many of others.
+OWNER = "00000000-0000-0000-0000-000000000001"
+COLLECTION = "holidays"
+PENDING, IMAGES, MEMBERS, MEMBERS_AFTER_GAP = 12_000, 150_000, 20_000, 1_500
+
+# Triggers would count row by row what each user has. Ids are as random as those of the code.
+_FILL = f"""
+SET session_replication_role = replica;
+CREATE FUNCTION pg_temp.id_of(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT md5($1)::uuid::text';
+CREATE FUNCTION pg_temp.user_of(bigint) RETURNS text LANGUAGE sql IMMUTABLE AS
+    $$SELECT CASE WHEN $1 % 5 < 2 THEN '{OWNER}' ELSE pg_temp.id_of('user' || $1 % 9000) END$$;
+
+INSERT INTO images (image_id, user_id, s3_bucket, s3_key, title, description, status, generation, date_created,
+                    date_updated, width, height, colors, thumbs, placeholder, content_type, bytes, source_etag, recipe,
+                    error_code, error_detail, date_pending)
+SELECT pg_temp.id_of('image' || n), pg_temp.user_of(n), '{BUCKET}', 'folder' || n % 977 || '/' || n || '.jpg',
+       'Picture ' || n, 'A picture', status, 1, moment, moment,
+       CASE status WHEN 'ready' THEN 4000 END, CASE status WHEN 'ready' THEN 3000 END,
+       CASE status WHEN 'ready' THEN '["#4a6b8a"]'::json END,
+       CASE status WHEN 'ready' THEN '[{{"square": 64, "width": 64, "height": 48}}]'::json END,
+       CASE status WHEN 'ready' THEN 'LEHV6nWB2yk8' END, CASE status WHEN 'ready' THEN 'image/jpeg' END,
+       CASE status WHEN 'ready' THEN 3456789 END, CASE status WHEN 'ready' THEN md5('etag' || n) END,
+       CASE status WHEN 'ready' THEN 1 END,
+       CASE status WHEN 'failed' THEN 'malformed' END, CASE status WHEN 'failed' THEN 'broken' END,
+       CASE status WHEN 'pending' THEN moment END
+  FROM generate_series(1, {IMAGES}) n,
+       LATERAL (SELECT now() - n * interval '1 minute' AS moment,
+                       CASE WHEN n > {IMAGES - PENDING} THEN 'pending' WHEN n % 60 = 7 THEN 'failed' ELSE 'ready' END
+                       AS status) each;
+
+-- The latest images wait behind the deletion of an earlier one at their key.
+INSERT INTO jobs (kind, s3_bucket, s3_key, image_id, generation, request_id, date_created, date_sent)
+SELECT 'image.deleted', s3_bucket, s3_key, pg_temp.id_of('gone' || image_id), 1, 'request', date_created, date_created
+  FROM (SELECT * FROM images WHERE status = 'pending' ORDER BY date_created DESC LIMIT 6000) latest;
+INSERT INTO jobs (kind, s3_bucket, s3_key, image_id, generation, request_id, date_created, date_sent)
+SELECT 'image.created', s3_bucket, s3_key, image_id, 1, 'request', date_created,
+       CASE WHEN row_number() OVER (ORDER BY date_created DESC) > 6000 THEN date_created END
+  FROM images WHERE status = 'pending';
+
+INSERT INTO outbox (id, type, body, state, date_created, date_leased_until, date_published)
+SELECT pg_temp.id_of('event' || n), (ARRAY['image.created', 'image.reprocess', 'image.deleted'])[1 + n % 3],
+       convert_to(repeat('body', 100), 'UTF8'), CASE WHEN n > 60000 THEN 'due' ELSE 'published' END, moment,
+       CASE WHEN n <= 60000 OR n > 80000 THEN moment END, CASE WHEN n <= 60000 THEN moment END
+  FROM generate_series(1, 80100) n, LATERAL (SELECT now() - interval '1 hour' + n * interval '30 ms' AS moment) each;
+
+INSERT INTO dead_letters (queue, message_id, reason, type, s3_key, body, date_created)
+SELECT CASE WHEN n % 4 = 0 THEN 'catalog.results' ELSE 'imaging.jobs' END, pg_temp.id_of('letter' || n),
+       (ARRAY['unroutable', 'crashed', 'malformed-message'])[1 + n % 3], 'image.created', 'folder/' || n,
+       convert_to(repeat('body', 100), 'UTF8'), now() - n * interval '1 second'
+  FROM generate_series(1, 12000) n;
+
+INSERT INTO collections (collection_id, user_id, name, date_created)
+SELECT pg_temp.id_of('collection' || n), pg_temp.user_of(n), CASE n WHEN 5 THEN '{COLLECTION}' ELSE 'album-' || n END,
+       now() - n * interval '1 minute'
+  FROM generate_series(1, 20000) n;
+-- One by one into many collections, as users do; then long into others than the large one, and again into that.
+INSERT INTO memberships (collection_id, image_id)
+SELECT pg_temp.id_of('collection' || CASE WHEN n <= {2 * MEMBERS} AND n % 2 = 0 OR n > {4 * MEMBERS} THEN 5
+                                          ELSE 6 + n % 19000 END), pg_temp.id_of('image' || n)
+  FROM generate_series(1, {4 * MEMBERS} + {MEMBERS_AFTER_GAP}) n ORDER BY n;
+
+INSERT INTO use_of_users (user_id, images, bytes, collections)
+SELECT user_id, count(*), coalesce(sum(bytes), 0), 0 FROM images GROUP BY user_id;
+INSERT INTO deleted_users SELECT pg_temp.id_of('former' || n), now() FROM generate_series(1, 20000) n;
+INSERT INTO upload_prefixes
+SELECT substr(md5('prefix' || n), 1, 26), pg_temp.user_of(n), now() - n * interval '2 seconds'
+  FROM generate_series(1, 40000) n;
+INSERT INTO kept_answers (user_id, key_digest, fingerprint, status, headers, body, date_created)
+SELECT pg_temp.user_of(n), md5('key' || n), md5('print' || n), 201, '{{}}', convert_to(repeat('body', 50), 'UTF8'),
+       now() - n * interval '2.2 seconds'
+  FROM generate_series(1, 40000) n;
+INSERT INTO kept_in_hours (user_id, date_begins, answers, bytes)
+SELECT user_id, date_trunc('hour', date_created), count(*), sum(length(body)) FROM kept_answers GROUP BY 1, 2;
+INSERT INTO reprocess_runs (selection, total, done, cursor, date_created, date_finished)
+SELECT '{{}}', 10, 10, '', now(), now() FROM generate_series(1, 20) n;
+RESET session_replication_role;
+"""  # noqa: S608 - nothing in it comes from outside
+
+
+def fill(engine: sa.Engine) -> None:
+    """Fill the migrated, empty database of `engine`, and let the planner learn what is in it."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql(_FILL.replace("%", "%%"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM (ANALYZE)")

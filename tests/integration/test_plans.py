@@ -1,0 +1,253 @@
+"""No statement of catalog takes longer the more there is: each is explained on a PostgreSQL with many rows."""
+
+import inspect
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+import catalog.bootstrap
+import catalog.settings
+from catalog import messages, use_cases, worker
+from catalog.adapters.operators_store import OperatorsStore
+from catalog.adapters.store import Store
+from catalog.adapters.tables import METADATA, images, jobs, kept_answers, kept_in_hours, outbox
+from catalog.domain import Failed, Fault, Limits
+from catalog.jobs import recovery
+from catalog.runs import Selection
+from catalog.upkeep import dead_letters, installation, reprocessing
+from catalog.upkeep.status import FAILED_WITHIN, MINUTES
+from catalog.users import forget_user
+from catalog_steps import BUCKETS, Steps
+from chassis.broker.drain import DrainedMessage
+from chassis.clock import now
+from chassis.database import kept_answers as chassis_kept_answers
+from chassis.database import outbox as chassis_outbox
+from chassis.database.database import Database
+from chassis.database.kept_answers import Kept
+from chassis.envelope import Event
+from chassis.idempotency import Claim, KeptAnswer
+from chassis.tokens import Principal
+from containers import empty_database
+from filled_catalog import BUCKET, COLLECTION, MEMBERS, MEMBERS_AFTER_GAP, OWNER, fill
+from plans import Plans, explained
+
+# Tables with few rows, however long an installation runs.
+SMALL = {"installation", "reprocess_runs"}
+GROWS = frozenset(set(METADATA.tables) - SMALL)
+PAGE, PAGE_BYTES, WATCHED = 1001, 256 * 1024, 500
+
+# The functions whose statements may take longer the more there is, each with the reason. Who mends one removes it.
+_COUNTS = "an exact number, counted in an index that holds nothing else: "
+ALLOWED = {
+    "store.Store.membership": f"{_COUNTS}the members of one collection, some 0.1 µs each",
+    "store.Store.pending": f"{_COUNTS}images that are pending",
+    "store.Store.count_dead_letters": f"{_COUNTS}dead letters, until an operator has dealt with them",
+    "outbox.due": f"{_COUNTS}events that wait for the broker",
+    "operators_store.OperatorsStore.open_work": f"{_COUNTS}jobs, when an operator asks for them",
+    "operators_store.OperatorsStore.drop_due": "deletes all events that wait, once, in a database that was restored",
+}
+
+
+@pytest.fixture(scope="module")
+def filled(postgres_url: str) -> Iterator[Database[OperatorsStore]]:
+    """A catalog with many rows."""
+    with empty_database(postgres_url) as url:
+        database = catalog.bootstrap.make_database(catalog.settings.DatabaseSettings(database_url=url))
+        database.migrate()
+        fill(database.engine)
+        # As if there were a hundred times as many: so few rows, PostgreSQL rather reads them all.
+        with database.engine.begin() as connection:
+            connection.exec_driver_sql(f"ALTER DATABASE {database.engine.url.database} SET enable_seqscan = off")
+        database.engine.dispose()
+        yield Database(database.engine, OperatorsStore, database.migrations)
+        database.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def plans(filled: Database[OperatorsStore]) -> Plans:
+    """The plans of all statements that users, imaging, the loops of the worker and operators cause."""
+    with explained(filled.engine, GROWS, ("catalog.", "chassis.database.")) as found:
+        for steps in (users_ask, imaging_answers, loops_turn, operators_look, operators_act, users_are_deleted):
+            steps(filled)
+    return found
+
+
+def test_no_statement_takes_longer_the_more_there_is(plans: Plans) -> None:
+    growing = {name: faults for name, faults in plans.faults.items() if faults and name not in ALLOWED}
+    assert not growing, "\n".join(f"{name}: {', '.join(sorted(faults))}" for name, faults in growing.items())
+
+
+def test_no_statement_is_allowed_to_grow_that_does_not(plans: Plans) -> None:
+    assert {name for name in ALLOWED if not plans.faults.get(name)} == set()
+
+
+def test_every_query_of_catalog_was_explained(plans: Plans) -> None:
+    kinds = (("store.Store", Store), ("operators_store.OperatorsStore", OperatorsStore))
+    modules = (("outbox", chassis_outbox), ("kept_answers", chassis_kept_answers))
+    queries = {f"{name}.{method}" for name, kind in kinds for method in _functions(vars(kind))}
+    queries |= {f"{name}.{query}" for name, module in modules for query in _functions(vars(module), module.__name__)}
+    assert queries - plans.ran == WITHOUT_STATEMENTS
+
+
+# They make a table or a statement, and send none.
+WITHOUT_STATEMENTS = {"outbox.table", "outbox.entry", "kept_answers.table", "kept_answers.hours_table"}
+
+
+def _functions(members: Mapping[str, Any], module: str | None = None) -> set[str]:
+    found = {name: each for name, each in members.items() if inspect.isfunction(each) and not name.startswith("_")}
+    return {name for name, each in found.items() if module in {None, each.__module__}}
+
+
+# --- what is done ---
+
+
+def of_service(database: Database[OperatorsStore]) -> Database[Store]:
+    return Database(database.engine, Store, database.migrations)
+
+
+def owner() -> Principal:
+    return Principal(OWNER, "owner", "password")
+
+
+def some_keys(database: Database[OperatorsStore], count: int, *conditions: sa.ColumnElement[bool]) -> list[str]:
+    """Return the keys of some images of the owner, in the middle of all that they have."""
+    with database.engine.connect() as connection:
+        query = sa.select(images.c.s3_key).where(images.c.user_id == OWNER, *conditions)
+        return list(connection.scalars(query.order_by(images.c.date_created).offset(1000).limit(count)))
+
+
+def users_ask(database: Database[OperatorsStore]) -> None:
+    steps, caller, read, transact = Steps(of_service(database)), owner(), database.read, database.transact
+    keys = some_keys(database, 100, images.c.status == "ready")
+    unlimited = Limits(images=10**9, bytes=10**15, collections=10**9)
+    transact(
+        use_cases.register_image, caller, BUCKETS, s3_bucket=BUCKET, s3_key="new/a.jpg", title="", description="",
+        limits=unlimited,
+    )  # fmt: skip
+    transact(use_cases.hand_out_prefix, caller, unlimited)
+    steps.reprocess(keys[0], caller)
+    steps.delete(keys[1], caller)
+    read(use_cases.public_image, keys[2])
+    read(use_cases.public_images, keys)
+    page = read(use_cases.list_images, caller, PAGE, PAGE_BYTES, None)
+    read(use_cases.list_images, caller, PAGE, PAGE_BYTES, (page[-1].date_created, page[-1].image_id))
+    middle = read(use_cases.public_image, keys[50])
+    read(use_cases.list_images, caller, PAGE, 10**9, (middle.date_created, middle.image_id))
+    transact(use_cases.create_collection, caller, "a-new-one", unlimited)
+    mine = read(use_cases.list_collections, caller, PAGE, None)
+    read(use_cases.list_collections, caller, PAGE, (mine[-1].date_created, mine[-1].collection_id))
+    large = read(use_cases.public_collection, COLLECTION)
+    _, last = read(use_cases.membership, large)
+    # From the beginning, in the middle, before the gap.
+    for after in (0, MEMBERS, last - MEMBERS_AFTER_GAP - 2 * MEMBERS - 5):
+        for limit in (20, PAGE):
+            read(use_cases.list_members, large, limit, PAGE_BYTES, after)
+            read(use_cases.member_versions, large, limit, after)
+    transact(use_cases.add_member, caller, COLLECTION, keys[3])
+    read(use_cases.get_member, caller, COLLECTION, keys[3])
+    transact(use_cases.remove_member, caller, COLLECTION, keys[3])
+    transact(use_cases.delete_collection, caller, "a-new-one", lambda _store, _collection: None)
+    kept = Kept(kept_answers, kept_in_hours, 10**9, 10**15)
+    claim = Claim(OWNER, "digest", "fingerprint")
+    with database.engine.begin() as connection:
+        chassis_kept_answers.claim(connection, kept_answers, claim)
+        chassis_kept_answers.keep(connection, kept, claim, KeptAnswer(201, {}, b"{}"))
+
+
+def imaging_answers(database: Database[OperatorsStore]) -> None:
+    steps = Steps(of_service(database))
+    for key in some_keys(database, 3, images.c.status == "pending"):
+        steps.processed(steps.image(key))
+        steps.processed(steps.image(key))
+    with database.engine.connect() as connection:
+        waits = jobs.c.date_sent.is_(None)
+        waiting = connection.scalars(sa.select(jobs.c.s3_key).where(waits).limit(1)).one()
+    steps.answer(Failed(steps.image(waiting).registration, Fault("malformed", "broken")))
+    steps.register("new/letter.jpg", owner(), BUCKET)
+    event = messages.job_event(steps.jobs("new/letter.jpg", BUCKET)[0], database.read(Store.installation))
+    for body in (event.encode(), event.encode(), b"not ours"):
+        database.transact(dead_letters.keep, DrainedMessage("imaging.jobs", event.event_id, "exhausted", body))
+
+
+def loops_turn(database: Database[OperatorsStore]) -> None:
+    engine, stop, long_ago = database.engine, threading.Event(), now() - timedelta(days=365)
+    with engine.begin() as connection:
+        worker.may_relay(connection)
+        leased = [row.id for row in chassis_outbox.lease(connection, outbox)]
+        chassis_outbox.mark_published(connection, outbox, leased[:50])
+        chassis_outbox.release(connection, outbox, leased[50:])
+        chassis_outbox.due(connection, outbox)
+        chassis_outbox.sweep(connection, outbox)
+    database.read(Store.oldest_due)
+    database.read(Store.pending)
+    database.read(Store.count_dead_letters)
+    for before in (long_ago, now()):  # nothing is that old; everything is
+        for _ in recovery.find_stuck(database, before):
+            pass
+        database.read(Store.unanswered, before, WATCHED)
+    for key in some_keys(database, 2, images.c.status == "pending"):
+        database.transact(recovery.restart, BUCKET, key, now())
+    worker.forget_prefixes(of_service(database), timedelta(hours=20), stop)
+    chassis_kept_answers.forget_old(engine, kept_answers, kept_in_hours, stop)
+
+
+def operators_look(database: Database[OperatorsStore]) -> None:
+    read, moment = database.read, now()
+    minutes = [moment - timedelta(minutes=each) for each in MINUTES]
+    read(OperatorsStore.open_work)
+    read(OperatorsStore.sent_since, minutes)
+    read(OperatorsStore.answered_since, minutes)
+    read(OperatorsStore.failures, moment - FAILED_WITHIN)
+    for queue, reason in ((None, None), ("imaging.jobs", None), (None, "crashed"), ("other", None), ("other", "odd")):
+        read(Store.count_dead_letters, queue, reason)
+        read(OperatorsStore.dead_letters, queue, reason, 500)
+    read(OperatorsStore.has_images, "elsewhere")
+    for bucket in (BUCKET, "elsewhere"):
+        read(OperatorsStore.count_ready, bucket)
+        read(OperatorsStore.ready_images, bucket, "", 250)
+    keys = some_keys(database, 250)
+    read(OperatorsStore.images_at, BUCKET, keys)
+    read(OperatorsStore.keys_with_jobs, BUCKET, keys)
+
+
+def selections(database: Database[OperatorsStore]) -> Iterator[Selection]:
+    """Yield one selection of each kind, and some that few images or none fulfil."""
+    collection = database.read(use_cases.public_collection, COLLECTION)
+    yield Selection()
+    yield Selection(keys=tuple(some_keys(database, 20)))
+    yield Selection(collection_id=collection.collection_id)
+    yield Selection(user_id=OWNER)
+    yield Selection(user_id="nobody")
+    yield Selection(status="failed")
+    yield Selection(recipe_older_than=1)
+    yield Selection(recipe_older_than=2, user_id=OWNER, collection_id=collection.collection_id)
+
+
+def operators_act(database: Database[OperatorsStore]) -> None:
+    read, transact = database.read, database.transact
+    read(OperatorsStore.unknown_keys, ["unknown"])
+    for selection in selections(database):
+        run = transact(reprocessing.begin, selection)
+        for _ in range(2):
+            run = transact(reprocessing.queue_batch, run.run_id, 10)
+        read(OperatorsStore.newest_unfinished_run)
+    for limit in (8, 1000):
+        read(OperatorsStore.count_open_keys, limit)
+    (letter,) = read(OperatorsStore.dead_letters, None, "exhausted", 500)
+    transact(dead_letters.replay, letter.dead_letter_id)
+    (letter,) = read(OperatorsStore.dead_letters, None, None, 1)
+    transact(dead_letters.drop, letter.dead_letter_id)
+    transact(Store.send, Event("user.deleted", "/auth", OWNER, "request", {}))
+    transact(installation.go_on)
+
+
+def users_are_deleted(database: Database[OperatorsStore]) -> None:
+    with database.engine.connect() as connection:
+        query = sa.select(images.c.user_id).where(images.c.user_id != OWNER).limit(1)
+        other = connection.scalars(query).one()
+    assert forget_user(database.transact, other, 60)
+    assert not forget_user(database.transact, OWNER, 0)
