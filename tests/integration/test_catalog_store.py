@@ -5,10 +5,13 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
+import catalog.bootstrap
+import catalog.settings
 from catalog import use_cases
 from catalog.adapters.store import Store
-from catalog.adapters.tables import images, upload_prefixes
+from catalog.adapters.tables import images, outbox, upload_prefixes
 from catalog.domain import Image
 from catalog.errors import (
     CollectionNameTakenError,
@@ -23,7 +26,9 @@ from catalog.uploads import check_filename
 from catalog.worker import forget_prefixes
 from catalog_steps import ANNA, BERT, Steps
 from chassis.clock import now
+from chassis.database import outbox as chassis_outbox
 from chassis.database.database import Database
+from chassis.envelope import Event
 from chassis.web.etags import StaleError
 from chassis.web.paging import PAGE_BYTES
 
@@ -233,3 +238,16 @@ def test_key_queue_is_saved_once(steps: Steps, catalog_database: Database[Store]
     with pytest.raises(AssertionError, match="saved once"):
         catalog_database.transact(save_twice)
     assert len(steps.jobs()) == 1
+
+
+def test_most_events_stay_on_their_page_when_they_are_leased(database_url: str) -> None:
+    """Then no index of the outbox has to be written. Which of the updates are so, PostgreSQL counts."""
+    database = catalog.bootstrap.make_database(catalog.settings.DatabaseSettings(database_url=database_url))
+    database.migrate()
+    for _ in range(chassis_outbox.BATCH):
+        database.transact(Store.send, Event("user.deleted", "/auth", "user", "request", {"user_id": "x" * 300}))
+    with database.engine.begin() as connection:
+        leased = len(chassis_outbox.lease(connection, outbox))
+        kept = connection.scalar(sa.text("SELECT pg_stat_get_xact_tuples_hot_updated('outbox'::regclass)"))
+    assert kept > 0.8 * leased > 0
+    database.engine.dispose()
