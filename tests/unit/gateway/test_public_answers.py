@@ -27,6 +27,7 @@ class App:
         self.takes_s = 0.0
         self.version = 1
         self.fails = False
+        self.further: list[tuple[str, str]] = []
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -38,7 +39,7 @@ class App:
             raise RuntimeError
         if environ.get("HTTP_IF_NONE_MATCH") == tag:
             status = "304 NOT MODIFIED"
-        headers = [("X-Request-ID", "of the first"), ("Cache-Control", "public, max-age=10")]
+        headers = [("X-Request-ID", "of the first"), ("Cache-Control", "public, max-age=10"), *self.further]
         if status[0] in "45":
             headers.append(("Content-Type", "application/problem+json"))
         if status.startswith("200"):
@@ -91,6 +92,16 @@ def test_after_that_the_application_says_whether_it_is_still_right(app: App) -> 
     assert app.conditions == [None, '"v1"']
     client.get("/api/i/a")
     assert len(app.asked) == 2
+
+
+def test_what_is_said_with_that_takes_the_place_of_what_was_said_before(app: App) -> None:
+    client, app.further = client_of(app), [("X-Accel-Expires", "8")]
+    client.get("/api/i/a")
+    app.further = [("X-Accel-Expires", "5")]
+    time.sleep(FRESH_S)
+    for _ in range(2):
+        assert client.get("/api/i/a").headers.getlist("X-Accel-Expires") == ["5"]
+    assert app.conditions == [None, '"v1"']
 
 
 @pytest.mark.parametrize("condition", ['"v1"', 'W/"v1"', '"other", "v1"', "*"])

@@ -49,7 +49,12 @@ def make_flask(settings: GatewaySettings) -> Flask:
             flask.add_url_rule(route.rule, f"{route.rule} preflight", public.preflight, methods=["OPTIONS"])
     flask.register_blueprint(docs.documentation(settings.public_max_age_s))
     may_be_forwarded = settings.path_prefix is None and settings.trusted_proxies > 0
-    public.install(flask, settings.public_max_age_s, varies=[prefixes.HEADER] if may_be_forwarded else [])
+    public.install(
+        flask,
+        settings.public_max_age_s,
+        varies=[prefixes.HEADER] if may_be_forwarded else [],
+        is_behind_proxy=settings.trusted_proxies > 0,
+    )
 
     cross_site.install(flask, settings.allowed_origins)
     rate_limits.install(flask)

@@ -148,9 +148,15 @@ def _answer_of(app: "WSGIApplication", environ: "WSGIEnvironment", before: _Entr
         if close is not None:
             close()
     if before is not None and told.status.startswith("304"):
-        return replace(before, asked=asked)
+        return replace(before, asked=asked, headers=_updated(before.headers, told.headers))
     tag = next((value for name, value in told.headers if name.lower() == "etag"), None)
     return _Entry(told.status, told.headers, body, unquote_etag(tag)[0], asked)
+
+
+def _updated(headers: Headers, by: Headers) -> Headers:
+    """Return `headers` with those of a 304 in place of the former ones (RFC 9111, section 3.2)."""
+    renewed = {name.lower() for name, _ in by}
+    return [*(header for header in headers if header[0].lower() not in renewed), *by]
 
 
 def _respond(

@@ -86,6 +86,12 @@ def note_caller(user_id: Any, key_id: Any) -> None:
     g.observed.access = {"user_id": user_id, "key_id": key_id}
 
 
+def took_s() -> float:
+    """Return for how many seconds the current request has been worked on."""
+    observed: _Observed = g.observed
+    return time.monotonic() - observed.began
+
+
 def note_requests(request_ids: Sequence[str]) -> None:
     """Have the line of the current request show the ids of the requests of clients that it answers."""
     g.observed.access = {"requests": request_ids}
