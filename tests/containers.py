@@ -21,6 +21,7 @@ PUBLIC_IMAGES = {
     "POSTGRES_IMAGE": "postgres:17",
     "RABBITMQ_IMAGE": "rabbitmq:4",
     "S3_IMAGE": "versity/versitygw:v1.7.0",
+    "NGINX_IMAGE": "nginxinc/nginx-unprivileged:1.28",
 }
 NO_ENGINE = "no container engine answers (`make engine` starts one)"
 COMPOSE_PROJECT = "imghost-test"

@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-declare -A TAGS=([python]=trixie [postgres]=17 [rabbitmq]=4 [s3]=juicefs-1.4)
+declare -A TAGS=([python]=trixie [postgres]=17 [rabbitmq]=4 [s3]=juicefs-1.4 [nginx]=trixie)
 
 fail() { echo "base-images: $*" >&2; exit 1; }
 
@@ -20,18 +20,18 @@ build() {
 
 write_names() {
     local names file
-    names=$(for name in python postgres rabbitmq s3; do echo "${name^^}_IMAGE=imghost-standin/$name:${TAGS[$name]}"; done)
+    names=$(for name in python postgres rabbitmq s3 nginx; do echo "${name^^}_IMAGE=imghost-standin/$name:${TAGS[$name]}"; done)
     mkdir -p .imghost
     for file in .imghost/images.env .env; do
         # The other lines of .env are the developer's own, and some of them are secrets.
         install --mode=600 /dev/null "$file.new"
-        { [[ ! -f $file ]] || sed '/^\(PYTHON\|POSTGRES\|RABBITMQ\|S3\)_IMAGE=/d' "$file"; echo "$names"; } >"$file.new"
+        { [[ ! -f $file ]] || sed '/^\(PYTHON\|POSTGRES\|RABBITMQ\|S3\|NGINX\)_IMAGE=/d' "$file"; echo "$names"; } >"$file.new"
         [[ ! -f $file ]] || chmod --reference="$file" "$file.new"
         mv "$file.new" "$file"
     done
 }
 
 DEBIAN_IMAGE=$(tools/debian-image.sh trixie)
-for name in python postgres rabbitmq s3; do build "$name"; done
+for name in python postgres rabbitmq s3 nginx; do build "$name"; done
 write_names
 echo "base-images: the names are in .imghost/images.env and .env"

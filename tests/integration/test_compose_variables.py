@@ -122,3 +122,17 @@ def test_secrets_reach_everybody_who_needs_them(tmp_path: Path) -> None:
     subprocess.run([sys.executable, str(ROOT / "tools" / "make_secrets.py"), str(file)], check=True)
     text = compose_config(str(file)).stdout
     assert "-on-this-machine" not in text
+
+
+def test_edge_has_a_certificate_where_a_folder_is_named() -> None:
+    plain, by_tls = (services(COMPOSE_PROFILES="edge", **said)["edge"] for said in ({}, {"EDGE_TLS": "/a/folder"}))
+    assert plain["environment"]["EDGE_TLS"] == ""
+    assert by_tls["environment"]["EDGE_TLS"] == "/etc/edge-tls"
+    assert {mount["source"] for mount in by_tls["volumes"]} == {str(ROOT / "edge"), "/a/folder"}
+
+
+def test_edge_knows_whether_the_gateway_trusts_it() -> None:
+    for said in ("1", "2"):
+        found = services(COMPOSE_PROFILES="edge", GATEWAY_TRUSTED_PROXIES=said)
+        for service in ("edge", "gateway"):
+            assert found[service]["environment"]["GATEWAY_TRUSTED_PROXIES"] == said

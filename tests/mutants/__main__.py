@@ -17,7 +17,9 @@ from mutants.defects import DEFECTS, Defect
 ROOT = Path(__file__).parents[2]
 REPORT = Path(__file__).with_name("report.json")
 SOURCES = ("libs/chassis", "services/auth", "services/catalog", "services/imaging", "gateway", "embedded")
-COPIED = ("libs", "services", "gateway", "embedded", "tests", "containers", "tools", "benchmarks", "pyproject.toml")
+COPIED = (
+    "libs", "services", "gateway", "edge", "embedded", "tests", "containers", "tools", "benchmarks", "pyproject.toml",
+)  # fmt: skip
 PATIENCE_S = 600
 CAUGHT = 1  # pytest: tests were run, and some failed
 PASSED = 0

@@ -7,6 +7,7 @@ CHASSIS = "libs/chassis/src/chassis"
 CATALOG = "services/catalog/src/catalog"
 GATEWAY = "gateway/src/gateway"
 IMAGING = "services/imaging/src/imaging"
+NGINX = "edge/nginx.conf.template"
 
 DELIVERY = "tests/integration/test_delivery.py"
 KEY_QUEUE = "tests/unit/catalog/test_key_queue.py"
@@ -45,6 +46,8 @@ TRACING = "tests/unit/chassis/test_tracing.py"
 PUBLIC_ANSWERS = "tests/unit/gateway/test_public_answers.py"
 LISTENER = "tests/unit/gateway/test_listener.py"
 TOGETHER = "tests/integration/test_images_together.py"
+EDGE = "tests/integration/test_edge.py"
+EDGE_CACHE = "tests/integration/test_edge_cache.py"
 TRANSACTIONS = "tests/integration/test_transactions.py"
 
 
@@ -1642,5 +1645,71 @@ DEFECTS = (
         "A line break in a header of a client becomes another header of the request to a service.",
         (Edit(f"{GATEWAY}/kept_connections.py", "any(map(_UNSENDABLE.search, lines)) or", "False or"),),
         ("tests/unit/gateway/test_services.py::test_header_that_would_be_more_than_one_is_not_sent",),
+    ),
+    Defect(
+        "cache-is-told-max-age",
+        "The cache of the edge keeps answers for the whole max-age, as if they had not been underway before.",
+        (Edit(f"{GATEWAY}/web/public.py", "max_age_s - 1 - max(took_s, FRESH_S)", "max_age_s"),),
+        (f"{EDGE_CACHE}::test_change_shows_within_max_age",),
+    ),
+    Defect(
+        "credentials-fill-the-cache",
+        "The edge caches what is asked for with credentials.",
+        (Edit(NGINX, "proxy_no_cache $not_cached $has_credentials", "proxy_no_cache $not_cached"),),
+        (f"{EDGE_CACHE}::test_whoever_sends_credentials_neither_fills_nor_reads_the_cache",),
+    ),
+    Defect(
+        "credentials-read-the-cache",
+        "The edge answers what is asked for with credentials from its cache.",
+        (Edit(NGINX, "proxy_cache_bypass $not_cached $has_credentials", "proxy_cache_bypass $not_cached"),),
+        (f"{EDGE_CACHE}::test_whoever_sends_credentials_neither_fills_nor_reads_the_cache",),
+    ),
+    Defect(
+        "not-modified-for-everybody",
+        "The edge caches the 304 of one client, and gives it to others.",
+        (Edit(NGINX, '"~^200 [0-9]{1,5}$" "";', '"~^200 [0-9]{1,5}$" ""; ~^304 "";'),),
+        (f"{EDGE_CACHE}::test_a_304_for_one_client_is_no_answer_for_others",),
+    ),
+    Defect(
+        "cached-request-id",
+        "Each answer of the edge's cache has the id of the request that filled it.",
+        (Edit(NGINX, "    proxy_hide_header X-Request-ID;\n", ""),),
+        (f"{EDGE_CACHE}::test_answers_are_kept_and_each_request_has_an_id_of_its_own",),
+    ),
+    Defect(
+        "age-of-cached-answers-is-hidden",
+        "Clients count an answer of the edge's cache as new.",
+        (Edit(NGINX, "    proxy_pass_header Date;\n", ""),),
+        (f"{EDGE_CACHE}::test_date_tells_clients_how_old_a_kept_answer_is",),
+    ),
+    Defect(
+        "spellings-fill-the-cache",
+        "The edge caches an answer once more for each spelling of its address.",
+        (
+            Edit(
+                NGINX,
+                "        default 1;\n    }\n    map $http_authorization",
+                '        default "";\n    }\n    map $http_authorization',
+            ),
+        ),
+        (f"{EDGE_CACHE}::test_other_spellings_of_a_public_address_are_answered_without_the_cache",),
+    ),
+    Defect(
+        "lost-change-is-sent-again",
+        "The edge sends a change again whose answer was lost.",
+        (Edit(NGINX, "    proxy_next_upstream off;\n", "    proxy_next_upstream error non_idempotent;\n"),),
+        (f"{EDGE}::test_a_request_whose_answer_is_lost_is_not_sent_again_and_the_client_is_told",),
+    ),
+    Defect(
+        "forged-prefix",
+        "A client behind the edge chooses the path prefix of answers.",
+        (Edit("edge/request-headers.conf", 'proxy_set_header X-Forwarded-Prefix "";\n', ""),),
+        (f"{EDGE}::test_what_clients_could_forge_does_not_arrive",),
+    ),
+    Defect(
+        "forged-source",
+        "A client behind the edge chooses the address that its failed logins are counted for.",
+        (Edit("edge/request-headers.conf", "X-Forwarded-For $remote_addr", "X-Forwarded-For $http_x_forwarded_for"),),
+        (f"{EDGE}::test_what_clients_could_forge_does_not_arrive",),
     ),
 )

@@ -51,10 +51,11 @@ def test_container_is_hardened(service: str) -> None:
     assert "mem_limit" in spec
 
 
-def test_only_gateway_s3_server_and_grafana_are_published_and_only_to_this_machine() -> None:
+def test_only_gateway_edge_s3_server_and_grafana_are_published_and_only_to_this_machine() -> None:
     published = {service: port for service, spec in SERVICES.items() for port in spec.get("ports", [])}
     assert published == {
         "gateway": "127.0.0.1:${PORT:-8080}:8000",
+        "edge": "127.0.0.1:${EDGE_PORT:-8443}:8443",
         "s3": "127.0.0.1:${S3_PORT:-5000}:5000",
         "grafana": "127.0.0.1:${GRAFANA_PORT:-3000}:3000",
     }
@@ -69,6 +70,7 @@ def test_every_network_but_the_published_one_ends_at_its_members() -> None:
     ("service", "unreachable"),
     [
         ("gateway", {"postgres", "rabbitmq"}),
+        ("edge", {"auth", "catalog", "postgres", "rabbitmq"}),
         ("auth", {"rabbitmq", "s3"}),
         ("catalog", {"rabbitmq", "s3"}),
         ("imaging", {"postgres", "auth", "catalog"}),
@@ -95,6 +97,16 @@ def test_operators_tools_are_not_started_with_the_stack() -> None:
         "rotate-signing-key",
         "status",
     }
+
+
+def test_edge_is_not_started_with_the_stack_and_reaches_the_gateway() -> None:
+    assert {service for service, spec in SERVICES.items() if spec.get("profiles") == ["edge"]} == {"edge"}
+    assert networks("edge") & networks("gateway")
+
+
+def test_every_setting_of_the_edge_can_be_said_without_an_edit() -> None:
+    read = set(re.findall(r"\$\{([A-Z_]+):", (ROOT / "edge" / "start.sh").read_text()))
+    assert set(SERVICES["edge"]["environment"]) == read - OF_THE_CONTAINER_OF_THE_EDGE
 
 
 def test_what_observes_is_not_started_with_the_stack_and_its_images_are_pinned() -> None:
@@ -153,6 +165,7 @@ SETTINGS: dict[str, tuple[type[ProcessSettings], ...]] = {
     "imaging": (ImagingSettings,),
     "gateway": (GatewaySettings,),
 }
+OF_THE_CONTAINER_OF_THE_EDGE = {"EDGE_LISTEN", "EDGE_TEMPORARY", "EDGE_CACHE"}
 OF_THE_CONTAINER = ("_LISTEN_HOST", "_LISTEN_PORT", "_OPS_HOST", "_OPS_PORT")
 """What health checks and published ports are about; it is the same in every container."""
 

@@ -21,8 +21,9 @@ def test_defect_can_be_put_in_and_is_python_still(defect: Defect) -> None:
         text = texts.get(edit.file) or (ROOT / edit.file).read_text()
         assert text.count(edit.before) == 1, f"{edit.file} does not have this once: {edit.before}"
         texts[edit.file] = text.replace(edit.before, edit.after)
-    for text in texts.values():
-        ast.parse(text)
+    for file, text in texts.items():
+        if file.endswith(".py"):
+            ast.parse(text)
 
 
 @pytest.mark.parametrize("test", sorted({test for defect in DEFECTS for test in defect.caught_by}))
