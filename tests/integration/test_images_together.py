@@ -133,9 +133,12 @@ def test_what_many_ask_for_is_answered_as_if_each_had_asked_alone(web_stack: Web
 
 
 class Standing:
-    """A server in place of catalog, whose first call hangs until `go_on`; calls for several have the `status`."""
+    """A server in place of catalog, whose first call hangs until `go_on`.
 
-    def __init__(self, status: int) -> None:
+    It answers a call for several images with the `status` and, if given, the `wrong` body.
+    """
+
+    def __init__(self, status: int = 200, wrong: bytes | None = None) -> None:
         self.go_on = threading.Event()
         self.asked: list[str] = []
         standing = self
@@ -148,6 +151,8 @@ class Standing:
                     standing.go_on.wait(20)
                 if self.command == "GET":
                     self.send(200, b"{}\n")
+                elif status == 200 and wrong is not None:
+                    self.send(200, wrong)
                 elif status == 200:
                     count = len(json.loads(body)["s3_keys"])
                     self.send(200, json.dumps([["abc", 3]] * count).encode() + b"\n" + b"{}\n" * count)
@@ -183,6 +188,32 @@ def gateway_before(standing: Standing, stack: WebStack) -> Iterator[str]:
             yield stack.url()
         finally:
             standing.go_on.set()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        b"",
+        b"{}\n",
+        b"null\n",
+        b"[]\n",
+        b'[["abc", 9]]\n{}\n',
+        b'[["abc"]]\n{}\n',
+        b"[1]\n",
+        b"[[null, null]]",
+        b'[["a", "b"]]',
+    ],
+)
+def test_nonsense_about_several_images_reaches_no_client(web_stack: WebStack, wrong: bytes) -> None:
+    standing = Standing(wrong=wrong)
+    with gateway_before(standing, web_stack) as url, ThreadPoolExecutor(3) as clients:
+        hanging = clients.submit(requests.get, url + public("hangs"), timeout=30)
+        while not standing.calls:
+            time.sleep(0.01)
+        answer = requests.get(url + public("a"), timeout=30)
+        assert (answer.status_code, answer.content) == (200, b"{}\n")
+        standing.go_on.set()
+        assert hanging.result().status_code == 200
 
 
 @pytest.mark.parametrize("status", [200, 503, 404])

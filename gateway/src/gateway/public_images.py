@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import gevent
+import structlog
 from gevent.event import AsyncResult
+from pydantic import NonNegativeInt, TypeAdapter
 
 from chassis import request_ids, tracing
 from chassis.deadlines import Deadline
@@ -22,10 +24,13 @@ from chassis.errors import DependencyDownError
 from gateway.services import Answer, Services
 from gateway.table import Service
 
+log = structlog.get_logger(__name__)
+
 TOGETHER = "/public/images"
 MOST_TOGETHER, MOST_BYTES = 32, 16 * 1024  # of their keys
 # Whoever has waited for so long asks together with all others who wait: the call that is under way may hang.
 LONGEST_WAIT_S = 0.1
+_HEAD = TypeAdapter(list[tuple[str, NonNegativeInt | None] | None])
 _ONE_TAG = re.compile(r'"([0-9a-f]+)"')
 
 
@@ -142,19 +147,36 @@ class PublicImages:
         )
         if answer.status != HTTPStatus.OK:
             return [None] * len(asked)
-        head, _, rest = answer.body.partition(b"\n")
-        parts = memoryview(rest)
-        answers: list[Answer | None] = []
-        for found in json.loads(head):
-            if found is None:
-                answers.append(None)
-                continue
-            tag, size = found
-            headers = {"etag": f'"{tag}"'}
-            if size is None:
-                answers.append(Answer("catalog", HTTPStatus.NOT_MODIFIED, headers, b""))
-                continue
+        try:
+            return _read(answer.body, [each.tag for each in asked])
+        except ValueError as fault:
+            log.error("catalog answers about several images with something else", error=str(fault))  # noqa: TRY400 - not ours
+            return [None] * len(asked)
+
+
+def _read(body: bytes, known: Sequence[str | None]) -> Sequence[Answer | None]:
+    """Return the answers in `body`, one for each of the tags `known`.
+
+    Its first line tells their tags and sizes, and the others follow. Raise `ValueError` if it is not like that: a
+    client would get the image of another one.
+    """
+    first, _, rest = body.partition(b"\n")
+    parts, head = memoryview(rest), _HEAD.validate_json(first)
+    if sum(entry[1] or 0 for entry in head if entry is not None) != len(rest):
+        raise ValueError("not as many bytes as it says")
+    answers: list[Answer | None] = []
+    for entry, known_tag in zip(head, known, strict=True):
+        if entry is None:
+            answers.append(None)
+            continue
+        tag, size = entry
+        headers = {"etag": f'"{tag}"'}
+        if size is not None:
             headers["content-type"] = "application/json"
             answers.append(Answer("catalog", HTTPStatus.OK, headers, bytes(parts[:size])))
             parts = parts[size:]
-        return answers
+        elif tag == known_tag:
+            answers.append(Answer("catalog", HTTPStatus.NOT_MODIFIED, headers, b""))
+        else:
+            raise ValueError("no image where its tag was not known")
+    return answers
