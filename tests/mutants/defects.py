@@ -679,14 +679,14 @@ DEFECTS = (
     Defect(
         "refused-together",
         "If catalog does not answer about several images at once, nobody gets an answer.",
-        (
-            Edit(
-                f"{GATEWAY}/public_images.py",
-                "return [None] * len(asked)",
-                "raise DependencyDownError('catalog service')",
-            ),
-        ),
+        (Edit(f"{GATEWAY}/public_images.py", "if answer.status != HTTPStatus.OK:", "if False:"),),
         (f"{TOGETHER}::test_call_that_hangs_holds_up_nobody_else",),
+    ),
+    Defect(
+        "more-bytes-than-told",
+        "If catalog tells a wrong size, clients get a part of an image, or that of another one.",
+        (Edit(f"{GATEWAY}/public_images.py", "if entry is not None) != len(rest):", "if entry is not None) > 1e9:"),),
+        (f"{TOGETHER}::test_nonsense_about_several_images_reaches_no_client",),
     ),
     Defect(
         "unacceptable-keys-together",
