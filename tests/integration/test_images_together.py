@@ -190,6 +190,20 @@ def gateway_before(standing: Standing, stack: WebStack) -> Iterator[str]:
             standing.go_on.set()
 
 
+@pytest.mark.parametrize("key", ["x" * 1001, "ä" * 501, "bad\u0001"])
+def test_key_that_no_image_can_have_is_asked_for_alone(web_stack: WebStack, key: str) -> None:
+    """A few of them would make the call for all too long."""
+    standing = Standing()
+    with gateway_before(standing, web_stack) as url, ThreadPoolExecutor(3) as clients:
+        hanging = clients.submit(requests.get, url + public("hangs"), timeout=30)
+        while not standing.calls:
+            time.sleep(0.01)
+        assert requests.get(url + public(key), timeout=30).status_code == 200
+        assert not any("images" in path for path in standing.calls)
+        standing.go_on.set()
+        assert hanging.result().status_code == 200
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

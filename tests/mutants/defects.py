@@ -643,14 +643,50 @@ DEFECTS = (
     Defect(
         "health-check-behind-a-crowd",
         "A health check waits until all have begun who have connected before.",
-        (Edit(f"{GATEWAY}/door/listener.py", "if sent.startswith(HEALTH_CHECKS) or (", "if ("),),
+        (Edit(f"{GATEWAY}/door/listener.py", "if goes_first or (", "if ("),),
         (f"{LISTENER}::test_health_check_begins_before_others_who_came_before",),
     ),
     Defect(
         "late-health-check-behind-a-crowd",
         "A health check whose first byte comes after its connection was accepted waits for all before it.",
-        (Edit(f"{GATEWAY}/door/listener.py", "if _sent(sock).startswith(HEALTH_CHECKS):", "if False:"),),
+        (Edit(f"{GATEWAY}/door/listener.py", "elif self._goes_first(sent):", "elif False:"),),
         (f"{LISTENER}::test_health_check_that_is_sent_after_others_have_come_begins_before_them",),
+    ),
+    Defect(
+        "flood-of-health-checks",
+        "Any number of connections begin at once if their first bytes look like a health check.",
+        (Edit(f"{GATEWAY}/door/listener.py", "and self._begun_first < FIRST_AT_ONCE", ""),),
+        (f"{LISTENER}::test_flood_of_health_checks_does_not_begin_at_once",),
+    ),
+    Defect(
+        "connections-of-nobody",
+        "Connections that have ended before they begin hold up others.",
+        (Edit(f"{GATEWAY}/door/listener.py", "socket.MSG_PEEK) or None", "socket.MSG_PEEK)"),),
+        (f"{LISTENER}::test_connection_that_has_ended_waits_for_nothing",),
+    ),
+    Defect(
+        "end-without-end",
+        "A worker that is to end goes on accepting for as long as others connect.",
+        (Edit(f"{GATEWAY}/door/listener.py", "for _ in range(BACKLOG):", "for _ in range(100_000):"),),
+        (f"{LISTENER}::test_end_accepts_no_more_than_can_have_waited",),
+    ),
+    Defect(
+        "megabytes-of-a-body",
+        "Of each body that nobody has asked for a megabyte is kept in memory.",
+        (Edit(f"{GATEWAY}/door/client.py", "size = min(size, _PART)", "size = int(size)"),),
+        ("tests/unit/gateway/test_door_client.py::test_body_is_read_in_small_parts_however_much_is_asked_for",),
+    ),
+    Defect(
+        "addresses-without-size",
+        "Public answers take many times the memory that they may, if their addresses are long.",
+        (Edit(f"{GATEWAY}/web/public_answers.py", "2 * sum(map(len, name))", "0"),),
+        (f"{PUBLIC_ANSWERS}::test_long_addresses_count_as_memory",),
+    ),
+    Defect(
+        "keys-of-nobody-together",
+        "A few keys that no image can have make the call for all others too long.",
+        (Edit(f"{GATEWAY}/public_images.py", "s3_key.isprintable()", "True"),),
+        (f"{TOGETHER}::test_key_that_no_image_can_have_is_asked_for_alone",),
     ),
     Defect(
         "refused-after-its-turn",

@@ -28,6 +28,7 @@ log = structlog.get_logger(__name__)
 
 TOGETHER = "/public/images"
 MOST_TOGETHER, MOST_BYTES = 32, 16 * 1024  # of their keys
+LONGEST_KEY = 1000
 # Whoever has waited for so long asks together with all others who wait: the call that is under way may hang.
 LONGEST_WAIT_S = 0.1
 _HEAD = TypeAdapter(list[tuple[str, NonNegativeInt | None] | None])
@@ -70,10 +71,13 @@ class PublicImages:
         """Return the answer to the GET for one image, and raise what `Services.call` does, by which it may be asked."""
         known = headers.get("If-None-Match")
         tag = _ONE_TAG.fullmatch(known) if known is not None else None
-        # The spans of a trace show one request, and a list of tags is for catalog to read.
+        s3_key = dict(parameters)["s3_key"]
+        # The spans of a trace show one request, a list of tags is for catalog to read, and no image has such a key, of
+        # which a few would make a call too long.
         is_simple = not tracing.current().is_kept and (known is None or tag is not None)
+        is_simple = is_simple and len(s3_key.encode()) <= LONGEST_KEY and s3_key.isprintable()
         if is_simple and self._calls:
-            answer = self._wait(_Waiting(dict(parameters)["s3_key"], tag[1] if tag else None, deadline))
+            answer = self._wait(_Waiting(s3_key, tag[1] if tag else None, deadline))
             if answer is not None:
                 return answer
         with self._call():

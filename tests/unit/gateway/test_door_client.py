@@ -36,6 +36,15 @@ def test_client_that_takes_nothing_is_given_up(pair: tuple[socket.socket, socket
     assert 0.2 < time.monotonic() - began < 3
 
 
+def test_body_is_read_in_small_parts_however_much_is_asked_for(pair: tuple[socket.socket, socket.socket]) -> None:
+    client = make_client(pair[0], Connections(10, 10, 100 * MIB))
+    client.head_is_read()
+    pair[1].setblocking(False)
+    sent = pair[1].send(b"x" * MIB)
+    assert sent > 64 * 1024
+    assert len(client.recv(MIB)) <= 64 * 1024
+
+
 def test_client_that_takes_an_answer_slowly_gets_it_whole(pair: tuple[socket.socket, socket.socket]) -> None:
     client = make_client(pair[0], Connections(10, 10, 100 * MIB))
     taken = 0

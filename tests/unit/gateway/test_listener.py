@@ -10,6 +10,7 @@ import gevent
 import pytest
 
 from gateway.door.listener import AT_ONCE, MOST_WAITING, Listener
+from gateway.door.turns import FIRST_AT_ONCE, is_health_check
 
 MANY = 5 * AT_ONCE
 
@@ -71,6 +72,54 @@ def test_health_check_that_is_sent_after_others_have_come_begins_before_them(ser
         served.wait_for(2 * MANY + 1)
         address = check.getsockname()
     assert served.order.index(address) < 2 * MANY - AT_ONCE
+
+
+def test_connection_that_has_ended_waits_for_nothing(served: Served) -> None:
+    with ExitStack() as clients:
+        there = [connect(served, clients, b"GET /api/images HTTP/1.1\r\n\r\n") for _ in range(AT_ONCE)]
+        for _ in range(MANY):  # which have ended before they were accepted
+            socket.create_connection(served.listener.address).close()
+        ends = [socket.create_connection(served.listener.address) for _ in range(MANY)]
+        last = connect(served, clients)
+        served.listener.start()
+        while not served.order:
+            gevent.sleep(0)
+        for client in ends:
+            client.close()
+        with gevent.Timeout(10):
+            while last not in served.order:
+                gevent.sleep(0)
+    assert served.order[:AT_ONCE] == there
+    assert len(served.order) < MANY
+
+
+def test_flood_of_health_checks_does_not_begin_at_once(served: Served) -> None:
+    begun = [0]
+    with ExitStack() as clients:
+        for _ in range(2 * MANY):
+            connect(served, clients, b"GET /healthz HTTP/1.1\r\n\r\n")
+        served.listener.start()
+        while begun[-1] < 2 * MANY:
+            gevent.sleep(0)
+            begun.append(len(served.order))
+    assert max(later - before for before, later in pairwise(begun)) <= AT_ONCE + FIRST_AT_ONCE
+
+
+@pytest.mark.parametrize("length", [100, 2000])
+def test_health_check_is_short(length: int) -> None:
+    assert is_health_check(b"GET /healthz HTTP/1.1\r\nX: " + b"x" * length) == (length < 1000)
+
+
+def test_end_accepts_no_more_than_can_have_waited(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.door.listener.BACKLOG", MANY)
+    with ExitStack() as clients:
+        for _ in range(MANY + 5):
+            connect(served, clients)
+        served.listener.start()
+        served.listener.close_after_all()
+        served.wait_for(MANY)
+        gevent.sleep(0)
+        assert len(served.order) == MANY
 
 
 def test_only_one_begins_while_many_more_come(served: Served) -> None:

@@ -204,6 +204,14 @@ def test_those_who_have_waited_share_a_problem_and_the_next_one_asks_again(app: 
     assert client.get("/api/i/a").status_code == 200
 
 
+def test_long_addresses_count_as_memory(app: App) -> None:
+    client = client_of(app, most_bytes=100_000)
+    for number in range(40):
+        client.get(f"/api/i/a?{number}{'x' * 8000}")
+    client.get(f"/api/i/a?0{'x' * 8000}")
+    assert len(app.asked) == 41
+
+
 def test_memory_is_bounded_and_what_is_asked_for_stays(app: App) -> None:
     client = client_of(app, most_bytes=10_000)  # four answers of two bytes each
     for number in range(20):

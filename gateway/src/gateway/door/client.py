@@ -15,7 +15,7 @@ from gunicorn.http import errors
 
 from gateway.door import header_limits
 from gateway.door.connections import Connections
-from gateway.door.turns import HEALTH_CHECKS, Turns
+from gateway.door.turns import Turns, is_health_check
 
 LONGEST_HEAD = header_limits.LONGEST_TOGETHER + header_limits.LONGEST_FIELD  # with the request line
 
@@ -125,11 +125,14 @@ class Client:
         self._in_head = False
 
     def recv(self, size: int) -> bytes:
-        """Return the next bytes, at most `size`, empty at the end.
+        """Return the next bytes, at most `size` and 64 KiB, empty at the end.
+
+        Gunicorn asks for a megabyte of a long body, and keeps what it gets until the connection ends.
 
         Raise `NobodyWaitsError` or `HeadTooSlowError` after the time for a head, `LimitRequestHeaders` if it is too
         long.
         """
+        size = min(size, _PART)
         if not self._in_head:
             # gevent waits only if there is nothing to read: a client that sends fast would keep all others waiting.
             gevent.sleep(0)
@@ -140,7 +143,7 @@ class Client:
             data = self._receive(size, self._deadline - time.monotonic())
         except TimeoutError:
             raise (HeadTooSlowError if self._head_bytes else NobodyWaitsError) from None
-        if data and not self._head_bytes and not data.startswith(HEALTH_CHECKS):
+        if data and not self._head_bytes and not is_health_check(data):
             self._turns.wait_to_read(self.source)
         if not self._head_bytes:
             self._deadline = min(self._deadline, time.monotonic() + self._patience.head_s)

@@ -13,14 +13,14 @@ from typing import Any
 import gevent
 from gevent.server import StreamServer
 
-from gateway.door.turns import EACH_ROUND, HEALTH_CHECKS
+from chassis.listening import BACKLOG
+from gateway.door.turns import EACH_ROUND, FIRST_AT_ONCE, LONGEST_HEALTH_CHECK, is_health_check
 
 AT_ONCE = 8
 MOST_WAITING = 4096
 # If more were accepted in a round, there are more to come, of which one may be a health check: only one begins then.
 _MANY = 32
 
-_LONGEST = max(map(len, HEALTH_CHECKS))
 _READABLE = 1  # of libev's events
 
 
@@ -35,7 +35,7 @@ class Listener(StreamServer):  # type: ignore[misc] # gevent has no types
         self._most_waiting = most_waiting
         # Each with its address, and what waits for its first byte unless that is here; a dictionary keeps the order.
         self._waiting: dict[Any, tuple[Any, Any]] = {}
-        self._begun = self._accepted = 0  # in this round
+        self._begun = self._begun_first = self._accepted = 0  # in this round
         self._rounds = gevent.get_hub().loop.idle(priority=EACH_ROUND)
 
     def do_read(self) -> tuple[Any, Any] | None:
@@ -48,7 +48,11 @@ class Listener(StreamServer):  # type: ignore[misc] # gevent has no types
         self._rounds.start(self._begin_round)
         self._accepted += 1
         sent = _sent(sock)
-        if sent.startswith(HEALTH_CHECKS) or (not self._waiting and self._begun < AT_ONCE):
+        if sent is None:
+            sock.close()
+            return
+        goes_first = self._goes_first(sent)
+        if goes_first or (not self._waiting and self._begun < AT_ONCE):
             self._begun += 1
             super().do_handle(sock, address)
             return
@@ -59,26 +63,45 @@ class Listener(StreamServer):  # type: ignore[misc] # gevent has no types
         self._waiting[sock] = address, first_byte
 
     def close_after_all(self) -> None:
-        """Begin with all who wait, in the kernel as well, who would be cut off; then stop to listen."""
+        """Begin with all who wait, in the kernel as well, who would be cut off; then stop to listen.
+
+        Those who come meanwhile could be without end: no more are accepted than can have waited in the kernel.
+        """
         self.stop_accepting()
         self._begin_first(len(self._waiting))
         with suppress(OSError):
-            while accepted := super().do_read():
+            for _ in range(BACKLOG):
+                accepted = super().do_read()
+                if accepted is None:
+                    break
                 super().do_handle(*accepted)
         self.close()
 
     def _look_again(self, sock: Any) -> None:
-        """Begin with the connection `sock`, whose first byte has come, if it is a health check."""
+        """Begin with the connection `sock`, whose first byte has come, if that is of a health check.
+
+        Close it if it has ended instead.
+        """
         address, first_byte = self._waiting[sock]
         first_byte.close()
         self._waiting[sock] = address, None
-        if _sent(sock).startswith(HEALTH_CHECKS):
+        sent = _sent(sock)
+        if sent is None:
+            del self._waiting[sock]
+            sock.close()
+        elif self._goes_first(sent):
             del self._waiting[sock]
             super().do_handle(sock, address)
 
+    def _goes_first(self, sent: bytes) -> bool:
+        """Return whether a connection begins at once, as a health check, of which only a few do in each round."""
+        goes_first = is_health_check(sent) and self._begun_first < FIRST_AT_ONCE
+        self._begun_first += goes_first
+        return goes_first
+
     def _begin_round(self) -> None:
         self._begun = min(1 if self._accepted > _MANY else AT_ONCE, len(self._waiting))
-        self._accepted = 0
+        self._accepted = self._begun_first = 0
         self._begin_first(self._begun)
         if not self._begun:
             self._rounds.stop()
@@ -91,11 +114,12 @@ class Listener(StreamServer):  # type: ignore[misc] # gevent has no types
             super().do_handle(sock, address)
 
 
-def _sent(sock: Any) -> bytes:
-    """Return the first bytes that the client has sent; none if nothing has come yet."""
+def _sent(sock: Any) -> bytes | None:
+    """Return the first bytes that the client has sent, empty if nothing has come yet, None if it has ended."""
     sock.settimeout(0.0)
     try:
-        sent: bytes = sock.recv(_LONGEST, socket.MSG_PEEK)
-    except OSError:
+        return sock.recv(LONGEST_HEALTH_CHECK + 1, socket.MSG_PEEK) or None
+    except BlockingIOError:
         return b""
-    return sent
+    except OSError:
+        return None

@@ -25,9 +25,16 @@ MOST_WAITING, LONGEST_WAIT_S = 96, 1.0
 _FEW = 4
 # Those who go last have to let others go first for one pause each, and not much longer than the limit.
 _PAUSE_S, _MOST_PAUSED_S = 0.002, 0.04
-HEALTH_CHECKS = tuple(f"{method} {path} ".encode() for method in ("GET", "HEAD") for path in GO_FIRST)
+# The head of a health check is short, whoever sends it. Reading a long one takes as long as others do.
+LONGEST_HEALTH_CHECK = 1024
+_HEALTH_CHECKS = tuple(f"{method} {path} ".encode() for method in ("GET", "HEAD") for path in GO_FIRST)
 # The priority with which an idle watcher is called once in each round of the event loop, however busy that is.
 EACH_ROUND = 2
+
+
+def is_health_check(sent: bytes) -> bool:
+    """Return whether `sent`, the first bytes of a request, are those of a health check, which goes first."""
+    return sent.startswith(_HEALTH_CHECKS) and len(sent) <= LONGEST_HEALTH_CHECK
 
 
 class _Line:

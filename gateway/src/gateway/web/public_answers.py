@@ -47,10 +47,9 @@ class _Entry:
     def code(self) -> int:
         return int(self.status[:3])
 
-    @property
-    def size(self) -> int:
-        """About how many bytes it takes in memory."""
-        return len(self.body) + _OVERHEAD
+    def size(self, name: Name) -> int:
+        """Return about how many bytes it takes in memory under `name`."""
+        return len(self.body) + 2 * sum(map(len, name)) + _OVERHEAD
 
 
 class PublicAnswers:
@@ -117,12 +116,12 @@ class PublicAnswers:
     def _keep(self, name: Name, entry: _Entry) -> None:
         before = self._kept.pop(name, None)
         if before is not None:
-            self._bytes -= before.size
+            self._bytes -= before.size(name)
         self._kept[name] = entry
-        self._bytes += entry.size
+        self._bytes += entry.size(name)
         while self._bytes > self._most_bytes:
-            _, dropped = self._kept.popitem(last=False)
-            self._bytes -= dropped.size
+            oldest, dropped = self._kept.popitem(last=False)
+            self._bytes -= dropped.size(oldest)
 
 
 def _is_public_read(environ: "WSGIEnvironment") -> bool:
