@@ -73,6 +73,10 @@ hooks: $(VENV)/dev.stamp  ## have git run lint at each commit, and check its sub
 try-fresh: engine  ## try the README's commands in bare containers of Debian 12 and 13 (SUITES='bookworm trixie')
 	@tools/try-fresh.sh $(SUITES)
 
+.PHONY: edge-test
+edge-test: $(VENV)/dev.stamp  ## run the system tests through the edge, before plain processes; ten minutes
+	EDGE=1 $(BIN)/pytest tests/system $(PYTEST)
+
 .PHONY: faults
 faults: $(VENV)/dev.stamp  ## break the compose stack under load in every way; half an hour (FAULTS=name,…, SEED=)
 	FAULTS=$${FAULTS:-all} IMGHOST_REQUIRE_ENGINE=1 $(BIN)/pytest tests/faults $(PYTEST)

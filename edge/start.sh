@@ -7,7 +7,6 @@ if [ "${GATEWAY_TRUSTED_PROXIES:-0}" = 0 ]; then
     exit 2
 fi
 
-export EDGE_FOLDER="${0%/*}"
 export EDGE_LISTEN="${EDGE_LISTEN:-8443}"
 export EDGE_GATEWAY="${EDGE_GATEWAY:-gateway:8000}"
 export EDGE_TEMPORARY="${EDGE_TEMPORARY:-/tmp}"
@@ -22,6 +21,6 @@ fi
 
 umask 077
 # Of all that begins with a dollar sign, only these are filled in: the others are variables of nginx.
-envsubst '$EDGE_FOLDER $EDGE_LISTEN $EDGE_GATEWAY $EDGE_TEMPORARY $EDGE_CACHE $EDGE_CACHE_SIZE
-    $EDGE_CONNECTIONS_PER_ADDRESS $EDGE_CERTIFICATE' <"$EDGE_FOLDER/nginx.conf.template" >"$EDGE_TEMPORARY/nginx.conf"
+envsubst '$EDGE_LISTEN $EDGE_GATEWAY $EDGE_TEMPORARY $EDGE_CACHE $EDGE_CACHE_SIZE
+    $EDGE_CONNECTIONS_PER_ADDRESS $EDGE_CERTIFICATE' <"${0%/*}/nginx.conf.template" >"$EDGE_TEMPORARY/nginx.conf"
 exec nginx -e stderr -c "$EDGE_TEMPORARY/nginx.conf" "$@"

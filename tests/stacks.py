@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from edge import edge
 from embedded.parts import rabbitmq
 
 REPOSITORY = Path(__file__).parents[1]
@@ -104,17 +106,39 @@ def plain_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
 
     The mapping is run.env, AUTH_COMMAND, STATUS_COMMAND, and ELSEWHERE_COMMAND.
     """
+    with started_plainly(tmp_path_factory.mktemp("embedded")) as settings:
+        yield settings | {"ELSEWHERE_COMMAND": elsewhere_command(settings["GATEWAY_URL"])}
+
+
+@pytest.fixture(scope="session")
+def edge_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The same behind the edge. Changes show at once there, as most tests of the gateway expect it."""
+    folder = tmp_path_factory.mktemp("embedded")
+    behind_edge = {"GATEWAY_TRUSTED_PROXIES": "1", "GATEWAY_PUBLIC_MAX_AGE_S": "0"}
+    with (
+        started_plainly(folder, **behind_edge) as settings,
+        edge(folder / "edge", settings["GATEWAY_URL"]) as running,
+    ):
+        yield settings | {"GATEWAY_URL": running.url, "ELSEWHERE_COMMAND": elsewhere_command(running.url)}
+
+
+def elsewhere_command(url: str) -> str:
+    """Return the command that runs a Python program which asks the service at `url` from another address."""
+    return shlex.join([sys.executable, "-", url, "127.0.1.1"])
+
+
+@contextmanager
+def started_plainly(folder: Path, **environment: str) -> Iterator[dict[str, str]]:
+    """Run the whole service as plain processes during the block; yield run.env, AUTH_COMMAND and STATUS_COMMAND."""
     if rabbitmq.find_script() is None:
         pytest.skip("RabbitMQ is not installed on this machine")
-    folder = tmp_path_factory.mktemp("embedded")
     # Any free ports: tests of other folders, which run at the same time, have such a stack, too.
     ports = {"PORT": 0, "S3_PORT": 0, "AMQP_PORT": 0}
-    run = start_embedded(folder / "home", folder / "output", ports, "--no-sample")
+    run = start_embedded(folder / "home", folder / "output", ports, "--no-sample", command=(), **environment)
     try:
         settings = run.wait_until_ready()
-        elsewhere = shlex.join([sys.executable, "-", settings["GATEWAY_URL"], "127.0.1.1"])
         commands = {"AUTH_COMMAND": auth_command(run.home), "STATUS_COMMAND": status_command(settings)}
-        yield settings | commands | {"ELSEWHERE_COMMAND": elsewhere}
+        yield settings | commands
     finally:
         run.process.send_signal(signal.SIGTERM)
         assert run.wait_for_end() == 0, run.said()

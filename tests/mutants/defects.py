@@ -1739,13 +1739,13 @@ DEFECTS = (
     Defect(
         "forged-prefix",
         "A client behind the edge chooses the path prefix of answers.",
-        (Edit("edge/request-headers.conf", 'proxy_set_header X-Forwarded-Prefix "";\n', ""),),
+        (Edit(NGINX, 'proxy_set_header X-Forwarded-Prefix "";\n', ""),),
         (f"{EDGE}::test_what_clients_could_forge_does_not_arrive",),
     ),
     Defect(
         "forged-source",
         "A client behind the edge chooses the address that its failed logins are counted for.",
-        (Edit("edge/request-headers.conf", "X-Forwarded-For $remote_addr", "X-Forwarded-For $http_x_forwarded_for"),),
+        (Edit(NGINX, "X-Forwarded-For $remote_addr", "X-Forwarded-For $http_x_forwarded_for"),),
         (f"{EDGE}::test_what_clients_could_forge_does_not_arrive",),
     ),
 )

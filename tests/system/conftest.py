@@ -1,5 +1,6 @@
 """The stack under test, its users, and its S3.
 
+With EDGE=1 the tests run through the edge, which is before plain processes, but for those of `edge_differences`.
 Without IMGHOST_URL every test runs on the plain processes, whose S3 is moto, and on the compose stack, whose S3 is
 durable. With it, only the service at that address is tested. The other variables are those of `.imghost/run.env` (an
 empty S3_ENDPOINT_URL means AWS); AUTH_COMMAND, by which the commands of auth are called there; STATUS_COMMAND, which is
@@ -18,6 +19,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
+import edge_differences
 from clients import NewUser, Register, Stack, ValidatingClient
 from pictures import photo
 from users import create_user
@@ -26,14 +28,31 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+def stacks() -> list[str]:
+    """Return the names of the fixtures that give the stacks under test."""
+    if os.environ.get("EDGE"):
+        return ["edge_stack"]
+    return ["named_stack"] if "IMGHOST_URL" in os.environ else ["plain_stack", "compose_stack"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Through the edge, run only the tests that say which stack they run on by the fixture `stack`."""
+    if not os.environ.get("EDGE"):
+        return
+    others = [item for item in items if "stack" not in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if item not in others]
+    for item in items:
+        if (reason := edge_differences.of(item.nodeid)) is not None:
+            item.add_marker(pytest.mark.skip(reason=f"the edge: {reason}"))
+
+
 @pytest.fixture(scope="session")
 def named_stack() -> Stack:
     return os.environ | {"GATEWAY_URL": os.environ["IMGHOST_URL"]}
 
 
-@pytest.fixture(
-    scope="session", params=["named_stack"] if "IMGHOST_URL" in os.environ else ["plain_stack", "compose_stack"]
-)
+@pytest.fixture(scope="session", params=stacks())
 def stack(request: pytest.FixtureRequest) -> Stack:
     mapping: Stack = request.getfixturevalue(request.param)
     return mapping
