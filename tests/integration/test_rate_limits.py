@@ -244,6 +244,17 @@ def test_lease_is_not_used_in_the_next_minute(auth_database: Database[Store]) ->
         assert sum(pool.map(admitted, (second, first))) == 80
 
 
+def test_one_who_comes_a_moment_late_does_not_begin_the_minute_again(
+    auth_database: Database[Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two take of the same minute at once: whoever has looked at the clock first may write last."""
+    length = timedelta(seconds=60)
+    auth_database.transact(Store.take_of_minute, "anna", REQUESTS, 10, length)
+    moment = auth_database.read(Store.now) - timedelta(milliseconds=500)
+    monkeypatch.setattr(Store, "now", lambda _: moment)
+    assert auth_database.transact(Store.take_of_minute, "anna", REQUESTS, 10, length).count == 20
+
+
 def test_minute_ends_although_the_clock_was_put_back(auth_database: Database[Store]) -> None:
     limits = RateLimits(auth_database, {REQUESTS: 3})
     assert admitted(limits) == 3

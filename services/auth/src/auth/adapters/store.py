@@ -285,8 +285,8 @@ class Store:
             user_id=user_id, limit_name=limit_name, taken=count, date_ends=moment + length
         )
         known = taken_of_minutes.c
-        # The second: the clock was put back.
-        is_over = (known.date_ends <= moment) | (known.date_ends > moment + length)
+        # The second: the clock was put back, and not by a moment only: who has looked at it later may have been first.
+        is_over = (known.date_ends <= moment) | (known.date_ends > moment + 2 * length)
         counted = added.on_conflict_do_update(
             index_elements=[known.user_id, known.limit_name],
             set_={
