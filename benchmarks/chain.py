@@ -24,13 +24,17 @@ SERVICES = ("auth", "catalog", "gateway")
 
 @dataclass
 class Chain:
-    """The services of the checkout at `root`, each with its log in `folder`; `databases` are the URLs by service."""
+    """The services of the checkout at `root`, each with its log in `folder`; `databases` are the URLs by service.
+
+    `further` are variables for all services beside those that are set here.
+    """
 
     root: Path
     folder: Path
     databases: dict[str, str]
     ports: dict[str, int] = field(default_factory=lambda: {service: free_port() for service in SERVICES})
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    further: dict[str, str] = field(default_factory=dict)
 
     def start(self) -> None:
         """Migrate, start all services, and wait until they answer."""
@@ -42,7 +46,8 @@ class Chain:
             self.start_one(service)
 
     def start_one(self, service: str) -> None:
-        """Start one service, and wait until it answers."""
+        """Start one service, ended first if it runs, and wait until it answers."""
+        self._stop_one(service)
         with (self.folder / f"{service}.log").open("ab") as log:
             self.processes[service] = subprocess.Popen(
                 [self._program(service), "serve"],
@@ -59,11 +64,8 @@ class Chain:
 
     def stop(self) -> None:
         """End all services."""
-        for process in self.processes.values():
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        self.processes.clear()
+        for service in list(self.processes):
+            self._stop_one(service)
 
     def workers(self, service: str) -> list[int]:
         """Return the process ids of the web processes of `service`."""
@@ -74,6 +76,13 @@ class Chain:
         """Return a new API key of the user."""
         url = f"http://127.0.0.1:{self.ports['gateway']}/api/api-keys"
         return str(requests.post(url, auth=(USERNAME, PASSWORD), timeout=10).json()["key"])
+
+    def _stop_one(self, service: str) -> None:
+        process = self.processes.pop(service, None)
+        if process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     def _answers(self, service: str) -> bool:
         with suppress(requests.ConnectionError):
@@ -108,7 +117,8 @@ class Chain:
         settings = {"WEB_PROCESSES": str(PROCESSES), **common, **own[service]}
         if service in self.databases:
             settings["DATABASE_URL"] = self.databases[service]
-        return {"PATH": os.environ["PATH"], **{f"{service.upper()}_{name}": value for name, value in settings.items()}}
+        named = {f"{service.upper()}_{name}": value for name, value in settings.items()}
+        return {"PATH": os.environ["PATH"], **named, **self.further}
 
 
 def free_port() -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Figure:
     """A row of the table: our value and that of a peer, in `unit`, their ratio, and the target `to_reach`.
 
-    What could not be measured is None.
+    What could not be measured is None. `hits` is the share of answers that came from the cache of the edge.
     """
 
     name: str
@@ -17,3 +17,4 @@ class Figure:
     ratio: float | None
     to_reach: str
     met: bool
+    hits: float | None = None

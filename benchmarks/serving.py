@@ -22,6 +22,7 @@ import psycopg
 import requests
 from tabulate import tabulate
 
+import edge
 from benchmarks.chain import BASIC, USERNAME, Chain, free_port, postgresql
 from benchmarks.clients import InBackground, get, regularly
 from benchmarks.figures import Figure
@@ -91,6 +92,37 @@ def measure(serving: Serving) -> Iterator[Figure]:
     yield registrations(serving)
     yield calm(serving)
     yield large_page(serving)
+    yield from through_edge(serving)
+
+
+def through_edge(serving: Serving) -> Iterator[Figure]:
+    """Yield the figures of public images that are read through the edge, with the share that its cache has answered.
+
+    Afterwards the gateway trusts a proxy, and is to be measured no more.
+    """
+    serving.chain.further["GATEWAY_TRUSTED_PROXIES"] = "1"
+    serving.chain.start_one("gateway")
+    loads = {"always the same": Load(IMAGE), "Zipf over 10,000": Load(IMAGE, 10_000, "zipf")}
+    for name, load in loads.items():
+        folder = serving.chain.folder / "edge"
+        with edge.edge(folder, serving.url("")) as running:
+            port = int(running.url.rpartition(":")[2])
+            in_front = replace(serving, chain=replace(serving.chain, ports={**serving.chain.ports, "gateway": port}))
+            rate(port, load)  # fills the cache
+            asked, hits = counted(running.log)
+            figure = against_bare(in_front, Row(f"public image through the edge, {name}", load, 3))
+            asked_then, hits_then = counted(running.log)
+            share = (hits_then - hits) / (asked_then - asked)
+            sys.stderr.write(f"{figure.name}: {share:.1%} from the cache\n")
+            yield replace(figure, hits=round(share, 4))
+        shutil.rmtree(folder)
+
+
+def counted(log: Path) -> tuple[int, int]:
+    """Return how many requests the log of the edge tells of, and how many of them its cache has answered."""
+    with log.open("rb") as lines:
+        from_cache = [b'"cache": "HIT"' in line for line in lines]
+    return len(from_cache), sum(from_cache)
 
 
 def against_bare(serving: Serving, row: Row) -> Figure:
@@ -242,13 +274,17 @@ def main() -> None:
     """Measure everything, print the table, and write the file."""
     if shutil.which("wrk") is None:
         sys.exit("bench needs wrk, of the Debian package of that name")
+    if missing := edge.missing_packages():
+        sys.exit(f"bench needs {' and '.join(missing)}, Debian packages")
     load = os.getloadavg()[0]
     if load > 1:
         sys.stderr.write(f"the machine has other work: its load is {load:.1f}\n")
     with started() as serving:
         figures = list(measure(serving))
-    shown = [[f.name, f.ours, f.against, f.unit, f.ratio, f.to_reach, "yes" if f.met else "NO"] for f in figures]
-    print(tabulate(shown, headers=["figure", "ours", "against", "unit", "ratio", "to reach", "met"]))  # noqa: T201
+    shown = [
+        [f.name, f.ours, f.against, f.unit, f.ratio, f.to_reach, "yes" if f.met else "NO", f.hits] for f in figures
+    ]
+    print(tabulate(shown, headers=["figure", "ours", "against", "unit", "ratio", "to reach", "met", "hits"]))  # noqa: T201
     RESULTS.write_text(json.dumps([asdict(figure) for figure in figures], indent=2, ensure_ascii=False) + "\n")
 
 

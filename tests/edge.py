@@ -43,18 +43,19 @@ def missing_packages() -> list[str]:
 def edge(folder: Path, gateway_url: str, **settings: str) -> Iterator[Edge]:
     """Run the edge before the gateway at `gateway_url` during the block, with its files in `folder`.
 
-    `settings` are those of its start script, without `EDGE_`. Skip the test if a program that it needs is missing.
+    `settings` are those of its start script, without `EDGE_`; `LISTEN` has `{port}` in place of its port. Skip the test
+    if a program that it needs is missing.
     """
     if missing := missing_packages():
         pytest.skip(f"the edge needs {' and '.join(missing)} (apt install)")
     folder.mkdir(exist_ok=True)
     (port,) = free_ports(1)
     given = {
-        "LISTEN": f"127.0.0.1:{port}",
         "GATEWAY": urlsplit(gateway_url).netloc,
         "TEMPORARY": str(folder),
         "CACHE": str(folder / "cache"),
         **settings,
+        "LISTEN": settings.get("LISTEN", "127.0.0.1:{port}").format(port=port),
     }
     environment = {f"EDGE_{name}": value for name, value in given.items()}
     # The workers of root would change to a user who may not enter the folder.

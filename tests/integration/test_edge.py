@@ -226,9 +226,12 @@ def test_a_request_whose_answer_is_lost_is_not_sent_again_and_the_client_is_told
     assert len(recorded.heads) == 2
 
 
-def test_one_address_has_only_so_many_requests_at_a_time(recorded: RecordingGateway, tmp_path: Path) -> None:
+@pytest.mark.parametrize("listen", ["127.0.0.1:{port}", "[::]:{port} ipv6only=off"])
+def test_one_address_has_only_so_many_requests_at_a_time(
+    recorded: RecordingGateway, tmp_path: Path, listen: str
+) -> None:
     half = b"POST /api/images HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"
-    with edge(tmp_path / "edge", recorded.url, CONNECTIONS_PER_ADDRESS="5") as running:
+    with edge(tmp_path / "edge", recorded.url, CONNECTIONS_PER_ADDRESS="5", LISTEN=listen) as running:
         with ExitStack() as greedy:
 
             def is_refused_after_one_more() -> bool:
