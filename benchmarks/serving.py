@@ -33,6 +33,7 @@ SCRIPT = Path(__file__).parent / "wrk" / "targets.lua"
 SAMPLE = Path(__file__).with_name("sample.sql")
 IMAGES = 100_000
 CONNECTIONS, WRK_S, WARM_UP_S, ROUNDS = 16, 3.0, 1.0, 3
+MAX_AGE_S = 10  # how long answers may be kept, which is the gateway's default
 IMAGE, COLLECTION = "/api/i/bench/%N.jpg", "/api/c/bench-100"
 
 
@@ -98,31 +99,39 @@ def measure(serving: Serving) -> Iterator[Figure]:
 def through_edge(serving: Serving) -> Iterator[Figure]:
     """Yield the figures of public images that are read through the edge, with the share that its cache has answered.
 
-    Afterwards the gateway trusts a proxy, and is to be measured no more.
+    Each turn begins when the cache is as full as it gets. Afterwards the gateway trusts a proxy, and is to be measured
+    no more.
     """
     serving.chain.further["GATEWAY_TRUSTED_PROXIES"] = "1"
     serving.chain.start_one("gateway")
-    loads = {"always the same": Load(IMAGE), "Zipf over 10,000": Load(IMAGE, 10_000, "zipf")}
-    for name, load in loads.items():
-        folder = serving.chain.folder / "edge"
-        with edge.edge(folder, serving.url("")) as running:
+    for name, load, fills_s in (
+        ("always the same", Load(IMAGE), WARM_UP_S),
+        ("Zipf over 10,000", Load(IMAGE, 10_000, "zipf"), 2 * MAX_AGE_S),
+    ):
+        folder, shares = serving.chain.folder / f"edge-{load.number}", list[float]()
+        with (
+            tempfile.TemporaryDirectory(dir="/dev/shm") as cache,  # in memory, as in its container
+            edge.edge(folder, serving.url(""), CACHE=cache) as running,
+        ):
             port = int(running.url.rpartition(":")[2])
-            in_front = replace(serving, chain=replace(serving.chain, ports={**serving.chain.ports, "gateway": port}))
-            rate(port, load)  # fills the cache
-            asked, hits = counted(running.log)
-            figure = against_bare(in_front, Row(f"public image through the edge, {name}", load, 3))
-            asked_then, hits_then = counted(running.log)
-            share = (hits_then - hits) / (asked_then - asked)
-            sys.stderr.write(f"{figure.name}: {share:.1%} from the cache\n")
-            yield replace(figure, hits=round(share, 4))
-        shutil.rmtree(folder)
+            ours = partial(rate_and_hits, port, load, fills_s, running.log, shares)
+            size = len(requests.get(serving.url(load.pattern.replace("%N", "000001")), timeout=10).content)
+            against = partial(rate, serving.bare_port, Load(f"/{size}"))
+            figure = compared(f"public image through the edge, {name}", ours, against, 3)
+        share = statistics.median(shares)
+        sys.stderr.write(f"{figure.name}: {share:.1%} from the cache\n")
+        yield replace(figure, hits=round(share, 4))
 
 
-def counted(log: Path) -> tuple[int, int]:
-    """Return how many requests the log of the edge tells of, and how many of them its cache has answered."""
+def rate_and_hits(port: int, load: Load, fills_s: float, log: Path, shares: list[float]) -> float:
+    """Return the rate at the edge after `fills_s`; add to `shares` how much its cache has answered, by its `log`."""
+    rate(port, load, fills_s)
+    os.truncate(log, 0)
+    measured = rate(port, load)
     with log.open("rb") as lines:
         from_cache = [b'"cache": "HIT"' in line for line in lines]
-    return len(from_cache), sum(from_cache)
+    shares.append(sum(from_cache) / len(from_cache))
+    return measured
 
 
 def against_bare(serving: Serving, row: Row) -> Figure:
@@ -209,7 +218,7 @@ def compared(name: str, ours: Callable[[], float], other: Callable[[], float], t
     return Figure(name, round(mine, 1), round(theirs, 1), "a second", round(ratio, 4), wanted, ratio >= to_reach)
 
 
-def rate(port: int, load: Load) -> float:
+def rate(port: int, load: Load, lasts_s: float = WRK_S) -> float:
     """Return how many good answers a second there are at `port`."""
     environment = {
         "PATH": os.environ["PATH"],
@@ -223,7 +232,7 @@ def rate(port: int, load: Load) -> float:
     headers = [word for name, value in (load.headers or {}).items() for word in ("--header", f"{name}: {value}")]
     said = subprocess.run(
         [
-            *("wrk", "--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{WRK_S:.0f}s"),
+            *("wrk", "--threads", "1", "--connections", str(CONNECTIONS), "--duration", f"{lasts_s:.0f}s"),
             *("--timeout", "30s", *headers, "--script", str(SCRIPT), f"http://127.0.0.1:{port}/"),
         ],
         env=environment,
