@@ -220,8 +220,9 @@ def test_a_request_whose_answer_is_lost_is_not_sent_again_and_the_client_is_told
     before_recorded: Edge, recorded: RecordingGateway, method: str, code: str
 ) -> None:
     recorded.answers = [OK, b"", OK]
-    requests.get(f"{before_recorded.url}/healthz", timeout=10)
-    lost = requests.request(method, f"{before_recorded.url}/api/images", timeout=10)
+    with requests.Session() as session:  # on one connection, so that the same process of nginx has them
+        session.get(f"{before_recorded.url}/healthz", timeout=10)
+        lost = session.request(method, f"{before_recorded.url}/api/images", timeout=10)
     assert (lost.status_code, lost.json()["code"]) == (503, code)
     assert len(recorded.heads) == 2
 
