@@ -140,7 +140,7 @@ class WebStack:
 
     def _answers(self, service: str) -> bool:
         assert self.processes[service].poll() is None, self.said(service)
-        with suppress(requests.ConnectionError):
+        with suppress(requests.ConnectionError, requests.Timeout):
             return requests.get(f"{self.url(service)}/healthz", timeout=5).ok
         return False
 
