@@ -643,19 +643,25 @@ DEFECTS = (
     Defect(
         "health-check-behind-a-crowd",
         "A health check waits until all have begun who have connected before.",
-        (Edit(f"{GATEWAY}/door/listener.py", "if goes_first or (", "if ("),),
+        (Edit(f"{GATEWAY}/door/listener.py", "if is_health_check(sent) and", "if False and"),),
         (f"{LISTENER}::test_health_check_begins_before_others_who_came_before",),
     ),
     Defect(
         "late-health-check-behind-a-crowd",
         "A health check whose first byte comes after its connection was accepted waits for all before it.",
-        (Edit(f"{GATEWAY}/door/listener.py", "elif self._goes_first(sent):", "elif False:"),),
+        (
+            Edit(
+                f"{GATEWAY}/door/listener.py",
+                "elif self._begins_at_once(sent):\n            super().do_handle(newcomer",
+                "elif False:\n            super().do_handle(newcomer",
+            ),
+        ),
         (f"{LISTENER}::test_health_check_that_is_sent_after_others_have_come_begins_before_them",),
     ),
     Defect(
         "flood-of-health-checks",
         "Any number of connections begin at once if their first bytes look like a health check.",
-        (Edit(f"{GATEWAY}/door/listener.py", "and self._begun_first < FIRST_AT_ONCE", ""),),
+        (Edit(f"{GATEWAY}/door/listener.py", " and self._begun_first < FIRST_AT_ONCE", ""),),
         (f"{LISTENER}::test_flood_of_health_checks_does_not_begin_at_once",),
     ),
     Defect(
@@ -663,6 +669,42 @@ DEFECTS = (
         "Connections that have ended before they begin hold up others.",
         (Edit(f"{GATEWAY}/door/listener.py", "socket.MSG_PEEK) or None", "socket.MSG_PEEK)"),),
         (f"{LISTENER}::test_connection_that_has_ended_waits_for_nothing",),
+    ),
+    Defect(
+        "many-of-one-address-first",
+        "Connections begin in the order in which they came, however many are those of one address.",
+        (Edit(f"{GATEWAY}/door/newcomers.py", "if source in self._senders:", "if False:"),),
+        (f"{LISTENER}::test_many_of_one_address_do_not_hold_up_another_one",),
+    ),
+    Defect(
+        "silent-before-senders",
+        "Connections on which nothing has come hold up those whose request is there.",
+        (
+            Edit(
+                f"{GATEWAY}/door/listener.py",
+                "self._waiting.join(newcomer, has_sent=has_sent)",
+                "self._waiting.join(newcomer, has_sent=False)",
+            ),
+        ),
+        (f"{LISTENER}::test_many_of_one_address_do_not_hold_up_another_one",),
+    ),
+    Defect(
+        "silent-stay-in-line",
+        "Nobody gives way in a full line: all who come later wait in the kernel.",
+        (
+            Edit(
+                f"{GATEWAY}/door/newcomers.py",
+                "if idlest is not None:\n            self.leave(idlest)",
+                "if idlest is not None:\n            idlest = None",
+            ),
+        ),
+        (f"{LISTENER}::test_who_is_silent_for_longest_gives_way",),
+    ),
+    Defect(
+        "refusal-lost-by-a-reset",
+        "Who is refused at the door has its connection reset, since what it sent was not read.",
+        (Edit(f"{GATEWAY}/door/listener.py", "        sock.recv(_MOST_UNREAD)\n", ""),),
+        (f"{LISTENER}::test_who_is_one_too_many_of_an_address_is_answered",),
     ),
     Defect(
         "end-without-end",

@@ -12,12 +12,14 @@ import re
 import socket
 import ssl
 import time
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import gevent
 from httptools import HttpParserError, HttpResponseParser
 
 REUSED_FOR_S = 1.0
@@ -78,9 +80,14 @@ class _Connection:
         self._socket = sock
         self._answered = 0.0
 
+    @property
+    def is_old(self) -> bool:
+        """Whether no more requests may be sent, since the last one was too long ago."""
+        return time.monotonic() - self._answered >= REUSED_FOR_S
+
     def can_be_used_again(self) -> bool:
         """Return whether another request may be sent."""
-        if time.monotonic() - self._answered >= REUSED_FOR_S:
+        if self.is_old:
             return False
         if isinstance(self._socket, ssl.SSLSocket):  # cannot be looked into
             return True
@@ -133,7 +140,8 @@ class Pool:
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._port = parts.port or (443 if self._tls else 80)
         self._named = parts.netloc.rpartition("@")[2]
-        self._kept: list[_Connection] = []
+        self._kept: deque[_Connection] = deque()
+        self._closing = False
 
     def ask(  # noqa: PLR0913 - the parts of one request
         self,
@@ -156,10 +164,25 @@ class Pool:
             answer, is_kept = connection.ask(request, timeout_s)
         finally:
             if is_kept and len(self._kept) < _MOST_KEPT:
-                self._kept.append(connection)
+                self._keep(connection)
             else:
                 connection.close()
         return answer
+
+    def _keep(self, connection: _Connection) -> None:
+        self._kept.append(connection)
+        if not self._closing:
+            self._closing = True
+            gevent.spawn_later(REUSED_FOR_S, self._close_old)
+
+    def _close_old(self) -> None:
+        """Close connections once they are old, of which the service may have closed its end already."""
+        while self._kept:
+            while self._kept and self._kept[0].is_old:
+                self._kept.popleft().close()
+            if self._kept:
+                gevent.sleep(REUSED_FOR_S)
+        self._closing = False
 
     def _take(self) -> _Connection | None:
         while self._kept:

@@ -89,7 +89,7 @@ class PublicImages:
         self._waiting.append(waiting)
         waiting.answer.wait(LONGEST_WAIT_S)
         if not waiting.is_asked:
-            self._ask_together()
+            gevent.spawn(self._ask_together)
         try:
             answer: Answer | None = waiting.answer.get(timeout=max(waiting.deadline.left_s(), 0))
         except gevent.Timeout:
@@ -108,9 +108,12 @@ class PublicImages:
                 gevent.spawn(self._ask_together)
 
     def _ask_together(self) -> None:
+        """Ask for those who wait. Runs in a greenlet of its own, whose log lines are those of all their requests."""
         asked = self._take()
         if not asked:
             return
+        request_ids.adopt(asked[0].request_id)
+        request_ids.note_several([each.request_id for each in asked])
         try:
             with self._call():
                 answers = self._answers(asked)

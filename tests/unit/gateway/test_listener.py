@@ -18,11 +18,10 @@ MANY = 5 * AT_ONCE
 class Served:
     """A listener that notes the addresses of its clients in the order in which they begin."""
 
-    def __init__(self, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(self, most_waiting: int = MOST_WAITING, most_per_source: int = MOST_WAITING) -> None:
         self.order: list[Any] = []
-        self.listener = Listener(
-            gevent.socket.socket(fileno=socket.create_server(("127.0.0.1", 0)).detach()), self._handle, most_waiting
-        )
+        sock = gevent.socket.socket(fileno=socket.create_server(("127.0.0.1", 0)).detach())
+        self.listener = Listener(sock, self._handle, most_waiting, most_per_source)
 
     def _handle(self, _sock: Any, address: Any) -> None:
         self.order.append(address)
@@ -41,16 +40,24 @@ def served() -> Iterator[Served]:
     made.listener.close()
 
 
-def connect(served: Served, clients: ExitStack, sent: bytes = b"") -> Any:
-    """Connect a client, which sends something; return its address."""
-    client = clients.enter_context(socket.create_connection(served.listener.address))
-    client.sendall(sent)
-    return client.getsockname()
+REQUEST = b"GET /api/images HTTP/1.1\r\n\r\n"
+
+
+def connect(served: Served, clients: ExitStack, sent: bytes = b"", source: str = "127.0.0.1") -> Any:
+    """Connect a client at the address `source`, which sends something; return its address with the port."""
+    return connected(served, clients, sent, source).getsockname()
+
+
+def connected(served: Served, clients: ExitStack, sent: bytes = b"", source: str = "127.0.0.1") -> socket.socket:
+    """Return the connection of such a client."""
+    client = socket.create_connection(served.listener.address, timeout=10, source_address=(source, 0))
+    clients.enter_context(client).sendall(sent)
+    return client
 
 
 def test_health_check_begins_before_others_who_came_before(served: Served) -> None:
     with ExitStack() as clients:
-        others = [connect(served, clients, b"GET /api/images HTTP/1.1\r\n\r\n") for _ in range(MANY)]
+        others = [connect(served, clients, REQUEST) for _ in range(MANY)]
         checks = [
             connect(served, clients, f"{how} HTTP/1.1\r\n\r\n".encode()) for how in ("GET /healthz", "HEAD /readyz")
         ]
@@ -63,7 +70,7 @@ def test_health_check_begins_before_others_who_came_before(served: Served) -> No
 def test_health_check_that_is_sent_after_others_have_come_begins_before_them(served: Served) -> None:
     with ExitStack() as clients:
         for _ in range(2 * MANY):
-            connect(served, clients, b"GET /api/images HTTP/1.1\r\n\r\n")
+            connect(served, clients, REQUEST)
         check = clients.enter_context(socket.create_connection(served.listener.address))
         served.listener.start()
         while not served.order:  # all are accepted in the first round, and few begin
@@ -76,7 +83,7 @@ def test_health_check_that_is_sent_after_others_have_come_begins_before_them(ser
 
 def test_connection_that_has_ended_waits_for_nothing(served: Served) -> None:
     with ExitStack() as clients:
-        there = [connect(served, clients, b"GET /api/images HTTP/1.1\r\n\r\n") for _ in range(AT_ONCE)]
+        there = [connect(served, clients, REQUEST) for _ in range(AT_ONCE)]
         for _ in range(MANY):  # which have ended before they were accepted
             socket.create_connection(served.listener.address).close()
         ends = [socket.create_connection(served.listener.address) for _ in range(MANY)]
@@ -147,7 +154,7 @@ def test_those_who_are_too_many_wait_in_the_kernel() -> None:
     served = Served(most_waiting=3)
     with ExitStack() as clients:
         clients.callback(served.listener.close)
-        everybody = [connect(served, clients) for _ in range(MANY)]
+        everybody = [connect(served, clients, REQUEST) for _ in range(MANY)]
         served.listener.start()
         gevent.sleep(0)
         assert len(served.order) < MANY
@@ -166,3 +173,59 @@ def test_those_who_wait_when_it_ends_are_served(served: Served) -> None:
         assert sorted(served.order) == sorted(everybody)
         with pytest.raises(ConnectionRefusedError):
             connect(served, clients)
+
+
+def test_many_of_one_address_do_not_hold_up_another_one(served: Served) -> None:
+    with ExitStack() as clients:
+        for _ in range(2 * MANY):
+            connect(served, clients, REQUEST)
+        others = [connect(served, clients, REQUEST, f"127.0.0.{number}") for number in (2, 3)]
+        served.listener.start()
+        served.wait_for(2 * MANY + 2)
+    assert all(served.order.index(other) <= AT_ONCE + 3 for other in others)
+
+
+def test_silent_ones_hold_up_nobody(served: Served) -> None:
+    with ExitStack() as clients:
+        for number in range(2 * MANY):
+            connect(served, clients, source=f"127.0.0.{number + 2}")
+        late = connected(served, clients)
+        served.listener.start()
+        while not served.order:  # all are accepted in the first round, and few begin
+            gevent.sleep(0)
+        late.sendall(REQUEST)
+        there = connect(served, clients, REQUEST)
+        served.wait_for(2 * MANY + 2)
+        assert max(map(served.order.index, (there, late.getsockname()))) < 2 * MANY - AT_ONCE
+
+
+@pytest.mark.parametrize("limits", [{"most_waiting": 4}, {"most_per_source": 4}])
+def test_who_is_silent_for_longest_gives_way(limits: dict[str, int]) -> None:
+    served = Served(**limits)
+    with ExitStack() as clients:
+        clients.callback(served.listener.close)
+        other = connect(served, clients, source="127.0.0.2")
+        silent = [connected(served, clients) for _ in range(MANY)]
+        served.listener.start()
+        served.wait_for(AT_ONCE + 1)
+        assert silent[AT_ONCE].recv(1) == b""
+        with gevent.Timeout(10):
+            while silent[-1].getsockname() not in served.order:
+                gevent.sleep(0)
+    assert other in served.order
+    assert len(served.order) < MANY
+
+
+def test_who_is_one_too_many_of_an_address_is_answered() -> None:
+    served = Served(most_per_source=4)
+    with ExitStack() as clients:
+        clients.callback(served.listener.close)
+        everybody = [connected(served, clients, REQUEST) for _ in range(MANY)]
+        other = connect(served, clients, REQUEST, "127.0.0.2")
+        served.listener.start()
+        served.wait_for(AT_ONCE + 5)
+        answer = everybody[-1].recv(4096)
+        assert everybody[-1].recv(4096) == b""  # and no reset, with which some clients lose the answer
+    assert answer.startswith(b"HTTP/1.1 503 Service Unavailable")
+    assert b"\r\nRetry-After: " in answer
+    assert other in served.order

@@ -1,9 +1,11 @@
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
 
+import gevent
 import pytest
 
 from chassis.deadlines import Deadline
@@ -91,6 +93,26 @@ def test_kept_connection_is_used_again_for_a_moment_only() -> None:
         time.sleep(REUSED_FOR_S)
         services.call("catalog", "PUT", "/404", Deadline.after(5))
         assert len(ports) == 2
+
+
+def test_connection_that_is_not_used_again_is_closed() -> None:
+    """Else each service that ended would leave its connections half closed here until somebody asks it again."""
+    ended = threading.Event()
+
+    class Keeping(_Refusing):
+        protocol_version = "HTTP/1.1"
+        asked: ClassVar[list[str]] = []
+
+        def finish(self) -> None:
+            super().finish()
+            ended.set()
+
+    with serving(Keeping) as url:
+        services = make_services(url)
+        services.call("catalog", "PUT", "/404", Deadline.after(5))
+        with gevent.Timeout(10):
+            while not ended.is_set():
+                gevent.sleep(REUSED_FOR_S / 10)
 
 
 def test_connection_that_the_service_has_closed_is_not_used_again() -> None:

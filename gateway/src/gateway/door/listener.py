@@ -7,13 +7,16 @@ one that watches this process is found soon.
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import islice
 from typing import Any
 
 import gevent
 from gevent.server import StreamServer
 
 from chassis.listening import BACKLOG
+from chassis.networks import network_of
+from gateway import metrics
+from gateway.door import refusals
+from gateway.door.newcomers import Newcomer, Newcomers
 from gateway.door.turns import EACH_ROUND, FIRST_AT_ONCE, LONGEST_HEALTH_CHECK, is_health_check
 
 AT_ONCE = 8
@@ -22,25 +25,33 @@ MOST_WAITING = 4096
 _MANY = 32
 
 _READABLE = 1  # of libev's events
+_MOST_UNREAD = 64 * 1024
 
 
 class Listener(StreamServer):  # type: ignore[misc] # gevent has no types
     """Calls `handle` with each connection to the listening socket `sock`, and its address, in a greenlet of its own.
 
-    At most `most_waiting` are accepted beforehand.
+    At most `most_waiting` are accepted beforehand, `most_per_source` of one address. If there are more, the one that
+    has been silent for longest gives way.
     """
 
-    def __init__(self, sock: socket.socket, handle: Callable[..., None], most_waiting: int = MOST_WAITING) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        handle: Callable[..., None],
+        most_waiting: int = MOST_WAITING,
+        most_per_source: int = MOST_WAITING,
+    ) -> None:
         super().__init__(sock, handle=handle)
-        self._most_waiting = most_waiting
-        # Each with its address, and what waits for its first byte unless that is here; a dictionary keeps the order.
-        self._waiting: dict[Any, tuple[Any, Any]] = {}
+        self._waiting = Newcomers(most_waiting, most_per_source)
         self._begun = self._begun_first = self._accepted = 0  # in this round
         self._rounds = gevent.get_hub().loop.idle(priority=EACH_ROUND)
 
     def do_read(self) -> tuple[Any, Any] | None:
         """Accept a connection, unless too many wait already: the others wait in the kernel."""
-        accepted: tuple[Any, Any] | None = super().do_read() if len(self._waiting) < self._most_waiting else None
+        if self._waiting.is_full and not self._hang_up_on_idlest():
+            return None
+        accepted: tuple[Any, Any] | None = super().do_read()
         return accepted
 
     def do_handle(self, sock: Any, address: Any) -> None:
@@ -50,17 +61,10 @@ class Listener(StreamServer):  # type: ignore[misc] # gevent has no types
         sent = _sent(sock)
         if sent is None:
             sock.close()
-            return
-        goes_first = self._goes_first(sent)
-        if goes_first or (not self._waiting and self._begun < AT_ONCE):
-            self._begun += 1
+        elif self._begins_at_once(sent):
             super().do_handle(sock, address)
-            return
-        first_byte = None
-        if not sent:
-            first_byte = gevent.get_hub().loop.io(sock.fileno(), _READABLE)
-            first_byte.start(self._look_again, sock)
-        self._waiting[sock] = address, first_byte
+        else:
+            self._have_wait(Newcomer(sock, address, network_of(address[0])), has_sent=bool(sent))
 
     def close_after_all(self) -> None:
         """Begin with all who wait, in the kernel as well, who would be cut off; then stop to listen.
@@ -68,7 +72,7 @@ class Listener(StreamServer):  # type: ignore[misc] # gevent has no types
         Those who come meanwhile could be without end: no more are accepted than can have waited in the kernel.
         """
         self.stop_accepting()
-        self._begin_first(len(self._waiting))
+        self._begin_next(len(self._waiting))
         with suppress(OSError):
             for _ in range(BACKLOG):
                 accepted = super().do_read()
@@ -77,41 +81,58 @@ class Listener(StreamServer):  # type: ignore[misc] # gevent has no types
                 super().do_handle(*accepted)
         self.close()
 
-    def _look_again(self, sock: Any) -> None:
-        """Begin with the connection `sock`, whose first byte has come, if that is of a health check.
+    def _have_wait(self, newcomer: Newcomer, *, has_sent: bool) -> None:
+        if self._waiting.is_full_for(newcomer.source) and not self._hang_up_on_idlest(newcomer.source):
+            metrics.NO_CONNECTION.inc()
+            _refuse(newcomer.sock)
+            return
+        if not has_sent:
+            newcomer.first_byte = gevent.get_hub().loop.io(newcomer.sock.fileno(), _READABLE)
+            newcomer.first_byte.start(self._look_again, newcomer)
+        self._waiting.join(newcomer, has_sent=has_sent)
 
-        Close it if it has ended instead.
-        """
-        address, first_byte = self._waiting[sock]
-        first_byte.close()
-        self._waiting[sock] = address, None
-        sent = _sent(sock)
+    def _hang_up_on_idlest(self, source: str | None = None) -> bool:
+        idlest = self._waiting.take_idlest(source)
+        if idlest is None:
+            return False
+        metrics.DROPPED.inc()
+        idlest.stop_watching()
+        idlest.sock.close()
+        return True
+
+    def _look_again(self, newcomer: Newcomer) -> None:
+        """Begin with `newcomer`, whose first byte has come, or have it wait in line; close it if it has ended."""
+        newcomer.stop_watching()
+        self._waiting.leave(newcomer)
+        sent = _sent(newcomer.sock)
         if sent is None:
-            del self._waiting[sock]
-            sock.close()
-        elif self._goes_first(sent):
-            del self._waiting[sock]
-            super().do_handle(sock, address)
+            newcomer.sock.close()
+        elif self._begins_at_once(sent):
+            super().do_handle(newcomer.sock, newcomer.address)
+        else:
+            self._waiting.join(newcomer, has_sent=True)
 
-    def _goes_first(self, sent: bytes) -> bool:
-        """Return whether a connection begins at once, as a health check, of which only a few do in each round."""
-        goes_first = is_health_check(sent) and self._begun_first < FIRST_AT_ONCE
-        self._begun_first += goes_first
-        return goes_first
+    def _begins_at_once(self, sent: bytes) -> bool:
+        """Return whether a connection begins in this round, as a few health checks do, and others if nobody waits."""
+        if is_health_check(sent) and self._begun_first < FIRST_AT_ONCE:
+            self._begun_first += 1
+        elif self._waiting.has_senders or self._begun >= AT_ONCE:
+            return False
+        self._begun += 1
+        return True
 
     def _begin_round(self) -> None:
         self._begun = min(1 if self._accepted > _MANY else AT_ONCE, len(self._waiting))
         self._accepted = self._begun_first = 0
-        self._begin_first(self._begun)
+        self._begin_next(self._begun)
         if not self._begun:
             self._rounds.stop()
 
-    def _begin_first(self, count: int) -> None:
-        for sock in list(islice(self._waiting, count)):
-            address, first_byte = self._waiting.pop(sock)
-            if first_byte is not None:
-                first_byte.close()
-            super().do_handle(sock, address)
+    def _begin_next(self, count: int) -> None:
+        for _ in range(count):
+            newcomer = self._waiting.take_next()
+            newcomer.stop_watching()
+            super().do_handle(newcomer.sock, newcomer.address)
 
 
 def _sent(sock: Any) -> bytes | None:
@@ -123,3 +144,14 @@ def _sent(sock: Any) -> bytes | None:
         return b""
     except OSError:
         return None
+
+
+def _refuse(sock: Any) -> None:
+    """Answer a client, and end its connection, at once.
+
+    What it has sent is read first: else the kernel would reset the connection, and drop the answer with it.
+    """
+    with suppress(OSError):
+        sock.recv(_MOST_UNREAD)
+        sock.send(refusals.of_connection())
+    sock.close()

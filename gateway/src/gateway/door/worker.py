@@ -30,6 +30,7 @@ MOST_AT_THE_DOOR = 256  # connections that wait for one of others to end
 MOST_UNSENT_BYTES = 64 * 1024 * 1024
 # How long a worker that ends keeps idle connections, on which clients may just be sending, as gunicorn's others do.
 LINGER_S = 2.0
+_SOURCES = 4  # one address has no more of those who are accepted beforehand than this part
 _SPARE_FILES = 512  # besides clients: connections to the services, pipes, logs
 
 # An extension of a Flask application, a function of the path of a request and the address that it comes from: whether
@@ -91,9 +92,11 @@ class DoorWorker(GeventWorker):
     def run(self) -> None:
         """Serve until SIGTERM; then answer the clients that are connected. Others are refused at once."""
         self._is_hopeless = getattr(self.wsgi, "extensions", {}).get(IS_HOPELESS, lambda _path, _source: False)
-        self.turns = Turns(by_source=self.connections_per_source < self.cfg.worker_connections)
+        by_source = self.connections_per_source < self.cfg.worker_connections
+        self.turns = Turns(by_source=by_source)
+        most_per_source = self._most_waiting // _SOURCES if by_source else self._most_waiting
         servers = [
-            Listener(listener, partial(self.handle_client, listener.getsockname()), self._most_waiting)
+            Listener(listener, partial(self.handle_client, listener.getsockname()), self._most_waiting, most_per_source)
             for listener in self.sockets
         ]
         for server in servers:

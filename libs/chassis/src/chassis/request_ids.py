@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections.abc import Sequence
 
 import structlog
 
@@ -21,3 +22,8 @@ def current() -> str:
     """Return the id of the current context; make and set a new one if there is none."""
     known = structlog.contextvars.get_contextvars().get("request_id")
     return str(known) if known else adopt(None)
+
+
+def note_several(request_ids: Sequence[str]) -> None:
+    """Have the lines of the log in the current context show `request_ids`: what is done is done for all of these."""
+    structlog.contextvars.bind_contextvars(requests=list(request_ids))

@@ -1,7 +1,7 @@
 """What can be seen of every request from outside: its id, a line in the log, a sample in the metrics, and its trace."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,11 +90,6 @@ def took_s() -> float:
     """Return for how many seconds the current request has been worked on."""
     observed: _Observed = g.observed
     return time.monotonic() - observed.began
-
-
-def note_requests(request_ids: Sequence[str]) -> None:
-    """Have the line of the current request show the ids of the requests of clients that it answers."""
-    g.observed.access = {"requests": request_ids}
 
 
 def _tell(observed: _Observed, status: int, slow_s: float) -> None:

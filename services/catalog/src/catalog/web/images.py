@@ -10,12 +10,11 @@ from catalog.domain import Image
 from catalog.keys import is_acceptable_key
 from catalog.web import presentation, schemas, tags
 from catalog.web.context import app, created, named_key
-from chassis import audit
+from chassis import audit, request_ids
 from chassis.tokens import Principal
 from chassis.web import bodies, etags, json_provider, paging
 from chassis.web.access import actor, caller
 from chassis.web.idempotency import once
-from chassis.web.observation import note_requests
 from chassis.web.paging import Listing
 
 routes = Blueprint("images", __name__)
@@ -38,7 +37,7 @@ def get_public_images() -> Response:
     are its representation, null if that is known by the tag. The entry is null if there is no image.
     """
     asked = bodies.read(request, schemas.PublicImages)
-    note_requests(asked.requests)
+    request_ids.note_several(asked.requests)
     buckets = app().buckets
     found = app().database.read(use_cases.public_images, [key for key in asked.s3_keys if is_acceptable_key(key)])
     head: list[tuple[str, int | None] | None] = []
