@@ -56,6 +56,8 @@ class Chain:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        if service == "gateway":
+            _favour(self.processes[service].pid)
         ends = time.monotonic() + 30
         while not self._answers(service):
             if time.monotonic() > ends:
@@ -119,6 +121,15 @@ class Chain:
             settings["DATABASE_URL"] = self.databases[service]
         named = {f"{service.upper()}_{name}": value for name, value in settings.items()}
         return {"PATH": os.environ["PATH"], **named, **self.further}
+
+
+def _favour(pid: int) -> None:
+    """Give the session of the process `pid` four times the part of the CPU that others get, as in compose.
+
+    A step of nice is a factor of 1.25; sessions have one of their own (sched(7), "The autogroup feature").
+    """
+    with suppress(OSError):  # only root may, where the kernel has it
+        Path(f"/proc/{pid}/autogroup").write_text("-6")
 
 
 def free_port() -> int:

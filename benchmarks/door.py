@@ -201,7 +201,7 @@ def overload(chain: Chain, key: str) -> Iterator[float]:
     time.sleep(10)  # what was left of the attacks before is over then
     best = _good_rate(port, key, BUSY_CONNECTIONS, 0)
     connections = round(OVERLOAD * best * PAUSE_S)
-    asking = InBackground(regularly, port, partial(get, TARGET, key), 0.1, WRK_S)
+    asking = InBackground(regularly, port, partial(get, TARGET, key), 0.02, WRK_S)
     yield _good_rate(port, key, connections, PAUSE_S) / best
     asked = asking.result()
     yield asked.quantile_ms(0.99, 503)
