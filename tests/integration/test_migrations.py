@@ -7,8 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData
 
 import auth.adapters.store
@@ -20,7 +23,7 @@ from auth.adapters.tables import METADATA as AUTH
 from auth.domain import SCOPES
 from catalog.adapters.tables import METADATA as CATALOG
 from chassis.database.database import Database
-from chassis.database.schema import schema_is_current
+from chassis.database.schema import revisions, schema_is_current
 
 
 def differences(database: Database[Any], metadata: MetaData) -> list[Any]:
@@ -61,6 +64,21 @@ def test_api_key_of_an_earlier_release_is_kept(any_database_url: str, tmp_path: 
 def test_migrating_again_changes_nothing(catalog_database: Database[Any]) -> None:
     catalog_database.migrate()
     assert schema_is_current(catalog_database.engine, catalog_database.migrations)
+
+
+def test_schema_of_an_earlier_release_is_not_current(catalog_database: Database[Any]) -> None:
+    with catalog_database.engine.begin() as connection:
+        earlier = revisions(catalog_database.migrations)[-2]
+        connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{earlier}'")  # noqa: S608
+    assert not schema_is_current(catalog_database.engine, catalog_database.migrations)
+
+
+@pytest.mark.parametrize("service", [auth.bootstrap, catalog.bootstrap])
+def test_names_of_files_tell_the_revisions_in_the_order_of_alembic(service: Any) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(service.MIGRATIONS))
+    scripts = list(ScriptDirectory.from_config(config).walk_revisions())
+    assert revisions(service.MIGRATIONS) == [script.revision for script in reversed(scripts)]
 
 
 def test_schema_of_a_later_release_is_good_enough(catalog_database: Database[Any]) -> None:

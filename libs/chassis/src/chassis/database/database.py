@@ -11,7 +11,7 @@ import structlog
 
 from chassis import health
 from chassis.database.engines import SharedSessionsError
-from chassis.database.schema import migrate, schema_is_current
+from chassis.database.schema import schema_is_current
 from chassis.database.transactions import attempt
 from chassis.errors import DependencyDownError
 from chassis.health import Checks
@@ -62,6 +62,8 @@ class Database(Generic[Store]):
 
         Raise `DependencyDownError` if the database does not answer.
         """
+        from chassis.database.migrating import migrate  # noqa: PLC0415 - with Alembic, 6 MB for those who do not migrate
+
         return migrate(self.engine, self.migrations)
 
     def try_connection(self) -> None:
