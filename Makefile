@@ -81,6 +81,10 @@ edge-test: $(VENV)/dev.stamp  ## run the system tests through the edge, before p
 faults: $(VENV)/dev.stamp  ## break the compose stack under load in every way; half an hour (FAULTS=name,…, SEED=)
 	FAULTS=$${FAULTS:-all} IMGHOST_REQUIRE_ENGINE=1 $(BIN)/pytest tests/faults $(PYTEST)
 
+.PHONY: restore-drill
+restore-drill: $(VENV)/dev.stamp  ## lose both databases and restore them, with 100,000 images; two hours (IMAGES=)
+	DRILL_IMAGES=$${IMAGES:-100000} IMGHOST_REQUIRE_ENGINE=1 $(BIN)/pytest -s tests/faults/test_restore_drill.py
+
 .PHONY: alerts
 alerts: $(VENV)/dev.stamp  ## make each alert fire on a running stack by its fault; eight minutes
 	ALERTS=1 $(BIN)/pytest --timeout 600 tests/alerts

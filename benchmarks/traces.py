@@ -5,6 +5,7 @@ side and are measured in turns, so that other work on the machine is in both.
 """
 
 import http.client
+import math
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from processes import children, cpu_s
 from web_stack import WebStack
 
 TARGET = "/api/i/none.jpg"  # an answer that the gateway keeps for a moment would cost nothing at all
-SENT, ROUNDS = 200, 100
+SENT, ROUNDS = 200, 300
 SERVICES = ("gateway", "catalog")
 
 
@@ -56,8 +57,10 @@ def main() -> None:
         traced = running.enter_context(measuring(prepared, **sampled))
         pairs = [(without(), traced()) if number % 2 else (traced(), without())[::-1] for number in range(ROUNDS)]
     off, on = statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)
-    more = statistics.median(after / before - 1 for before, after in pairs)
-    print(f"without traces {off:.0f} us of CPU time a request, with 1 % of them kept {on:.0f} us: {more:+.1%}")  # noqa: T201
+    more = [after / before - 1 for before, after in pairs]
+    error = statistics.stdev(more) / math.sqrt(ROUNDS)
+    print(f"without traces {off:.0f} us of CPU time a request, with 1 % of them kept {on:.0f} us (medians):")  # noqa: T201
+    print(f"{statistics.median(more):+.1%} in the median, {statistics.mean(more):+.1%} on average, +-{error:.1%}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -3,11 +3,10 @@
 These tests are no trials: what was answered after the backup is lost with the database, so ledgers would not match.
 """
 
-import json
 import secrets
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,13 +14,13 @@ from catalog.keys import thumb_key
 from clients import ValidatingClient, path
 from deadlines import until
 from faults.audit import SQUARES
+from faults.backups import dump, forget, reconcile, restore
 from faults.stack import BUCKET, Stack
 from pictures import photo
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-DUMP = "/tmp/catalog.dump"  # noqa: S108 - in the container of PostgreSQL, whose own it is
 READY_S = 10.0  # only the watchdog, after minutes, would help a job that does not go on above newer thumbs at once
 GONE_S = 20.0
 
@@ -34,33 +33,7 @@ def stack(fault_stack: Stack) -> Iterator[Stack]:
     fault_stack.wait_until_serving()
     fault_stack.sound = False
     yield fault_stack
-    fault_stack.compose("exec", "-T", "postgres", "rm", "-f", DUMP)
-
-
-def dump(stack: Stack) -> None:
-    stack.execute("postgres", "pg_dump", "--username=postgres", "--format=custom", f"--file={DUMP}", "catalog")
-
-
-def restore(stack: Stack, *, elsewhere: bool) -> None:
-    """Restore the dump over the database, or into a new one of the same name, as on another server."""
-    for service in ("catalog-worker", "catalog"):
-        stack.end(service)
-    if elsewhere:
-        stack.execute("postgres", "dropdb", "--username=postgres", "--force", "catalog")
-        stack.execute("postgres", "createdb", "--username=postgres", "--owner=catalog", "catalog")
-    into = ("--username=postgres", "--exit-on-error", "--dbname=catalog")
-    stack.execute("postgres", "pg_restore", *into, *(() if elsewhere else ("--clean", "--if-exists")), DUMP)
-    for service in ("catalog", "catalog-worker"):
-        stack.start(service)
-    stack.wait_until_serving()
-
-
-def reconcile(stack: Stack, *words: str) -> list[dict[str, Any]]:
-    """Run `catalog reconcile` on the bucket; return the lines of its report."""
-    # Status 1: something was found and not repaired.
-    command = " ".join(("catalog reconcile --json --bucket", BUCKET, *words, "|| test $? = 1"))
-    said = stack.compose("run", "--rm", "--no-deps", "--entrypoint", "sh", "reconcile", "-c", command)
-    return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    forget(fault_stack)
 
 
 def found(stack: Stack, prefix: str) -> dict[str, str]:
@@ -93,12 +66,13 @@ def test_catalog_that_is_older_than_the_bucket_catches_up(stack: Stack, elsewher
     renewed, deleted, untouched, late, meanwhile = (f"{prefix}/{name}.jpg" for name in names)
     for key in (renewed, deleted, untouched):
         register(user, s3, key)
-    dump(stack)
+    dump(stack, "catalog")
     for _ in range(3):
         for key in (renewed, deleted, untouched):
             reprocess(user, key, READY_S)
     register(user, s3, late)
-    restore(stack, elsewhere=elsewhere)
+    restore(stack, "catalog", elsewhere=elsewhere)
+    stack.wait_until_serving()
 
     if elsewhere:
         assert user.delete(path("images", deleted)).status == 204
