@@ -40,7 +40,7 @@ RUNS = 41
 SLOW_RUNS = 5  # for works that take seconds
 RESULTS = Path(__file__).parent / "results" / "imaging.json"
 LIMITS = Limits(
-    64 * 1024**2, 50_000_000, 30_000, 1024**3, ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF")
+    64 * 1024**2, 64_000_000, 30_000, 1024**3, ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF")
 )
 SQUARES = peers.SQUARES
 BOUNDS = Bounds(cpu_s=5, wall_s=30)
@@ -238,7 +238,7 @@ from pathlib import Path
 import imaging.cli
 from imaging.domain import Limits
 from imaging.sandbox.pool import Bounds, Pool
-pool = Pool(1, Limits(64 * 1024**2, 50_000_000, 30_000, 1024**3, ("PNG",)), (64, 128, 256, 512), Bounds(5, 30))
+pool = Pool(1, Limits(64 * 1024**2, 64_000_000, 30_000, 1024**3, ("PNG",)), (64, 128, 256, 512), Bounds(5, 30))
 pool.warm_up()
 pid = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()[0]
 assert len(pool.render(sys.stdin.buffer.read()).thumbs) == 4

@@ -18,7 +18,7 @@ TOO_LARGE = frozenset({"too-large"})
 TOO_COSTLY = frozenset({"decode-too-costly"})
 NO_PICTURE = frozenset({"unsupported-format"})
 # A decoder may refuse such a picture or show what it can: both are fine, a crash is not.
-HARMLESS = frozenset({RENDERED, "malformed"})
+HARMLESS = frozenset({RENDERED, "malformed", "unsupported-format"})
 REFUSED = frozenset({"malformed", "too-large"})
 # A flipped bit may affect anything.
 ANY = frozenset({RENDERED, "malformed", "too-large", "unsupported-format"})

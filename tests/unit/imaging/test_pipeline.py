@@ -2,6 +2,7 @@
 
 import base64
 import io
+import struct
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms, ImageDraw, PngImagePlugin
 
+from bad_pictures import png
 from imaging.domain import Limits, Rendering
 from imaging.errors import MalformedError, TooLargeError, UnsupportedFormatError
 from imaging.pipeline import render
@@ -19,7 +21,7 @@ from pictures import decoded, encoded, photo
 
 SQUARES = (64, 128, 256, 512)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF")
-LIMITS = Limits(64 * 1024 * 1024, 50_000_000, 30_000, 1024**3, FORMATS)
+LIMITS = Limits(64 * 1024 * 1024, 64_000_000, 30_000, 1024**3, FORMATS)
 
 
 def rendered(data: bytes, limits: Limits = LIMITS) -> Rendering:
@@ -106,6 +108,22 @@ def test_picture_with_a_colour_profile_is_turned_upright_too(file_format: str, s
     made = rendered(encoded(Image.new("RGB", size, "teal"), file_format, exif=turned, icc_profile=profile))
     assert (made.width, made.height) == (size[1], size[0])
     assert decoded(made.thumbs[-1].data).size == (256, 512)
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_orientation_in_xmp_turns_nothing(file_format: str) -> None:
+    """No viewer follows it: programs leave it there when they have turned a picture."""
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    options: dict[str, Any] = {"xmp": xmp}
+    if file_format == "PNG":
+        options = {"pnginfo": PngImagePlugin.PngInfo()}
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", xmp.decode())
+    if file_format == "TIFF":
+        options = {"tiffinfo": {700: xmp}}
+    data = encoded(Image.new("RGB", (600, 300), "teal"), file_format, **options)
+    assert b"tiff:Orientation" in data
+    made = rendered(data)
+    assert (made.width, made.height) == (600, 300)
 
 
 def test_deep_picture_is_turned_upright_too() -> None:
@@ -279,6 +297,68 @@ def test_first_frame_stands_for_an_animation() -> None:
         assert near(rendered(data).colors[0], (255, 0, 0), 12)
 
 
+@pytest.mark.parametrize("transparency", [None, 0])
+def test_canvas_that_the_first_frame_does_not_cover_is_transparent(transparency: int | None) -> None:
+    frame = Image.new("P", (100, 50), 1)
+    frame.putpalette([20, 60, 200, 230, 120, 20])
+    options = {} if transparency is None else {"transparency": transparency}
+    data = bytearray(encoded(frame, "GIF", **options))
+    data[6:10] = struct.pack("<HH", 200, 100)
+    made = rendered(bytes(data))
+    assert (made.width, made.height) == (200, 100)
+    assert len(made.colors) == 1
+    assert near(made.colors[0], (230, 120, 20), 12)
+    thumb = decoded(made.thumbs[-1].data).convert("RGBA")
+    assert thumb.getpixel((50, 25))[3] == 255  # type: ignore[index]
+    assert thumb.getpixel((150, 25))[3] == thumb.getpixel((50, 75))[3] == 0  # type: ignore[index]
+
+
+def chroma_of(data: bytes) -> tuple[int, int]:
+    """Return how many pixels share their chroma, across and down."""
+    layer = decoded(data).layer  # type: ignore[attr-defined]
+    return layer[0][1], layer[0][2]
+
+
+def test_small_thumbs_keep_all_chroma_and_large_ones_half() -> None:
+    noise = Image.fromarray(np.random.default_rng(2).integers(0, 255, (600, 600, 3), np.uint8))
+    made = rendered(encoded(noise, "JPEG", quality=95))
+    assert [chroma_of(thumb.data) for thumb in made.thumbs] == [(1, 1), (2, 2), (2, 2), (2, 2)]
+
+
+def test_pixel_art_keeps_its_colours_to_the_edge() -> None:
+    art = Image.new("RGB", (256, 256), "blue")
+    for x in range(0, 256, 2):
+        art.paste((255, 0, 0), (x, 0, x + 1, 256))
+    thumb = rendered(encoded(art, "PNG")).thumbs[2]
+    assert thumb.width == 256
+    pixels = np.asarray(decoded(thumb.data).convert("RGB")).astype(int)
+    assert np.abs(pixels[:, ::2] - (255, 0, 0)).max() < 40
+    assert np.abs(pixels[:, 1::2] - (0, 0, 255)).max() < 40
+
+
+def test_near_blacks_are_one_colour() -> None:
+    shades = np.linspace(0, 26, 256).astype(np.uint8)[None].repeat(256, axis=0)
+    night = np.stack([shades, shades.T, shades // 2], axis=2)
+    night[:60, :120] = (240, 200, 120)
+    colors = rendered(encoded(Image.fromarray(night), "PNG")).colors
+    assert sum(max(bytes.fromhex(colour[1:])) < 28 for colour in colors) == 1
+    assert any(near(colour, (240, 200, 120)) for colour in colors)
+
+
+@pytest.mark.parametrize("accent", [(220, 30, 40), (250, 210, 0), (0, 160, 70), (120, 40, 200)])
+def test_accent_that_covers_little_is_among_the_colours(accent: tuple[int, int, int]) -> None:
+    """A half percent of a picture whose many other colours are all brownish and bluish greys."""
+    random = np.random.default_rng(4)
+    base = np.linspace(30, 220, 200)[None].repeat(200, axis=0)[..., None] + random.normal(0, 8, (200, 200, 3))
+    base[..., 0] += np.linspace(-25, 25, 200)[:, None]
+    base[..., 2] -= np.linspace(-25, 25, 200)[:, None]
+    pixels = np.clip(base, 0, 255).astype(np.uint8)
+    pixels[90:104, 90:104] = accent
+    colors = rendered(encoded(Image.fromarray(pixels), "PNG")).colors
+    assert len(colors) <= 9
+    assert any(near(colour, accent, 40) for colour in colors), colors
+
+
 def test_placeholder_is_a_thumbhash() -> None:
     assert 5 <= len(base64.b64decode(rendered(photo()).placeholder)) <= 25
 
@@ -293,6 +373,15 @@ def test_format_that_the_operator_took_off_the_list_is_unsupported() -> None:
     narrow = replace(LIMITS, formats=("PNG",))
     with pytest.raises(UnsupportedFormatError):
         rendered(photo(), narrow)
+
+
+@pytest.mark.parametrize("name", ["gAMA", "cHRM", "sRGB", "pHYs", "tIME", "acTL", "fcTL", "iCCP", "tRNS", "zTXt"])
+@pytest.mark.parametrize("content", [b"", b"\xff" * 3, b"a\0\7" + bytes(40)])
+def test_png_with_an_extra_chunk_of_a_wrong_content_is_shown(name: str, content: bytes) -> None:
+    data = encoded(Image.new("RGB", (60, 30), "teal"), "PNG")
+    header, end = len(png.MAGIC) + 25, data.index(b"IEND") - 4
+    for at in (header, end):
+        assert rendered(data[:at] + png.chunk(name.encode(), content) + data[at:]).colors == ("#008080",)
 
 
 @pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP"])

@@ -22,7 +22,7 @@ from imaging.pipeline import render
 from pictures import decoded, encoded
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF")
-LIMITS = Limits(64 * 1024 * 1024, 50_000_000, 30_000, 1024**3, FORMATS)
+LIMITS = Limits(64 * 1024 * 1024, 64_000_000, 30_000, 1024**3, FORMATS)
 # Lossless, or nearly so, so that any difference is the conversion's. (AVIF rounds by a step, which is more in sRGB.)
 CARRIERS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},

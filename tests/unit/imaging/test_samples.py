@@ -14,7 +14,7 @@ from imaging.pipeline import render
 from pictures import decoded, encoded
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF")
-LIMITS = Limits(64 * 1024 * 1024, 50_000_000, 30_000, 1024**3, FORMATS)
+LIMITS = Limits(64 * 1024 * 1024, 64_000_000, 30_000, 1024**3, FORMATS)
 SIDE = 64
 GREY, RGB = 0, 2
 

@@ -37,7 +37,7 @@ from processes import cpu_s, stat
 
 SQUARES = (64, 128, 256, 512)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF")
-LIMITS = Limits(64 * 1024 * 1024, 50_000_000, 30_000, 1024**3, FORMATS)
+LIMITS = Limits(64 * 1024 * 1024, 64_000_000, 30_000, 1024**3, FORMATS)
 BOUNDS = Bounds(5, 60)
 MEBIBYTE = 1024 * 1024
 # Costs minutes of CPU time.

@@ -26,7 +26,7 @@ class PictureSettings(ProcessSettings):
         description="Pictures processed at a time; by default one per core.",
     )
     max_bytes: PositiveInt = Field(64 * 1024 * 1024, description="Originals with more bytes end as failed.")
-    max_pixels: PositiveInt = Field(50_000_000, description="Pictures with more pixels end as failed.")
+    max_pixels: PositiveInt = Field(64_000_000, description="Pictures with more pixels end as failed.")
     max_side: PositiveInt = Field(30_000, description="Pictures with a longer side, in pixels, end as failed.")
     # A decoder does not start with less; setrlimit may not take more.
     decode_memory_bytes: int = Field(

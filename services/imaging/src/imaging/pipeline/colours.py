@@ -1,4 +1,4 @@
-"""Colours: the few that represent a picture best, most dominant first, found by clustering in OKLab.
+"""Colours: the few that represent a picture best, most dominant first, found by clustering in eased OKLab.
 
 Weighted k-means over the distinct colours of a small version (Celebi, "Improving the performance of k-means for color
 quantization", 2011). The seeds are farthest points, not random ones, so that the result is always the same.
@@ -14,8 +14,13 @@ from imaging.pipeline.oklab import Floats
 MOST = 9
 _ROUNDS = 6
 _STILL = 1e-3
-# Colours closer than this in OKLab count as one: the eye tells them apart only side by side. Black to white is 1.
-_SAME = 0.04
+# Colours closer than this count as one: the eye tells them apart only side by side. Black to white is 1.
+_SAME = 0.045
+# Whatever is darker than this is called black, so that all of it is one colour: about #1a1a1a.
+_BLACK = 0.12
+# A colour that a person would name though it covers little: it is vivid, covers this share at least, and no colour of
+# the palette is nearer than this.
+_VIVID, _NAMED_SHARE, _FAR = 0.1, 0.002, 0.12
 _VISIBLE_ALPHA = 32
 
 
@@ -24,11 +29,29 @@ def palette(image: Image.Image) -> tuple[str, ...]:
     pixels, weights = _distinct(image)
     if not len(pixels):
         return ("#ffffff",)
-    points = oklab.from_srgb(pixels)
+    points = oklab.eased(oklab.from_srgb(pixels))
     centres = _cluster(points, weights, _seed(points, weights))
     centres, shares = _merge(*_assign_weights(points, weights, centres))
-    order = np.argsort(-shares, kind="stable")
-    return tuple(dict.fromkeys(_hex(colour) for colour in oklab.to_srgb(centres[order])))
+    centres = centres[np.argsort(-shares, kind="stable")]
+    accent = _accent(points, weights, centres)
+    if accent is not None:
+        centres = np.vstack([centres[: MOST - 1], accent])
+    return tuple(dict.fromkeys(_hex(colour) for colour in oklab.to_srgb(oklab.uneased(centres))))
+
+
+def _accent(points: Floats, weights: Floats, centres: Floats) -> Floats | None:
+    """Return the vivid colour that covers most of what no colour of the palette is near, if that is enough."""
+    distance = np.sqrt(np.maximum(((points[:, None] - centres[None]) ** 2).sum(axis=2).min(axis=1), 0))
+    is_missing = (distance > _FAR) & (np.hypot(points[:, 1], points[:, 2]) > _VIVID)
+    missing, missed = points[is_missing], weights[is_missing]
+    if not len(missing):
+        return None
+    # Around the heaviest of the missing colours, by all that is near it.
+    near = np.sqrt(((missing - missing[np.argmax(missed * distance[is_missing])]) ** 2).sum(axis=1)) < _FAR
+    if missed[near].sum() < _NAMED_SHARE * weights.sum():
+        return None
+    accent: Floats = np.average(missing[near], axis=0, weights=missed[near])
+    return accent
 
 
 def _distinct(image: Image.Image) -> tuple[NDArray[np.uint8], Floats]:
@@ -75,9 +98,11 @@ def _assign_weights(points: Floats, weights: Floats, centres: Floats) -> tuple[F
 
 
 def _merge(centres: Floats, shares: Floats) -> tuple[Floats, Floats]:
-    """Merge colours that are closer than _SAME, the nearest pair first."""
+    """Merge colours that are closer than _SAME or both black, the nearest pair first."""
     while len(centres) > 1:
         distance = np.sqrt(((centres[:, None] - centres[None]) ** 2).sum(axis=2))
+        is_black = centres[:, 0] < _BLACK
+        distance[is_black[:, None] & is_black] = 0
         np.fill_diagonal(distance, np.inf)
         first, second = np.unravel_index(np.argmin(distance), distance.shape)
         if distance[first, second] >= _SAME:

@@ -8,7 +8,18 @@ _PROGRESSIVE_JPEG = 9  # keeps all coefficients, of up to four components and tw
 _FILES = 2  # the file is in memory once, and once more in decoders that copy it
 
 
-def decoded_bytes(file_format: str, size: tuple[int, int], file_bytes: int, *, progressive: bool = False) -> int:
-    """Return the memory in bytes that decoding and converting a picture of `size` takes at most."""
-    per_pixel = _PROGRESSIVE_JPEG if progressive else _PER_PIXEL.get(file_format, _WORST)
+def decoded_bytes(
+    file_format: str,
+    size: tuple[int, int],
+    file_bytes: int,
+    *,
+    progressive: bool = False,
+    per_pixel: int | None = None,
+) -> int:
+    """Return the memory in bytes that decoding and converting a picture of `size` takes at most.
+
+    `per_pixel` is the memory of a decoder of our own that knows what it takes.
+    """
+    if per_pixel is None:
+        per_pixel = _PROGRESSIVE_JPEG if progressive else _PER_PIXEL.get(file_format, _WORST)
     return size[0] * size[1] * per_pixel + file_bytes * _FILES

@@ -3,12 +3,13 @@
 The mode is RGBA if the picture has transparency, else RGB; YCbCr if it comes from a JPEG, since it becomes one again.
 """
 
+import io
 from dataclasses import dataclass
 
 from PIL import ExifTags, Image, JpegImagePlugin
 
 from imaging.errors import MalformedError
-from imaging.pipeline import samples
+from imaging.pipeline import jpeg, samples
 from imaging.pipeline.opening import Opened
 from imaging.pipeline.profiles import to_srgb
 from imaging.pipeline.thumbs import fit, resize
@@ -42,28 +43,49 @@ def decode(opened: Opened, needed: int) -> Picture:
     """Decode `opened`, scaled down to fit a square of `needed` pixels. Raise `MalformedError`."""
     image = opened.image
     try:
+        _forget_xmp(image)  # some decoders turn pictures as they load them
         size = image.size
         stored = samples.stored_as(image)
         grey = samples.is_grey(image, stored)
-        profile = image.info.get("icc_profile")
-        as_stored = "YCbCr" if not profile and _is_ycbcr(image) else None
-        image.draft(as_stored, (min(size[0], needed), min(size[1], needed)))
+        profile = None if opened.space else image.info.get("icc_profile")
+        as_stored = "YCbCr" if not (profile or opened.space) and _is_ycbcr(image) else None
+        reduced = (min(size[0], needed), min(size[1], needed))
+        if not opened.is_lossless_jpeg:
+            image.draft(as_stored, reduced)
         scaled = image.size != size
-        _load(image, opened.file_bytes)
+        _load(image, len(opened.data))
+        if isinstance(image, JpegImagePlugin.JpegImageFile) and jpeg.ends_grey(image):
+            _refuse_if_cut(image, opened.data, as_stored, reduced)
         if not scaled:  # some decoders turn the picture upright themselves, and swap its sides
             size = image.size
         orientation = _orientation(image)
+        image = samples.to_eight_bits(image, stored)
+        if opened.covered:
+            image = samples.transparent_outside(image, opened.covered)
+        if opened.crop:
+            image = image.crop(opened.crop)
+            size = image.size
         # Shrink first: converting colours and turning are cheaper on few pixels.
-        image = _shrink(samples.to_eight_bits(image, stored), size, needed)
-        image = _drop_idle_alpha(to_srgb(image, profile, grey=grey))
+        image = _shrink(image, size, needed)
+        image = opened.space.to_srgb(image) if opened.space else to_srgb(image, profile, grey=grey)
+        image = _drop_idle_alpha(image)
         if orientation in _UPRIGHT:
             image = image.transpose(_UPRIGHT[orientation])
         image.info.clear()  # thumbs carry no metadata of the original
-    except MemoryError:
+    except (MemoryError, MalformedError):
         raise
     except Exception as fault:  # decoders raise OSError, SyntaxError, ValueError, struct.error, EOFError and others
         raise MalformedError("The picture is broken or cut short: it cannot be decoded to its end.") from fault
     return Picture(image, (size[1], size[0]) if orientation in _SIDEWAYS else size)
+
+
+def _refuse_if_cut(image: Image.Image, data: bytes, mode: str | None, size: tuple[int, int]) -> None:
+    """Raise `MalformedError` if the JPEG in `data`, decoded as `image`, ends too early: it looks grey from there on."""
+    with Image.open(io.BytesIO(jpeg.prolonged(data)), formats=("JPEG",)) as again:
+        again.draft(mode, size)
+        _load(again, len(data))
+        if not jpeg.is_same(image, again):
+            raise MalformedError("The picture is cut short: its data ends before the picture does.")
 
 
 def _is_ycbcr(image: Image.Image) -> bool:
@@ -95,11 +117,18 @@ def _shrink(image: Image.Image, size: tuple[int, int], needed: int) -> Image.Ima
 
 def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation of `image`; 1, upright, if its metadata is broken."""
+    _forget_xmp(image)
     try:
         orientation: int = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # noqa: BLE001 - SyntaxError, struct.error and others; the pixels may be fine
         return 1
     return orientation
+
+
+def _forget_xmp(image: Image.Image) -> None:
+    """Forget the XMP of `image`: Pillow falls back to an orientation in it, by which no viewer turns a picture."""
+    for name in ("xmp", "XML:com.adobe.xmp"):
+        image.info.pop(name, None)
 
 
 def _drop_idle_alpha(image: Image.Image) -> Image.Image:

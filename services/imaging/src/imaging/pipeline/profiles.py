@@ -1,11 +1,15 @@
 """Profiles: from the colour space of a picture, as its ICC profile or else its mode defines it, to sRGB."""
 
 import io
+import struct
 
 from PIL import Image, ImageCms
 
+from imaging.pipeline.boxes import Numbers
+
 _SRGB = ImageCms.createProfile("sRGB")
 _LAB = ImageCms.createProfile("LAB")
+_TAGS_AT = 128  # where a profile's table of tags is
 _MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}
 
 
@@ -27,6 +31,16 @@ def to_srgb(image: Image.Image, profile: bytes | None, *, grey: bool) -> Image.I
     if alpha is not None:
         result.putalpha(alpha)
     return result
+
+
+def numbers(profile: bytes) -> Numbers | None:
+    """Return the numbers of the colour space that a `cicp` tag of `profile` tells (ICC.1:2022), None if it has none."""
+    (count,) = struct.unpack_from(">I", profile, _TAGS_AT) if len(profile) >= _TAGS_AT + 4 else (0,)
+    for at in range(_TAGS_AT + 4, min(_TAGS_AT + 4 + 12 * count, len(profile) - 11), 12):
+        name, offset, size = struct.unpack_from(">4sII", profile, at)
+        if name == b"cicp" and size >= 12 and offset + 12 <= len(profile):  # noqa: PLR2004 - a header, then four bytes
+            return Numbers(profile[offset + 8], profile[offset + 9])
+    return None
 
 
 def _by_profile(image: Image.Image, profile: bytes, *, grey: bool) -> Image.Image | None:

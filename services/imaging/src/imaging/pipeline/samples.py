@@ -23,8 +23,8 @@ def stored_as(image: Image.Image) -> str:
 
 
 def is_grey(image: Image.Image, stored: str) -> bool:
-    """Return whether the file of `image` has grey samples. Pillow holds sixteen-bit grey with alpha as if in colour."""
-    return image.mode in _GREY or stored == "LA;16B"
+    """Return whether the file of `image` has grey samples. Deep grey with alpha is held as if in colour."""
+    return image.mode in _GREY or stored in {"LA;16B", "grey"}
 
 
 def to_eight_bits(image: Image.Image, stored: str) -> Image.Image:
@@ -42,6 +42,13 @@ def to_eight_bits(image: Image.Image, stored: str) -> Image.Image:
     if image.mode in {"LA", "La", "PA", "RGBa"}:
         return image.convert("RGBA")
     return image.convert("RGB") if image.mode == "RGBX" else image
+
+
+def transparent_outside(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """Return `image`, which `to_eight_bits` returned, as RGBA with nothing outside of `box`."""
+    canvas = Image.new("RGBA", image.size)
+    canvas.paste(image.crop(box).convert("RGBA"), box)
+    return canvas
 
 
 def _in_eight_bits(key: int | tuple[int, ...], stored: str) -> int | tuple[int, ...]:

@@ -7,6 +7,8 @@ from PIL import Image
 from imaging.domain import Thumb
 
 _QUALITY = 80
+_SMALL = 128  # pixels of a side
+_FEW_COLOURS = 256
 
 
 def fit(size: tuple[int, int], square: int) -> tuple[int, int]:
@@ -56,6 +58,15 @@ def encode(image: Image.Image, square: int) -> Thumb:
         image.save(out, "WEBP", quality=_QUALITY, method=4)
         content_type = "image/webp"
     else:
-        image.save(out, "JPEG", quality=_QUALITY, optimize=True)
+        subsampling = 0 if _keeps_chroma(image) else 2
+        image.save(out, "JPEG", quality=_QUALITY, optimize=True, subsampling=subsampling)
         content_type = "image/jpeg"
     return Thumb(square, image.width, image.height, content_type, out.getvalue())
+
+
+def _keeps_chroma(image: Image.Image) -> bool:
+    """Return whether to store chroma at full size: where that costs few bytes, or halving it would smear sharp edges.
+
+    A thumb with few colours is pixel art or a drawing that has not been scaled.
+    """
+    return max(image.size) < _SMALL or image.getcolors(_FEW_COLOURS) is not None

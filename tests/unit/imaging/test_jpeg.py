@@ -1,0 +1,116 @@
+"""JPEGs that were cut and closed, lossless ones, and those of other kinds than cameras write."""
+
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from imaging.domain import Limits, Rendering
+from imaging.errors import MalformedError, UnsupportedFormatError
+from imaging.pipeline import render
+from pictures import decoded, encoded
+
+LIMITS = Limits(64 * 1024 * 1024, 64_000_000, 30_000, 1024**3, ("JPEG",))
+
+
+def rendered(data: bytes) -> Rendering:
+    return render(data, LIMITS, (64, 512))
+
+
+def landscape(width: int = 900, height: int = 700, mode: str = "RGB") -> Image.Image:
+    """Return a picture with something everywhere."""
+    bands = len(Image.new(mode, (1, 1)).getbands())
+    samples = np.random.default_rng(5).integers(0, 255, width // 20 * (height // 20) * bands, np.uint8)
+    small = Image.frombytes(mode, (width // 20, height // 20), samples.tobytes())
+    return small.resize((width, height), Image.Resampling.BICUBIC)
+
+
+KINDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "colour": ("RGB", {}),
+    "without subsampling": ("RGB", {"subsampling": 0}),
+    "grey": ("L", {}),
+    "inks": ("CMYK", {}),
+    "red, green and blue": ("RGB", {"keep_rgb": True}),
+    "with restarts": ("RGB", {"restart_marker_rows": 1}),
+}
+
+
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 0.99])
+@pytest.mark.parametrize("kind", KINDS)
+def test_jpeg_that_was_cut_and_closed_is_malformed(kind: str, part: float) -> None:
+    mode, options = KINDS[kind]
+    data = encoded(landscape(mode=mode), "JPEG", quality=90, **options)
+    assert rendered(data).width == 900
+    with pytest.raises(MalformedError, match="cut"):
+        rendered(data[: int(len(data) * part)] + b"\xff\xd9")
+
+
+def test_large_jpeg_that_is_decoded_small_is_found_cut_too() -> None:
+    data = encoded(landscape(3000, 2400), "JPEG", quality=90)
+    with pytest.raises(MalformedError, match="cut"):
+        rendered(data[: len(data) // 2] + b"\xff\xd9")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("progressive", [False, True])
+def test_whole_jpeg_with_a_grey_corner_is_shown(kind: str, progressive: bool) -> None:
+    mode, options = KINDS[kind]
+    picture = landscape(mode=mode)
+    picture.paste((128,) * len(picture.getbands()) if mode != "L" else 128, (400, 300, 900, 700))
+    data = encoded(picture, "JPEG", quality=90, progressive=progressive, **options)
+    assert rendered(data).width == 900
+    assert rendered(data + b"something behind the end").width == 900
+
+
+def _bits(values: Iterator[int]) -> bytes:
+    """Return differences of samples, each as its category in four bits and its offset; the codes of Huffman's table."""
+    text = ""
+    for value in values:
+        size = abs(value).bit_length()
+        text += f"{size:04b}"
+        if size:
+            text += f"{value if value > 0 else value + (1 << size) - 1:0{size}b}"
+    text += "1" * (-len(text) % 8)
+    return int(text, 2).to_bytes(len(text) // 8).replace(b"\xff", b"\xff\0")
+
+
+def lossless(colour: tuple[int, int, int], side: int = 64, bits: int = 8) -> bytes:
+    """Return a lossless JPEG (ITU-T T.81, annex H) of one colour, in red, green and blue."""
+    middle = 1 << (bits - 1)
+    differences = (sample - middle if pixel == 0 else 0 for pixel in range(side * side) for sample in colour)
+    table = b"\0" + bytes((0, 0, 0, 12)) + bytes(12) + bytes(range(12))
+    frame = struct.pack(">BHHB", bits, side, side, 3) + b"".join(bytes((number, 0x11, 0)) for number in (1, 2, 3))
+    scan = b"\3" + b"".join(bytes((number, 0)) for number in (1, 2, 3)) + b"\1\0\0"
+    segments = ((b"\xff\xc3", frame), (b"\xff\xc4", table), (b"\xff\xda", scan))
+    head = b"".join(marker + struct.pack(">H", len(content) + 2) + content for marker, content in segments)
+    return b"\xff\xd8" + head + _bits(differences) + b"\xff\xd9"
+
+
+def test_lossless_jpeg_keeps_its_colours() -> None:
+    made = rendered(lossless((200, 100, 50)))
+    assert decoded(made.thumbs[0].data).getpixel((32, 32)) == pytest.approx((200, 100, 50), abs=4)
+
+
+def test_large_lossless_jpeg_is_decoded_whole_before_it_is_scaled() -> None:
+    made = rendered(lossless((200, 100, 50), 1200))
+    assert (made.width, made.thumbs[-1].width) == (1200, 512)
+    assert decoded(made.thumbs[0].data).getpixel((32, 32)) == pytest.approx((200, 100, 50), abs=4)
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_jpeg_of_more_bits_is_named(bits: int) -> None:
+    data = encoded(landscape(), "JPEG")
+    at = data.index(b"\xff\xc0")
+    with pytest.raises(UnsupportedFormatError, match=f"{bits} bits"):
+        rendered(data[: at + 4] + bytes((bits,)) + data[at + 5 :])
+
+
+@pytest.mark.parametrize("marker", [0xC5, 0xCB])
+def test_jpeg_of_a_rare_process_is_named(marker: int) -> None:
+    data = encoded(landscape(), "JPEG")
+    at = data.index(b"\xff\xc0")
+    with pytest.raises(UnsupportedFormatError, match="JPEG is"):
+        rendered(data[: at + 1] + bytes((marker,)) + data[at + 2 :])
