@@ -1417,8 +1417,8 @@ DEFECTS = (
         (
             Edit(
                 f"{IMAGING}/pipeline/opening.py",
-                "    _check(image.size, decoded",
-                "    image.load()\n    _check(image.size, decoded",
+                "    _check(image.size, memory",
+                "    image.load()\n    _check(image.size, memory",
             ),
         ),
         ("tests/unit/imaging/test_limits.py::test_picture_over_the_limits_is_refused_by_its_header_alone",),

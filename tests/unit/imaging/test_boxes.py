@@ -132,6 +132,24 @@ def test_alpha_without_a_size_of_its_own_is_named() -> None:
         rendered(data[:start] + bytes(links) + data[end:])
 
 
+def test_associations_in_several_boxes_are_read_as_one() -> None:
+    """Some encoders write a box of associations for each item, on which libavif gives up."""
+    picture = Image.new("RGB", (200, 120), (230, 120, 20))
+    picture.putalpha(100)
+    data = encoded(picture, "AVIF", quality=95)
+    start, end = find_in(data, b"ipma")
+    first = 18 + 1 + data[start + 18]
+    entries = data[start + 16 : start + first], data[start + first : end]
+    parted = b"".join(full(b"ipma", struct.pack(">I", 1), entry) for entry in entries)
+    iprp, meta = find(data, b"iprp"), find(data, b"meta")
+    grown = len(parted) - (end - start)
+    made = bytearray(data[:start] + parted + data[end:])
+    for at, stop in (iprp, meta):
+        made[at : at + 4] = struct.pack(">I", stop - at + grown)
+    thumb = decoded(rendered(moved(bytes(made), grown)).thumbs[0].data).convert("RGBA")
+    assert thumb.getpixel((30, 20)) == pytest.approx((230, 120, 20, 100), abs=12)
+
+
 def test_picture_beyond_the_decoders_own_limits_is_too_large() -> None:
     for name in ("AVIF", "HEIF"):
         data = bytearray(encoded(noise(), name))

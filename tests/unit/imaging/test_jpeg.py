@@ -77,20 +77,20 @@ def _bits(values: Iterator[int]) -> bytes:
     return int(text, 2).to_bytes(len(text) // 8).replace(b"\xff", b"\xff\0")
 
 
-def lossless(colour: tuple[int, int, int], side: int = 64, bits: int = 8) -> bytes:
+def lossless(colour: tuple[int, int, int], side: int = 64, jfif: bytes = b"") -> bytes:
     """Return a lossless JPEG (ITU-T T.81, annex H) of one colour, in red, green and blue."""
-    middle = 1 << (bits - 1)
-    differences = (sample - middle if pixel == 0 else 0 for pixel in range(side * side) for sample in colour)
+    differences = (sample - 128 if pixel == 0 else 0 for pixel in range(side * side) for sample in colour)
     table = b"\0" + bytes((0, 0, 0, 12)) + bytes(12) + bytes(range(12))
-    frame = struct.pack(">BHHB", bits, side, side, 3) + b"".join(bytes((number, 0x11, 0)) for number in (1, 2, 3))
+    frame = struct.pack(">BHHB", 8, side, side, 3) + b"".join(bytes((number, 0x11, 0)) for number in (1, 2, 3))
     scan = b"\3" + b"".join(bytes((number, 0)) for number in (1, 2, 3)) + b"\1\0\0"
     segments = ((b"\xff\xc3", frame), (b"\xff\xc4", table), (b"\xff\xda", scan))
     head = b"".join(marker + struct.pack(">H", len(content) + 2) + content for marker, content in segments)
-    return b"\xff\xd8" + head + _bits(differences) + b"\xff\xd9"
+    return b"\xff\xd8" + jfif + head + _bits(differences) + b"\xff\xd9"
 
 
-def test_lossless_jpeg_keeps_its_colours() -> None:
-    made = rendered(lossless((200, 100, 50)))
+@pytest.mark.parametrize("jfif", [b"", b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"], ids=["bare", "with JFIF"])
+def test_lossless_jpeg_keeps_its_colours(jfif: bytes) -> None:
+    made = rendered(lossless((200, 100, 50), jfif=jfif))
     assert decoded(made.thumbs[0].data).getpixel((32, 32)) == pytest.approx((200, 100, 50), abs=4)
 
 

@@ -169,11 +169,23 @@ def test_chroma_of_every_second_pixel_is_spread() -> None:
         ({tiffs.PHOTOMETRIC: 32_845}, "LogLuv"),
         ({tiffs.FORMAT: (5, 5, 5)}, "complex"),
         ({tiffs.BITS: (16, 8, 8)}, "16 bits"),
+        ({tiffs.COMPRESSION: 50_001}, "webp"),
+        ({tiffs.COMPRESSION: 7}, "16 bits .*jpeg"),
+        ({tiffs.PHOTOMETRIC: tiffs.YCBCR, tiffs.PLANAR: 2, tiffs.SUBSAMPLING: (2, 2)}, "YCbCr.* in planes"),
     ],
 )
 def test_what_is_not_read_is_named(change: dict[int, Any], told: str) -> None:
     with pytest.raises(UnsupportedFormatError, match=told):
         rendered(Tiff(np.zeros((SIDE, SIDE, 3), "u2"), tiffs.RGB, tags=change).encoded())
+
+
+def test_plane_that_is_no_colour_may_be_missing() -> None:
+    samples = np.full((SIDE, SIDE, 2), -128, "i1")
+    samples[:, SIDE // 2 :] = 127
+    made = Tiff(samples, tiffs.GREY, is_planar=True, tags={tiffs.EXTRA: (0,), tiffs.COUNTS: (SIDE * SIDE, 0)})
+    left, right = halves(made.encoded())
+    assert close(left, (0.0,))
+    assert close(right, (1.0,))
 
 
 def test_bigtiff_in_big_endian_order_is_named() -> None:

@@ -16,7 +16,7 @@ _INFO_HEADER = 40  # bytes of the header that all later ones of Windows extend
 _OS2_HEADER = 64  # bytes of a header of OS/2, which numbers compressions otherwise
 _ALPHA_AT = 52  # headers with more bytes have a mask for alpha among them
 _DEPTHS = {16: "<u2", 32: "<u4"}
-_READ_DEPTHS = {1, 4, 8, 16, 24, 32}
+_RARE_DEPTHS = {2, 64}
 _MOST_COLOURS = 256
 _BLOCK = 2**20  # pixels that are unmasked at a time
 
@@ -54,7 +54,7 @@ def _refuse_unknown(size: int, bits: int, compression: int) -> None:
         raise UnsupportedFormatError(f"The BMP holds a picture of another format ({_EMBEDDED[compression]}).")
     if compression not in _KNOWN or (size == _OS2_HEADER and compression > _RLE4):
         raise UnsupportedFormatError(f"The BMP is compressed in a way (number {compression}) that is not supported.")
-    if bits not in _READ_DEPTHS:
+    if bits in _RARE_DEPTHS:
         raise UnsupportedFormatError(f"The BMP has pixels of {bits} bits, which are not supported.")
 
 

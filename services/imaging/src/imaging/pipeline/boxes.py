@@ -1,5 +1,6 @@
 """The boxes of a HEIC or AVIF (ISO/IEC 14496-12 and 23008-12): what its decoders do not tell or check themselves."""
 
+import itertools
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ _AT_TOP = {b"ftyp", b"meta", b"mdat", b"moov", b"moof", b"mfra", b"free", b"skip
 _SHORT, _LONG = 8, 16  # bytes of a box's header, without and with a size of 64 bits
 _VERSIONED = 4  # bytes of version and flags at the beginning of some boxes
 _ALPHA = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1")
+_MOST_ASSOCIATIONS = 255  # of an item
 _WIDE_ASSOCIATIONS = 1  # a flag: numbers of properties have fifteen bits, not seven
 
 
@@ -54,6 +56,41 @@ def facts(data: bytes) -> Facts:
     return found
 
 
+def with_one_association(data: bytes) -> bytes:
+    """Return the AVIF in `data` with one box of associations instead of several alike; other data as it is.
+
+    Some encoders write one for each item, on which libavif gives up. Nothing moves: the room that is left is filled
+    with associations to property 0, which stands for none.
+    """
+    if data[4:8] != b"ftyp" or not _is_avif(data):
+        return data
+    found = next(((start, end) for kind, start, end in _boxes(data, 0, len(data)) if kind == b"meta"), (0, 0))
+    inside = {kind: (start, end) for kind, start, end in _boxes(data, found[0] + _VERSIONED, found[1])}
+    boxes = [(start, end) for kind, start, end in _boxes(data, *inside.get(b"iprp", (0, 0))) if kind == b"ipma"]
+    is_narrow = all(data[start : start + _VERSIONED] == bytes(_VERSIONED) for start, _ in boxes)
+    is_next = all(one[1] + _SHORT == other[0] for one, other in itertools.pairwise(boxes))
+    if len(boxes) < 2 or not (is_narrow and is_next):  # noqa: PLR2004 - several
+        return data
+    return _merged(data, boxes)
+
+
+def _merged(data: bytes, boxes: list[tuple[int, int]]) -> bytes:
+    counts = [int.from_bytes(data[start + 4 : start + 8]) for start, _ in boxes]
+    entries = b"".join(data[start + 8 : end] for start, end in boxes)
+    spare = sum(_SHORT + 8 for _ in boxes[1:])
+    try:
+        last = list(_associations(data, boxes[-1][0]))[-1][1]
+    except (IndexError, struct.error):
+        return data
+    if len(last) + spare > _MOST_ASSOCIATIONS:
+        return data
+    at = len(entries) - len(last) - 1  # of the number of properties of the last item
+    filled = entries[:at] + bytes((len(last) + spare,)) + entries[at + 1 :] + bytes(spare)
+    start, end = boxes[0][0] - _SHORT, boxes[-1][1]
+    head = struct.pack(">I4s4xI", end - start, b"ipma", sum(counts))
+    return b"".join((data[:start], head, filled, data[end:]))
+
+
 def _boxes(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """Yield each box between `at` and `end`: its type, and where its content starts and ends."""
     while at + _SHORT <= end:
@@ -78,11 +115,18 @@ def _is_avif(data: bytes) -> bool:
 def _of_items(data: bytes, at: int, end: int, *, is_avif: bool) -> Facts:
     inside = {kind: (start, stop) for kind, start, stop in _boxes(data, at, end)}
     primary = _primary(data, *inside[b"pitm"])
-    kinds = {kind: (start, stop) for kind, start, stop in _boxes(data, *inside[b"iprp"])}
-    properties = [(kind, data[start:stop]) for kind, start, stop in _boxes(data, *kinds[b"ipco"])]
+    kinds = list(_boxes(data, *inside[b"iprp"]))
+    properties = [
+        (kind, data[start:stop])
+        for name, *places in kinds
+        if name == b"ipco"
+        for kind, start, stop in _boxes(data, *places)
+    ]
     has = {
         item: {properties[number - 1][0]: properties[number - 1][1] for number in numbers if number}
-        for item, numbers in _associations(data, kinds[b"ipma"][0])
+        for name, start, _ in kinds
+        if name == b"ipma"
+        for item, numbers in _associations(data, start)
     }
     if is_avif and any(_is_alpha_without_size(content) for content in has.values()):
         raise UnsupportedFormatError("The AVIF has an alpha channel without a size of its own, which is not supported.")

@@ -50,7 +50,9 @@ def decode(opened: Opened, needed: int) -> Picture:
         profile = None if opened.space else image.info.get("icc_profile")
         as_stored = "YCbCr" if not (profile or opened.space) and _is_ycbcr(image) else None
         reduced = (min(size[0], needed), min(size[1], needed))
-        if not opened.is_lossless_jpeg:
+        if opened.is_lossless_jpeg:
+            image = _load_lossless(image, len(opened.data))
+        else:
             image.draft(as_stored, reduced)
         scaled = image.size != size
         _load(image, len(opened.data))
@@ -77,6 +79,20 @@ def decode(opened: Opened, needed: int) -> Picture:
     except Exception as fault:  # decoders raise OSError, SyntaxError, ValueError, struct.error, EOFError and others
         raise MalformedError("The picture is broken or cut short: it cannot be decoded to its end.") from fault
     return Picture(image, (size[1], size[0]) if orientation in _SIDEWAYS else size)
+
+
+def _load_lossless(image: Image.Image, file_bytes: int) -> Image.Image:
+    """Load a lossless JPEG, which libjpeg neither scales nor converts.
+
+    With JFIF's segment libjpeg takes its samples for YCbCr, but encoders of lossless JPEGs store red, green and blue.
+    """
+    if image.mode != "RGB" or "jfif" not in image.info:
+        return image
+    image.draft("YCbCr", None)
+    _load(image, file_bytes)
+    as_rgb = Image.merge("RGB", image.split())
+    as_rgb.info = image.info
+    return as_rgb
 
 
 def _refuse_if_cut(image: Image.Image, data: bytes, mode: str | None, size: tuple[int, int]) -> None:

@@ -58,7 +58,7 @@ def open_picture(data: bytes, limits: Limits) -> Opened:
     if facts.size is not None:  # libheif and libavif refuse very large pictures as if they were broken
         _check(facts.size, 0, limits)
     frame = jpeg.frame(data)
-    readable = png.without_extras(data)
+    readable = boxes.with_one_association(png.without_extras(data))
     try:
         image = Image.open(io.BytesIO(readable), formats=limits.formats)
     except UnidentifiedImageError:

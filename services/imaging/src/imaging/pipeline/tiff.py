@@ -34,7 +34,10 @@ _RAW = {
 }
 # The compressions whose strips hold nothing but samples: none, LZW, Deflate in two numbers, PackBits, LZMA, Zstandard.
 _OF_SAMPLES = {1, 5, 8, 32946, 32773, 34925, 50000}
-_JPEG_COMPRESSIONS = {6, 7}
+_OLD_JPEG, _JPEG, _THUNDERSCAN, _WEBP = 6, 7, 32809, 50001
+_NOT_BUILT = {_THUNDERSCAN, _WEBP}
+_JPEG_BITS = {8, 12}
+_YCBCR = 6
 _KINDS = {1: "whole numbers", 2: "signed numbers", 3: "floating point", 4: "an unknown kind", 5: "complex numbers"}
 _COLOURS = {
     0: "grey",
@@ -78,6 +81,8 @@ class TiffPicture(TiffImagePlugin.TiffImageFile):
         directory = self.tag_v2
         try:
             layout = _layout(directory)
+            if _is_unread(directory, layout):
+                raise UnsupportedFormatError(_told(directory, layout))
             ours = layout.is_readable() and directory.get(TiffImagePlugin.COMPRESSION, 1) in _OF_SAMPLES
             if not (ours and _misread(layout)):
                 try:
@@ -203,6 +208,18 @@ def _layout(directory: Directory) -> Layout:
     )
 
 
+def _is_unread(directory: Directory, layout: Layout) -> bool:
+    """Return whether Pillow tries to read `layout` and fails: what its libtiff or libjpeg lacks."""
+    compression = directory.get(TiffImagePlugin.COMPRESSION, 1)
+    is_subsampled = directory.get(TiffImagePlugin.YCBCRSUBSAMPLING, (2, 2)) != (1, 1)
+    return (
+        compression in _NOT_BUILT
+        or (compression == _JPEG and layout.bits not in _JPEG_BITS)
+        or (compression == _OLD_JPEG and layout.photometric not in {tiff_samples.RGB, _YCBCR})
+        or (layout.photometric == _YCBCR and layout.is_planar and is_subsampled)
+    )
+
+
 def _misread(layout: Layout) -> bool:
     """Return whether Pillow would take `layout` for another: signed for unsigned, or grey with alpha in most forms."""
     is_grey = layout.photometric in {tiff_samples.WHITE_IS_ZERO, tiff_samples.BLACK_IS_ZERO}
@@ -215,11 +232,12 @@ def _told(directory: Directory, layout: Layout) -> str:
     compression = directory.get(TiffImagePlugin.COMPRESSION, 1)
     if compression not in TiffImagePlugin.COMPRESSION_INFO:
         return f"The TIFF is compressed in a way (number {compression}) that is not supported."
+    name = TiffImagePlugin.COMPRESSION_INFO[compression]
     colours = _COLOURS.get(layout.photometric, f"colours of an unknown kind (number {layout.photometric})")
     kind = _KINDS.get(layout.kind, "an unknown kind")
     return (
-        f"The TIFF has {layout.samples} samples a pixel of {layout.bits} bits ({colours}, {kind}), "
-        "which is not supported."
+        f"The TIFF has {layout.samples} samples a pixel of {layout.bits} bits ({colours}, {kind}, "
+        f"{'in planes, ' if layout.is_planar else ''}compression {name}), which is not supported."
     )
 
 

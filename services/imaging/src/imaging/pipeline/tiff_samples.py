@@ -80,7 +80,7 @@ def read(data: bytes, directory: Directory, layout: Layout) -> Image.Image:
 
     Inks with alpha are laid on white paper. Raise what decoders raise if the picture is broken.
     """
-    planes = layout.samples if layout.is_planar else 1
+    planes = _kept(layout) if layout.is_planar else 1
     rows = [_rows(data, directory, layout, plane) for plane in range(planes)]
     low, high = _range(rows, layout) if layout.kind == FLOAT else (0.0, 1.0)
     pixels = np.empty((layout.size[1], layout.size[0], _kept(layout)), np.uint8)
@@ -103,9 +103,9 @@ def _rows(data: bytes, directory: Directory, layout: Layout, plane: int) -> NDAr
     told: dict[int, tuple[int, ...]] = {tag: (directory[tag],) for tag in _LAYOUT_TAGS if tag in directory}
     planes = layout.samples if layout.is_planar else 1
     for tag in _PARTS:
-        if tag in directory:
-            parts = directory[tag]
-            each = len(parts) // planes
+        parts = directory.get(tag, ())
+        each = len(parts) // planes
+        if each:  # libtiff guesses how many bytes a strip has if that is not told for each
             told[tag] = tuple(parts[plane * each : (plane + 1) * each])
     if TiffImagePlugin.TILEWIDTH in directory:
         told[TiffImagePlugin.TILEWIDTH] = (tile_bytes,)
