@@ -41,13 +41,17 @@ def palette(image: Image.Image) -> tuple[str, ...]:
 
 def _accent(points: Floats, weights: Floats, centres: Floats) -> Floats | None:
     """Return the vivid colour that covers most of what no colour of the palette is near, if that is enough."""
-    distance = np.sqrt(np.maximum(((points[:, None] - centres[None]) ** 2).sum(axis=2).min(axis=1), 0))
-    is_missing = (distance > _FAR) & (np.hypot(points[:, 1], points[:, 2]) > _VIVID)
-    missing, missed = points[is_missing], weights[is_missing]
+    is_vivid = np.hypot(points[:, 1], points[:, 2]) > _VIVID
+    vivid, vivid_weights = points[is_vivid], weights[is_vivid]
+    if vivid_weights.sum() < _NAMED_SHARE * weights.sum():
+        return None
+    distance = np.sqrt(((vivid - centres[_nearest(vivid, centres)]) ** 2).sum(axis=1))
+    is_far = distance > _FAR
+    missing, missed = vivid[is_far], vivid_weights[is_far]
     if not len(missing):
         return None
     # Around the heaviest of the missing colours, by all that is near it.
-    near = np.sqrt(((missing - missing[np.argmax(missed * distance[is_missing])]) ** 2).sum(axis=1)) < _FAR
+    near = np.sqrt(((missing - missing[np.argmax(missed * distance[is_far])]) ** 2).sum(axis=1)) < _FAR
     if missed[near].sum() < _NAMED_SHARE * weights.sum():
         return None
     accent: Floats = np.average(missing[near], axis=0, weights=missed[near])

@@ -45,10 +45,14 @@ def to_eight_bits(image: Image.Image, stored: str) -> Image.Image:
 
 
 def transparent_outside(image: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    """Return `image`, which `to_eight_bits` returned, as RGBA with nothing outside of `box`."""
-    canvas = Image.new("RGBA", image.size)
-    canvas.paste(image.crop(box).convert("RGBA"), box)
-    return canvas
+    """Return `image`, a GIF that `to_eight_bits` returned, as RGBA with nothing outside of `box`."""
+    if image.mode == "RGBA":  # one with a transparent colour, with which Pillow fills the rest
+        return image
+    image = image.convert("RGB") if image.mode != "RGB" else image
+    covered = Image.new("L", image.size)
+    covered.paste(_OPAQUE, box)
+    image.putalpha(covered)  # in place: a copy of a large canvas would take as much memory again
+    return image
 
 
 def _in_eight_bits(key: int | tuple[int, ...], stored: str) -> int | tuple[int, ...]:
