@@ -48,6 +48,7 @@ LISTENER = "tests/unit/gateway/test_listener.py"
 TOGETHER = "tests/integration/test_images_together.py"
 EDGE = "tests/integration/test_edge.py"
 EDGE_CACHE = "tests/integration/test_edge_cache.py"
+COLOUR_SPACES = "tests/unit/imaging/test_colour_spaces.py"
 TRANSACTIONS = "tests/integration/test_transactions.py"
 
 
@@ -1428,6 +1429,42 @@ DEFECTS = (
         "Comments of an original get into its thumbs, which everybody may read.",
         (Edit(f"{IMAGING}/pipeline/decoding.py", "        image.info.clear()", "        image.info.copy()"),),
         ("tests/unit/imaging/test_metadata.py::test_comment_of_an_original_is_in_none_of_its_thumbs",),
+    ),
+    Defect(
+        "cut-heic-shown",
+        "A HEIC that was cut short is shown, green where its tiles are missing.",
+        (
+            Edit(
+                f"{IMAGING}/pipeline/boxes.py",
+                "        if end > len(data):\n",
+                "        if end > 2 * len(data) + 2**20:\n",
+            ),
+        ),
+        ("tests/unit/imaging/test_boxes.py::test_tiles_of_a_phone_that_were_cut_are_malformed",),
+    ),
+    Defect(
+        "cut-jpeg-shown",
+        "A JPEG that was cut short and closed is shown, grey from there on.",
+        (Edit(f"{IMAGING}/pipeline/jpeg.py", "_MIDDLE = {127, 128}", "_MIDDLE = {129}"),),
+        ("tests/unit/imaging/test_jpeg.py::test_jpeg_that_was_cut_and_closed_is_malformed",),
+    ),
+    Defect(
+        "raw-for-its-preview",
+        "A raw file of a camera is taken for the small preview within it.",
+        (Edit(f"{IMAGING}/pipeline/tiff.py", "        self._refuse_raw()\n", ""),),
+        ("tests/unit/imaging/test_tiff.py::test_raw_file_is_named_and_never_taken_for_its_preview",),
+    ),
+    Defect(
+        "light-above-white-clipped",
+        "HDR pictures are shown pale, since their samples are taken for sRGB's.",
+        (
+            Edit(
+                f"{IMAGING}/pipeline/colour_spaces.py",
+                "if numbers.transfer in {_PQ, _HLG}:",
+                "if numbers.transfer == -1:",
+            ),
+        ),
+        (f"{COLOUR_SPACES}::test_light_up_to_a_bright_grey_looks_as_in_a_picture_without_more",),
     ),
     Defect(
         "orientation-ignored",

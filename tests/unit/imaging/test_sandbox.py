@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import struct
 import sys
 import textwrap
 import threading
@@ -16,7 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bad_pictures import jpeg
+import tiffs
+from bad_pictures import jpeg, png
 from bad_pictures.webp import one_colour
 from deadlines import until
 from imaging import metrics
@@ -34,6 +36,7 @@ from metric_values import shown
 from pictures import encoded, photo
 from processes import children as all_children
 from processes import cpu_s, stat
+from tiffs import Tiff
 
 SQUARES = (64, 128, 256, 512)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "AVIF", "TIFF", "BMP", "HEIF")
@@ -311,6 +314,42 @@ def test_fifty_million_pixels_are_decoded_within_the_limits(kind: str) -> None:
     with pool_of(bounds=Bounds(20, 120)) as pool:
         rendering = pool.render(fifty_million(kind))
     assert (rendering.width, rendering.height) == (7142, 7000)
+
+
+def sixty_four_million(kind: str) -> bytes:
+    grey = Image.fromarray((np.add.outer(np.arange(8000), np.arange(8000)) // 57 % 256).astype(np.uint8))
+    if kind == "GIF whose first frame is smaller":
+        data = encoded(grey.convert("P").crop((0, 0, 7900, 7900)), "GIF")
+        return data[:6] + struct.pack("<HH", 8000, 8000) + data[10:]
+    if kind == "progressive JPEG":
+        return encoded(Image.merge("RGB", [grey] * 3), "JPEG", progressive=True)
+    return encoded(Image.merge("RGBA", [grey] * 4), "PNG", compress_level=1)
+
+
+@pytest.mark.parametrize("kind", ["PNG with alpha", "progressive JPEG", "GIF whose first frame is smaller"])
+def test_as_many_pixels_as_are_allowed_are_decoded_within_the_limits(kind: str) -> None:
+    with pool_of(bounds=Bounds(20, 120)) as pool:
+        rendering = pool.render(sixty_four_million(kind))
+    assert rendering.width * rendering.height == LIMITS.max_pixels
+
+
+def test_decoders_of_our_own_need_no_more_rights_than_others() -> None:
+    """They run in the confined child: nothing that they use may be loaded late, from a file that cannot be opened."""
+    floats = Tiff(np.full((40, 40, 3), 0.5, "f2"), tiffs.RGB, deflated=True).encoded()
+    bright = encoded(Image.new("RGB", (40, 40), (90, 90, 90)), "PNG")
+    pictures = [
+        (floats, "#7f7f7f"),
+        (bright[:33] + png.chunk(b"cICP", bytes((9, 16, 0, 1))) + bright[33:], None),
+        (bright[:33] + png.chunk(b"gAMA", struct.pack(">I", 100_000)) + bright[33:], None),
+    ]
+    with pool_of() as pool:
+        for data, colour in pictures:
+            made = pool.render(data)
+            assert made.width == 40
+            assert colour in {None, *made.colors}
+        grey = photo(800, 600)
+        with pytest.raises(MalformedError, match="cut"):
+            pool.render(grey[: len(grey) // 2] + b"\xff\xd9")
 
 
 def many_scans(width: int, height: int) -> bytes:

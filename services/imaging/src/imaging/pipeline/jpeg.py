@@ -38,9 +38,11 @@ def frame(data: bytes) -> Frame | None:
     if not data.startswith(_BEGINNING):
         return None
     at = 2
-    while at + 4 < len(data):
+    while at >= 0 and at + 4 < len(data):
         marker = data[at + 1]
-        if data[at] != _PREFIX or marker == _PREFIX:  # markers may be padded, and some files have rubbish between them
+        if data[at] != _PREFIX:  # some files have rubbish between their segments
+            at = data.find(_PREFIX, at)
+        elif marker == _PREFIX:  # markers may be padded
             at += 1
         elif marker in _ALONE:
             at += 2
