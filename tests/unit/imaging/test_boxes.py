@@ -36,15 +36,21 @@ def test_tiles_of_a_phone_that_were_cut_are_malformed(part: float) -> None:
     data = grid("HEIF", 4, 4, 256, 256)
     assert rendered(data).width == 256
     start, end = find(data, b"mdat")
-    with pytest.raises(MalformedError, match="cut"):
+    with pytest.raises(MalformedError, match="ends before the picture"):
         rendered(data[: start + int((end - start) * part)])
 
 
-@pytest.mark.parametrize("behind", [b"\0" * 100, b"SEFT" + b"\xff" * 60, b"\xff\xff\xff\xffsomething of a phone"])
-@pytest.mark.parametrize("name", ["AVIF", "HEIF"])
+@pytest.mark.parametrize(
+    ("name", "behind"),
+    [
+        ("AVIF", bytes(100)),
+        ("AVIF", b"SEFT" + b"\xff" * 60),
+        ("HEIF", bytes(100)),
+        ("HEIF", b"SEFT" + b"\xff" * 60),
+        ("HEIF", b"\xff\xff\xff\xffsomething of a phone"),
+    ],
+)
 def test_what_a_phone_appends_is_no_cut(name: str, behind: bytes) -> None:
-    if name == "AVIF" and behind.startswith(b"\xff"):
-        pytest.skip("libavif refuses what looks like a box that is cut")
     assert rendered(encoded(noise(), name) + behind).width == 200
 
 
