@@ -76,6 +76,8 @@ EXPECTED: dict[str, Row] = {
     "list_images": _private(200, "read", other=200),
     "head_images": _private(200, "read", other=200),
     "create_image": _private(201, "upload", "write", other=201),
+    "get_stats": _private(200, "read", other=200),
+    "head_stats": _private(200, "read", other=200),
     "get_image": _private(200, "read"),
     "head_image": _private(200, "read"),
     "update_image": _private(200, "write"),

@@ -10,6 +10,7 @@ BUCKET = "pics"
 # The one user with very many images, and a collection with many; between its last members are many of others.
 OWNER = "00000000-0000-0000-0000-000000000001"
 COLLECTION = "holidays"
+SMALL_COLLECTION = "album-10"
 PENDING, IMAGES, MEMBERS, MEMBERS_AFTER_GAP = 12_000, 150_000, 20_000, 1_500
 
 # Triggers would count row by row what each user has. Ids are as random as those of the code.
@@ -21,17 +22,19 @@ CREATE FUNCTION pg_temp.user_of(bigint) RETURNS text LANGUAGE sql IMMUTABLE AS
 
 INSERT INTO images (image_id, user_id, s3_bucket, s3_key, title, description, status, generation, date_created,
                     date_updated, width, height, colors, thumbs, placeholder, content_type, bytes, source_etag, recipe,
-                    error_code, error_detail, date_pending)
+                    error_code, error_detail, date_pending, sha256)
 SELECT pg_temp.id_of('image' || n), pg_temp.user_of(n), '{BUCKET}', 'folder' || n % 977 || '/' || n || '.jpg',
-       'Picture ' || n, 'A picture', status, 1, moment, moment,
+       'Picture ' || n || CASE WHEN n % 50 = 1 THEN ' of a beach' ELSE '' END, 'A picture', status, 1, moment, moment,
        CASE status WHEN 'ready' THEN 4000 END, CASE status WHEN 'ready' THEN 3000 END,
        CASE status WHEN 'ready' THEN '["#4a6b8a"]'::json END,
        CASE status WHEN 'ready' THEN '[{{"square": 64, "width": 64, "height": 48}}]'::json END,
-       CASE status WHEN 'ready' THEN 'LEHV6nWB2yk8' END, CASE status WHEN 'ready' THEN 'image/jpeg' END,
+       CASE status WHEN 'ready' THEN 'LEHV6nWB2yk8' END,
+       CASE status WHEN 'ready' THEN CASE WHEN n % 100 = 0 THEN 'image/gif' ELSE 'image/jpeg' END END,
        CASE status WHEN 'ready' THEN 3456789 END, CASE status WHEN 'ready' THEN md5('etag' || n) END,
        CASE status WHEN 'ready' THEN 1 END,
        CASE status WHEN 'failed' THEN 'malformed' END, CASE status WHEN 'failed' THEN 'broken' END,
-       CASE status WHEN 'pending' THEN moment END
+       CASE status WHEN 'pending' THEN moment END,
+       CASE status WHEN 'ready' THEN repeat(md5('bytes' || n % 20000), 2) END
   FROM generate_series(1, {IMAGES}) n,
        LATERAL (SELECT now() - n * interval '1 minute' AS moment,
                        CASE WHEN n > {IMAGES - PENDING} THEN 'pending' WHEN n % 60 = 7 THEN 'failed' ELSE 'ready' END
@@ -70,6 +73,11 @@ SELECT pg_temp.id_of('collection' || CASE WHEN n <= {2 * MEMBERS} AND n % 2 = 0 
 
 INSERT INTO use_of_users (user_id, images, bytes, collections)
 SELECT user_id, count(*), coalesce(sum(bytes), 0), 0 FROM images GROUP BY user_id;
+INSERT INTO images_of_users (user_id, pending, ready, failed)
+SELECT user_id, count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHERE status = 'ready'),
+       count(*) FILTER (WHERE status = 'failed') FROM images GROUP BY user_id;
+INSERT INTO formats_of_users (user_id, content_type, images, bytes)
+SELECT user_id, content_type, count(*), sum(bytes) FROM images WHERE content_type IS NOT NULL GROUP BY 1, 2;
 INSERT INTO deleted_users SELECT pg_temp.id_of('former' || n), now() FROM generate_series(1, 20000) n;
 INSERT INTO upload_prefixes
 SELECT substr(md5('prefix' || n), 1, 26), pg_temp.user_of(n), now() - n * interval '2 seconds'

@@ -1,5 +1,6 @@
 """A storage in memory, for tests of what imaging does with what it finds there."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -30,7 +31,7 @@ class MemoryStorage:
         data, _ = self._objects[job.s3_key]
         if len(data) > self.max_bytes:
             raise TooLargeError(f"The file has {len(data)} bytes; {self.max_bytes} are allowed.")
-        return Original(data, '"etag"')
+        return Original(data, '"etag"', hashlib.sha256(data).hexdigest())
 
     def write_thumb(self, job: Job, thumb: Thumb, source_etag: str, recipe: int) -> None:  # noqa: ARG002
         self._answer()

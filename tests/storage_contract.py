@@ -1,5 +1,6 @@
 """What imaging may rely on in every storage: S3 of any server, and the one in memory that unit tests use."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -32,7 +33,8 @@ class StorageContract:
 
     def test_original_is_read_whole(self, storage: Storage, bucket: Bucket) -> None:
         bucket.put(JOB.s3_key, b"original")
-        assert storage.read(JOB).data == b"original"
+        original = storage.read(JOB)
+        assert (original.data, original.sha256) == (b"original", hashlib.sha256(b"original").hexdigest())
 
     def test_missing_original_is_told_so(self, storage: Storage) -> None:
         with pytest.raises(OriginalMissingError):

@@ -56,6 +56,23 @@ _WRONG_COUNTS = """
     WHERE coalesce(i.images, 0) <> coalesce(u.images, 0) OR coalesce(i.bytes, 0) <> coalesce(u.bytes, 0)
        OR coalesce(c.collections, 0) <> coalesce(u.collections, 0)
 """
+_WRONG_STATUSES = """
+    SELECT user_id, i.pending, i.ready, i.failed, c.pending AS counted_pending, c.ready AS counted_ready,
+           c.failed AS counted_failed
+    FROM (SELECT user_id, count(*) FILTER (WHERE status = 'pending') AS pending,
+                 count(*) FILTER (WHERE status = 'ready') AS ready, count(*) FILTER (WHERE status = 'failed') AS failed
+          FROM images GROUP BY user_id) i
+    FULL JOIN images_of_users c USING (user_id)
+    WHERE coalesce(i.pending, 0) <> coalesce(c.pending, 0) OR coalesce(i.ready, 0) <> coalesce(c.ready, 0)
+       OR coalesce(i.failed, 0) <> coalesce(c.failed, 0)
+"""
+_WRONG_FORMATS = """
+    SELECT user_id, content_type, i.images, i.bytes, c.images AS counted_images, c.bytes AS counted_bytes
+    FROM (SELECT user_id, content_type, count(*) AS images, sum(bytes) AS bytes
+          FROM images WHERE content_type IS NOT NULL GROUP BY user_id, content_type) i
+    FULL JOIN formats_of_users c USING (user_id, content_type)
+    WHERE coalesce(i.images, 0) <> coalesce(c.images, 0) OR coalesce(i.bytes, 0) <> coalesce(c.bytes, 0)
+"""
 
 
 @dataclass
@@ -127,7 +144,8 @@ def examine(
     findings = Findings()
     images = {row["s3_key"]: row for row in stack.query("catalog", _IMAGES, f"{prefix}/")}
     objects = set(objects_below(s3, prefix))
-    findings.others += [f"counted wrongly: {row}" for row in stack.query("catalog", _WRONG_COUNTS)]
+    for query in (_WRONG_COUNTS, _WRONG_STATUSES, _WRONG_FORMATS):
+        findings.others += [f"counted wrongly: {row}" for row in stack.query("catalog", query)]
     for client in clients:
         findings.others += client.ledger.breaches
         _hold_against(client.ledger, images, findings)

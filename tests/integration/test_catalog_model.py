@@ -6,6 +6,7 @@ generation of the thumb at each key, written and deleted under the same conditio
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,8 +18,8 @@ import sqlalchemy as sa
 from catalog import use_cases
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.adapters.store import Store
-from catalog.adapters.tables import METADATA, images, outbox, use_of_users
-from catalog.domain import Answer, Failed, Fault, Image, Processed, Registration, ThumbsDeleted, Use
+from catalog.adapters.tables import METADATA, formats_of_users, images, images_of_users, outbox, use_of_users
+from catalog.domain import Answer, Failed, Fault, Image, Processed, Registration, Status, ThumbsDeleted, Use
 from catalog.errors import CatalogError
 from catalog.jobs import recovery, results
 from catalog.upkeep import dead_letters
@@ -262,7 +263,8 @@ class Backup:
 
 
 # The database itself keeps the counts, as rows come and go.
-TABLES = [table for table in METADATA.sorted_tables if table is not use_of_users]
+COUNTS = {use_of_users, images_of_users, formats_of_users}
+TABLES = [table for table in METADATA.sorted_tables if table not in COUNTS]
 
 
 def dump(database: Database[Store]) -> Backup:
@@ -288,12 +290,20 @@ def all_images(database: Database[Store]) -> list[Image]:
     return [database.read(use_cases.public_image, key) for key in keys]
 
 
+STATUSES: tuple[Status, ...] = ("pending", "ready", "failed")
+
+
 def demand_right_counts(database: Database[Store], registered: list[Image]) -> None:
     """Compare what is counted of each user with what the user has."""
     for caller in (ANNA, BERT):
         own = [image for image in registered if image.user_id == caller.user_id]
         size = sum(image.picture.bytes for image in own if image.picture is not None)
         assert database.read(Store.use, caller.user_id) == Use(len(own), size, 0)
+        stats = database.read(Store.stats, caller.user_id)
+        by_status = Counter(image.status for image in own)
+        assert (stats.pending, stats.ready, stats.failed) == tuple(by_status[each] for each in STATUSES)
+        assert sum(each.images for each in stats.formats) == sum(image.picture is not None for image in own)
+        assert sum(each.bytes for each in stats.formats) == size
 
 
 def shown(registered: list[Image]) -> dict[tuple[str, int], tuple[str, int]]:

@@ -18,7 +18,7 @@ from catalog.adapters.store import Store
 from catalog.adapters.tables import images, memberships
 from catalog.bootstrap import App
 from catalog.buckets import Bucket, Buckets
-from catalog.domain import Image
+from catalog.domain import EVERYTHING, Image
 from catalog.web.app import make_flask
 from catalog_steps import ANNA, BUCKETS, Steps
 from chassis import token_keys, tokens
@@ -134,7 +134,10 @@ def test_what_a_page_has_no_place_for_is_not_loaded(catalog_database: Database[S
     fill(catalog_database, 100, "🏔" * 10_000)
     collection = catalog_database.read(use_cases.own_collection, ANNA, "c")
     members = catalog_database.read(use_cases.list_members, collection, 1001, PAGE_BYTES, 0)
-    listed = catalog_database.read(use_cases.list_images, ANNA, 1001, PAGE_BYTES, None)
+    listed, end = catalog_database.read(
+        use_cases.find_images, ANNA, EVERYTHING, limit=1001, max_bytes=PAGE_BYTES, after=None
+    )
+    assert end is None
     for loaded in ([image for _, image in members], listed):
         assert sum(len(image.description.encode()) for image in loaded[:-1]) < PAGE_BYTES
         assert len(loaded) == 27, "those of the page, and the one that does not fit"

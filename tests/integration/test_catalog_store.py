@@ -2,6 +2,7 @@
 
 import base64
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,9 +11,9 @@ import sqlalchemy as sa
 import catalog.bootstrap
 import catalog.settings
 from catalog import use_cases
-from catalog.adapters.store import Store
+from catalog.adapters.store import Position, Store
 from catalog.adapters.tables import images, outbox, upload_prefixes
-from catalog.domain import Image
+from catalog.domain import EVERYTHING, Image
 from catalog.errors import (
     CollectionNameTakenError,
     CollectionNotFoundError,
@@ -41,6 +42,13 @@ def test_keys_that_differ_in_any_byte_are_different_images(steps: Steps) -> None
     assert {key: steps.image(key).image_id for key in ODD_KEYS} == made
 
 
+def found(database: Database[Store], after: Position | None) -> Sequence[Image]:
+    """Return the first images of Anna after a position."""
+    page, end = database.read(use_cases.find_images, ANNA, EVERYTHING, limit=10, max_bytes=PAGE_BYTES, after=after)
+    assert end is None
+    return page
+
+
 def test_images_are_listed_newest_first_and_paged_without_gaps(steps: Steps, catalog_database: Database[Store]) -> None:
     keys = [f"page/{number}" for number in range(25)]
     for key in keys:
@@ -48,7 +56,7 @@ def test_images_are_listed_newest_first_and_paged_without_gaps(steps: Steps, cat
     steps.register("not mine", BERT)
     listed: list[str] = []
     after = None
-    while page := catalog_database.read(use_cases.list_images, ANNA, 10, PAGE_BYTES, after):
+    while page := found(catalog_database, after):
         listed += [image.s3_key for image in page]
         after = (page[-1].date_created, page[-1].image_id)
     assert listed == keys[::-1]
@@ -63,8 +71,7 @@ def test_list_goes_on_at_any_moment_that_a_cursor_can_name(
 ) -> None:
     image = steps.register("a")
     after = (moment, image.image_id)
-    shown = catalog_database.read(use_cases.list_images, ANNA, 10, PAGE_BYTES, after)
-    assert shown == ([image] if moment == LATEST else [])
+    assert found(catalog_database, after) == ([image] if moment == LATEST else [])
     assert catalog_database.read(use_cases.list_collections, ANNA, 10, after) == []
 
 

@@ -25,10 +25,17 @@ from catalog.adapters.tables import METADATA as CATALOG
 from chassis.database.database import Database
 from chassis.database.schema import revisions, schema_is_current
 
+# Alembic compares no index of an expression; test_plans.py fails where this one is not used.
+OF_EXPRESSIONS = {"images_words"}
+
 
 def differences(database: Database[Any], metadata: MetaData) -> list[Any]:
+    def is_comparable(_thing: object, name: str | None, *_: object) -> bool:
+        return name not in OF_EXPRESSIONS
+
     with database.engine.connect() as connection:
-        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+        context = MigrationContext.configure(connection, opts={"include_object": is_comparable})
+        return list(compare_metadata(context, metadata))
 
 
 def test_migrations_of_auth_lead_to_the_tables_of_the_code(auth_database: Database[Any]) -> None:

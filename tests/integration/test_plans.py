@@ -1,6 +1,7 @@
 """No statement of catalog takes longer the more there is: each is explained on a PostgreSQL with many rows."""
 
 import inspect
+import itertools
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -15,7 +16,7 @@ from catalog import messages, use_cases, worker
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.adapters.store import Store
 from catalog.adapters.tables import METADATA, images, jobs, kept_answers, kept_in_hours, outbox
-from catalog.domain import Failed, Fault, Limits
+from catalog.domain import Failed, Fault, Image, Limits, Search
 from catalog.jobs import recovery
 from catalog.runs import Selection
 from catalog.upkeep import dead_letters, installation, reprocessing
@@ -32,7 +33,7 @@ from chassis.envelope import Event
 from chassis.idempotency import Claim, KeptAnswer
 from chassis.tokens import Principal
 from containers import empty_database
-from filled_catalog import BUCKET, COLLECTION, MEMBERS, MEMBERS_AFTER_GAP, OWNER, fill
+from filled_catalog import BUCKET, COLLECTION, MEMBERS, MEMBERS_AFTER_GAP, OWNER, SMALL_COLLECTION, fill
 from plans import Plans, explained
 
 # Tables with few rows, however long an installation runs.
@@ -43,6 +44,7 @@ PAGE, PAGE_BYTES, WATCHED = 1001, 256 * 1024, 500
 # The functions whose statements may take longer the more there is, each with the reason. Who mends one removes it.
 _COUNTS = "an exact number, counted in an index that holds nothing else: "
 ALLOWED = {
+    "finding.Finding.query": "looks up in the index how many images have the words, some 0.1 µs each",
     "store.Store.membership": f"{_COUNTS}the members of one collection, some 0.1 µs each",
     "store.Store.pending": f"{_COUNTS}images that are pending",
     "store.Store.count_dead_letters": f"{_COUNTS}dead letters, until an operator has dealt with them",
@@ -133,10 +135,11 @@ def users_ask(database: Database[OperatorsStore]) -> None:
     steps.delete(keys[1], caller)
     read(use_cases.public_image, keys[2])
     read(use_cases.public_images, keys)
-    page = read(use_cases.list_images, caller, PAGE, PAGE_BYTES, None)
-    read(use_cases.list_images, caller, PAGE, PAGE_BYTES, (page[-1].date_created, page[-1].image_id))
     middle = read(use_cases.public_image, keys[50])
-    read(use_cases.list_images, caller, PAGE, 10**9, (middle.date_created, middle.image_id))
+    for search, collection in searches(middle):
+        for max_bytes, behind in ((PAGE_BYTES, None), (10**9, (middle.date_created, middle.image_id))):
+            read(use_cases.find_images, caller, search, collection, limit=PAGE, max_bytes=max_bytes, after=behind)
+    read(use_cases.stats, caller)
     transact(use_cases.create_collection, caller, "a-new-one", unlimited)
     mine = read(use_cases.list_collections, caller, PAGE, None)
     read(use_cases.list_collections, caller, PAGE, (mine[-1].date_created, mine[-1].collection_id))
@@ -156,6 +159,25 @@ def users_ask(database: Database[OperatorsStore]) -> None:
     with database.engine.begin() as connection:
         chassis_kept_answers.claim(connection, kept_answers, claim)
         chassis_kept_answers.keep(connection, kept, claim, KeptAnswer(201, {}, b"{}"))
+
+
+def searches(image: Image) -> Iterator[tuple[Search, str | None]]:
+    """Yield a search by each thing, by most pairs, and by all; and the name of the collection that it is in."""
+    until = image.date_created
+    moment: dict[str, Any] = {"created_after": until - timedelta(days=20), "created_before": until}
+    sha256: dict[str, Any] = {"sha256": image.picture.sha256 if image.picture else None}
+    # In all images, in one of fifty, in one, in none.
+    texts: list[dict[str, Any]] = [{"text": text} for text in ("picture", "a beach", "picture 5000", "no such words")]
+    statuses: list[dict[str, Any]] = [{"status": status} for status in ("pending", "ready", "failed")]
+    kinds: list[dict[str, Any]] = [{"content_type": f"image/{name}"} for name in ("jpeg", "gif", "bmp")]
+    each: list[dict[str, Any]] = [{}, moment, sha256, *texts, *statuses, *kinds]
+    for one, other in itertools.combinations(each, 2):
+        for oldest_first in (False, True):
+            yield Search(**{**one, **other}, oldest_first=oldest_first), None
+    for one in each:
+        for collection in (COLLECTION, SMALL_COLLECTION):
+            yield Search(**one), collection
+    yield Search(**moment, **sha256, **texts[0], **statuses[1], **kinds[0]), COLLECTION
 
 
 def imaging_answers(database: Database[OperatorsStore]) -> None:

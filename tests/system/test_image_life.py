@@ -1,5 +1,6 @@
 """The life of an image: registered, ready, changed, processed again, deleted."""
 
+import hashlib
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,7 @@ def test_a_photo_gets_ready_with_four_thumbs_and_colours(ready_image: dict[str, 
     assert ready_image["size"] == {"width": 1920, "height": 1080}
     assert ready_image["content_type"] == "image/jpeg"
     assert ready_image["bytes"] == len(photo())
+    assert ready_image["sha256"] == hashlib.sha256(photo()).hexdigest()
     assert [thumb["size"] for thumb in ready_image["thumbs"]] == [
         {"width": 64, "height": 36},
         {"width": 128, "height": 72},

@@ -9,6 +9,7 @@ from gateway import api_keys
 Service = Literal["auth", "catalog"]
 
 _PAGING = ("limit", "cursor")
+_SEARCH = ("status", "q", "collection", "content_type", "created_after", "created_before", "sort", "sha256")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ ROUTES = (
     Route(
         "/api/collections/<segment:name>/images/<key:s3_key>", ("GET", "PUT", "DELETE"), "catalog", "/collection/image"
     ),
-    Route("/api/images", ("GET", "POST"), "catalog", "/images", query=_PAGING),
+    Route("/api/images", ("GET", "POST"), "catalog", "/images", query=(*_PAGING, *_SEARCH)),
     Route("/api/images/<key:s3_key>", ("GET", "PUT", "DELETE"), "catalog", "/image"),
     Route(
         "/api/signed-post",
@@ -62,5 +63,6 @@ ROUTES = (
         query=("filename", "content_type"),
         head_target="/signed-post-sample",
     ),
+    Route("/api/stats", ("GET",), "catalog", "/stats"),
     Route("/api/users/<segment:username>", ("GET", "PUT"), "auth", "/user", completed_by=("catalog", "/use")),
 )

@@ -44,9 +44,9 @@ def registered() -> KeyQueue:
     return later(queue)
 
 
-def processed() -> KeyQueue:
+def processed(picture: Picture = PICTURE) -> KeyQueue:
     queue = registered()
-    queue.apply(Processed(present(queue).registration, PICTURE))
+    queue.apply(Processed(present(queue).registration, picture))
     return later(queue)
 
 
@@ -99,6 +99,16 @@ def test_result_that_comes_twice_changes_nothing() -> None:
     queue = processed()
     assert queue.apply(Processed(present(queue).registration, PICTURE)) == Effect.REPEATED
     assert (queue.registered, queue.jobs) == (queue.loaded_image, [])
+
+
+def test_result_comes_twice_although_another_release_tells_no_hash() -> None:
+    told = replace(PICTURE, sha256="ab" * 32)
+    for first, second in ((told, PICTURE), (PICTURE, told)):
+        queue = processed(first)
+        assert queue.apply(Processed(present(queue).registration, second)) == Effect.REPEATED
+    queue = processed(told)
+    other = replace(told, sha256="cd" * 32)
+    assert queue.apply(Processed(present(queue).registration, other)) == Effect.DIFFERENT
 
 
 def test_second_result_of_another_object_starts_a_new_generation() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from catalog.adapters import finding
 from catalog.adapters.store import Store
 from catalog.adapters.tables import kept_answers, kept_in_hours
 from catalog.buckets import Bucket, Buckets, aws_url
@@ -36,7 +37,9 @@ class App:
 
 def make_database(settings: DatabaseSettings) -> Database[Store]:
     """Return the database that `settings` name; connections are made when they are needed."""
-    return Database(engines.connect(settings), Store, MIGRATIONS)
+    engine = engines.connect(settings)
+    finding.prepare(engine)
+    return Database(engine, Store, MIGRATIONS)
 
 
 def checks(database: Database[Store]) -> tuple[Checks, Checks]:

@@ -1,6 +1,7 @@
 """Images, collections, jobs and what imaging answers to them. Knows nothing of HTTP, S3, messages or databases."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,7 +36,10 @@ class Fault:
 
 @dataclass(frozen=True)
 class Picture:
-    """What imaging found in an object: the size of the upright picture in pixels, its colours, its thumbs."""
+    """What imaging found in an object: the size of the upright picture in pixels, its colours, its thumbs.
+
+    `sha256` is of the object's bytes, None if an earlier release of imaging has processed it.
+    """
 
     width: int
     height: int
@@ -46,6 +50,7 @@ class Picture:
     bytes: int
     source_etag: str
     recipe: int
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,31 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Search:
+    """Which images of a user are wanted: those that fulfil all that is given, newest first or oldest first.
+
+    `text` is of words, of which each has to be one of the title, the description or the key; case is ignored.
+    """
+
+    status: Status | None = None
+    text: str | None = None
+    collection_id: str | None = None
+    content_type: str | None = None
+    sha256: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    oldest_first: bool = False
+
+
+EVERYTHING = Search()
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of `text` in lower case: whatever consists of letters, their marks, and digits."""
+    return "".join(each if unicodedata.category(each)[0] in "LMN" else " " for each in text).lower().split()
+
+
+@dataclass(frozen=True)
 class Collection:
     """A named list of images of one user."""
 
@@ -128,6 +158,25 @@ class Use:
     images: int = 0
     bytes: int = 0
     collections: int = 0
+
+
+@dataclass(frozen=True)
+class FormatStats:
+    """How many images of a user are of a format, and how many bytes their originals have."""
+
+    content_type: str
+    images: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Stats:
+    """How many images a user has by status, and by format where that is known, most first."""
+
+    pending: int = 0
+    ready: int = 0
+    failed: int = 0
+    formats: tuple[FormatStats, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ TAKEN = (*ANSWERS, USER_DELETED)
 JOBS = get_args(JobKind)
 DELETIONS = ("image.deleted", THUMBS_DELETED)
 
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
 
 
@@ -68,6 +69,7 @@ class _Processed(_AboutImage):
     source_etag: str
     content_type: str
     bytes: int
+    sha256: Sha256 | None = None  # an earlier release does not send it
     width: int
     height: int
     colors: tuple[Colour, ...] = Field(min_length=1)
@@ -153,5 +155,6 @@ def _processed(message: _Processed) -> Processed:
         bytes=message.bytes,
         source_etag=message.source_etag,
         recipe=message.recipe,
+        sha256=message.sha256,
     )
     return Processed(message.registration(), picture)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from catalog.adapters.store import Position, Store
 from catalog.buckets import Buckets
-from catalog.domain import Collection, Image, ImageVersion, Limits
+from catalog.domain import Collection, Image, ImageVersion, Limits, Search, Stats
 from catalog.errors import CollectionNotFoundError, ImageNotFoundError, KeyNotAllowedError, UserGoneError
 from catalog.key_queue import KeyQueue
 from chassis.clock import now
@@ -98,12 +98,25 @@ def register_image(  # noqa: PLR0913 - the fields of one form
     return image
 
 
-def list_images(store: Store, caller: Principal, limit: int, max_bytes: int, after: Position | None) -> Sequence[Image]:
-    """Return up to `limit` of the caller's images, newest first, those after the position `after`.
+def find_images(  # noqa: PLR0913 - a page of a search
+    store: Store,
+    caller: Principal,
+    search: Search,
+    collection: str | None = None,
+    *,
+    limit: int,
+    max_bytes: int,
+    after: Position | None,
+) -> tuple[Sequence[Image], Position | None]:
+    """Return up to `limit` of the caller's images that `search` finds, those after the position `after`.
 
-    They are fewer if they fill a page of `max_bytes`: the last one then fits no longer.
+    `collection` names the collection that they have to be in. They are fewer if they fill a page of `max_bytes`: the
+    last one then fits no longer. And they are fewer, even none, if it takes too long to find others: then the second
+    value is the position up to which was looked for them, else None. Raise `CollectionNotFoundError`.
     """
-    return store.images(caller.user_id, limit, max_bytes, after)
+    if collection is not None:
+        search = replace(search, collection_id=own_collection(store, caller, collection).collection_id)
+    return store.images(caller.user_id, search, limit, max_bytes, after)
 
 
 def change_image(  # noqa: PLR0913 - the fields of one form
@@ -148,6 +161,11 @@ def delete_image(store: Store, caller: Principal, s3_key: str, check: Check) -> 
     queue.withdraw(image)
     store.save(queue)
     return image, collections
+
+
+def stats(store: Store, caller: Principal) -> Stats:
+    """Return how many images the caller has by status and by format."""
+    return store.stats(caller.user_id)
 
 
 def _own_queue(store: Store, caller: Principal, s3_key: str) -> tuple[KeyQueue, Image]:

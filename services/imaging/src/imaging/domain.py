@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Original:
-    """An object as it was read: its bytes, and the quoted ETag of the version that was read."""
+    """An object as it was read: its bytes, the quoted ETag of the version that was read, the SHA-256 of the bytes."""
 
     data: bytes
     etag: str
+    sha256: str
 
 
 @dataclass(frozen=True)

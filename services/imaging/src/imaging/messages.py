@@ -57,6 +57,7 @@ def processed(job: Job, original: Original, rendering: Rendering, recipe: int) -
         source_etag=original.etag,
         content_type=rendering.content_type,
         bytes=len(original.data),
+        sha256=original.sha256,
         width=rendering.width,
         height=rendering.height,
         colors=list(rendering.colors),

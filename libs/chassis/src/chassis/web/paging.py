@@ -6,8 +6,8 @@ A page ends at a number of items or at a number of bytes, so only a missing link
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
@@ -46,12 +46,13 @@ class Order(Generic[Place]):
 class Listing(Generic[Place]):
     """A list: its `path` at the gateway, the `scope` that cursors name it by, and its order.
 
-    A cursor of another scope is refused.
+    A cursor of another scope is refused. `query` has what else the links to further pages have to say.
     """
 
     path: str
     scope: str
     order: Order[Place]
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def to_json(document: dict[str, Any]) -> bytes:
 def link_next(answer: Response, listing: Listing[Place], page: Page[Place], following: Place | None) -> None:
     """Add `Link: <path?…>; rel="next"` (RFC 8288) to `answer` unless `following`, where to go on, is None."""
     if following is not None:
-        query = urlencode({"limit": page.limit, "cursor": _cursor(following, listing)})
+        query = urlencode({**listing.query, "limit": page.limit, "cursor": _cursor(following, listing)})
         answer.headers["Link"] = f'<{listing.path}?{query}>; rel="next"'
 
 

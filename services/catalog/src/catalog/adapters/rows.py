@@ -20,7 +20,7 @@ _OF_IMAGE = (
     "date_updated",
     "date_pending",
 )
-_OF_PICTURE = ("width", "height", "placeholder", "content_type", "bytes", "source_etag", "recipe")
+_OF_PICTURE = ("width", "height", "placeholder", "content_type", "bytes", "source_etag", "recipe", "sha256")
 
 # A row may hold an image and a job: the columns of the job have a prefix.
 JOB_COLUMNS = tuple(column.label(f"job_{column.name.removeprefix('job_')}") for column in jobs.c)

@@ -11,12 +11,15 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from catalog import messages
+from catalog.adapters.finding import Finding, bound
 from catalog.adapters.rows import JOB_COLUMNS, image_from_row, job_from_row, row_from_image, row_from_job
 from catalog.adapters.tables import (
     collections,
     dead_letters,
     deleted_users,
+    formats_of_users,
     images,
+    images_of_users,
     installation,
     is_pending,
     jobs,
@@ -27,7 +30,18 @@ from catalog.adapters.tables import (
     upload_prefixes,
     use_of_users,
 )
-from catalog.domain import Collection, DeadLetter, Image, ImageVersion, Installation, Unanswered, Use
+from catalog.domain import (
+    Collection,
+    DeadLetter,
+    FormatStats,
+    Image,
+    ImageVersion,
+    Installation,
+    Search,
+    Stats,
+    Unanswered,
+    Use,
+)
 from catalog.errors import CollectionNameTakenError
 from catalog.key_queue import KeyQueue
 from chassis import request_ids, tracing
@@ -50,6 +64,8 @@ Order = Callable[[sa.ColumnCollection[str, Any]], Sequence[sa.ColumnElement[Any]
 _LEAST_BYTES = (
     octet_length(images.c.title) + octet_length(images.c.description) + octet_length(images.c.s3_key) + 200
 ).label("least_bytes")
+
+_OF_USER_AND_LEFT = (formats_of_users.c.user_id == images_of_users.c.user_id) & (formats_of_users.c.images > 0)
 
 # What nearly every request asks for, put together once: that takes as long as to send it.
 _IMAGE = sa.select(images).where(images.c.s3_key == sa.bindparam("s3_key"))
@@ -136,16 +152,18 @@ class Store:
         """Return the images that there are at `s3_keys`."""
         return [image_from_row(row) for row in self._connection.execute(_IMAGES, {"s3_keys": s3_keys}).mappings()]
 
-    def images(self, user_id: str, limit: int, max_bytes: int, after: Position | None = None) -> Sequence[Image]:
-        """Return up to `limit` images of a user, newest first, those after the position `after`.
+    def images(
+        self, user_id: str, search: Search, limit: int, max_bytes: int, after: Position | None = None
+    ) -> tuple[Sequence[Image], Position | None]:
+        """Return up to `limit` images of a user that `search` finds, in its order, those after the position `after`.
 
-        They are fewer if they fill a page of `max_bytes`: the last one then fits no longer.
+        They are fewer if they fill a page of `max_bytes`: the last one then fits no longer. And they are fewer, even
+        none, if it takes too long to find others: then the second value is the position up to which was looked for
+        them, else None.
         """
-        found = sa.select(images.c.image_id, images.c.date_created, _LEAST_BYTES).where(images.c.user_id == user_id)
-        if after is not None:
-            found = found.where(sa.tuple_(images.c.date_created, images.c.image_id) < sa.tuple_(*_bound(after)))
-        found = found.order_by(*_newest_first(images.c)).limit(limit)
-        return [image_from_row(row) for row in self._filling(found, max_bytes, _newest_first)]
+        finding = Finding(self._connection, user_id, search, after)
+        found, end = finding.query(limit, _LEAST_BYTES)
+        return [image_from_row(row) for row in self._filling(found, max_bytes, finding.order)], end
 
     def image_keys(self, user_id: str, limit: int) -> Sequence[str]:
         """Return the keys of up to `limit` images of a user."""
@@ -175,9 +193,7 @@ class Store:
         """Return up to `limit` collections of a user, newest first, those after the position `after`."""
         query = sa.select(collections).where(collections.c.user_id == user_id)
         if after is not None:
-            query = query.where(
-                sa.tuple_(collections.c.date_created, collections.c.collection_id) < sa.tuple_(*_bound(after))
-            )
+            query = query.where(sa.tuple_(collections.c.date_created, collections.c.collection_id) < bound(after))
         query = query.order_by(collections.c.date_created.desc(), collections.c.collection_id.desc()).limit(limit)
         return [Collection(**row) for row in self._connection.execute(query).mappings()]
 
@@ -356,9 +372,26 @@ class Store:
             row = self._connection.execute(locked).mappings().one()
         return Use(**row)
 
+    def stats(self, user_id: str) -> Stats:
+        """Return how many images a user has by status and by format."""
+        query = (
+            sa.select(
+                images_of_users, formats_of_users.c.content_type, formats_of_users.c.images, formats_of_users.c.bytes
+            )
+            .join_from(images_of_users, formats_of_users, _OF_USER_AND_LEFT, isouter=True)
+            .where(images_of_users.c.user_id == user_id)
+            .order_by(formats_of_users.c.images.desc(), formats_of_users.c.content_type)
+        )
+        rows = self._connection.execute(query).all()
+        if not rows:
+            return Stats()
+        formats = (FormatStats(*row[4:]) for row in rows if row.content_type is not None)
+        return Stats(rows[0].pending, rows[0].ready, rows[0].failed, tuple(formats))
+
     def forget_use(self, user_id: str) -> None:
-        """Delete the count of what a user has, who has nothing."""
-        self._connection.execute(use_of_users.delete().where(use_of_users.c.user_id == user_id))
+        """Delete the counts of what a user has, who has nothing."""
+        for table in (use_of_users, images_of_users, formats_of_users):
+            self._connection.execute(table.delete().where(table.c.user_id == user_id))
 
     def add_upload_prefix(self, prefix: str, user_id: str) -> None:
         """Record that `prefix` was handed out to a user for uploads."""
@@ -428,10 +461,6 @@ def given_up(queue: str | None, reason: str | None) -> list[sa.ColumnElement[boo
     return [column == value for column, value in given if value is not None]
 
 
-def _newest_first(columns: sa.ColumnCollection[str, Any]) -> Sequence[sa.ColumnElement[Any]]:
-    return columns.date_created.desc(), columns.image_id.desc()
-
-
 def _by_position(columns: sa.ColumnCollection[str, Any]) -> Sequence[sa.ColumnElement[Any]]:
     return (columns.position,)
 
@@ -448,10 +477,6 @@ def _members(collection_id: str, limit: int, after: int, *columns: sa.ColumnElem
         .order_by(*place)
         .limit(limit)
     )
-
-
-def _bound(position: Position) -> tuple[sa.BindParameter[datetime], sa.BindParameter[str]]:
-    return sa.bindparam(None, position[0], type_=images.c.date_created.type), sa.bindparam(None, position[1])
 
 
 def _image_changes(queue: KeyQueue) -> list[sa.sql.dml.UpdateBase]:

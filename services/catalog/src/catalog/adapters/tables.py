@@ -20,6 +20,10 @@ _Serial = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 # Written into each statement: a database uses a partial index where it sees that its condition holds.
 _PENDING, _WAITING = sa.text("status = 'pending'"), sa.text("date_sent IS NULL")
+_UNREADY = sa.text("status <> 'ready'")
+_KNOWN_FORMAT, _KNOWN_BYTES = sa.text("content_type IS NOT NULL"), sa.text("sha256 IS NOT NULL")
+
+_NEWEST = ("date_created", "image_id")
 
 images = sa.Table(
     "images",
@@ -49,11 +53,29 @@ images = sa.Table(
     sa.Column("error_detail", sa.Text),
     # Since when it is pending; null if it is not, or was written by a release that did not know of it.
     sa.Column("date_pending", UtcDateTime),
+    # Of the bytes of the original, in hexadecimal digits; null too if an earlier release has processed it.
+    sa.Column("sha256", sa.String(64)),
     sa.Index("images_listing", "user_id", "date_created", "image_id"),
     sa.Index("images_state", "status", "date_updated"),
     sa.Index("images_pending", "date_pending", "date_updated", postgresql_where=_PENDING, sqlite_where=_PENDING),
     sa.Index("images_pending_keys", "s3_key", "s3_bucket", postgresql_where=_PENDING, sqlite_where=_PENDING),
+    # Nearly all images are ready, and are found by `images_listing`.
+    sa.Index("images_unready", "user_id", "status", *_NEWEST, postgresql_where=_UNREADY, sqlite_where=_UNREADY),
+    sa.Index(
+        "images_of_format",
+        "user_id",
+        "content_type",
+        *_NEWEST,
+        postgresql_where=_KNOWN_FORMAT,
+        sqlite_where=_KNOWN_FORMAT,
+    ),
+    sa.Index("images_same", "user_id", "sha256", *_NEWEST, postgresql_where=_KNOWN_BYTES, sqlite_where=_KNOWN_BYTES),
 )
+# The words of an image: of its title, description and key, and one for its user. PostgreSQL has an index of them, which
+# it uses for this very expression; SQLite has none. What the parser would take for a part of an address, a path, a
+# number or markup is a space.
+WORDS_OF_IMAGE = """to_tsvector('simple', 'u' || replace(user_id, '-', '') || ' ' ||
+    translate(title || ' ' || description || ' ' || s3_key, '/._-+@:&<>~', '           '))"""
 is_pending = images.c.status == sa.literal_column("'pending'")
 
 collections = sa.Table(
@@ -171,6 +193,25 @@ use_of_users = sa.Table(
     sa.Column("images", sa.BigInteger, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),
     sa.Column("collections", sa.BigInteger, nullable=False),
+)
+
+# How many images each user has by status, and by format; triggers keep these as well (migration 0014). The row of
+# `images_of_users` is always changed first, so it is the lock of the user's rows of `formats_of_users`.
+images_of_users = sa.Table(
+    "images_of_users",
+    METADATA,
+    sa.Column("user_id", sa.String(36), primary_key=True),
+    sa.Column("pending", sa.BigInteger, nullable=False),
+    sa.Column("ready", sa.BigInteger, nullable=False),
+    sa.Column("failed", sa.BigInteger, nullable=False),
+)
+formats_of_users = sa.Table(
+    "formats_of_users",
+    METADATA,
+    sa.Column("user_id", sa.String(36), primary_key=True),
+    sa.Column("content_type", sa.String(64), primary_key=True),
+    sa.Column("images", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
 )
 
 outbox = chassis_outbox.table(METADATA)

@@ -13,6 +13,7 @@ RULES: Rules = {
     "GET /use": _READ,
     "GET /images": _READ,
     "POST /images": _REGISTER,
+    "GET /stats": _READ,
     "GET /image": _READ,
     "PUT /image": _WRITE,
     "DELETE /image": _WRITE,

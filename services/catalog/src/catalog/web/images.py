@@ -8,14 +8,14 @@ from catalog import use_cases
 from catalog.adapters.store import Store
 from catalog.domain import Image
 from catalog.keys import is_acceptable_key
-from catalog.web import presentation, schemas, tags
+from catalog.web import presentation, schemas, searches, tags
 from catalog.web.context import app, created, named_key
 from chassis import audit, request_ids
 from chassis.tokens import Principal
 from chassis.web import bodies, etags, json_provider, paging
 from chassis.web.access import actor, caller
 from chassis.web.idempotency import once
-from chassis.web.paging import Listing
+from chassis.web.paging import Listing, Moment
 
 routes = Blueprint("images", __name__)
 
@@ -57,16 +57,32 @@ def get_public_images() -> Response:
 
 
 @routes.get("/images")
-def list_images() -> Response:
-    """List the caller's images."""
-    principal = caller()
-    return paging.newest_first(
-        Listing("/api/images", f"images/{principal.user_id}", paging.by_moment(paging.is_uuid)),
-        lambda limit, after: app().database.read(use_cases.list_images, principal, limit, app().page_bytes, after),
-        lambda image: (image.date_created, image.image_id),
-        lambda image: _private(image, principal),
-        app().page_bytes,
+def find_images() -> Response:
+    """List the caller's images, or those that the query describes."""
+    principal, asked = caller(), searches.requested(request)
+    scope = f"images/{principal.user_id}" + (f"/{asked.digest}" if asked.query else "")
+    listing = Listing("/api/images", scope, paging.by_moment(paging.is_uuid), asked.query)
+    page = paging.requested(request, listing)
+    found, end = app().database.read(
+        use_cases.find_images,
+        principal,
+        asked.search,
+        asked.collection,
+        limit=page.limit + 1,
+        max_bytes=app().page_bytes,
+        after=page.after,
     )
+    filled = paging.fill(found, page.limit, app().page_bytes, _place_of, lambda image: _private(image, principal))
+    answer = filled.enclosed()
+    paging.link_next(answer, listing, page, filled.following or end)
+    return answer
+
+
+@routes.get("/stats")
+def get_stats() -> Response:
+    """Show how many images the caller has, by status and by format."""
+    document = presentation.stats(app().database.read(use_cases.stats, caller()))
+    return etags.unless_known(request, etags.of(document), lambda: jsonify(document))
 
 
 @routes.post("/images")
@@ -136,6 +152,10 @@ def show(image: Image, principal: Principal) -> Response:
 def tag_of(image: Image, principal: Principal) -> str:
     """Return the entity tag of `image` in its private form."""
     return tags.private_image(image.version, app().buckets, principal.username)
+
+
+def _place_of(image: Image) -> Moment:
+    return image.date_created, image.image_id
 
 
 def _private(image: Image, principal: Principal) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 Whoever changes that has to raise `tags.FORMAT`.
 """
 
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
 from catalog.buckets import Buckets
-from catalog.domain import Collection, Image
+from catalog.domain import Collection, Image, Stats
 from catalog.keys import thumb_key
 
 
@@ -56,6 +57,7 @@ def private_image(image: Image, buckets: Buckets, username: str) -> dict[str, An
         "uri": f"/api/images/{quoted_key}",
         "content_type": image.picture.content_type if image.picture else None,
         "bytes": image.picture.bytes if image.picture else None,
+        "sha256": image.picture.sha256 if image.picture else None,
         "error": {"code": image.error.code, "detail": image.error.detail} if image.error else None,
         "date_updated": image.date_updated.isoformat(),
     }
@@ -74,4 +76,14 @@ def private_collection(collection: Collection, username: str) -> dict[str, Any]:
         "user": username,
         "uri": collection_uri(collection.name),
         "date_created": collection.date_created.isoformat(),
+    }
+
+
+def stats(found: Stats) -> dict[str, Any]:
+    """Return how many images a user has, by status and by format."""
+    return {
+        "type": "stats",
+        "images": {"pending": found.pending, "ready": found.ready, "failed": found.failed},
+        "bytes": sum(each.bytes for each in found.formats),
+        "formats": [asdict(each) for each in found.formats],
     }

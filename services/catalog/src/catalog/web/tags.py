@@ -11,7 +11,7 @@ from catalog.domain import Collection, ImageVersion
 from chassis.web import etags
 
 # To be raised with each release that presents an image or a collection in another way.
-FORMAT = 1
+FORMAT = 2
 
 
 def public_image(version: ImageVersion, buckets: Buckets) -> str:

@@ -1,5 +1,6 @@
 """Originals and thumbs in S3: reads of one version, conditional writes and deletes, everything bounded in time."""
 
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -86,14 +87,14 @@ class S3Storage:
                 if size is not None and size > self._max_bytes:
                     raise TooLargeError(f"The file has {size} bytes; {self._max_bytes} are allowed.")
                 limit = self._max_bytes + 1 if size is None else size
-                data = _receive(cast("HTTPResponse", stream), limit, deadline)
+                data, digest = _receive(cast("HTTPResponse", stream), limit, deadline)
         if len(data) > self._max_bytes:
             raise TooLargeError(f"The file has more than the {self._max_bytes} bytes that are allowed.")
         if size is not None and len(data) != size:
             raise StorageError("the original arrived incomplete")
         metrics.ORIGINALS_READ.inc()
         metrics.ORIGINAL_BYTES.inc(len(data))
-        return Original(bytes(data), s3.quoted(s3.etag_of(answer)))
+        return Original(bytes(data), s3.quoted(s3.etag_of(answer)), digest)
 
     def write_thumb(self, job: Job, thumb: Thumb, source_etag: str, recipe: int) -> None:
         """Write `thumb` under a condition, so that no concurrent write is lost unnoticed."""
@@ -269,12 +270,16 @@ def _report_conditions(bucket: str, kept: KeptConditions) -> None:
         )
 
 
-def _receive(stream: "HTTPResponse", limit: int, deadline: float) -> bytearray:
-    """Read up to `limit` bytes of `stream`. Raise `StorageError` at `deadline`, however slowly they arrive."""
-    data = bytearray()
+def _receive(stream: "HTTPResponse", limit: int, deadline: float) -> tuple[bytearray, str]:
+    """Read up to `limit` bytes of `stream`. Return them, and their SHA-256 in hexadecimal digits.
+
+    Raise `StorageError` at `deadline`, however slowly they arrive.
+    """
+    data, digest = bytearray(), hashlib.sha256()
     # read1 returns what has arrived. read waits for a full chunk, and on a slow stream never hits the socket's timeout.
     while len(data) < limit and (chunk := stream.read1(min(_CHUNK, limit - len(data)))):
         data += chunk
+        digest.update(chunk)  # while the next bytes are on their way
         if time.monotonic() > deadline:
             raise StorageError("the original did not arrive in time")
-    return data
+    return data, digest.hexdigest()
