@@ -87,6 +87,7 @@ EXPECTED: dict[str, Row] = {
     "create_collection": _private(201, "write", other=201),
     "get_collection": _private(200, "read"),
     "head_collection": _private(200, "read"),
+    "update_collection": _private(200, "write"),
     "delete_collection": _private(204, "write"),
     "list_collection_images": _private(200, "read"),
     "head_collection_images": _private(200, "read"),

@@ -63,6 +63,9 @@ def forged_by_serial(scope: str) -> list[str]:
     """Return invented cursors of the list `scope`, which is in the order of a serial number."""
     return [
         *(encoded([scope, odd]) for odd in ODD_SERIALS),
+        # Behind the number there may be another one, which is not written if it is 0.
+        *(encoded([scope, "7", odd]) for odd in ODD_SERIALS if odd != "-1"),
+        *(encoded([scope, odd, "7"]) for odd in ODD_SERIALS),
         *map(encoded, otherwise_wrong([scope, "7"])),
         *written_otherwise([scope, "7"]),
     ]

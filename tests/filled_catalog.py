@@ -66,9 +66,9 @@ SELECT pg_temp.id_of('collection' || n), pg_temp.user_of(n), CASE n WHEN 5 THEN 
        now() - n * interval '1 minute'
   FROM generate_series(1, 20000) n;
 -- One by one into many collections, as users do; then long into others than the large one, and again into that.
-INSERT INTO memberships (collection_id, image_id)
+INSERT INTO memberships (collection_id, position, image_id)
 SELECT pg_temp.id_of('collection' || CASE WHEN n <= {2 * MEMBERS} AND n % 2 = 0 OR n > {4 * MEMBERS} THEN 5
-                                          ELSE 6 + n % 19000 END), pg_temp.id_of('image' || n)
+                                          ELSE 6 + n % 19000 END), n, pg_temp.id_of('image' || n)
   FROM generate_series(1, {4 * MEMBERS} + {MEMBERS_AFTER_GAP}) n ORDER BY n;
 
 INSERT INTO use_of_users (user_id, images, bytes, collections)
@@ -97,6 +97,7 @@ RESET session_replication_role;
 def fill(engine: sa.Engine) -> None:
     """Fill the migrated, empty database of `engine`, and let the planner learn what is in it."""
     with engine.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # on a machine that has much else to do
         connection.exec_driver_sql(_FILL.replace("%", "%%"))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM (ANALYZE)")

@@ -48,9 +48,13 @@ def fill(database: Path, name: str, description: str) -> None:
     collection = Collection(str(uuid.uuid4()), str(uuid.uuid4()), name, now())
     made = [_image(f"{name}/{number}", collection.user_id, description) for number in range(IMAGES)]
     with engine.begin() as connection:
-        connection.execute(collections.insert(), [asdict(collection)])
+        row = {name: value for name, value in asdict(collection).items() if name in collections.c}
+        connection.execute(collections.insert(), row)
         connection.execute(images.insert(), [row_from_image(image) for image in made])
-        members = [{"collection_id": collection.collection_id, "image_id": image.image_id} for image in made]
+        members = [
+            {"collection_id": collection.collection_id, "position": position, "image_id": image.image_id}
+            for position, image in enumerate(made, 1)
+        ]
         connection.execute(memberships.insert(), members)
     engine.dispose()
 

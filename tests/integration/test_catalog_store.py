@@ -23,6 +23,7 @@ from catalog.errors import (
     UnacceptableKeyError,
 )
 from catalog.keys import MAX_KEY_BYTES
+from catalog.places import START
 from catalog.uploads import check_filename
 from catalog.worker import forget_prefixes
 from catalog_steps import ANNA, BERT, Steps
@@ -81,23 +82,23 @@ def test_members_keep_the_order_in_which_they_were_added(steps: Steps, catalog_d
     for key in sorted(order):
         steps.register(key)
     for key in [*order, "b"]:
-        catalog_database.transact(use_cases.add_member, ANNA, "c", key)
-    members = catalog_database.read(use_cases.list_members, collection, 10, PAGE_BYTES, 0)
+        catalog_database.transact(use_cases.put_member, ANNA, "c", key)
+    members = catalog_database.read(use_cases.list_members, collection, 10, PAGE_BYTES, START)
     assert [image.s3_key for _, image in members] == order
-    assert catalog_database.read(use_cases.list_members, collection, 10, PAGE_BYTES, 2**63 - 1) == []
+    assert catalog_database.read(use_cases.list_members, collection, 10, PAGE_BYTES, (2**63 - 1, 0)) == []
     catalog_database.transact(use_cases.remove_member, ANNA, "c", "b")
     catalog_database.transact(use_cases.remove_member, ANNA, "c", "b")
-    catalog_database.transact(use_cases.add_member, ANNA, "c", "b")
-    members = catalog_database.read(use_cases.list_members, collection, 10, PAGE_BYTES, 0)
+    catalog_database.transact(use_cases.put_member, ANNA, "c", "b")
+    members = catalog_database.read(use_cases.list_members, collection, 10, PAGE_BYTES, START)
     assert [image.s3_key for _, image in members] == ["a", "c", "b"]
 
 
 def test_deleting_an_image_takes_it_out_of_its_collections(steps: Steps, catalog_database: Database[Store]) -> None:
     collection = catalog_database.transact(use_cases.create_collection, ANNA, "c")
     steps.register("a")
-    catalog_database.transact(use_cases.add_member, ANNA, "c", "a")
+    catalog_database.transact(use_cases.put_member, ANNA, "c", "a")
     steps.delete("a")
-    assert catalog_database.read(use_cases.list_members, collection, 10, PAGE_BYTES, 0) == []
+    assert catalog_database.read(use_cases.list_members, collection, 10, PAGE_BYTES, START) == []
 
 
 def test_collection_names_are_unique_over_all_users(catalog_database: Database[Store]) -> None:
@@ -112,7 +113,7 @@ def test_images_of_another_user_stay_out_of_a_collection(steps: Steps, catalog_d
     catalog_database.transact(use_cases.create_collection, ANNA, "c")
     steps.register("theirs", BERT)
     with pytest.raises(ImageNotFoundError):
-        catalog_database.transact(use_cases.add_member, ANNA, "c", "theirs")
+        catalog_database.transact(use_cases.put_member, ANNA, "c", "theirs")
 
 
 def test_prefix_that_was_handed_out_for_uploads_is_of_one_user(steps: Steps, catalog_database: Database[Store]) -> None:

@@ -62,7 +62,7 @@ def some(catalog_database: Database[Store]) -> list[Image]:
     add(catalog_database, made + [an_image(number, BERT.user_id) for number in range(100, 160)])
     catalog_database.transact(use_cases.create_collection, ANNA, "some")
     for image in made[::7]:
-        catalog_database.transact(use_cases.add_member, ANNA, "some", image.s3_key)
+        catalog_database.transact(use_cases.put_member, ANNA, "some", image.s3_key)
     return made
 
 

@@ -16,7 +16,7 @@ from catalog import messages, use_cases, worker
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.adapters.store import Store
 from catalog.adapters.tables import METADATA, images, jobs, kept_answers, kept_in_hours, outbox
-from catalog.domain import Failed, Fault, Image, Limits, Search
+from catalog.domain import Chosen, Failed, Fault, Image, Limits, Search
 from catalog.jobs import recovery
 from catalog.runs import Selection
 from catalog.upkeep import dead_letters, installation, reprocessing
@@ -45,7 +45,7 @@ PAGE, PAGE_BYTES, WATCHED = 1001, 256 * 1024, 500
 _COUNTS = "an exact number, counted in an index that holds nothing else: "
 ALLOWED = {
     "finding.Finding.query": "looks up in the index how many images have the words, some 0.1 µs each",
-    "store.Store.membership": f"{_COUNTS}the members of one collection, some 0.1 µs each",
+    "store.Store.count_members": f"{_COUNTS}the members of one collection, some 0.1 µs each",
     "store.Store.pending": f"{_COUNTS}images that are pending",
     "store.Store.count_dead_letters": f"{_COUNTS}dead letters, until an operator has dealt with them",
     "outbox.due": f"{_COUNTS}events that wait for the broker",
@@ -144,14 +144,20 @@ def users_ask(database: Database[OperatorsStore]) -> None:
     mine = read(use_cases.list_collections, caller, PAGE, None)
     read(use_cases.list_collections, caller, PAGE, (mine[-1].date_created, mine[-1].collection_id))
     large = read(use_cases.public_collection, COLLECTION)
-    _, last = read(use_cases.membership, large)
+    last = 4 * MEMBERS + MEMBERS_AFTER_GAP
+    read(use_cases.count_members, large)
     # From the beginning, in the middle, before the gap.
-    for after in (0, MEMBERS, last - MEMBERS_AFTER_GAP - 2 * MEMBERS - 5):
+    for position in (0, MEMBERS, last - MEMBERS_AFTER_GAP - 2 * MEMBERS - 5):
         for limit in (20, PAGE):
-            read(use_cases.list_members, large, limit, PAGE_BYTES, after)
-            read(use_cases.member_versions, large, limit, after)
-    transact(use_cases.add_member, caller, COLLECTION, keys[3])
+            read(use_cases.list_members, large, limit, PAGE_BYTES, (position, 0))
+            read(use_cases.member_versions, large, limit, (position, 0))
+    transact(use_cases.put_member, caller, COLLECTION, keys[3])
     read(use_cases.get_member, caller, COLLECTION, keys[3])
+    for key in keys[4:44]:  # more than there is room for at one spot
+        transact(use_cases.put_member, caller, COLLECTION, key, behind=Chosen(keys[3]))
+    transact(use_cases.put_member, caller, COLLECTION, keys[4], behind=Chosen(None))
+    unchanged: dict[str, Any] = {"new_name": None, "title": None, "description": None}
+    transact(use_cases.change_collection, caller, COLLECTION, lambda _, __: None, **unchanged, cover=Chosen(keys[4]))
     transact(use_cases.remove_member, caller, COLLECTION, keys[3])
     transact(use_cases.delete_collection, caller, "a-new-one", lambda _store, _collection: None)
     kept = Kept(kept_answers, kept_in_hours, 10**9, 10**15)

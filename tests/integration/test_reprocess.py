@@ -104,7 +104,7 @@ def gallery(steps: Steps, catalog_database: Database[Store]) -> None:
     steps.processed(steps.register("bert's", BERT))
     catalog_database.transact(use_cases.create_collection, ANNA, "c")
     for key in ("new", "failed"):
-        catalog_database.transact(use_cases.add_member, ANNA, "c", key)
+        catalog_database.transact(use_cases.put_member, ANNA, "c", key)
 
 
 @pytest.mark.parametrize(

@@ -1153,7 +1153,7 @@ DEFECTS = (
         (
             Edit(
                 f"{CATALOG}/web/tags.py",
-                "etags.of_parts(collection.collection_id, count, last_position)",
+                "etags.of_parts(collection.collection_id, collection.revision, count)",
                 "etags.of_parts(collection.collection_id, count)",
             ),
         ),

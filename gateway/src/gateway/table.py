@@ -48,7 +48,7 @@ ROUTES = (
     Route("/api/api-keys/<segment:key>", ("GET", "PUT", "DELETE"), "auth", "/api-key", name=_api_key),
     Route("/api/api-keys/<segment:key>/rotation", ("POST",), "auth", "/api-key/rotation", name=_api_key),
     Route("/api/collections", ("GET", "POST"), "catalog", "/collections", query=_PAGING),
-    Route("/api/collections/<segment:name>", ("GET", "DELETE"), "catalog", "/collection", query=_PAGING),
+    Route("/api/collections/<segment:name>", ("GET", "PUT", "DELETE"), "catalog", "/collection", query=_PAGING),
     Route("/api/collections/<segment:name>/images", ("GET",), "catalog", "/collection/images", query=_PAGING),
     Route(
         "/api/collections/<segment:name>/images/<key:s3_key>", ("GET", "PUT", "DELETE"), "catalog", "/collection/image"

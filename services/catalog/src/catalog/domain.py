@@ -140,12 +140,28 @@ def words_of(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Collection:
-    """A named list of images of one user."""
+    """A named list of images of one user.
+
+    `cover` is the key of the member that stands for it, if the image `cover_id` is a member still. `revision` rises
+    with each change of the collection and of its members, but not when an image that is one is deleted.
+    """
 
     collection_id: str
     user_id: str
     name: str
     date_created: datetime
+    title: str = ""
+    description: str = ""
+    cover_id: str | None = None
+    revision: int = 0
+    cover: str | None = None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a client has chosen: the member with the key `s3_key`, or none of them."""
+
+    s3_key: str | None
 
 
 # --- what users have, and may have ---

@@ -55,6 +55,16 @@ class CollectionNameTakenError(CatalogError):
         super().__init__("This name is taken; names are unique over all users.")
 
 
+class NotAMemberError(CatalogError):
+    """An image was named as one of a collection, which it is not."""
+
+    code = "not-a-member"
+
+    def __init__(self, field: str) -> None:
+        super().__init__("This image is not in the collection.")
+        self.field = field
+
+
 class UserGoneError(CatalogError):
     """The caller was deleted since their token was signed."""
 

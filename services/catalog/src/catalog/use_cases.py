@@ -6,11 +6,19 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from catalog import places
 from catalog.adapters.store import Position, Store
 from catalog.buckets import Buckets
-from catalog.domain import Collection, Image, ImageVersion, Limits, Search, Stats
-from catalog.errors import CollectionNotFoundError, ImageNotFoundError, KeyNotAllowedError, UserGoneError
+from catalog.domain import Chosen, Collection, Image, ImageVersion, Limits, Search, Stats
+from catalog.errors import (
+    CollectionNotFoundError,
+    ImageNotFoundError,
+    KeyNotAllowedError,
+    NotAMemberError,
+    UserGoneError,
+)
 from catalog.key_queue import KeyQueue
+from catalog.places import Place
 from chassis.clock import now
 from chassis.tokens import Principal
 
@@ -20,6 +28,8 @@ MemberCheck = Callable[[Image | None], None]
 NO_LIMITS = Limits()
 # 16 random bytes are 26 letters and digits. Once its time is over, who guesses a prefix can register what lies there.
 _PREFIX_BYTES = 16
+# Members that are moved on first, where there is no room; twice as many with each attempt.
+_CROWD = 16
 
 
 def admit(store: Store, caller: Principal) -> None:
@@ -230,6 +240,41 @@ def list_collections(store: Store, caller: Principal, limit: int, after: Positio
     return store.collections(caller.user_id, limit, after)
 
 
+def change_collection(  # noqa: PLR0913 - the fields of one form
+    store: Store,
+    caller: Principal,
+    name: str,
+    check: Callable[[Store, Collection], None],
+    *,
+    new_name: str | None,
+    title: str | None,
+    description: str | None,
+    cover: Chosen | None,
+) -> Collection:
+    """Change the given fields of the caller's collection; a `cover` with the key None takes it away.
+
+    `check` raises unless its present state is the expected one. Raise `CollectionNameTakenError`, or `NotAMemberError`
+    if the cover is not in the collection.
+    """
+    admit(store, caller)
+    collection = own_collection(store, caller, name, locked=True)
+    check(store, collection)
+    changed = replace(
+        collection,
+        name=collection.name if new_name is None else new_name,
+        title=collection.title if title is None else title,
+        description=collection.description if description is None else description,
+    )
+    if cover is not None:
+        image = None if cover.s3_key is None else _member(store, collection, cover.s3_key, "cover")
+        cover_id, key = (None, None) if image is None else (image.image_id, image.s3_key)
+        changed = replace(changed, cover_id=cover_id, cover=key)
+    if changed != collection:
+        changed = replace(changed, revision=collection.revision + 1)
+        store.change_collection(changed)
+    return changed
+
+
 def delete_collection(
     store: Store,
     caller: Principal,
@@ -243,7 +288,7 @@ def delete_collection(
     admit(store, caller)
     collection = own_collection(store, caller, name, locked=True)
     check(store, collection)
-    images, _ = store.membership(collection.collection_id)
+    images = store.count_members(collection.collection_id)
     store.delete_collection(collection.collection_id)
     return images
 
@@ -252,62 +297,121 @@ def delete_collection(
 
 
 def list_members(
-    store: Store, collection: Collection, limit: int, max_bytes: int, after: int
-) -> Sequence[tuple[int, Image]]:
-    """Return up to `limit` (position, image) of `collection` in the order they were added, those after `after`.
+    store: Store, collection: Collection, limit: int, max_bytes: int, after: Place
+) -> Sequence[tuple[Place, Image]]:
+    """Return up to `limit` (place, image) of `collection` in the order of its places, those after `after`.
 
     They are fewer if they fill a page of `max_bytes`: the last one then fits no longer.
     """
     return store.members(collection.collection_id, limit, max_bytes, after)
 
 
-def member_versions(store: Store, collection: Collection, limit: int, after: int) -> Sequence[tuple[int, ImageVersion]]:
-    """Return (position, version) of up to `limit` images of `collection`, in the order of `list_members`."""
+def member_versions(
+    store: Store, collection: Collection, limit: int, after: Place
+) -> Sequence[tuple[Place, ImageVersion]]:
+    """Return (place, version) of up to `limit` images of `collection`, in the order of `list_members`."""
     return store.member_versions(collection.collection_id, limit, after)
 
 
-def membership(store: Store, collection: Collection) -> tuple[int, int]:
-    """Return how many images `collection` has, and the position of the last one, 0 if there is none."""
-    return store.membership(collection.collection_id)
+def count_members(store: Store, collection: Collection) -> int:
+    """Return how many images `collection` has."""
+    return store.count_members(collection.collection_id)
 
 
 def get_member(store: Store, caller: Principal, name: str, s3_key: str) -> Image:
     """Return an image in the caller's collection. Raise `CollectionNotFoundError` or `ImageNotFoundError`."""
     collection = own_collection(store, caller, name)
     image = own_image(store, caller, s3_key)
-    if not store.is_member(collection.collection_id, image.image_id):
+    if store.place_of(collection.collection_id, image.image_id) is None:
         raise ImageNotFoundError
     return image
 
 
-def add_member(store: Store, caller: Principal, name: str, s3_key: str, check: MemberCheck = lambda _: None) -> Image:
+def put_member(  # noqa: PLR0913 - the fields of one form
+    store: Store,
+    caller: Principal,
+    name: str,
+    s3_key: str,
+    check: MemberCheck = lambda _: None,
+    *,
+    behind: Chosen | None = None,
+) -> Image:
     """Put an image of the caller into one of the caller's collections; doing it again changes nothing.
 
+    It is put where `behind` says, also if it is a member already; without, behind all others, or left where it is.
     `check` is called with the image if it is a member already, else with None, and raises if that is not what the
-    caller expects.
+    caller expects. Raise `NotAMemberError` if `behind` names an image that is no other member.
     """
-    collection, image, is_member = _membership_to_change(store, caller, name, s3_key)
-    check(image if is_member else None)
-    if not is_member:
-        store.add_member(collection.collection_id, image.image_id)
+    collection, image, place = _membership_to_change(store, caller, name, s3_key)
+    check(image if place is not None else None)
+    if behind is not None:
+        new = _place_behind(store, collection, behind, image)
+    else:
+        new = places.behind_all(store.last_place(collection.collection_id)) if place is None else None
+    if new is not None and place is None:
+        store.add_member(collection.collection_id, image.image_id, new)
+    elif new is not None:
+        store.move_member(collection.collection_id, image.image_id, new)
     return image
 
 
 def remove_member(store: Store, caller: Principal, name: str, s3_key: str, check: MemberCheck = lambda _: None) -> bool:
     """Remove an image of the caller from a collection; an image that is no member is left alone.
 
-    `check` is as for `add_member`. Return whether it was a member.
+    `check` is as for `put_member`. Return whether it was a member.
     """
-    collection, image, is_member = _membership_to_change(store, caller, name, s3_key)
-    check(image if is_member else None)
-    if is_member:
+    collection, image, place = _membership_to_change(store, caller, name, s3_key)
+    check(image if place is not None else None)
+    if place is not None:
         store.remove_member(collection.collection_id, image.image_id)
-    return is_member
+    return place is not None
 
 
-def _membership_to_change(store: Store, caller: Principal, name: str, s3_key: str) -> tuple[Collection, Image, bool]:
-    """Lock and return a collection and an image of the caller, and whether it is a member."""
+def _membership_to_change(
+    store: Store, caller: Principal, name: str, s3_key: str
+) -> tuple[Collection, Image, Place | None]:
+    """Lock and return a collection and an image of the caller, and where it stands, None if it is no member."""
     admit(store, caller)
     collection = own_collection(store, caller, name, locked=True)
     image = own_image(store, caller, s3_key, locked=True)
-    return collection, image, store.is_member(collection.collection_id, image.image_id)
+    return collection, image, store.place_of(collection.collection_id, image.image_id)
+
+
+def _member(store: Store, collection: Collection, s3_key: str, field: str) -> Image:
+    """Return the member of `collection` with this key. Raise `NotAMemberError`, which names `field`."""
+    image = store.image(s3_key)
+    if image is None or store.place_of(collection.collection_id, image.image_id) is None:
+        raise NotAMemberError(field)
+    return image
+
+
+def _place_behind(store: Store, collection: Collection, behind: Chosen, image: Image) -> Place | None:
+    """Return a free place for `image` where `behind` says, None if it stands there already.
+
+    Others are moved on where there is no room. Raise `NotAMemberError`.
+    """
+    collection_id, anchor = collection.collection_id, None
+    if behind.s3_key is not None:
+        other = _member(store, collection, behind.s3_key, "after")
+        if other.image_id == image.image_id:
+            raise NotAMemberError("after")
+        anchor = store.place_of(collection_id, other.image_id)
+    following = store.places_behind(collection_id, anchor or places.START, 1)
+    next_place, next_id = following[0] if following else (None, None)
+    if next_id == image.image_id:
+        return None
+    place = places.between(anchor, next_place)
+    return place if place is not None or anchor is None else _make_room(store, collection_id, anchor)
+
+
+def _make_room(store: Store, collection_id: str, anchor: Place) -> Place | None:
+    """Move on some of the members behind `anchor`, and return a free place there."""
+    position, shift = anchor
+    looked_at, shifts = _CROWD, list[int]()
+    while not shifts:
+        found = store.places_behind(collection_id, anchor, looked_at)
+        crowd = [(image_id, place[1]) for place, image_id in found if place[0] == position]
+        shifts = places.make_room(shift, [each for _, each in crowd], is_all=len(crowd) < looked_at)
+        looked_at *= 2
+    store.shift_members(collection_id, {image_id: each for (image_id, _), each in zip(crowd, shifts, strict=False)})
+    return places.between(anchor, (position, shifts[0]))

@@ -11,7 +11,7 @@ from werkzeug.test import EnvironBuilder
 
 from chassis.web import app as web
 from chassis.web import paging
-from chassis.web.paging import BY_SERIAL, Filled, Listing, Moment, Order, Page, Place
+from chassis.web.paging import BY_PLACE, Filled, Listing, Moment, Order, Page, Place
 from chassis.web.problems import InvalidFieldsError
 from cursors import (
     KEY_ID,
@@ -34,8 +34,8 @@ def requested(query: dict[str, str], order: Order[Place], scope: str = "list") -
     return paging.requested(request, Listing("/api/list", scope, order))
 
 
-def asked(query: dict[str, str]) -> Page[int]:
-    return requested(query, BY_SERIAL)
+def asked(query: dict[str, str]) -> Page[tuple[int, int]]:
+    return requested(query, BY_PLACE)
 
 
 def next_cursor(order: Order[Place], following: Place, scope: str = "list") -> str:
@@ -67,7 +67,7 @@ def texts(page: Filled[int]) -> list[str]:
 def test_cursor_continues_where_the_page_ended() -> None:
     page = filled(["a", "b", "c"], limit=2)
     assert (texts(page), page.following) == (["a", "b"], 2)
-    assert asked({"limit": "2", "cursor": next_cursor(BY_SERIAL, 2)}) == Page(2, 2)
+    assert asked({"limit": "2", "cursor": next_cursor(BY_PLACE, (2, 0))}) == Page(2, (2, 0))
 
 
 @pytest.mark.usefixtures("app")
@@ -112,13 +112,13 @@ def test_parameter_that_is_given_twice_is_refused(name: str) -> None:
     """A proxy before the gateway, and a service behind it, might each believe another one."""
     request = Request(EnvironBuilder(query_string=f"{name}=1&{name}=2").get_environ())
     with pytest.raises(InvalidFieldsError) as refused:
-        paging.requested(request, Listing("/api/list", "list", BY_SERIAL))
+        paging.requested(request, Listing("/api/list", "list", BY_PLACE))
     assert {"parameter": name, "code": "given-twice", "detail": "Give it once."} in refused.value.faults
 
 
 def test_cursor_of_another_list_is_refused() -> None:
     with pytest.raises(InvalidFieldsError):
-        asked({"cursor": next_cursor(BY_SERIAL, 6, "other")})
+        asked({"cursor": next_cursor(BY_PLACE, (6, 0), "other")})
 
 
 @given(st.text(max_size=60) | st.binary(max_size=40).map(lambda data: data.hex()))
@@ -153,10 +153,15 @@ def test_forged_cursor_of_a_moment_and_key_id_is_refused(cursor: str) -> None:
         requested({"cursor": cursor}, BY_KEY_ID)
 
 
+@given(st.integers(1, 2**63 - 1), st.integers(1 - 2**63, 2**63 - 1))
+def test_every_place_with_a_shift_comes_back_from_its_cursor(serial: int, shift: int) -> None:
+    assert asked({"cursor": next_cursor(BY_PLACE, (serial, shift))}).after == (serial, shift)
+
+
 @pytest.mark.parametrize("cursor", forged_by_serial("list"))
 def test_forged_cursor_of_a_serial_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidFieldsError):
-        requested({"cursor": cursor}, BY_SERIAL)
+        requested({"cursor": cursor}, BY_PLACE)
 
 
 @given(any_document(["list", "other"], [UUID, KEY_ID]))
@@ -164,7 +169,7 @@ def test_any_document_is_refused_or_the_cursor_of_the_place_that_it_names(docume
     cursor = encoded(document)
     assert comes_back_or_is_refused(cursor, BY_UUID)
     assert comes_back_or_is_refused(cursor, BY_KEY_ID)
-    assert comes_back_or_is_refused(cursor, BY_SERIAL)
+    assert comes_back_or_is_refused(cursor, BY_PLACE)
 
 
 def comes_back_or_is_refused(cursor: str, order: Order[Place]) -> bool:

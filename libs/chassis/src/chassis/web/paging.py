@@ -26,7 +26,7 @@ Position = tuple[str, ...]
 Moment = tuple[datetime, str]
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_LARGEST_SERIAL = 2**63 - 1
+_LARGEST_NUMBER = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -86,16 +86,20 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
-def _read_serial(position: Position) -> int:
-    (text,) = position
-    number = int(text)
-    if not 1 <= number <= _LARGEST_SERIAL:
+def _write_place(place: tuple[int, int]) -> Position:
+    serial, shift = place
+    return (str(serial), str(shift)) if shift else (str(serial),)
+
+
+def _read_place(position: Position) -> tuple[int, int]:
+    serial, shift = (int(text) for text in (position if len(position) > 1 else (*position, "0")))
+    if not (1 <= serial <= _LARGEST_NUMBER and abs(shift) <= _LARGEST_NUMBER):
         raise ValueError("not a place in such a list")
-    return number
+    return serial, shift
 
 
-BY_SERIAL: Order[int] = Order(lambda number: (str(number),), _read_serial)
-"""The order by a serial number of 64 bits, counted from 1."""
+BY_PLACE: Order[tuple[int, int]] = Order(_write_place, _read_place)
+"""The order by a serial number, counted from 1, and among those with the same one by another; both have 64 bits."""
 
 
 def requested(request: Request, listing: Listing[Place]) -> Page[Place]:

@@ -1,6 +1,6 @@
 """The queries of the service; a `Store` lives as long as one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -44,6 +44,7 @@ from catalog.domain import (
 )
 from catalog.errors import CollectionNameTakenError
 from catalog.key_queue import KeyQueue
+from catalog.places import START, Place
 from chassis import request_ids, tracing
 from chassis.clock import now
 from chassis.database import fingerprint
@@ -70,7 +71,15 @@ _OF_USER_AND_LEFT = (formats_of_users.c.user_id == images_of_users.c.user_id) & 
 # What nearly every request asks for, put together once: that takes as long as to send it.
 _IMAGE = sa.select(images).where(images.c.s3_key == sa.bindparam("s3_key"))
 _IMAGES = sa.select(images).where(images.c.s3_key.in_(sa.bindparam("s3_keys", expanding=True)))
-_COLLECTION = sa.select(collections).where(collections.c.name == sa.bindparam("name"))
+_COVER = (memberships.c.collection_id == collections.c.collection_id) & (
+    memberships.c.image_id == collections.c.cover_id
+)
+_COLLECTIONS = (
+    sa.select(collections, images.c.s3_key.label("cover"))
+    .outerjoin_from(collections, memberships, _COVER)
+    .outerjoin(images, images.c.image_id == memberships.c.image_id)
+)
+_COLLECTION = _COLLECTIONS.where(collections.c.name == sa.bindparam("name"))
 
 
 class Store:
@@ -175,9 +184,17 @@ class Store:
 
     def add_collection(self, collection: Collection) -> None:
         """Add a collection. Raise `CollectionNameTakenError` if there is one of this name."""
+        self._save_collection(collections.insert().values(_row_from_collection(collection)))
+
+    def change_collection(self, collection: Collection) -> None:
+        """Save a collection, which is locked. Raise `CollectionNameTakenError` if there is another one of its name."""
+        own = collections.c.collection_id == collection.collection_id
+        self._save_collection(collections.update().where(own).values(_row_from_collection(collection)))
+
+    def _save_collection(self, statement: sa.sql.dml.UpdateBase) -> None:
         try:
             with self._connection.begin_nested():
-                self._connection.execute(collections.insert().values(asdict(collection)))
+                self._connection.execute(statement)
         except sa.exc.IntegrityError as fault:
             if "name" not in violated_constraint(fault):
                 raise
@@ -185,13 +202,13 @@ class Store:
 
     def collection(self, name: str, *, locked: bool = False) -> Collection | None:
         """Return the collection of this name, if any; `locked` locks its row until the transaction ends."""
-        query = _COLLECTION.with_for_update() if locked else _COLLECTION
+        query = _COLLECTION.with_for_update(of=collections) if locked else _COLLECTION
         row = self._connection.execute(query, {"name": name}).mappings().first()
         return Collection(**row) if row else None
 
     def collections(self, user_id: str, limit: int, after: Position | None = None) -> Sequence[Collection]:
         """Return up to `limit` collections of a user, newest first, those after the position `after`."""
-        query = sa.select(collections).where(collections.c.user_id == user_id)
+        query = _COLLECTIONS.where(collections.c.user_id == user_id)
         if after is not None:
             query = query.where(sa.tuple_(collections.c.date_created, collections.c.collection_id) < bound(after))
         query = query.order_by(collections.c.date_created.desc(), collections.c.collection_id.desc()).limit(limit)
@@ -203,14 +220,46 @@ class Store:
 
     # --- membership ---
 
-    def add_member(self, collection_id: str, image_id: str) -> None:
-        """Add an image, which is no member, to a collection, which is locked."""
-        self._connection.execute(memberships.insert().values(collection_id=collection_id, image_id=image_id))
+    def add_member(self, collection_id: str, image_id: str, place: Place) -> None:
+        """Add an image, which is no member, to a collection, which is locked, at `place`, where there is none."""
+        position, shift = place
+        row = {"collection_id": collection_id, "image_id": image_id, "position": position, "shift": shift}
+        self._change_members(collection_id, memberships.insert().values(row))
 
-    def is_member(self, collection_id: str, image_id: str) -> bool:
-        """Return whether an image is in a collection."""
-        pair = (memberships.c.collection_id == collection_id) & (memberships.c.image_id == image_id)
-        return self._connection.execute(sa.select(memberships.c.position).where(pair)).first() is not None
+    def move_member(self, collection_id: str, image_id: str, place: Place) -> None:
+        """Move a member of a collection, which is locked, to `place`, where there is none."""
+        position, shift = place
+        moved = memberships.update().where(_pair(collection_id, image_id)).values(position=position, shift=shift)
+        self._change_members(collection_id, moved)
+
+    def shift_members(self, collection_id: str, shifts: Mapping[str, int]) -> None:
+        """Give members of a collection, which is locked, other shifts, by image id; the last one first."""
+        for image_id, shift in sorted(shifts.items(), key=lambda each: -each[1]):
+            self._connection.execute(memberships.update().where(_pair(collection_id, image_id)).values(shift=shift))
+
+    def _change_members(self, collection_id: str, change: sa.sql.dml.UpdateBase) -> None:
+        counted = collections.update().where(collections.c.collection_id == collection_id)
+        execute_together(self._connection, [counted.values(revision=collections.c.revision + 1), change])
+
+    def place_of(self, collection_id: str, image_id: str) -> Place | None:
+        """Return where an image stands in a collection, None if it is not in it."""
+        return self._place(sa.select(*_PLACE).where(_pair(collection_id, image_id)))
+
+    def last_place(self, collection_id: str) -> Place | None:
+        """Return where the last member of a collection stands, None if it has none."""
+        query = sa.select(*_PLACE).where(memberships.c.collection_id == collection_id)
+        return self._place(query.order_by(*(column.desc() for column in _PLACE)).limit(1))
+
+    def _place(self, query: sa.Select[Any]) -> Place | None:
+        row = self._connection.execute(query).first()
+        return None if row is None else (row.position, row.shift)
+
+    def places_behind(self, collection_id: str, place: Place, limit: int) -> Sequence[tuple[Place, str]]:
+        """Return the places, and the ids of the images, of up to `limit` members of a collection behind `place`."""
+        rows = self._connection.execute(
+            _behind(sa.select(*_PLACE, memberships.c.image_id), collection_id, place, limit)
+        )
+        return [((row.position, row.shift), row.image_id) for row in rows]
 
     def collections_of(self, image_id: str) -> Sequence[str]:
         """Return the names of the collections that an image is in."""
@@ -218,29 +267,32 @@ class Store:
         return self._connection.scalars(query.where(memberships.c.image_id == image_id)).all()
 
     def remove_member(self, collection_id: str, image_id: str) -> None:
-        """Remove an image from a collection, if it is in it."""
-        pair = (memberships.c.collection_id == collection_id) & (memberships.c.image_id == image_id)
-        self._connection.execute(memberships.delete().where(pair))
+        """Remove a member from a collection, which is locked."""
+        self._change_members(collection_id, memberships.delete().where(_pair(collection_id, image_id)))
 
-    def members(self, collection_id: str, limit: int, max_bytes: int, after: int = 0) -> Sequence[tuple[int, Image]]:
-        """Return up to `limit` (position, image) of a collection in the order they were added, those after `after`.
+    def members(
+        self, collection_id: str, limit: int, max_bytes: int, after: Place = START
+    ) -> Sequence[tuple[Place, Image]]:
+        """Return up to `limit` (place, image) of a collection in the order of its places, those after `after`.
 
         They are fewer if they fill a page of `max_bytes`: the last one then fits no longer.
         """
         found = _members(collection_id, limit, after, images.c.image_id, _LEAST_BYTES)
-        return [(row["position"], image_from_row(row)) for row in self._filling(found, max_bytes, _by_position)]
+        rows = self._filling(found, max_bytes, _by_place)
+        return [((row["position"], row["shift"]), image_from_row(row)) for row in rows]
 
-    def member_versions(self, collection_id: str, limit: int, after: int = 0) -> Sequence[tuple[int, ImageVersion]]:
-        """Return (position, version) of the images that `members` returns if they are small."""
+    def member_versions(
+        self, collection_id: str, limit: int, after: Place = START
+    ) -> Sequence[tuple[Place, ImageVersion]]:
+        """Return (place, version) of the images that `members` returns if they are small."""
         found = _members(collection_id, limit, after, images.c.image_id, images.c.s3_bucket, images.c.date_updated)
-        return [(position, ImageVersion(*version)) for position, *version in self._connection.execute(found)]
+        rows = self._connection.execute(found)
+        return [((position, shift), ImageVersion(*version)) for position, shift, *version in rows]
 
-    def membership(self, collection_id: str) -> tuple[int, int]:
-        """Return how many images are in a collection, and the position of the last one, 0 if there is none."""
-        last = sa.func.coalesce(sa.func.max(memberships.c.position), 0)
-        query = sa.select(sa.func.count(), last).where(memberships.c.collection_id == collection_id)
-        count, position = self._connection.execute(query).one()
-        return count, position
+    def count_members(self, collection_id: str) -> int:
+        """Return how many images are in a collection."""
+        query = sa.select(sa.func.count()).where(memberships.c.collection_id == collection_id)
+        return self._connection.scalar(query) or 0
 
     def _filling(self, found: sa.Select[Any], max_bytes: int, order: Order) -> sa.MappingResult:
         """Return the rows of `images` for those of `found`, in `order`, until they have at least `max_bytes` as JSON.
@@ -461,22 +513,30 @@ def given_up(queue: str | None, reason: str | None) -> list[sa.ColumnElement[boo
     return [column == value for column, value in given if value is not None]
 
 
-def _by_position(columns: sa.ColumnCollection[str, Any]) -> Sequence[sa.ColumnElement[Any]]:
-    return (columns.position,)
+def _row_from_collection(collection: Collection) -> dict[str, Any]:
+    return {name: value for name, value in asdict(collection).items() if name in collections.c}
 
 
-def _members(collection_id: str, limit: int, after: int, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """Return the query for up to `limit` members of a collection after the position `after`, with `columns`."""
-    # As a range, although it is of one collection: where that is compared by `=`, PostgreSQL may go through the
-    # positions of all collections, however many of others lie between two of this one.
-    place = (memberships.c.collection_id, memberships.c.position)
-    return (
-        sa.select(memberships.c.position, *columns)
-        .join_from(memberships, images)
-        .where(sa.tuple_(*place) > (collection_id, after), memberships.c.collection_id <= collection_id)
-        .order_by(*place)
-        .limit(limit)
-    )
+def _pair(collection_id: str, image_id: str) -> sa.ColumnElement[bool]:
+    return (memberships.c.collection_id == collection_id) & (memberships.c.image_id == image_id)
+
+
+def _by_place(columns: sa.ColumnCollection[str, Any]) -> Sequence[sa.ColumnElement[Any]]:
+    return columns.position, columns.shift
+
+
+_PLACE = _by_place(memberships.c)
+
+
+def _behind(query: sa.Select[Any], collection_id: str, after: Place, limit: int) -> sa.Select[Any]:
+    """Return `query` for up to `limit` members of a collection after the place `after`."""
+    own = memberships.c.collection_id == collection_id
+    return query.where(own, sa.tuple_(*_PLACE) > after).order_by(*_PLACE).limit(limit)
+
+
+def _members(collection_id: str, limit: int, after: Place, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Return the query for up to `limit` members of a collection after the place `after`, with `columns`."""
+    return _behind(sa.select(*_PLACE, *columns).join_from(memberships, images), collection_id, after, limit)
 
 
 def _image_changes(queue: KeyQueue) -> list[sa.sql.dml.UpdateBase]:

@@ -85,19 +85,23 @@ collections = sa.Table(
     sa.Column("user_id", sa.String(36), nullable=False),
     sa.Column("name", sa.String(100), nullable=False, unique=True),
     sa.Column("date_created", UtcDateTime, nullable=False),
+    sa.Column("title", sa.String(255), nullable=False, server_default=""),
+    sa.Column("description", sa.Text, nullable=False, server_default=""),
+    # An image, which may have been deleted, or taken out of the collection.
+    sa.Column("cover_id", sa.String(36)),
+    sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("collections_listing", "user_id", "date_created", "collection_id"),
 )
 
-# Members are added with the row of their collection locked, so `position` grows in the order in which they are added.
+# Members are added and moved with the row of their collection locked; `places` says what position and shift are.
 memberships = sa.Table(
     "memberships",
     METADATA,
-    sa.Column("position", _Serial, primary_key=True, autoincrement=True),
-    sa.Column("collection_id", sa.ForeignKey("collections.collection_id", ondelete="CASCADE"), nullable=False),
+    sa.Column("collection_id", sa.ForeignKey("collections.collection_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("shift", sa.BigInteger, primary_key=True, autoincrement=False, server_default="0"),
     sa.Column("image_id", sa.ForeignKey("images.image_id", ondelete="CASCADE"), nullable=False, index=True),
     sa.UniqueConstraint("collection_id", "image_id", name="memberships_pair_key"),
-    sa.Index("memberships_listing", "collection_id", "position"),
-    sqlite_autoincrement=True,
 )
 
 jobs = sa.Table(

@@ -20,6 +20,7 @@ RULES: Rules = {
     "GET /collections": _READ,
     "POST /collections": _WRITE,
     "GET /collection": _READ,
+    "PUT /collection": _WRITE,
     "DELETE /collection": _WRITE,
     "GET /collection/images": _READ,
     "GET /collection/image": _READ,

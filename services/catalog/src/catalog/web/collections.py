@@ -1,10 +1,11 @@
 """The views of collections and membership: parse, call, present."""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, jsonify, request
 
 from catalog import use_cases
 from catalog.adapters.store import Store
 from catalog.domain import Collection
+from catalog.places import Place
 from catalog.web import images, members, presentation, schemas, tags
 from catalog.web.context import app, created, named_collection, named_key
 from catalog.web.members import Form
@@ -70,25 +71,38 @@ def get_collection() -> Response:
         collection = use_cases.own_collection(store, principal, name)
         document = presentation.private_collection(collection, principal.username)
         # Before the page, so that a member which is added between makes the tag stale, and not the page.
-        membership = _membership(store, collection)
+        state = _state(store, collection)
         present = members.private_image(principal.username)
-        form = Form(document, present, f"private {principal.username}", f"{membership}-")
+        form = Form(document, present, f"private {principal.username}", f"{state}-")
         return members.show(store, collection, form, listing, page)
 
     return app().database.read(show)
+
+
+@routes.put("/collection")
+def change_collection() -> Response:
+    """Rename a collection, or change its title, description or cover."""
+    principal = caller()
+    body = bodies.read(request, schemas.CollectionChange)
+    collection = app().database.transact(
+        use_cases.change_collection,
+        principal,
+        named_collection(),
+        _require_state,
+        new_name=body.given("name"),
+        title=body.given("title"),
+        description=body.given("description"),
+        cover=body.chosen_cover,
+    )
+    return jsonify(presentation.private_collection(collection, principal.username))
 
 
 @routes.delete("/collection")
 def delete_collection() -> Response:
     """Delete a collection; its images stay."""
     principal, name = caller(), named_collection()
-
-    def require_match(store: Store, collection: Collection) -> None:
-        if "If-Match" in request.headers:
-            etags.require_match_of_part(request, _membership(store, collection))
-
     with audit.recording("collection.delete", actor(), collection=name) as target:
-        target["images"] = app().database.transact(use_cases.delete_collection, principal, name, require_match)
+        target["images"] = app().database.transact(use_cases.delete_collection, principal, name, _require_state)
     return Response(status=204)
 
 
@@ -99,7 +113,7 @@ def list_members() -> Response:
     listing = members.listing_at(f"{presentation.collection_uri(name)}/images", name)
     page = paging.requested(request, listing)
 
-    def fetch(store: Store) -> Filled[int]:
+    def fetch(store: Store) -> Filled[Place]:
         collection = use_cases.own_collection(store, principal, name)
         return members.fill(store, collection, members.private_image(principal.username), page)
 
@@ -118,12 +132,17 @@ def get_member() -> Response:
 
 
 @routes.put("/collection/image")
-def add_member() -> Response:
-    """Put an image into a collection; doing it again changes nothing."""
+def put_member() -> Response:
+    """Put an image into a collection, or move it there; doing it again changes nothing."""
     principal = caller()
-    bodies.read(request, schemas.Nothing)
+    body = bodies.read(request, schemas.Membership)
     image = app().database.transact(
-        use_cases.add_member, principal, named_collection(), named_key(), _require_match(principal)
+        use_cases.put_member,
+        principal,
+        named_collection(),
+        named_key(),
+        _require_match(principal),
+        behind=body.chosen_place,
     )
     return images.show(image, principal)
 
@@ -138,8 +157,14 @@ def remove_member() -> Response:
     return Response(status=204)
 
 
-def _membership(store: Store, collection: Collection) -> str:
-    return tags.membership(collection, *use_cases.membership(store, collection))
+def _state(store: Store, collection: Collection) -> str:
+    return tags.collection(collection, use_cases.count_members(store, collection))
+
+
+def _require_state(store: Store, collection: Collection) -> None:
+    """Check `If-Match` for a collection: the tag of any page will do."""
+    if "If-Match" in request.headers:
+        etags.require_match_of_part(request, _state(store, collection))
 
 
 def _require_match(principal: Principal) -> use_cases.MemberCheck:

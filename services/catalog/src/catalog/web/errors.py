@@ -11,6 +11,7 @@ STATUSES: dict[type[Exception], int] = {
     errors.ImageExistsError: 409,
     errors.CollectionNameTakenError: 409,
     errors.BucketMissingError: 422,
+    errors.NotAMemberError: 422,
     errors.KeyNotAllowedError: 422,
     errors.BucketNotAllowedError: 422,
 }

@@ -9,6 +9,7 @@ from flask import Response, request
 from catalog import use_cases
 from catalog.adapters.store import Store
 from catalog.domain import Collection, Image
+from catalog.places import START, Place
 from catalog.web import presentation
 from catalog.web.context import app
 from catalog.web.tags import PageDigest
@@ -41,24 +42,24 @@ def private_image(username: str) -> Present:
     return lambda image: presentation.private_image(image, app().buckets, username)
 
 
-def listing_at(path: str, name: str) -> Listing[int]:
+def listing_at(path: str, name: str) -> Listing[Place]:
     """Return the list of the members of the collection `name`, as it is found at `path` of the gateway."""
-    return Listing(path, f"members/{name}", paging.BY_SERIAL)
+    return Listing(path, f"members/{name}", paging.BY_PLACE)
 
 
-def fill(store: Store, collection: Collection, present: Present, page: Page[int]) -> Filled[int]:
+def fill(store: Store, collection: Collection, present: Present, page: Page[Place]) -> Filled[Place]:
     """Return what `page` shows of the members of `collection`."""
     return _fill(_load(store, collection, page), present, page, app().page_bytes)
 
 
-def show(store: Store, collection: Collection, form: Form, listing: Listing[int], page: Page[int]) -> Response:
+def show(store: Store, collection: Collection, form: Form, listing: Listing[Place], page: Page[Place]) -> Response:
     """Return `page` of `collection` in `form`, or 304."""
     answer, following = _known(store, collection, form, page) or _whole(store, collection, form, page)
     paging.link_next(answer, listing, page, following)
     return answer
 
 
-def _known(store: Store, collection: Collection, form: Form, page: Page[int]) -> tuple[Response, int | None] | None:
+def _known(store: Store, collection: Collection, form: Form, page: Page[Place]) -> tuple[Response, Place | None] | None:
     """Return 304 and where the next page begins, if the client has this page, else None.
 
     Only the versions of the members are loaded, and not their sizes, which decide where a new page would end. A page
@@ -66,36 +67,36 @@ def _known(store: Store, collection: Collection, form: Form, page: Page[int]) ->
     """
     if not request.if_none_match or request.if_none_match.star_tag:
         return None
-    members = use_cases.member_versions(store, collection, page.limit + 1, page.after or 0)
+    members = use_cases.member_versions(store, collection, page.limit + 1, page.after or START)
     digest = _begin(collection, form, page)
-    for number, (position, version) in enumerate(members[: page.limit], 1):
-        digest.add(position, version, app().buckets)
-        following = position if number < len(members) else None
+    for number, (place, version) in enumerate(members[: page.limit], 1):
+        digest.add(place, version, app().buckets)
+        following = place if number < len(members) else None
         tag = form.tag_begin + digest.tag(following and page.limit)
         if etags.is_known(request, tag):
             return etags.not_modified(tag), following
     return None
 
 
-def _whole(store: Store, collection: Collection, form: Form, page: Page[int]) -> tuple[Response, int | None]:
+def _whole(store: Store, collection: Collection, form: Form, page: Page[Place]) -> tuple[Response, Place | None]:
     """Return the answer with the page, and where the next page begins."""
     head, tail = paging.to_json(form.document).removesuffix(b"}") + b',"images":', b"}"
     members = _load(store, collection, page)
     filled = _fill(members, form.present, page, app().page_bytes - len(head) - len(tail))
     digest = _begin(collection, form, page)
-    for position, image in members[: len(filled.items)]:
-        digest.add(position, image.version, app().buckets)
+    for place, image in members[: len(filled.items)]:
+        digest.add(place, image.version, app().buckets)
     tag = form.tag_begin + digest.tag(filled.following and page.limit)
     return etags.conditional(request, filled.enclosed(head, tail), tag), filled.following
 
 
-def _begin(collection: Collection, form: Form, page: Page[int]) -> PageDigest:
-    return PageDigest(form.reader, collection.collection_id, page.after)
+def _begin(collection: Collection, form: Form, page: Page[Place]) -> PageDigest:
+    return PageDigest(form.reader, collection.collection_id, etags.of(form.document), *(page.after or ()))
 
 
-def _load(store: Store, collection: Collection, page: Page[int]) -> Sequence[tuple[int, Image]]:
-    return use_cases.list_members(store, collection, page.limit + 1, app().page_bytes, page.after or 0)
+def _load(store: Store, collection: Collection, page: Page[Place]) -> Sequence[tuple[Place, Image]]:
+    return use_cases.list_members(store, collection, page.limit + 1, app().page_bytes, page.after or START)
 
 
-def _fill(members: Sequence[tuple[int, Image]], present: Present, page: Page[int], max_bytes: int) -> Filled[int]:
+def _fill(members: Sequence[tuple[Place, Image]], present: Present, page: Page[Place], max_bytes: int) -> Filled[Place]:
     return paging.fill(members, page.limit, max_bytes, lambda member: member[0], lambda member: present(member[1]))

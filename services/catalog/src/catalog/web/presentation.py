@@ -65,7 +65,13 @@ def private_image(image: Image, buckets: Buckets, username: str) -> dict[str, An
 
 def public_collection(collection: Collection) -> dict[str, Any]:
     """Return the public form of `collection`, without images."""
-    return {"type": "collection", "name": collection.name}
+    return {
+        "type": "collection",
+        "name": collection.name,
+        "title": collection.title,
+        "description": collection.description,
+        "cover": collection.cover,
+    }
 
 
 def private_collection(collection: Collection, username: str) -> dict[str, Any]:
@@ -75,6 +81,9 @@ def private_collection(collection: Collection, username: str) -> dict[str, Any]:
         "name": collection.name,
         "user": username,
         "uri": collection_uri(collection.name),
+        "title": collection.title,
+        "description": collection.description,
+        "cover": collection.cover,
         "date_created": collection.date_created.isoformat(),
     }
 

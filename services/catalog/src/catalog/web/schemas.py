@@ -31,6 +31,10 @@ def _true_in_a_form(value: object, info: ValidationInfo) -> object:
     return True if value == "true" and info.context == {"form": True} else value
 
 
+def _none_in_a_form(value: object, info: ValidationInfo) -> object:
+    return None if value == "" and info.context == {"form": True} else value
+
+
 def _only_true(value: bool) -> bool:
     if not value:
         raise PydanticCustomError("not_true", "Must be true, or left out")
@@ -38,6 +42,8 @@ def _only_true(value: bool) -> bool:
 
 
 S3Key = Annotated[str, AfterValidator(_s3_key)]
+# An image that is named in a form; an empty text is none, as null is in JSON.
+OtherKey = Annotated[S3Key | None, BeforeValidator(_none_in_a_form)]
 S3Bucket = Annotated[str, StringConstraints(max_length=255)]
 Title = Annotated[str, StringConstraints(max_length=255)]
 Description = Annotated[str, StringConstraints(max_length=10_000)]
@@ -95,5 +101,30 @@ class NewCollection(_Body):
     name: CollectionName
 
 
-class Nothing(_Body):
-    """A request without fields."""
+class CollectionChange(_Body):
+    """Changing a collection: fields that are left out stay as they are; only `cover` may be null, for none."""
+
+    name: CollectionName = ""
+    title: Title = ""
+    description: Description = ""
+    cover: OtherKey = None
+
+    def given(self, name: str) -> str | None:
+        """Return the text of the field `name`, or None if it was left out."""
+        return getattr(self, name) if name in self.model_fields_set else None
+
+    @property
+    def chosen_cover(self) -> domain.Chosen | None:
+        """The cover that was asked for; None if it stays."""
+        return domain.Chosen(self.cover) if "cover" in self.model_fields_set else None
+
+
+class Membership(_Body):
+    """Putting an image into a collection, `after` another one; null is before all others."""
+
+    after: OtherKey = None
+
+    @property
+    def chosen_place(self) -> domain.Chosen | None:
+        """Where the image shall go; None if that does not matter."""
+        return domain.Chosen(self.after) if "after" in self.model_fields_set else None

@@ -8,10 +8,11 @@ import json
 
 from catalog.buckets import Buckets
 from catalog.domain import Collection, ImageVersion
+from catalog.places import Place
 from chassis.web import etags
 
 # To be raised with each release that presents an image or a collection in another way.
-FORMAT = 2
+FORMAT = 3
 
 
 def public_image(version: ImageVersion, buckets: Buckets) -> str:
@@ -24,13 +25,12 @@ def private_image(version: ImageVersion, buckets: Buckets, username: str) -> str
     return etags.of_parts(FORMAT, "private", username, *_parts(version, buckets))
 
 
-def membership(collection: Collection, count: int, last_position: int) -> str:
-    """Return a text for the set of images in `collection`, which has `count` of them, the last at `last_position`.
+def collection(collection: Collection, count: int) -> str:
+    """Return a text for the state of `collection`, which has `count` images, whatever becomes of the images themselves.
 
-    Positions only grow. So of the sets that the collection ever had, two with the same last member differ by removals,
-    and two with as many members too are one.
+    Of the states with one revision each has fewer images than the one before: some of them were deleted.
     """
-    return etags.of_parts(collection.collection_id, count, last_position)[:16]
+    return etags.of_parts(collection.collection_id, collection.revision, count)[:16]
 
 
 class PageDigest:
@@ -41,9 +41,9 @@ class PageDigest:
         self._digest = hashlib.sha256()
         self._add(FORMAT, *parts)
 
-    def add(self, position: int, version: ImageVersion, buckets: Buckets) -> None:
+    def add(self, place: Place, version: ImageVersion, buckets: Buckets) -> None:
         """Add the next member."""
-        self._add(position, *_parts(version, buckets))
+        self._add(*place, *_parts(version, buckets))
 
     def tag(self, limit: int | None) -> str:
         """Return the tag of the page if it ends here; `limit` is that of the link to the next page, None without."""
