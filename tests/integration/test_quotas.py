@@ -232,9 +232,9 @@ def without_counts(database: Database[Store], folder: Path) -> Database[Store]:
 
 
 def row_of_image(key: str, caller: Principal, shown: Picture | None) -> dict[str, Any]:
-    """Return the row of an image of `caller`, ready if there is a picture."""
+    """Return the row of an image of `caller`, as that release wrote it, ready if there is a picture."""
     moment = now()
-    return row_from_image(
+    row = row_from_image(
         Image(
             image_id=str(uuid.uuid4()),
             user_id=caller.user_id,
@@ -249,6 +249,12 @@ def row_of_image(key: str, caller: Principal, shown: Picture | None) -> dict[str
             picture=shown,
         )
     )
+    return {name: value for name, value in row.items() if name != "sha256"}
+
+
+def row_of_collection(name: str, caller: Principal) -> dict[str, Any]:
+    """Return the row of a collection of `caller`, as that release wrote it."""
+    return {"collection_id": str(uuid.uuid4()), "user_id": caller.user_id, "name": name, "date_created": now()}
 
 
 def test_migration_counts_what_is_there_and_what_an_earlier_release_adds(any_database_url: str, tmp_path: Path) -> None:
@@ -258,9 +264,9 @@ def test_migration_counts_what_is_there_and_what_an_earlier_release_adds(any_dat
         for key in ("a/0", "a/1", "a/2", "a/3", "a/4", "b"):
             shown = picture() if key in {"a/1", "a/2"} else None
             connection.execute(images.insert().values(row_of_image(key, BERT if key == "b" else ANNA, shown)))
-    database.transact(use_cases.create_collection, ANNA, "one")
-    only_a_collection = Principal("33333333-3333-3333-3333-333333333333", "cora", "password")
-    database.transact(use_cases.create_collection, only_a_collection, "two")
+        only_a_collection = Principal("33333333-3333-3333-3333-333333333333", "cora", "password")
+        for name, caller in (("one", ANNA), ("two", only_a_collection)):
+            connection.execute(collections.insert().values(row_of_collection(name, caller)))
     database.migrate()
     assert use(database) == Use(5, 2 * SIZE, 1)
     assert use(database, BERT) == Use(1, 0, 0)
