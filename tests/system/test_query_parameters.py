@@ -46,9 +46,9 @@ def test_unknown_parameters_of_private_routes_are_named(things: Things) -> None:
     user = things.user
     for method in ("GET", "HEAD"):
         for target in (*things.paged, *things.single, "/api/signed-post"):
-            answer = user.send(method, f"{target}?page=2&status=failed&page=3")
+            answer = user.send(method, f"{target}?page=2&state=failed&page=3")
             assert answer.status == 422, target
-            assert method == "HEAD" or (answer.code, answer.faulty_fields) == ("invalid-fields", {"page", "status"})
+            assert method == "HEAD" or (answer.code, answer.faulty_fields) == ("invalid-fields", {"page", "state"})
     for query, names in (("?Limit=1", {"Limit"}), ("?limit=1&=x", {""}), ("?x", {"x"}), ("?%FF", {"%FF"})):
         assert user.get(f"/api/images{query}").faulty_fields == names
     for target in things.paged:

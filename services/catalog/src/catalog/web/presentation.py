@@ -64,14 +64,9 @@ def private_image(image: Image, buckets: Buckets, username: str) -> dict[str, An
 
 
 def public_collection(collection: Collection) -> dict[str, Any]:
-    """Return the public form of `collection`, without images."""
-    return {
-        "type": "collection",
-        "name": collection.name,
-        "title": collection.title,
-        "description": collection.description,
-        "cover": collection.cover,
-    }
+    """Return the public form of `collection`, without images; what its owner has not set is left out."""
+    described = {"title": collection.title, "description": collection.description, "cover": collection.cover}
+    return {"type": "collection", "name": collection.name, **{name: text for name, text in described.items() if text}}
 
 
 def private_collection(collection: Collection, username: str) -> dict[str, Any]:
