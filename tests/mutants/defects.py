@@ -758,7 +758,13 @@ DEFECTS = (
     Defect(
         "refused-together",
         "If catalog does not answer about several images at once, nobody gets an answer.",
-        (Edit(f"{GATEWAY}/public_images.py", "if answer.status != HTTPStatus.OK:", "if False:"),),
+        (
+            Edit(
+                f"{GATEWAY}/public_images.py",
+                "!= HTTPStatus.OK:\n            return [None] * len(asked)",
+                '!= HTTPStatus.OK:\n            raise DependencyDownError("catalog service")',
+            ),
+        ),
         (f"{TOGETHER}::test_call_that_hangs_holds_up_nobody_else",),
     ),
     Defect(
