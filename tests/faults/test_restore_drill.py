@@ -37,6 +37,7 @@ class Drill:
 
     stack: Stack
     user: ValidatingClient
+    key_of_user: str
     prefix: str = field(default_factory=lambda: secrets.token_hex(4))
     took_s: dict[str, float] = field(default_factory=dict)
 
@@ -56,7 +57,7 @@ class Drill:
 
         def work(part: int) -> None:
             with requests.Session() as client:
-                client.auth = self.user.auth  # type: ignore[assignment] # not an API key
+                client.headers["Authorization"] = f"Bearer {self.key_of_user}"
                 for number in numbers[part::CLIENTS]:
                     send(client, self.user.base_url + path("images", self.key(number))).raise_for_status()
 
@@ -104,7 +105,8 @@ def drill(fault_stack: Stack) -> Iterator[Drill]:
         fault_stack.up()
     fault_stack.wait_until_serving()
     fault_stack.sound = False
-    yield Drill(fault_stack, fault_stack.new_user())
+    user = fault_stack.new_user()
+    yield Drill(fault_stack, user, user.post("/api/api-keys", json={"description": "drill"}).json()["key"])
     forget(fault_stack)
 
 
@@ -154,6 +156,7 @@ def test_all_of_the_backup_is_back_and_nothing_of_the_time_after_it(drill: Drill
     print("; ".join(f"{name} {seconds:.1f} s" for name, seconds in drill.took_s.items()))  # noqa: T201 - for pytest -s
     assert drill.shown() == before
     assert [row for row in reconcile(stack) if row.get("s3_key", "").startswith(drill.prefix)] == []
+    assert ValidatingClient(user.base_url, drill.key_of_user).get("/api/images?limit=1").status == HTTPStatus.OK
     for strange in (late_key, late_user.auth):
         assert ValidatingClient(user.base_url, strange).get("/api/images").status == HTTPStatus.UNAUTHORIZED
     stack.sound = True

@@ -39,7 +39,7 @@ def test_an_unacceptable_request_id_is_replaced(anyone: ValidatingClient, reques
         ("POST", "/api/images/x", {"GET", "HEAD", "PUT", "DELETE"}),
         ("PUT", "/api/images", {"GET", "HEAD", "POST"}),
         ("PATCH", "/api/images/x", {"GET", "HEAD", "PUT", "DELETE"}),
-        ("PUT", "/api/collections/x", {"GET", "HEAD", "DELETE"}),
+        ("PATCH", "/api/collections/x", {"GET", "HEAD", "PUT", "DELETE"}),
         ("POST", "/api/collections/x/images", {"GET", "HEAD"}),
         ("POST", "/api/collections/x/images/y", {"GET", "HEAD", "PUT", "DELETE"}),
         ("POST", "/api/signed-post", {"GET", "HEAD"}),
