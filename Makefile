@@ -23,13 +23,12 @@ TYPED := libs/chassis/src services/auth/src services/catalog/src services/imagin
 test: lint  ## lint, then all tests, some of which need a container engine; PYTEST=tests/unit for the quick ones
 	@if [ -n "$(PYTEST)" ]; then exec $(BIN)/pytest $(PYTEST); else $(SIDE_BY_SIDE); fi
 
-# The tests on running stacks wait most of the time, as do many others, so that both go on at the same time. What the
-# first tell is printed when they are done.
-STACKS := tests/contracts tests/faults tests/system
+# Most tests wait for something, so that two halves go on at the same time. What the first tells is printed when it is
+# done.
 define SIDE_BY_SIDE
-stacks=$$(mktemp) && trap 'rm -f "$$stacks"; kill $$(jobs -p) 2>/dev/null; wait' EXIT; \
-	$(BIN)/pytest $(STACKS) >"$$stacks" 2>&1 & $(BIN)/pytest $(STACKS:%=--ignore %); others=$$?; \
-	wait $$!; failed=$$?; cat "$$stacks"; exit $$((failed || others))
+first=$$(mktemp) && trap 'rm -f "$$first"; kill $$(jobs -p) 2>/dev/null; wait' EXIT; \
+	$(BIN)/pytest --ignore tests/integration >"$$first" 2>&1 & $(BIN)/pytest tests/integration; second=$$?; \
+	wait $$!; failed=$$?; cat "$$first"; exit $$((failed || second))
 endef
 
 lint: $(VENV)/dev.stamp  ## check style, types, and the directions of imports
