@@ -21,7 +21,7 @@ from PIL import Image
 from clients import ValidatingClient, path
 from deadlines import until
 from faults.backups import DATABASES, PROCESSES, dump, forget, reconcile, restore
-from faults.stack import BUCKET, PROJECT, Stack, run
+from faults.stack import BUCKET, HOME, PROJECT, Stack, run
 from pictures import encoded
 
 IMAGES = int(os.environ.get("DRILL_IMAGES") or 500)
@@ -59,7 +59,8 @@ class Drill:
             with requests.Session() as client:
                 client.headers["Authorization"] = f"Bearer {self.key_of_user}"
                 for number in numbers[part::CLIENTS]:
-                    send(client, self.user.base_url + path("images", self.key(number))).raise_for_status()
+                    answer = send(client, self.user.base_url + path("images", self.key(number)))
+                    assert answer.ok, answer.text
 
         with ThreadPoolExecutor(CLIENTS) as clients:
             list(clients.map(work, range(CLIENTS)))
@@ -107,6 +108,8 @@ def drill(fault_stack: Stack) -> Iterator[Drill]:
     fault_stack.sound = False
     user = fault_stack.new_user()
     yield Drill(fault_stack, user, user.post("/api/api-keys", json={"description": "drill"}).json()["key"])
+    if not fault_stack.sound:
+        (HOME / "restore-drill.log").write_text(fault_stack.compose("logs", "--no-color", "--timestamps"))
     forget(fault_stack)
 
 

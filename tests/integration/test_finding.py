@@ -3,12 +3,14 @@
 import itertools
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 import catalog.bootstrap
 import catalog.settings
@@ -22,6 +24,8 @@ from catalog.users import forget_user
 from catalog_steps import ANNA, BERT, Steps, picture
 from chassis.database.database import Database
 from chassis.web.paging import PAGE_BYTES
+from containers import empty_database
+from deadlines import until
 
 MOMENT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SAME = "ab" * 32
@@ -240,3 +244,37 @@ def test_images_of_an_earlier_release_are_counted_by_the_migration(any_database_
     assert database.read(use_cases.stats, ANNA) == recounted(database, ANNA.user_id)
     assert database.read(use_cases.stats, ANNA).pending == 15
     database.engine.dispose()
+
+
+def test_whoever_changes_images_takes_the_counts_of_a_user_in_one_order(postgres_url: str) -> None:
+    """Else registrations and results of a user who uploads much deadlock, again and again."""
+    with empty_database(postgres_url) as url:
+        database = catalog.bootstrap.make_database(catalog.settings.DatabaseSettings(database_url=url))
+        database.migrate()
+        add(database, [an_image(0)])
+        changes = (
+            images.insert().values(row_from_image(an_image(4))),
+            sa.text("UPDATE images SET status = 'ready', content_type = 'image/png', bytes = 10"),
+            images.delete(),
+        )
+        for change in changes:
+            with database.engine.connect() as first, ThreadPoolExecutor(1) as thread:
+                first.exec_driver_sql("SELECT * FROM use_of_users FOR UPDATE")
+                second = thread.submit(_execute, database, change)
+                until(lambda: waiting_for_locks(database) == 1, 10, "the change does not wait")
+                first.exec_driver_sql("SET lock_timeout = '2s'")
+                first.exec_driver_sql("UPDATE images_of_users SET pending = pending")
+                first.commit()
+                second.result()
+        database.engine.dispose()
+
+
+def _execute(database: Database[Store], statement: sa.Executable) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(statement)
+
+
+def waiting_for_locks(database: Database[Store]) -> int:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with database.engine.connect() as connection:
+        return int(connection.exec_driver_sql(query).scalar_one())

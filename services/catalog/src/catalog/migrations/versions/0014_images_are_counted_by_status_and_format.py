@@ -33,11 +33,12 @@ def upgrade() -> None:
         sa.Column("bytes", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("user_id", "content_type", name="formats_of_users_pkey"),
     )
-    # The row of the user first: it is the lock of their other rows.
+    # PostgreSQL calls triggers in the order of their names: after those of 0008, so that all who change images take the
+    # rows of a user in one order, `use_of_users` first. The row of `images_of_users` is the lock of those by format.
     _count_from_now_on("image_made_of_kind", "INSERT", _status(NEW="+"), _format("NEW", "+"))
     _count_from_now_on("image_deleted_of_kind", "DELETE", _status(OLD="-"), _format("OLD", "-"))
     _count_from_now_on(
-        "image_changed_kind",
+        "image_of_other_kind",
         "UPDATE OF status, content_type, bytes",
         _status(NEW="+", OLD="-"),
         _format("OLD", "-"),
