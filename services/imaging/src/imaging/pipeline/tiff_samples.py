@@ -173,7 +173,7 @@ def _range(rows: list[NDArray[np.uint8]], layout: Layout) -> tuple[float, float]
     low, high = 0.0, 1.0
     for _, samples in _blocks(rows, layout):
         known = np.nan_to_num(samples[:, :, : COLOURS[layout.photometric]].astype(np.float64))
-        low, high = min(low, float(known.min())), max(high, float(known.max()))
+        low, high = min(low, float(np.min(known))), max(high, float(np.max(known)))
     return low, high
 
 
