@@ -1,7 +1,7 @@
 """The images of each user are counted by status and by format.
 
 By triggers, as in 0008, so that processes of the release before count, too. Who makes, changes or deletes an image
-meanwhile waits until what is there is counted: a second for a million images. The counts are in tables of their own, of
+meanwhile waits until what is there is counted. The counts are in tables of their own, of
 which nobody holds a row while they wait for `images`; the rows of `use_of_users` are held by registrations.
 """
 
