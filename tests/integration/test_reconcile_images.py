@@ -8,7 +8,7 @@ import pytest
 from catalog.adapters import operators_store, thumbs
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.keys import thumb_key
-from catalog.stored_thumbs import StoredThumb
+from catalog.stored_objects import StoredThumb
 from catalog.upkeep import reconciliation
 from catalog.upkeep.findings import MissingThumbs, OrphanThumb, Outcome
 from catalog.upkeep.reconciliation import Comparison

@@ -21,7 +21,7 @@ from catalog.cli import main
 from catalog.domain import Image
 from catalog.runs import Run, Selection
 from catalog.upkeep import reprocessing
-from catalog.upkeep.reprocessing import Pace
+from catalog.upkeep.pace import Pace
 from catalog_steps import ANNA, BERT, Sent, Steps
 from chassis.database.database import Database
 from deadlines import until

@@ -10,8 +10,8 @@ import yaml
 from auth.settings import MigrateSettings as AuthMigrateSettings
 from auth.settings import ServeSettings as AuthServeSettings
 from auth.settings import WorkerSettings as AuthWorkerSettings
+from catalog.settings import ImportSettings, ReconcileSettings, StatusSettings
 from catalog.settings import MigrateSettings as CatalogMigrateSettings
-from catalog.settings import ReconcileSettings, StatusSettings
 from catalog.settings import ServeSettings as CatalogServeSettings
 from catalog.settings import WorkerSettings as CatalogWorkerSettings
 from chassis.settings import END_OF_DEFAULTS, ProcessSettings, rows
@@ -75,6 +75,7 @@ def test_every_network_but_the_published_one_ends_at_its_members() -> None:
         ("catalog", {"rabbitmq", "s3"}),
         ("imaging", {"postgres", "auth", "catalog"}),
         ("reconcile", {"rabbitmq", "gateway"}),
+        ("import", {"rabbitmq", "gateway"}),
         ("prometheus", {"postgres", "s3"}),
         ("tempo", {"postgres", "s3"}),
         ("grafana", {"postgres", "rabbitmq", "auth", "catalog"}),
@@ -93,6 +94,7 @@ def test_the_private_key_is_seen_only_by_its_makers_and_by_auth() -> None:
 
 def test_operators_tools_are_not_started_with_the_stack() -> None:
     assert {service for service, spec in SERVICES.items() if spec.get("profiles") == ["tools"]} == {
+        "import",
         "reconcile",
         "rotate-signing-key",
         "status",
@@ -148,7 +150,7 @@ def test_every_long_running_container_says_whether_it_is_ready() -> None:
     once = {service for service, spec in SERVICES.items() if spec["restart"] == "no"}
     assert once == {
         *("s3-volume", "s3-setup", "token-key", "auth-migrate", "catalog-migrate"),
-        *("reconcile", "rotate-signing-key", "status"),
+        *("import", "reconcile", "rotate-signing-key", "status"),
     }
     assert {service for service, spec in SERVICES.items() if "healthcheck" not in spec} == once
 
@@ -161,6 +163,7 @@ SETTINGS: dict[str, tuple[type[ProcessSettings], ...]] = {
     "catalog-worker": (CatalogWorkerSettings,),
     "catalog-migrate": (CatalogMigrateSettings,),
     "reconcile": (ReconcileSettings,),
+    "import": (ImportSettings,),
     "status": (StatusSettings,),
     "imaging": (ImagingSettings,),
     "gateway": (GatewaySettings,),

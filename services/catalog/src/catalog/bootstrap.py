@@ -8,7 +8,7 @@ from catalog.adapters.store import Store
 from catalog.adapters.tables import kept_answers, kept_in_hours
 from catalog.buckets import Bucket, Buckets, aws_url
 from catalog.domain import Limits
-from catalog.settings import DatabaseSettings, ServeSettings
+from catalog.settings import BucketsSettings, DatabaseSettings, ServeSettings
 from catalog.uploads import Uploads
 from catalog.use_cases import NO_LIMITS
 from chassis.database import engines
@@ -54,13 +54,13 @@ def checks(database: Database[Store]) -> tuple[Checks, Checks]:
     return own, {**shared, "installation": is_settled}
 
 
-def make_buckets(settings: ServeSettings) -> Buckets:
-    """Return the buckets that `settings` allow."""
+def make_buckets(settings: BucketsSettings, default: str | None = None) -> Buckets:
+    """Return the buckets that `settings` allow; `default` is that of images that are registered without one."""
     by_name = {
         name: Bucket(bucket.url or aws_url(name), bucket.prefixes, bucket.owners)
         for name, bucket in settings.buckets.items()
     }
-    return Buckets(by_name, settings.default_bucket)
+    return Buckets(by_name, default)
 
 
 def make_uploads(settings: ServeSettings) -> Uploads | None:
@@ -77,7 +77,7 @@ def make_app(settings: ServeSettings) -> App:
     """Return what the views work with. Raise `OSError` if the public keys cannot be read."""
     return App(
         database=make_database(settings),
-        buckets=make_buckets(settings),
+        buckets=make_buckets(settings, settings.default_bucket),
         uploads=make_uploads(settings),
         token_keys=VerifyingKeys(settings.token_public_key_file),
         page_bytes=settings.page_bytes,

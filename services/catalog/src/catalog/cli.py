@@ -7,6 +7,7 @@ from catalog.errors import CatalogError
 from catalog.settings import MigrateSettings, ServeSettings, WorkerSettings
 from catalog.upkeep import dead_letters_command, installation_command, status_command
 from catalog.upkeep.check_storage_command import check_storage
+from catalog.upkeep.importing_command import import_bucket
 from catalog.upkeep.reconciliation_command import reconcile
 from catalog.upkeep.reprocessing_command import reprocess
 from chassis import commands, token_keys, worker
@@ -54,6 +55,7 @@ def migrate(*, as_json: bool) -> None:
 main.add_command(dead_letters_command.group)
 main.add_command(installation_command.group)
 main.add_command(check_storage)
+main.add_command(import_bucket)
 main.add_command(reprocess)
 main.add_command(reconcile)
 main.add_command(status_command.show)

@@ -180,3 +180,13 @@ class RunFinishedError(CatalogError):
 
     def __init__(self, run_id: int) -> None:
         super().__init__(f"Run {run_id} is finished.")
+
+
+class NotACollectionNameError(CatalogError):
+    """A text that cannot be the name of a collection."""
+
+    code = "invalid-fields"
+    exit_code = 2
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name!r} cannot be the name of a collection: use 1 to 100 of A-Z, a-z, 0-9, _ and -.")

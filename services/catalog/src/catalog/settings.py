@@ -65,16 +65,23 @@ class MigrateSettings(DatabaseSettings, mechanics.MigrateSettings):
     model_config = _CONFIG
 
 
-class ServeSettings(DatabaseSettings, WebSettings):
+class BucketsSettings(DatabaseSettings):
+    """Where images may live."""
+
+    model_config = _CONFIG
+
+    buckets: dict[BucketName, BucketSettings] = Field(
+        description="JSON: bucket → {url: base of public URLs, prefixes: allowed ones, owners: {prefix: user id}}."
+    )
+
+
+class ServeSettings(BucketsSettings, WebSettings):
     """What `catalog serve` reads from the environment."""
 
     model_config = _CONFIG
 
     web_threads: PositiveInt = Field(8, description="Requests that one web process handles at a time.")
     token_public_key_file: Path = Field(description="PEM file of the public keys that auth's tokens are verified with.")
-    buckets: dict[BucketName, BucketSettings] = Field(
-        description="JSON: bucket → {url: base of public URLs, prefixes: allowed ones, owners: {prefix: user id}}."
-    )
     default_bucket: str | None = Field(None, description="Bucket of images registered without one, and of uploads.")
     s3_endpoint_url: EndpointUrl | None = Field(None, description="S3 endpoint as browsers reach it; AWS if empty.")
     s3_region: HostLabel = Field("us-east-1", description="Region that upload forms are signed for.")
@@ -144,7 +151,7 @@ class ReconcileSettings(DatabaseSettings):
     model_config = _CONFIG
 
     reconcile_s3_endpoint_url: EndpointUrl | None = Field(
-        None, description="S3 endpoint as `catalog reconcile` reaches it; AWS if empty."
+        None, description="S3 endpoint as `catalog reconcile` and `import` reach it; AWS if empty."
     )
     reconcile_s3_region: HostLabel = Field("us-east-1", description="Region of the bucket that is reconciled.")
     reconcile_s3_addressing_style: AddressingStyle = Field(
@@ -153,5 +160,13 @@ class ReconcileSettings(DatabaseSettings):
     reconcile_s3_conditional_writes: Mode = Field(
         "auto", description="always, never, or auto: deletes on condition if the server keeps conditions."
     )
-    reconcile_s3_access_key_id: str = Field(description="Credential of `catalog reconcile`; it lists and deletes.")
+    reconcile_s3_access_key_id: str = Field(
+        description="Credential of `catalog reconcile` and `import`; it lists and deletes."
+    )
     reconcile_s3_secret_access_key: SecretStr = Field(description="Its secret.")
+
+
+class ImportSettings(BucketsSettings, ReconcileSettings):
+    """What `catalog import` reads from the environment: it lists a bucket as `catalog reconcile` does."""
+
+    model_config = _CONFIG

@@ -1,7 +1,7 @@
 """The queries of operators' commands, beyond those of the service."""
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,16 @@ import sqlalchemy as sa
 from catalog import messages
 from catalog.adapters.rows import image_from_row
 from catalog.adapters.store import Store, given_up
-from catalog.adapters.tables import dead_letters, images, installation, jobs, memberships, outbox, reprocess_runs
+from catalog.adapters.tables import (
+    dead_letters,
+    images,
+    installation,
+    jobs,
+    memberships,
+    outbox,
+    reprocess_runs,
+    upload_prefixes,
+)
 from catalog.domain import DeadLetter, DeadLetterSummary, Failures, Image, Installation, OpenWork
 from catalog.errors import DeadLetterNotFoundError
 from catalog.runs import Run, Selection
@@ -199,7 +208,13 @@ class OperatorsStore(Store):
             .values(done=run.done, cursor=run.cursor, date_finished=run.date_finished)
         )
 
-    # --- what reconciliation compares with S3 ---
+    # --- what is compared with S3 ---
+
+    def owners_of_upload_prefixes(self, prefixes: Collection[str]) -> Mapping[str, str]:
+        """Return the users to whom those of `prefixes` were handed out that were."""
+        query = sa.select(upload_prefixes.c.prefix, upload_prefixes.c.user_id)
+        rows = self._connection.execute(query.where(upload_prefixes.c.prefix.in_(prefixes)))
+        return {row.prefix: row.user_id for row in rows}
 
     def has_images(self, s3_bucket: str) -> bool:
         """Return whether any image lives in a bucket."""

@@ -6,13 +6,12 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from urllib3.exceptions import HTTPError
+from botocore.exceptions import ClientError
 
+from catalog.adapters.listing import faults, list_objects
 from catalog.domain import MAX_GENERATION
-from catalog.errors import StorageError
 from catalog.settings import ReconcileSettings
-from catalog.stored_thumbs import StoredThumb
+from catalog.stored_objects import StoredThumb
 from chassis.s3 import client as s3
 from chassis.s3.conditions import Conditions, KeptConditions, is_refusal_of_condition
 
@@ -42,18 +41,12 @@ class Thumbs:
 
     def check(self, bucket: str) -> None:
         """Raise `StorageError` unless `bucket` can be listed."""
-        with _faults():
+        with faults():
             self._client.list_objects_v2(Bucket=bucket, MaxKeys=1)
 
     def list_keys(self, bucket: str) -> Iterator[Sequence[str]]:
         """Yield all keys of `bucket`, in order, in pages of at most 1,000. Raise `StorageError`."""
-        pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket))
-        while True:
-            with _faults():
-                page = next(pages, None)
-            if page is None:
-                return
-            yield [found["Key"] for found in page.get("Contents", [])]
+        return ([found.key for found in page] for page in list_objects(self._client, bucket))
 
     def look_all(self, bucket: str, keys: Sequence[str]) -> Sequence[StoredThumb]:
         """Return what lies at `keys`, asking for many at a time. Raise `StorageError`."""
@@ -61,7 +54,7 @@ class Thumbs:
 
     def look(self, bucket: str, key: str) -> StoredThumb | None:
         """Return what lies at `key`, None if nothing does. Raise `StorageError`."""
-        with _faults():
+        with faults():
             found = s3.look(self._client, bucket, key)
         if found is None:
             return None
@@ -78,7 +71,7 @@ class Thumbs:
 
     def ask_for_conditions(self, bucket: str) -> None:
         """Find out whether S3 keeps conditions of deletions in `bucket`. Raise `StorageError`."""
-        with _faults():
+        with faults():
             self._conditions.of(bucket)
 
     def delete(self, bucket: str, key: str, etag: str) -> bool:
@@ -86,7 +79,7 @@ class Thumbs:
 
         If S3 keeps no conditions the object is deleted in any case: the caller has just looked at it.
         """
-        with _faults():
+        with faults():
             kept = self._conditions.of(bucket)
             condition: dict[str, Any] = kept.if_undeleted(etag)
             try:
@@ -111,12 +104,3 @@ def _generation(text: str) -> int:
     """Read a generation from metadata; return 0 for what imaging never wrote."""
     number = int(text) if text.isdecimal() and len(text) <= len(str(MAX_GENERATION)) else 0
     return number if number <= MAX_GENERATION else 0
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Turn errors of boto3 and urllib3 into `StorageError`."""
-    try:
-        yield
-    except (ClientError, BotoCoreError, HTTPClientError, HTTPError) as fault:
-        raise StorageError(f"S3: {fault}") from fault

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from catalog.domain import Image, Installation, Thumb
 from catalog.keys import thumb_key
-from catalog.stored_thumbs import StoredThumb
+from catalog.stored_objects import StoredThumb
 
 
 @dataclass(frozen=True)

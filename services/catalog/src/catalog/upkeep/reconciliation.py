@@ -14,7 +14,7 @@ from catalog.adapters.thumbs import Thumbs
 from catalog.domain import Image, Installation
 from catalog.jobs import recovery
 from catalog.keys import thumb_key, thumb_of
-from catalog.stored_thumbs import StoredThumb
+from catalog.stored_objects import StoredThumb
 from catalog.upkeep.findings import (
     Batch,
     DifferingThumbs,

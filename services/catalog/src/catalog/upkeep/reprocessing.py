@@ -12,25 +12,10 @@ from catalog.adapters.operators_store import OperatorsStore
 from catalog.domain import Status
 from catalog.errors import ImagesNotFoundError, RunFinishedError, RunNotFoundError
 from catalog.runs import Run, Selection
+from catalog.upkeep.pace import POLL_S, Pace
 from chassis.clock import now
 from chassis.database.database import Database
 from chassis.errors import DependencyDownError
-
-# Images queued in one transaction, whose keys are locked together.
-BATCH = 100
-# Seconds until a run that is held back tries again.
-POLL_S = 0.25
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How fast images are queued: at most `rate` a second, and only while fewer than `in_flight` keys have open jobs.
-
-    The jobs of others count as well.
-    """
-
-    in_flight: int
-    rate: float
 
 
 @dataclass(frozen=True)
@@ -85,12 +70,12 @@ def steps(database: Database[OperatorsStore], run: Run, pace: Pace) -> Iterator[
     """
     while run.date_finished is None:
         try:
-            room = pace.in_flight - database.read(_open_keys, pace.in_flight)
-            if room <= 0:
+            room = pace.room(database)
+            if not room:
                 yield Step(run, POLL_S, f"{pace.in_flight} in flight")
                 continue
             before = run.done
-            run = database.transact(queue_batch, run.run_id, min(room, BATCH, max(1, int(pace.rate))))
+            run = database.transact(queue_batch, run.run_id, room)
         except DependencyDownError as fault:
             yield Step(run, POLL_S, fault.for_operators)
             continue
@@ -126,7 +111,3 @@ def queue_batch(store: OperatorsStore, run_id: int, limit: int) -> Run:
     )
     store.update_run(moved)
     return moved
-
-
-def _open_keys(store: OperatorsStore, limit: int) -> int:
-    return store.count_open_keys(limit)

@@ -12,7 +12,7 @@ from catalog.runs import Run, Selection
 from catalog.settings import DatabaseSettings
 from catalog.upkeep import interruption, progress, reprocessing
 from catalog.upkeep.connection import connect
-from catalog.upkeep.reprocessing import Pace
+from catalog.upkeep.pace import Pace, in_flight_option, rate_option
 from chassis.commands import json_option, tell
 from chassis.database.database import Database
 from chassis.settings import load
@@ -31,20 +31,8 @@ NEWEST = 0
 )
 @click.option("--all", "every", is_flag=True, help="All images.")
 @click.option("--dry-run", is_flag=True, help="Only show how many images, and how long it would take at least.")
-@click.option(
-    "--in-flight",
-    type=click.IntRange(min=1),
-    default=8,
-    show_default=True,
-    help="Queue only while fewer keys than this have open jobs, including those of fresh uploads.",
-)
-@click.option(
-    "--rate",
-    type=click.FloatRange(min=0, min_open=True),
-    default=10,
-    show_default=True,
-    help="Queue at most this many images a second.",
-)
+@in_flight_option
+@rate_option
 @click.option(
     "--resume",
     is_flag=False,

@@ -1,7 +1,16 @@
-"""What lies at the keys of thumbs in S3."""
+"""What lies in S3."""
 
 from dataclasses import dataclass
 from datetime import datetime
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as a bucket lists it, of `size` bytes; an archived one cannot be read without waiting for hours."""
+
+    key: str
+    size: int
+    is_archived: bool = False
 
 
 @dataclass(frozen=True)
