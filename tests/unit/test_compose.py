@@ -98,6 +98,7 @@ def test_operators_tools_are_not_started_with_the_stack() -> None:
         "reconcile",
         "rotate-signing-key",
         "status",
+        "sweep-uploads",
     }
 
 
@@ -150,7 +151,7 @@ def test_every_long_running_container_says_whether_it_is_ready() -> None:
     once = {service for service, spec in SERVICES.items() if spec["restart"] == "no"}
     assert once == {
         *("s3-volume", "s3-setup", "token-key", "auth-migrate", "catalog-migrate"),
-        *("import", "reconcile", "rotate-signing-key", "status"),
+        *("import", "reconcile", "rotate-signing-key", "status", "sweep-uploads"),
     }
     assert {service for service, spec in SERVICES.items() if "healthcheck" not in spec} == once
 
@@ -164,6 +165,7 @@ SETTINGS: dict[str, tuple[type[ProcessSettings], ...]] = {
     "catalog-migrate": (CatalogMigrateSettings,),
     "reconcile": (ReconcileSettings,),
     "import": (ImportSettings,),
+    "sweep-uploads": (ReconcileSettings,),
     "status": (StatusSettings,),
     "imaging": (ImagingSettings,),
     "gateway": (GatewaySettings,),

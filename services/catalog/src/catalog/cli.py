@@ -10,6 +10,7 @@ from catalog.upkeep.check_storage_command import check_storage
 from catalog.upkeep.importing_command import import_bucket
 from catalog.upkeep.reconciliation_command import reconcile
 from catalog.upkeep.reprocessing_command import reprocess
+from catalog.upkeep.sweeping_command import sweep_uploads
 from chassis import commands, token_keys, worker
 from chassis.commands import Commands, json_option
 from chassis.settings import load, variable
@@ -58,4 +59,5 @@ main.add_command(check_storage)
 main.add_command(import_bucket)
 main.add_command(reprocess)
 main.add_command(reconcile)
+main.add_command(sweep_uploads)
 main.add_command(status_command.show)

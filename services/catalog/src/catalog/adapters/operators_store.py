@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from catalog import messages
+from catalog.adapters.finding import bound
 from catalog.adapters.rows import image_from_row
 from catalog.adapters.store import Store, given_up
 from catalog.adapters.tables import (
@@ -209,6 +210,16 @@ class OperatorsStore(Store):
         )
 
     # --- what is compared with S3 ---
+
+    def upload_prefixes(
+        self, before: datetime, limit: int, after: tuple[datetime, str] | None = None
+    ) -> Sequence[tuple[datetime, str]]:
+        """Return (date, prefix) of up to `limit` prefixes handed out before `before`, oldest first, after `after`."""
+        place = (upload_prefixes.c.date_created, upload_prefixes.c.prefix)
+        query = sa.select(*place).where(upload_prefixes.c.date_created < before).order_by(*place).limit(limit)
+        if after is not None:
+            query = query.where(sa.tuple_(*place) > bound(after))
+        return [(row.date_created, row.prefix) for row in self._connection.execute(query)]
 
     def owners_of_upload_prefixes(self, prefixes: Collection[str]) -> Mapping[str, str]:
         """Return the users to whom those of `prefixes` were handed out that were."""

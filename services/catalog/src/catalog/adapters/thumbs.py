@@ -1,4 +1,4 @@
-"""Thumbs in S3 for reconciliation, which lists them, reads their metadata and deletes them on a condition."""
+"""S3 for reconciliation and sweeping, which list objects, read their metadata and delete them on a condition."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from catalog.adapters.listing import faults, list_objects
 from catalog.domain import MAX_GENERATION
 from catalog.settings import ReconcileSettings
-from catalog.stored_objects import StoredThumb
+from catalog.stored_objects import StoredObject, StoredThumb
 from chassis.s3 import client as s3
 from chassis.s3.conditions import Conditions, KeptConditions, is_refusal_of_condition
 
@@ -46,7 +46,11 @@ class Thumbs:
 
     def list_keys(self, bucket: str) -> Iterator[Sequence[str]]:
         """Yield all keys of `bucket`, in order, in pages of at most 1,000. Raise `StorageError`."""
-        return ([found.key for found in page] for page in list_objects(self._client, bucket))
+        return ([found.key for found in page] for page in self.list_objects(bucket))
+
+    def list_objects(self, bucket: str, prefix: str = "") -> Iterator[Sequence[StoredObject]]:
+        """Yield all objects of `bucket` below `prefix`, in the order of their keys, in pages. Raise `StorageError`."""
+        return list_objects(self._client, bucket, prefix)
 
     def look_all(self, bucket: str, keys: Sequence[str]) -> Sequence[StoredThumb]:
         """Return what lies at `keys`, asking for many at a time. Raise `StorageError`."""

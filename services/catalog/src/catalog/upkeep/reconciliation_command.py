@@ -86,7 +86,7 @@ def reconcile(  # noqa: PLR0913 - the options of one command
     settings = load(ReconcileSettings)
     report = Report(as_json=as_json, verbose=verbose)
     try:
-        with thumbs.connect(settings, _warn) as storage:
+        with thumbs.connect(settings, warn) as storage:
             compared = Comparison(connect(settings), storage, bucket)
             storage.check(bucket)
             if delete:
@@ -99,7 +99,8 @@ def reconcile(  # noqa: PLR0913 - the options of one command
         sys.exit(EXIT_FOUND)
 
 
-def _warn(bucket: str, kept: KeptConditions) -> None:
+def warn(bucket: str, kept: KeptConditions) -> None:
+    """Tell that S3 does not keep conditions of deletions in `bucket`, if it does not."""
     if not kept.deletions:
         click.echo(
             f"S3 does not keep conditions of deletions in {bucket}: each thumb is looked at before it is deleted",
