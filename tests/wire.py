@@ -41,7 +41,7 @@ class Contract:
     def check_response(self, method: str, target: str, status: int, headers: Message, body: bytes) -> None:
         """Raise `ContractBreachError` unless the document has this status with these headers and this body."""
         where = f"{method} {target} -> {status}"
-        template = self._template(target)
+        template = self._template(method, target)
         if (headers["Connection"] or "").lower() == "close" and b'"instance": "/"' in body:
             template, response = None, dict(self._document["components"]["responses"]["Unreadable"])
         else:
@@ -68,7 +68,7 @@ class Contract:
     def check_request(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> None:
         """Raise `ContractBreachError` unless the document allows this request."""
         where = f"{method} {target}"
-        template = self._template(target)
+        template = self._template(method, target)
         operation = self._document["paths"].get(template, {}).get(method.lower())
         _demand(operation is not None, where, "no such operation")
         raw_path, _, query = target.partition("?")
@@ -109,9 +109,12 @@ class Contract:
             _demand(uri.startswith(f"{self._prefix}/api/"), where, f"uri {uri} is not below {self._prefix}/api/")
         return members
 
-    def _template(self, target: str) -> str | None:
+    def _template(self, method: str, target: str) -> str | None:
+        """Return the path that `target` is of, with `method` if one has it: an image may be called as a route is."""
         raw_path = target.partition("?")[0]
-        return next((template for pattern, template in self._patterns if pattern.fullmatch(raw_path)), None)
+        found = [template for pattern, template in self._patterns if pattern.fullmatch(raw_path)]
+        having = (template for template in found if method.lower() in self._document["paths"][template])
+        return next(having, found[0] if found else None)
 
     def _response(self, method: str, template: str | None, status: int, where: str) -> Schema:
         responses = self._document["components"]["responses"]

@@ -137,14 +137,17 @@ class World:
     def _body(self, operation: str) -> dict[str, Any] | None:
         """Return a body of the operation that makes something new, or changes something of the owner's."""
         number = next(self._numbers)
-        return {
+        bodies: dict[str, dict[str, Any]] = {
             "create_image": {"s3_key": f"b/{number}.jpg", "s3_bucket": BUCKET},
+            "carry_out_batch": {"operations": [{"op": "register", "s3_key": f"b/{number}.jpg", "s3_bucket": BUCKET}]},
+            "add_images_to_collection": {"s3_keys": ["a/0.jpg"]},
             "update_image": {"title": f"title {number}"},
             "create_collection": {"name": f"another-{number}"},
             "create_api_key": {"description": f"key {number}"},
             "update_api_key": {"description": f"key {number}"},
             "change_password": {"current_password": PASSWORD, "password": PASSWORD},
-        }.get(operation)
+        }
+        return bodies.get(operation)
 
 
 @pytest.fixture(scope="module")

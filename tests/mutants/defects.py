@@ -34,6 +34,7 @@ ROTATION = "tests/integration/test_api_key_rotation.py"
 GUESSES = "tests/integration/test_password_guesses.py"
 PAGES = "tests/integration/test_catalog_pages.py"
 QUOTAS = "tests/integration/test_quotas.py"
+BATCHES = "tests/integration/test_batches.py"
 RATE_LIMITS = "tests/integration/test_rate_limits.py"
 USE = "tests/integration/test_use_of_users.py"
 CATALOG_STORE = "tests/integration/test_catalog_store.py"
@@ -447,7 +448,7 @@ DEFECTS = (
         "The gateway believes a header about where a request comes from, so guesses at passwords are never throttled.",
         (
             Edit(
-                f"{GATEWAY}/web/forwarding.py",
+                f"{GATEWAY}/web/authentication.py",
                 'request.headers.get("Authorization"), request.remote_addr or ""',
                 'request.headers.get("Authorization"), request.headers.get("X-Forwarded-For", "")',
             ),
@@ -1072,7 +1073,7 @@ DEFECTS = (
     Defect(
         "scopes-not-demanded",
         "A key may do what its scopes do not allow: the token tells them, and nobody looks.",
-        (Edit(f"{CHASSIS}/web/access.py", "if not g.caller.has_any(rule.scopes) and", "if False and"),),
+        (Edit(f"{CHASSIS}/web/access.py", "if not caller().has_any(rule.scopes) and", "if False and"),),
         (
             "tests/unit/chassis/web/test_access.py::test_one_of_the_scopes_is_needed_and_enough",
             "tests/integration/test_scopes.py::test_every_private_operation_of_auth_refuses_a_key_without_its_scope",
@@ -1493,11 +1494,35 @@ DEFECTS = (
         (
             Edit(
                 f"{AUTH}/rate_limits.py",
-                "count=min(wanted, max(0, most - (taken.count - wanted))),",
-                "count=wanted,",
+                "count=held + min(wanted, max(0, most - (taken.count - wanted))),",
+                "count=held + wanted,",
             ),
         ),
         (f"{RATE_LIMITS}::test_several_processes_never_admit_more_than_the_limit",),
+    ),
+    Defect(
+        "batch-counts-as-one",
+        "A batch counts as one request, whatever the limit of writes is.",
+        (
+            Edit(
+                f"{GATEWAY}/web/forwarding.py",
+                "(more := request_bodies.count_items(",
+                "(more := 0 * request_bodies.count_items(",
+            ),
+        ),
+        (f"{BATCHES}::test_operations_count_for_the_limits_and_a_batch_beyond_them_changes_nothing",),
+    ),
+    Defect(
+        "batch-without-scopes",
+        "A key that may register only deletes by a batch.",
+        (Edit(f"{CATALOG}/web/batches.py", "    access.require(_RULES[op][1])\n", ""),),
+        (f"{BATCHES}::test_each_operation_takes_its_own_scope",),
+    ),
+    Defect(
+        "batch-repeated",
+        "The operations of a batch share one idempotency key, so that a repeat knows only one of them.",
+        (Edit(f"{CATALOG}/web/batches.py", "part=Part(number, content)", "part=Part(0, content)"),),
+        (f"{BATCHES}::test_repeat_under_the_same_key_does_nothing_twice_and_may_correct_what_was_refused",),
     ),
     Defect(
         "uncounted-is-refused",
@@ -1522,7 +1547,7 @@ DEFECTS = (
         "The gateway takes the refusal of too many requests for that of a wrong password.",
         (
             Edit(
-                f"{GATEWAY}/web/forwarding.py",
+                f"{GATEWAY}/web/authentication.py",
                 "status = HTTPStatus.OK if rate_limits.is_refusal(answer) else answer.status",
                 "status = answer.status",
             ),

@@ -22,14 +22,21 @@ ALLOWED = {
     ],
     "write": [
         ("POST", "/api/images"),
+        ("POST", "/api/images/batch"),
         ("PUT", "/api/images/no/such"),
         ("DELETE", "/api/images/no/such"),
         ("POST", "/api/collections"),
         ("DELETE", "/api/collections/no-such"),
+        ("POST", "/api/collections/no-such/images"),
         ("PUT", "/api/collections/no-such/images/x"),
         ("DELETE", "/api/collections/no-such/images/x"),
     ],
-    "upload": [("GET", "/api/signed-post"), ("HEAD", "/api/signed-post"), ("POST", "/api/images")],
+    "upload": [
+        ("GET", "/api/signed-post"),
+        ("HEAD", "/api/signed-post"),
+        ("POST", "/api/images"),
+        ("POST", "/api/images/batch"),
+    ],
     "keys": [
         ("GET", "/api/api-keys"),
         ("POST", "/api/api-keys"),

@@ -64,13 +64,13 @@ def current() -> str:
 
 
 def add_to_body(body: bytes) -> bytes:
-    """Return the JSON document of a service with the current prefix before each `uri`."""
+    """Return the JSON document of a service with the current prefix before each `uri` and `instance`."""
     prefix = current()
     if not prefix or not body:
         return body
 
     def add_to_members(members: dict[str, Any]) -> dict[str, Any]:
-        return {**members, "uri": prefix + members["uri"]} if "uri" in members else members
+        return members | {name: prefix + members[name] for name in ("uri", "instance") if name in members}
 
     document = json.loads(body, object_hook=add_to_members)
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

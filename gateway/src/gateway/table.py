@@ -18,8 +18,9 @@ class Route:
 
     The parameters of the path become query parameters there, so that no client can choose which route of a service is
     called; `name` makes the ones from the other. `query` lists the query parameters that reading takes; others are
-    never forwarded. `head_target` answers HEAD where GET at `target` changes something. `completed_by` is the service,
-    and the path there, that knows more of the use and limits of a user.
+    never forwarded. `items` is the list in the body of a POST that asks for several things at once, each of which
+    counts for the limits of a user. `head_target` answers HEAD where GET at `target` changes something. `completed_by`
+    is the service, and the path there, that knows more of the use and limits of a user.
     """
 
     rule: str
@@ -31,6 +32,7 @@ class Route:
     name: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
     head_target: str | None = None
     completed_by: tuple[Service, str] | None = None
+    items: str | None = None
 
     def query_of(self, method: str) -> tuple[str, ...]:
         """Return the names of the query parameters that a request with `method` may have."""
@@ -49,11 +51,19 @@ ROUTES = (
     Route("/api/api-keys/<segment:key>/rotation", ("POST",), "auth", "/api-key/rotation", name=_api_key),
     Route("/api/collections", ("GET", "POST"), "catalog", "/collections", query=_PAGING),
     Route("/api/collections/<segment:name>", ("GET", "PUT", "DELETE"), "catalog", "/collection", query=_PAGING),
-    Route("/api/collections/<segment:name>/images", ("GET",), "catalog", "/collection/images", query=_PAGING),
+    Route(
+        "/api/collections/<segment:name>/images",
+        ("GET", "POST"),
+        "catalog",
+        "/collection/images",
+        query=_PAGING,
+        items="s3_keys",
+    ),
     Route(
         "/api/collections/<segment:name>/images/<key:s3_key>", ("GET", "PUT", "DELETE"), "catalog", "/collection/image"
     ),
     Route("/api/images", ("GET", "POST"), "catalog", "/images", query=(*_PAGING, *_SEARCH)),
+    Route("/api/images/batch", ("POST",), "catalog", "/batch", items="operations"),
     Route("/api/images/<key:s3_key>", ("GET", "PUT", "DELETE"), "catalog", "/image"),
     Route(
         "/api/signed-post",

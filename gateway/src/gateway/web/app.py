@@ -17,6 +17,7 @@ from gateway.settings import GatewaySettings
 from gateway.table import ROUTES
 from gateway.web import cross_site, docs, forwarding, public, rate_limits
 from gateway.web.admission import Admission
+from gateway.web.authentication import Authentication, SenderRefusedError
 from gateway.web.errors import STATUSES
 from gateway.web.public_answers import PublicAnswers
 
@@ -40,8 +41,10 @@ def make_flask(settings: GatewaySettings) -> Flask:
     )
     flask.url_map.converters |= {"segment": SegmentConverter, "key": KeyConverter}
     flask.config[observation.SLOW_REQUEST_S] = settings.slow_request_s
+    authentication = Authentication(services, checks, progress)
+    flask.register_error_handler(SenderRefusedError, lambda fault: forwarding.relay(fault.answer))
     for route in ROUTES:
-        view = forwarding.view_of(route, services, checks, progress, settings)
+        view = forwarding.view_of(route, services, authentication, progress, settings)
         flask.add_url_rule(
             route.rule, endpoint=route.rule, view_func=view, methods=route.methods, provide_automatic_options=False
         )

@@ -1,30 +1,72 @@
 """Request bodies: read by the gateway as a whole, up to a size and for a time, before a service is called."""
 
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+
 import gevent
 from flask import Request
 from gunicorn.http.errors import ParseException
 
+from chassis.web import bodies
 from chassis.web.app import MAX_BODY_BYTES
 from gateway.errors import BodyCutShortError, BodyTooLargeError, BodyTooSlowError
+from gateway.room import Room
+
+_PART = 64 * 1024
 
 
 def read(request: Request, timeout_s: float) -> bytes:
-    """Return the body of `request`. Raise `BodyTooLargeError`, `BodyTooSlowError` or `BodyCutShortError`.
+    """Return the body of `request`. Raise `BodyTooLargeError`, `BodyTooSlowError` or `BodyCutShortError`."""
+    return b"".join(parts(request, timeout_s, MAX_BODY_BYTES))
+
+
+@contextmanager
+def reading(request: Request, timeout_s: float, most: int, room: Room, user_id: str) -> Iterator[bytes]:
+    """Yield the body of `request`, of up to `most` bytes, which has its place in `room` until the block ends.
+
+    Raise what `read` raises, or `OverloadedError` if there is no room.
+    """
+    body = bytearray()
+    try:
+        # Closed at once, with the time limit in it, whatever is raised.
+        with closing(parts(request, timeout_s, most)) as found:
+            for part in found:
+                room.take(user_id, len(part))
+                body += part
+        yield bytes(body)
+    finally:
+        room.give_back(user_id, len(body))
+
+
+def parts(request: Request, timeout_s: float, most: int) -> Generator[bytes]:
+    """Yield the body of `request` in parts of up to 64 KiB, all together in `timeout_s`. Raise what `read` raises.
 
     It is read from the WSGI server's stream: Flask, with its limit, would cut a chunked body and treat it as whole.
     """
-    announced = request.content_length
-    if announced is not None and announced > MAX_BODY_BYTES:
-        raise BodyTooLargeError(MAX_BODY_BYTES)
+    announced, size = request.content_length, 0
+    if announced is not None and announced > most:
+        raise BodyTooLargeError(most)
     if announced is None and "Transfer-Encoding" not in request.headers:
-        return b""
+        return
     try:
         with gevent.Timeout(timeout_s, BodyTooSlowError()):
-            body: bytes = request.environ["wsgi.input"].read(MAX_BODY_BYTES + 1)
+            while part := request.environ["wsgi.input"].read(min(_PART, most + 1 - size)):
+                size += len(part)
+                if size > most:
+                    raise BodyTooLargeError(most)
+                yield part
     except (OSError, ParseException):
         raise BodyCutShortError from None
-    if len(body) > MAX_BODY_BYTES:
-        raise BodyTooLargeError(MAX_BODY_BYTES)
-    if announced is not None and len(body) < announced:
+    if announced is not None and size < announced:
         raise BodyCutShortError
-    return body
+
+
+def count_items(request: Request, body: bytes, name: str | None) -> int:
+    """Return how many items the list `name` in `body` has; 1 if it has none, whatever it is: the service refuses it."""
+    if name is None:
+        return 1
+    try:
+        items = bodies.parse(request, body).get(name)
+    except bodies.BodyError:
+        return 1
+    return max(1, len(items)) if isinstance(items, list) else 1

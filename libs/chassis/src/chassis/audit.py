@@ -100,11 +100,13 @@ def refused(action: str, actor: Actor, reason: str, **target: Any) -> None:
 def recording(action: str, actor: Actor, **target: Any) -> Iterator[dict[str, Any]]:
     """Write that `actor` did `action` once the block, which commits it, has ended, but not if it raises.
 
-    It yields the target, which the block may add to. If the outcome of the commit is unknown, so is that of the line.
+    It yields the target, which the block may add to; if the block clears it, there was nothing to do, and no line. If
+    the outcome of the commit is unknown, so is that of the line.
     """
     try:
         yield target
     except OutcomeUnknownError as fault:
         write(Entry(action, actor, target, "unknown", fault.code))
         raise
-    done(action, actor, **target)
+    if target:
+        done(action, actor, **target)

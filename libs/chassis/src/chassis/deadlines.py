@@ -4,6 +4,7 @@ Callers send the seconds that are left, since clocks differ. A service that was 
 late, and cannot know how late. Then the caller has hung up, which the connection shows.
 """
 
+import math
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -42,6 +43,12 @@ _current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 def set_current(deadline: Deadline | None) -> None:
     """Set the deadline of what this thread does from now on; None if nobody waits for it."""
     _current.set(deadline)
+
+
+def left_s() -> float:
+    """Return for how many seconds the caller whom this thread works for still waits, endless if nobody does."""
+    deadline = _current.get()
+    return math.inf if deadline is None else deadline.left_s()
 
 
 def require() -> None:

@@ -116,9 +116,12 @@ def read_key(header: str) -> str:
     return key
 
 
-def digest_of_key(key: str) -> str:
-    """Return what is stored of a key: clients may put anything into it, also what nobody else should read."""
-    return hashlib.sha256(key.encode()).hexdigest()
+def digest_of_key(key: str, part: int | None = None) -> str:
+    """Return what is stored of a key: clients may put anything into it, also what nobody else should read.
+
+    Each `part` of a request, by its number, has a digest of its own. No key has NUL, so none stands for a part.
+    """
+    return hashlib.sha256((key if part is None else f"{key}\0{part}").encode()).hexdigest()
 
 
 def fingerprint(method: str, path: str, query: str, body: bytes) -> str:

@@ -60,13 +60,17 @@ class TooManyAttemptsError(AuthError):
 
 
 class RateLimitedError(AuthError):
-    """The user has used up what one of their limits allows a minute; `headers` tell when to try again."""
+    """The user has used up what one of their limits allows a minute; `headers` tell when to try again.
+
+    The request counts as `count`.
+    """
 
     code = "rate-limited"
 
-    def __init__(self, limit_name: str, a_minute: int, wait_s: int, headers: Mapping[str, str]) -> None:
+    def __init__(self, limit_name: str, a_minute: int, count: int, wait_s: int, headers: Mapping[str, str]) -> None:
+        counts = f" This request counts as {count} of them." if count > 1 else ""
         super().__init__(
-            f"You may send {a_minute} {limit_name} a minute. Nothing was changed; try again in {wait_s} s."
+            f"You may send {a_minute} {limit_name} a minute.{counts} Nothing was changed; try again in {wait_s} s."
         )
         self.headers = {**headers, "Retry-After": str(wait_s)}
         # As draft-ietf-httpapi-ratelimit-headers has it.

@@ -76,13 +76,15 @@ class RateLimits:
         self._tidied = time.monotonic()
         self._paused_until = 0.0
 
-    def admit(self, user_id: str, method: Method, *, writes: bool) -> dict[str, str]:
+    def admit(self, user_id: str, method: Method, *, writes: bool, count: int = 1) -> dict[str, str]:
         """Count a request of a user, which `writes` or only reads; return headers that tell what is left of the limits.
+
+        A request for several changes at once counts as `count`: it passes if as many are left.
 
         Requests with the password, and those with API keys, each have the limits by themselves: whoever uses a key that
         has leaked does not keep its owner from revoking it.
 
-        Raise `RateLimitedError` if nothing is left; such a request does not count. While the database gives no leases,
+        Raise `RateLimitedError` if less is left; such a request does not count. While the database gives no leases,
         requests pass uncounted: nobody is refused because a count cannot be written.
         """
         if not self._a_minute:
@@ -90,14 +92,14 @@ class RateLimits:
         leases = self._leases_of(user_id, method)
         with leases.lock:
             counting = [name for name in self._a_minute if writes or name != WRITES]
-            found = {name: self._lease(leases, user_id, method, name) for name in counting}
+            found = {name: self._lease(leases, user_id, method, name, count) for name in counting}
             known = {name: lease for name, lease in found.items() if lease is not None}
             for name, lease in known.items():
-                if not lease.count:
+                if lease.count < count:
                     metrics.THROTTLED.labels(name).inc()
-                    raise RateLimitedError(name, self._a_minute[name], lease.ends_in_s, self._headers(known))
+                    raise RateLimitedError(name, self._a_minute[name], count, lease.ends_in_s, self._headers(known))
             for lease in known.values():
-                lease.count -= 1
+                lease.count -= count
             return self._headers(known)
 
     def limits(self) -> dict[str, int | None]:
@@ -124,17 +126,22 @@ class RateLimits:
                 self._of_user = {known: leases for known, leases in self._of_user.items() if not leases.are_over}
             return self._of_user.setdefault((user_id, method), _Leases())
 
-    def _lease(self, leases: _Leases, user_id: str, method: Method, name: str) -> _Lease | None:
-        """Return the present lease of a user, a new one if nothing is left of it; None if the database gives none."""
+    def _lease(self, leases: _Leases, user_id: str, method: Method, name: str, count: int) -> _Lease | None:
+        """Return the present lease of a user, with more taken if it has less than `count`, and as much is left.
+
+        None if the database gives none.
+        """
         lease = leases.of_limit.get(name)
         if lease is not None and lease.ends <= time.monotonic():
             lease = None
-        if lease is not None and (lease.count or not lease.left):
+        if lease is not None and (lease.count >= count or lease.rest < count):
             return lease
+        most = self._a_minute[name]
+        count = count if count <= most else 1  # what never passes takes nothing away from the other processes
         if time.monotonic() < self._paused_until:
             return None
-        most = self._a_minute[name]
-        wanted = max(1, (most if lease is None else lease.left) // _SHARE)
+        held, left = (0, most) if lease is None else (lease.count, lease.left)
+        wanted = min(left, max(1, count - held, left // _SHARE))
         try:
             taken = self._database.transact(
                 Store.take_of_minute, user_id, _counted_as(name, method), wanted, self._length
@@ -144,7 +151,7 @@ class RateLimits:
             log.warning("requests are not counted", limit=name, for_s=_PAUSE_S)
             return None
         lease = _Lease(
-            count=min(wanted, max(0, most - (taken.count - wanted))),
+            count=held + min(wanted, max(0, most - (taken.count - wanted))),
             left=max(0, most - taken.count),
             ends=time.monotonic() + taken.lasts.total_seconds(),
         )

@@ -1,7 +1,8 @@
 """Composition of catalog: what `settings` describe becomes a database, buckets, a signer of uploads."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from catalog.adapters import finding
 from catalog.adapters.store import Store
@@ -33,6 +34,8 @@ class App:
     page_bytes: int
     limits: Limits = NO_LIMITS
     kept: Kept = Kept(kept_answers, kept_in_hours)  # noqa: RUF009 - frozen
+    # Batches that this process carries out at a time.
+    batches: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(2))
 
 
 def make_database(settings: DatabaseSettings) -> Database[Store]:
@@ -83,4 +86,5 @@ def make_app(settings: ServeSettings) -> App:
         page_bytes=settings.page_bytes,
         limits=Limits(settings.images_per_user, settings.bytes_per_user, settings.collections_per_user),
         kept=Kept(kept_answers, kept_in_hours, settings.kept_answers_per_user, settings.kept_bytes_per_user),
+        batches=BoundedSemaphore(max(1, settings.web_threads // 4)),
     )

@@ -85,6 +85,27 @@ class QuotaExceededError(CatalogError):
         self.members = {"quota": quota, "limit": limit, "use": use}
 
 
+# --- several operations in one request ---
+
+
+class TooManyBatchesError(CatalogError):
+    """As many batches are being carried out as may be, so that there are threads left for other requests."""
+
+    code = "service-unavailable"
+
+    def __init__(self) -> None:
+        super().__init__("Several batches are being carried out. Nothing was changed; try again in a moment.")
+
+
+class NotBegunError(CatalogError):
+    """An operation of a batch that was not begun: there was no time for it, no room for its answer, or an outage."""
+
+    code = "not-begun"
+
+    def __init__(self) -> None:
+        super().__init__("The batch has ended before this operation was begun. Nothing was changed; send it again.")
+
+
 # --- where images may live ---
 
 

@@ -60,17 +60,26 @@ def guard(app: Flask, rules: Rules, keys: Keys, audience: str, own_lines: Collec
             CLOCKS_APART.inc()
             raise
         note_caller(g.caller.user_id, g.caller.key_id)
-        if not g.caller.has_any(rule.scopes) and not rule.exempts(g.caller):
-            raise InsufficientScopeError(rule.scopes)
+        require(rule)
 
     @app.after_request
-    def note_refusal(answer: Response) -> Response:
+    def tell_refusal(answer: Response) -> Response:
         if answer.status_code == HTTPStatus.FORBIDDEN and "caller" in g and request.url_rule is not None:
             code = answer.get_json()["code"]
             if code not in own_lines:
-                operation = f"{request.method} {request.url_rule.rule}"
-                repeated_refusals.refused("request", actor(), code, operation=operation, **g.get("about", {}))
+                note_refusal(f"{request.method} {request.url_rule.rule}", code)
         return answer
+
+
+def require(rule: Rule) -> None:
+    """Raise `InsufficientScopeError` unless the caller may do what `rule` is about."""
+    if not caller().has_any(rule.scopes) and not rule.exempts(caller()):
+        raise InsufficientScopeError(rule.scopes)
+
+
+def note_refusal(operation: str, code: str) -> None:
+    """Have the audit log tell that the caller was refused `operation`, named as in the rules."""
+    repeated_refusals.refused("request", actor(), code, operation=operation, **g.get("about", {}))
 
 
 def about(**target: str) -> None:

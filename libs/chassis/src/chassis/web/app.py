@@ -11,6 +11,8 @@ from chassis.web import bodies, etags, observation, problems
 from chassis.web.json_provider import JsonProvider
 
 MAX_BODY_BYTES = 64 * 1024
+# Of a request for many changes at once.
+MAX_BATCH_BYTES = 1024 * 1024
 
 COMMON_STATUSES: Mapping[type[Exception], int] = {
     bodies.MalformedBodyError: 400,

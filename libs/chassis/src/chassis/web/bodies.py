@@ -113,6 +113,8 @@ def _from_json(body: bytes) -> dict[str, Any]:
         unique = dict(pairs)
         if len(unique) != len(pairs):
             raise ValueError("a member is given twice")
+        if not all(map(_is_unicode, unique)):
+            raise ValueError("the name of a member has a lone surrogate")
         return unique
 
     def refuse_constant(name: str) -> NoReturn:
@@ -126,7 +128,7 @@ def _from_json(body: bytes) -> dict[str, Any]:
         RecursionError,
     ) as fault:  # ValueError: also invalid UTF-8, and numbers with thousands of digits
         raise MalformedBodyError(f"The body is not JSON: {_reason(fault)}.") from None
-    if not isinstance(document, dict) or not all(map(_is_unicode, document)):
+    if not isinstance(document, dict):
         raise MalformedBodyError("The body is not a JSON object.")
     return document
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Request, Response
+from werkzeug.datastructures import ETags
 
 
 class StaleError(Exception):
@@ -29,7 +30,13 @@ def of_parts(*parts: str | int | None) -> str:
 
 
 def require_match(request: Request, etag: str | None) -> None:
-    """Raise `StaleError` if `request` has an `If-Match` that does not name `etag`, or any if `etag` is None.
+    """Raise `StaleError` if `request` has an `If-Match` that does not name `etag`, or any if `etag` is None."""
+    if "If-Match" in request.headers:
+        require_one_of(request.if_match, etag)
+
+
+def require_one_of(expected: ETags, etag: str | None) -> None:
+    """Raise `StaleError` unless `etag` is one of those that the client `expected`.
 
     None says that there is nothing at the address of the request now, so that not even `*` matches.
 
@@ -37,7 +44,7 @@ def require_match(request: Request, etag: str | None) -> None:
     before its tag, and that is the only tag the client gets. The strong comparison is for tags that may stand for
     several states. Ours are hashes of all that makes a state, so that a weakened one still names a single state.
     """
-    if "If-Match" in request.headers and (etag is None or not request.if_match.contains_weak(etag)):
+    if etag is None or not expected.contains_weak(etag):
         raise StaleError
 
 

@@ -1,6 +1,7 @@
 """Changes that are made once, however often a client sends the request: by the idempotency key that it names."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -28,12 +29,21 @@ Store = TypeVar("Store")
 Change = Callable[[Store], Response]
 
 
+@dataclass(frozen=True)
+class Part:
+    """One of several changes that a request asks for: which one, and what the client has sent about it."""
+
+    number: int
+    content: bytes
+
+
 def once(
     database: Database[Store],
     kept: Kept,
     change: Change[Store],
     *,
     secret_of: Callable[[Response], str] | None = None,
+    part: Part | None = None,
 ) -> Response:
     """Make a `change` for the current request in one transaction, and return the answer that `change` returns.
 
@@ -41,12 +51,14 @@ def once(
     sends the request again, that answer is returned, and nothing is done. Of an answer that shows a secret only the
     address is kept that `secret_of` returns for it, and `SecretNotKeptError` is raised then. Raise `MalformedKeyError`,
     `KeyReusedError`, `KeyInFlightError` and `TooManyKeysError`, too. A change that raises is undone, and nothing is
-    kept.
+    kept. Without `part` the change is all that the request asks for; else it is made and repeated by itself.
     """
     header = request.headers.get(HEADER)
     if header is None:
         return database.transact(change)
-    claimed = Claim(caller().user_id, digest_of_key(read_key(header)), _fingerprint())
+    claimed = Claim(
+        caller().user_id, digest_of_key(read_key(header), None if part is None else part.number), _fingerprint(part)
+    )
 
     def make(connection: sa.Connection) -> Response:
         known = kept_answers.claim(connection, kept.answers, claimed)
@@ -59,8 +71,14 @@ def once(
     return transact(database.engine, make)
 
 
-def _fingerprint() -> str:
-    return fingerprint(request.method, request.path, request.query_string.decode("latin-1"), request.get_data())
+def is_repeat(answer: Response) -> bool:
+    """Return whether `answer` is that of an earlier request, so that nothing was done for the current one."""
+    return REPLAYED in answer.headers
+
+
+def _fingerprint(part: Part | None) -> str:
+    asked = request.get_data() if part is None else part.content
+    return fingerprint(request.method, request.path, request.query_string.decode("latin-1"), asked)
 
 
 def _kept(answer: Response, secret_of: Callable[[Response], str] | None) -> KeptAnswer:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import orjson
 from flask import Request, Response, current_app, request
@@ -192,7 +192,8 @@ def to_json(document: dict[str, Any]) -> bytes:
 def link_next(answer: Response, listing: Listing[Place], page: Page[Place], following: Place | None) -> None:
     """Add `Link: <path?…>; rel="next"` (RFC 8288) to `answer` unless `following`, where to go on, is None."""
     if following is not None:
-        query = urlencode({**listing.query, "limit": page.limit, "cursor": _cursor(following, listing)})
+        fields = {**listing.query, "limit": page.limit, "cursor": _cursor(following, listing)}
+        query = urlencode(fields, quote_via=quote)
         answer.headers["Link"] = f'<{listing.path}?{query}>; rel="next"'
 
 

@@ -64,7 +64,9 @@ def create_token() -> Response:
         audit.refused("login", _whose(asked), fault.code)
         raise
     note_caller(principal.user_id, principal.key_id)
-    headers = _app().rate_limits.admit(principal.user_id, principal.method, writes=asked.method not in SAFE_METHODS)
+    headers = _app().rate_limits.admit(
+        principal.user_id, principal.method, writes=asked.method not in SAFE_METHODS, count=asked.count
+    )
     key = _app().token_keys.signing()
     token, *further = (tokens.sign(key, audience, principal) for audience in (asked.audience, *asked.further_audiences))
     # Who it is, for the gateway's log: it does not read tokens.

@@ -5,7 +5,16 @@ from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    StringConstraints,
+    ValidationInfo,
+)
 from pydantic_core import PydanticCustomError
 
 from auth.domain import (
@@ -94,7 +103,7 @@ class TokenRequest(_Body):
     """The gateway's question: who sent `authorization` from the address `source`? The token is for `audience`.
 
     `method` is that of the client's request; a gateway of an earlier release does not tell it. Services that are to be
-    asked, too, for the same request get tokens of their own.
+    asked, too, for the same request get tokens of their own. For the limits of the user it is as `count` requests.
     """
 
     authorization: str | None
@@ -102,6 +111,7 @@ class TokenRequest(_Body):
     audience: str
     method: str = "GET"
     further_audiences: list[str] = []
+    count: PositiveInt = 1
 
 
 class KeyChange(_Body):

@@ -2,9 +2,9 @@
 
 from chassis.web.access import OPEN, Rule, Rules
 
-_READ, _WRITE, _UPLOAD = Rule(("read",)), Rule(("write",)), Rule(("upload",))
+_READ, WRITE, _UPLOAD = Rule(("read",)), Rule(("write",)), Rule(("upload",))
 # What was uploaded is registered with the same key.
-_REGISTER = Rule(("upload", "write"))
+REGISTER = Rule(("upload", "write"))
 
 RULES: Rules = {
     "GET /public/image": OPEN,
@@ -12,20 +12,23 @@ RULES: Rules = {
     "GET /public/collection": OPEN,
     "GET /use": _READ,
     "GET /images": _READ,
-    "POST /images": _REGISTER,
+    "POST /images": REGISTER,
+    # Each operation in it takes the scope that it takes by itself.
+    "POST /batch": REGISTER,
     "GET /stats": _READ,
     "GET /image": _READ,
-    "PUT /image": _WRITE,
-    "DELETE /image": _WRITE,
+    "PUT /image": WRITE,
+    "DELETE /image": WRITE,
     "GET /collections": _READ,
-    "POST /collections": _WRITE,
+    "POST /collections": WRITE,
     "GET /collection": _READ,
-    "PUT /collection": _WRITE,
-    "DELETE /collection": _WRITE,
+    "PUT /collection": WRITE,
+    "DELETE /collection": WRITE,
     "GET /collection/images": _READ,
+    "POST /collection/images": WRITE,
     "GET /collection/image": _READ,
-    "PUT /collection/image": _WRITE,
-    "DELETE /collection/image": _WRITE,
+    "PUT /collection/image": WRITE,
+    "DELETE /collection/image": WRITE,
     "GET /signed-post": _UPLOAD,
     "GET /signed-post-sample": _UPLOAD,
 }

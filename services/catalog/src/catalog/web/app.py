@@ -4,7 +4,7 @@ from flask import Flask
 
 from catalog.bootstrap import App, checks, make_app
 from catalog.settings import ServeSettings
-from catalog.web import collections, images, uploads, use
+from catalog.web import batches, collections, images, uploads, use
 from catalog.web.access import RULES
 from catalog.web.errors import STATUSES
 from chassis.web import access, callers, observation
@@ -26,7 +26,7 @@ def make_flask(app: App) -> Flask:
     flask = web.base_flask("catalog", STATUSES, own, shared)
     flask.extensions["imghost"] = app
     callers.honour_deadlines(flask)
-    for part in (images, collections, uploads, use):
+    for part in (images, collections, batches, uploads, use):
         flask.register_blueprint(part.routes)
     access.guard(flask, RULES, app.token_keys, AUDIENCE)
     return flask

@@ -7,13 +7,21 @@ from catalog.adapters.store import Store
 from catalog.domain import Collection
 from catalog.places import Place
 from catalog.web import images, members, presentation, schemas, tags
-from catalog.web.context import app, created, named_collection, named_key
+from catalog.web.context import (
+    Make,
+    Match,
+    app,
+    created,
+    make_once,
+    match_of_request,
+    named_collection,
+    named_key,
+)
 from catalog.web.members import Form
 from chassis import audit
-from chassis.tokens import Principal
 from chassis.web import bodies, etags, paging
 from chassis.web.access import actor, caller
-from chassis.web.idempotency import once
+from chassis.web.idempotency import is_repeat
 from chassis.web.paging import Filled, Listing
 
 routes = Blueprint("collections", __name__)
@@ -57,7 +65,7 @@ def create_collection() -> Response:
         collection = use_cases.create_collection(store, principal, body.name, app().limits)
         return created({**presentation.private_collection(collection, principal.username), "images": []})
 
-    return once(app().database, app().kept, create)
+    return make_once(create)
 
 
 @routes.get("/collection")
@@ -134,27 +142,40 @@ def get_member() -> Response:
 @routes.put("/collection/image")
 def put_member() -> Response:
     """Put an image into a collection, or move it there; doing it again changes nothing."""
-    principal = caller()
     body = bodies.read(request, schemas.Membership)
-    image = app().database.transact(
-        use_cases.put_member,
-        principal,
-        named_collection(),
-        named_key(),
-        _require_match(principal),
-        behind=body.chosen_place,
-    )
-    return images.show(image, principal)
+    return put(named_collection(), named_key(), body, match_of_request, app().database.transact)
+
+
+def put(name: str, s3_key: str, body: schemas.Membership, require_match: Match, make: Make) -> Response:
+    """Put the caller's image into the caller's collection, where `body` says."""
+    principal, check = caller(), _member_check(require_match)
+
+    def work(store: Store) -> Response:
+        image = use_cases.put_member(store, principal, name, s3_key, check, behind=body.chosen_place)
+        return images.show(image, principal)
+
+    return make(work)
 
 
 @routes.delete("/collection/image")
 def remove_member() -> Response:
     """Take an image out of a collection."""
-    principal, name, key = caller(), named_collection(), named_key()
-    was_member = app().database.transact(use_cases.remove_member, principal, name, key, _require_match(principal))
-    if was_member:
-        audit.done("membership.delete", actor(), collection=name, s3_key=key)
-    return Response(status=204)
+    return remove(named_collection(), named_key(), match_of_request, app().database.transact)
+
+
+def remove(name: str, s3_key: str, require_match: Match, make: Make) -> Response:
+    """Take the caller's image out of the caller's collection, and tell the audit log so if it was in it."""
+    principal, check = caller(), _member_check(require_match)
+    removed: list[bool] = []
+
+    def work(store: Store) -> Response:
+        removed[:] = [use_cases.remove_member(store, principal, name, s3_key, check)]
+        return Response(status=204)
+
+    answer = make(work)
+    if any(removed) and not is_repeat(answer):
+        audit.done("membership.delete", actor(), collection=name, s3_key=s3_key)
+    return answer
 
 
 def _state(store: Store, collection: Collection) -> str:
@@ -167,6 +188,7 @@ def _require_state(store: Store, collection: Collection) -> None:
         etags.require_match_of_part(request, _state(store, collection))
 
 
-def _require_match(principal: Principal) -> use_cases.MemberCheck:
-    """Return the check of `If-Match` for a member: its tag is that of the image; what is no member has none."""
-    return lambda image: etags.require_match(request, images.tag_of(image, principal) if image else None)
+def _member_check(require_match: Match) -> use_cases.MemberCheck:
+    """Return the check of the tag of a member: that is the tag of the image; what is no member has none."""
+    principal = caller()
+    return lambda image: require_match(images.tag_of(image, principal) if image else None)

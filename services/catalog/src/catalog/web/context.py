@@ -1,13 +1,22 @@
-"""What the views of catalog have in common: the application, the names in the query, the answer to a creation."""
+"""What the views of catalog have in common: the application, names in the query, how changes are made and answered."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response, current_app, jsonify, request
 
+from catalog.adapters.store import Store
 from catalog.bootstrap import App
 from catalog.domain import COLLECTION_NAME
 from catalog.errors import CollectionNotFoundError, ImageNotFoundError
 from catalog.keys import is_acceptable_key
+from chassis.web import etags
+from chassis.web.idempotency import Part, once
+
+# What makes a change, which returns the answer to it, in one transaction.
+Make = Callable[[Callable[[Store], Response]], Response]
+# What raises `StaleError` unless the client expects something with this entity tag, or None, nothing.
+Match = Callable[[str | None], None]
 
 
 def app() -> App:
@@ -38,3 +47,13 @@ def created(document: dict[str, Any]) -> Response:
     answer.status_code = 201
     answer.location = document["uri"]
     return answer
+
+
+def make_once(change: Callable[[Store], Response], part: Part | None = None) -> Response:
+    """Make a `change` that a POST asks for, or a `part` of it, however often the request is sent."""
+    return once(app().database, app().kept, change, part=part)
+
+
+def match_of_request(etag: str | None) -> None:
+    """Raise `StaleError` if the request has an `If-Match` that does not name `etag`."""
+    etags.require_match(request, etag)

@@ -14,4 +14,6 @@ STATUSES: dict[type[Exception], int] = {
     errors.NotAMemberError: 422,
     errors.KeyNotAllowedError: 422,
     errors.BucketNotAllowedError: 422,
+    errors.TooManyBatchesError: 503,
+    errors.NotBegunError: 503,
 }

@@ -9,12 +9,12 @@ from catalog.adapters.store import Store
 from catalog.domain import Image
 from catalog.keys import is_acceptable_key
 from catalog.web import presentation, schemas, searches, tags
-from catalog.web.context import app, created, named_key
+from catalog.web.context import Make, Match, app, created, make_once, match_of_request, named_key
 from chassis import audit, request_ids
 from chassis.tokens import Principal
 from chassis.web import bodies, etags, json_provider, paging
 from chassis.web.access import actor, caller
-from chassis.web.idempotency import once
+from chassis.web.idempotency import is_repeat
 from chassis.web.paging import Listing, Moment
 
 routes = Blueprint("images", __name__)
@@ -88,11 +88,15 @@ def get_stats() -> Response:
 @routes.post("/images")
 def register_image() -> Response:
     """Register an image."""
+    return register(bodies.read(request, schemas.NewImage), make_once)
+
+
+def register(body: schemas.NewImage, make: Make) -> Response:
+    """Register the image that `body` describes."""
     principal = caller()
-    body = bodies.read(request, schemas.NewImage)
     bucket = app().buckets.choose(body.chosen_bucket)
 
-    def register(store: Store) -> Response:
+    def work(store: Store) -> Response:
         image = use_cases.register_image(
             store,
             principal,
@@ -105,7 +109,7 @@ def register_image() -> Response:
         )
         return created(_private(image, principal))
 
-    return once(app().database, app().kept, register)
+    return make(work)
 
 
 @routes.get("/image")
@@ -118,30 +122,50 @@ def get_image() -> Response:
 @routes.put("/image")
 def change_image() -> Response:
     """Change an image, or reprocess it."""
+    return change(named_key(), bodies.read(request, schemas.ImageChange), match_of_request, app().database.transact)
+
+
+def change(s3_key: str, body: schemas.ImageChange, require_match: Match, make: Make) -> Response:
+    """Change the caller's image as `body` says."""
     principal = caller()
-    body = bodies.read(request, schemas.ImageChange)
-    image = app().database.transact(
-        use_cases.change_image,
-        principal,
-        named_key(),
-        lambda image: _require_match(image, principal),
-        title=body.given("title"),
-        description=body.given("description"),
-        reprocess=body.reprocess,
-    )
-    return show(image, principal)
+
+    def work(store: Store) -> Response:
+        image = use_cases.change_image(
+            store,
+            principal,
+            s3_key,
+            lambda image: require_match(tag_of(image, principal)),
+            title=body.given("title"),
+            description=body.given("description"),
+            reprocess=body.reprocess,
+        )
+        return show(image, principal)
+
+    return make(work)
 
 
 @routes.delete("/image")
 def delete_image() -> Response:
     """Delete an image; the original stays."""
-    principal, key = caller(), named_key()
-    with audit.recording("image.delete", actor(), s3_key=key) as target:
-        image, collections = app().database.transact(
-            use_cases.delete_image, principal, key, lambda image: _require_match(image, principal)
-        )
-        target |= {"image": image.image_id, "s3_bucket": image.s3_bucket, "collections": collections}
-    return Response(status=204)
+    return delete(named_key(), match_of_request, app().database.transact)
+
+
+def delete(s3_key: str, require_match: Match, make: Make) -> Response:
+    """Delete the caller's image, and tell the audit log so, unless that was done by an earlier request."""
+    principal = caller()
+    with audit.recording("image.delete", actor(), s3_key=s3_key) as target:
+
+        def work(store: Store) -> Response:
+            image, collections = use_cases.delete_image(
+                store, principal, s3_key, lambda image: require_match(tag_of(image, principal))
+            )
+            target.update(image=image.image_id, s3_bucket=image.s3_bucket, collections=collections)
+            return Response(status=204)
+
+        answer = make(work)
+        if is_repeat(answer):
+            target.clear()
+    return answer
 
 
 def show(image: Image, principal: Principal) -> Response:
@@ -160,7 +184,3 @@ def _place_of(image: Image) -> Moment:
 
 def _private(image: Image, principal: Principal) -> dict[str, Any]:
     return presentation.private_image(image, app().buckets, principal.username)
-
-
-def _require_match(image: Image, principal: Principal) -> None:
-    etags.require_match(request, tag_of(image, principal))

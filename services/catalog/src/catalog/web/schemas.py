@@ -1,6 +1,6 @@
 """What requests to catalog may hold."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,8 @@ from pydantic_core import PydanticCustomError
 from catalog import domain
 from catalog.errors import UnacceptableKeyError
 from catalog.keys import check_key
+
+MOST_OPERATIONS = 500
 
 
 def _s3_key(key: str) -> str:
@@ -35,6 +37,12 @@ def _none_in_a_form(value: object, info: ValidationInfo) -> object:
     return None if value == "" and info.context == {"form": True} else value
 
 
+def _not_null(value: object) -> object:
+    if value is None:
+        raise PydanticCustomError("null", "Must be a text, or left out")
+    return value
+
+
 def _only_true(value: bool) -> bool:
     if not value:
         raise PydanticCustomError("not_true", "Must be true, or left out")
@@ -48,6 +56,7 @@ S3Bucket = Annotated[str, StringConstraints(max_length=255)]
 Title = Annotated[str, StringConstraints(max_length=255)]
 Description = Annotated[str, StringConstraints(max_length=10_000)]
 CollectionName = Annotated[str, StringConstraints(pattern=f"^{domain.COLLECTION_NAME.pattern}$")]
+IfMatch = Annotated[str | None, Field(max_length=1000), BeforeValidator(_not_null)]
 Yes = Annotated[bool, BeforeValidator(_true_in_a_form), AfterValidator(_only_true)]
 
 
@@ -128,3 +137,57 @@ class Membership(_Body):
     def chosen_place(self) -> domain.Chosen | None:
         """Where the image shall go; None if that does not matter."""
         return domain.Chosen(self.after) if "after" in self.model_fields_set else None
+
+
+class Batch(_Body):
+    """Several operations, one after the other."""
+
+    operations: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MOST_OPERATIONS)]
+
+
+class NewMembers(_Body):
+    """Putting several images into a collection."""
+
+    s3_keys: Annotated[list[str], Field(min_length=1, max_length=MOST_OPERATIONS)]
+
+
+class Register(NewImage):
+    """Registering an image, as one of several operations."""
+
+    op: Literal["register"]
+
+
+class OfImage(_Body):
+    """An operation on the image with the key `s3_key`; with `if_match`, only if it has one of these entity tags."""
+
+    s3_key: S3Key
+    if_match: IfMatch = None
+
+
+class Change(ImageChange, OfImage):
+    """Changing an image, as one of several operations."""
+
+    op: Literal["change"]
+
+
+class Delete(OfImage):
+    """Deleting an image, as one of several operations."""
+
+    op: Literal["delete"]
+
+
+class Add(Membership, OfImage):
+    """Putting an image into a collection, or moving it there, as one of several operations."""
+
+    op: Literal["add"]
+    collection: CollectionName
+
+
+class Remove(OfImage):
+    """Taking an image out of a collection, as one of several operations."""
+
+    op: Literal["remove"]
+    collection: CollectionName
+
+
+Operation = Register | Change | Delete | Add | Remove

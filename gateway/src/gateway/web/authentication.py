@@ -1,0 +1,90 @@
+"""Authentication: auth is asked who sends a request, and counts it for the limits of that user."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from flask import json, request
+
+from chassis import request_ids
+from chassis.deadlines import Deadline
+from chassis.errors import DependencyDownError, OutcomeUnknownError
+from chassis.stages import Stage
+from chassis.web.observation import note_caller
+from gateway.password_checks import PasswordChecks
+from gateway.progress import Progress
+from gateway.services import Answer, Services
+from gateway.table import Service
+from gateway.web import rate_limits
+
+
+class SenderRefusedError(Exception):
+    """Auth does not let the sender of the request in; `answer` says why."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(f"auth answers {answer.status}")
+        self.answer = answer
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sends a request, and the Authorization header for each of the services that are asked."""
+
+    user_id: str
+    authorizations: Sequence[str]
+
+
+class Authentication:
+    """Asks auth who sends the current request."""
+
+    def __init__(self, services: Services, checks: PasswordChecks, progress: Progress) -> None:
+        self._services = services
+        self._checks = checks
+        self._progress = progress
+
+    def sender(self, audiences: Sequence[Service], deadline: Deadline, count: int = 1) -> Sender:
+        """Return who sends the current request, which counts as `count`, and what lets them in at the `audiences`.
+
+        Raise `SenderRefusedError` or `DependencyDownError`.
+        """
+        answer = self._ask(audiences, deadline, count)
+        unknown = OutcomeUnknownError.code
+        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE and answer.document().get("code") == unknown:
+            raise DependencyDownError("auth service")  # what the client asked for was not even begun
+        if answer.status != HTTPStatus.OK:
+            raise SenderRefusedError(answer)
+        try:
+            found = answer.document()
+            note_caller(found["user_id"], found.get("key_id"))
+            return Sender(found["user_id"], [f"Bearer {token}" for token in (found["token"], *found["further_tokens"])])
+        except KeyError:
+            raise DependencyDownError("auth service") from None
+
+    def _ask(self, audiences: Sequence[Service], deadline: Deadline, count: int) -> Answer:
+        authorization, source = request.headers.get("Authorization"), request.remote_addr or ""
+        asked = {
+            "authorization": authorization,
+            "source": source,
+            "audience": audiences[0],
+            "method": request.method,
+            "further_audiences": audiences[1:],
+            "count": count,
+        }
+        with ExitStack() as turn:
+            with Stage("turn for a password"), self._progress.waiting(source):
+                turn.enter_context(self._checks.turn(authorization or "", source))
+            answer = self._services.call(
+                "auth",
+                "POST",
+                "/tokens",
+                deadline,
+                repeatable=True,
+                headers={"Content-Type": "application/json", request_ids.HEADER: request_ids.current()},
+                body=json.dumps(asked, ensure_ascii=False).encode(),
+            )
+            rate_limits.note(answer)
+            # Who is refused for the number of their requests has sent the right password.
+            status = HTTPStatus.OK if rate_limits.is_refusal(answer) else answer.status
+            self._checks.note(authorization or "", source, status)
+        return answer
