@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := libs/chassis services/auth services/catalog services/imaging gateway
+# What developers have beside what runs.
+DEV_PACKAGES := $(PACKAGES) clients/python
 
 .PHONY: help
 help:  ## list the targets
@@ -17,9 +19,9 @@ run: $(VENV)/run.stamp  ## run everything as plain processes; Ctrl-C ends it (PO
 # --- what every change must pass -------------------------------------------------------------------------------------
 
 .PHONY: test lint format
-SHIPPED := libs services gateway embedded containers tools
+SHIPPED := libs services gateway embedded clients containers tools
 TYPED := libs/chassis/src services/auth/src services/catalog/src services/imaging/src gateway/src embedded/src \
-	tests tools containers benchmarks
+	clients/python/src tests tools containers benchmarks
 test: lint  ## lint, then all tests, some of which need a container engine; PYTEST=tests/unit for the quick ones
 	@if [ -n "$(PYTEST)" ]; then exec $(BIN)/pytest $(PYTEST); else $(SIDE_BY_SIDE); fi
 
@@ -134,14 +136,14 @@ forced:
 
 environment = command -v $(PYTHON) >/dev/null || \
 	{ echo "$(PYTHON) is missing; on Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }; \
-	$(PYTHON) tools/environment.py $(VENV) $(1) $(PACKAGES)
+	$(PYTHON) tools/environment.py $(VENV) $(1) $(2)
 
 $(VENV)/run.stamp: requirements-run.lock $(PACKAGES:%=%/pyproject.toml) $(FORCED)
-	@$(call environment,requirements-run.lock)
+	@$(call environment,requirements-run.lock,$(PACKAGES))
 	@touch $@
 
-$(VENV)/dev.stamp: requirements-dev.lock $(PACKAGES:%=%/pyproject.toml) $(FORCED)
-	@$(call environment,requirements-dev.lock)
+$(VENV)/dev.stamp: requirements-dev.lock $(DEV_PACKAGES:%=%/pyproject.toml) $(FORCED)
+	@$(call environment,requirements-dev.lock,$(DEV_PACKAGES))
 	@touch $@ $(VENV)/run.stamp
 
 .PHONY: lock
@@ -149,7 +151,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-header --no-annotate --no-emit-package imghost-chassis
 CONSTRAINED = $(UV_COMPILE) --constraint requirements-dev.lock
 lock: $(VENV)/dev.stamp  ## resolve all locks again; requirements-dev.lock decides the versions for the others
-	$(UV_COMPILE) $(PACKAGES:%=%/pyproject.toml) --all-extras \
+	$(UV_COMPILE) $(DEV_PACKAGES:%=%/pyproject.toml) --all-extras \
 		--group run --group s3-setup --group test --group bench --group lint --group build -o requirements-dev.lock
 	$(CONSTRAINED) $(PACKAGES:%=%/pyproject.toml) --all-extras --group run --group backend -o requirements-run.lock
 	for package in services/auth services/catalog services/imaging gateway; do \

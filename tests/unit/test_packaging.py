@@ -9,7 +9,7 @@ import flit_core.buildapi
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("libs/chassis", "services/auth", "services/catalog", "services/imaging", "gateway")
+PACKAGES = ("libs/chassis", "services/auth", "services/catalog", "services/imaging", "gateway", "clients/python")
 
 
 @pytest.mark.parametrize("package", PACKAGES)
