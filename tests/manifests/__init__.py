@@ -4,8 +4,9 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,12 +17,14 @@ import yaml
 ROOT = Path(__file__).parents[2]
 K8S = ROOT / "k8s"
 COMPONENTS = sorted(path.name for path in (K8S / "components").iterdir())
+# What has to be named before a component.
+NEEDED = {"edge": ("network-policies",)}
 VARIANTS: Mapping[str, tuple[str, ...]] = {
     "trial": (),
-    **{f"trial and {name}": (name,) for name in COMPONENTS},
-    # The autoscalers by CPU and by pending images are both of imaging.
+    **{f"trial and {name}": (*NEEDED.get(name, ()), name) for name in COMPONENTS},
+    # The autoscalers by CPU and by pending images are both of imaging; the ingress and the edge are both the one proxy.
     "trial and all for CPU": ("network-policies", "ingress", "autoscaling-hpa"),
-    "trial and all for KEDA": ("network-policies", "ingress", "autoscaling-keda"),
+    "trial and all for KEDA": ("network-policies", "edge", "autoscaling-keda"),
 }
 POD_OWNERS = {"Deployment", "StatefulSet", "Job", "CronJob"}
 DATA_SERVICES = {"postgres", "rabbitmq", "s3"}
@@ -43,21 +46,34 @@ def kustomize(folder: Path) -> str:
     return done.stdout
 
 
-@cache
-def built() -> Mapping[str, list[Document]]:
-    """Return the documents of all variants, built of a copy of k8s/ with secrets of its own."""
+@contextmanager
+def copied() -> Iterator[Path]:
+    """Yield a copy of k8s/ with secrets of its own."""
     with TemporaryDirectory() as folder:
         copy = Path(folder) / "k8s"
         shutil.copytree(K8S, copy, ignore=shutil.ignore_patterns("secrets"))
         secrets = copy / "overlays" / "trial" / "secrets"
         subprocess.run([sys.executable, ROOT / "tools" / "trial_secrets.py", secrets], check=True, capture_output=True)
+        yield copy
+
+
+def write_overlay(copy: Path, name: str, components: Iterable[str]) -> Path:
+    """Write an overlay of components on the trial; return its folder."""
+    overlay = copy / "overlays" / name.replace(" ", "-")
+    overlay.mkdir()
+    said = {"namespace": "imghost", "resources": ["../trial"]}
+    said["components"] = [f"../../components/{each}" for each in components]
+    (overlay / "kustomization.yaml").write_text(json.dumps(said))
+    return overlay
+
+
+@cache
+def built() -> Mapping[str, list[Document]]:
+    """Return the documents of all variants."""
+    with copied() as copy:
         for name, components in VARIANTS.items():
-            overlay = copy / "overlays" / name.replace(" ", "-")
-            if overlay.name != "trial":
-                overlay.mkdir()
-                said = {"namespace": "imghost", "resources": ["../trial"]}
-                said["components"] = [f"../../components/{each}" for each in components]
-                (overlay / "kustomization.yaml").write_text(json.dumps(said))
+            if name != "trial":
+                write_overlay(copy, name, components)
         with ThreadPoolExecutor(2) as pool:
             texts = pool.map(lambda name: kustomize(copy / "overlays" / name.replace(" ", "-")), VARIANTS)
             return {
@@ -85,7 +101,7 @@ def pods(variant: str = "trial") -> dict[str, Document]:
 
 def our_pods(variant: str = "trial") -> dict[str, Document]:
     """Return the templates of the pods that run images of imghost."""
-    return {name: each for name, each in pods(variant).items() if name not in DATA_SERVICES}
+    return {name: each for name, each in pods(variant).items() if name not in DATA_SERVICES | {"edge"}}
 
 
 def containers(variant: str = "trial") -> Iterator[tuple[str, Document]]:

@@ -63,10 +63,13 @@ def test_every_container_requests_what_it_needs_and_is_limited(variant: str) -> 
 @EVERYWHERE
 def test_every_writable_folder_has_a_limit_and_all_of_them_fit_that_of_the_container(variant: str) -> None:
     for name, template in pods(variant).items():
-        sizes = [volume["emptyDir"]["sizeLimit"] for volume in template["spec"]["volumes"] if "emptyDir" in volume]
-        assert sizes, name
+        folders = [volume["emptyDir"] for volume in template["spec"]["volumes"] if "emptyDir" in volume]
+        assert folders, name
         [container] = template["spec"]["containers"]
-        assert max(map(numbers, sizes)) <= numbers(container["resources"]["limits"]["ephemeral-storage"]), name
+        limits = container["resources"]["limits"]
+        for folder in folders:
+            limit = limits["memory" if folder.get("medium") == "Memory" else "ephemeral-storage"]
+            assert numbers(folder["sizeLimit"]) <= numbers(limit), name
 
 
 @EVERYWHERE

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 import yaml
 
 from manifests import K8S, ROOT, VARIANTS, documents, pods
@@ -15,12 +16,13 @@ IN_COMPOSE = {"catalog-reconcile": "reconcile"}
 Edge = tuple[str, str, int]
 
 
-def table() -> set[Edge]:
-    """Return the edges of the table in the README."""
-    rows = re.findall(
-        r"^\| ([a-z0-9-]+) \| ([a-z0-9-]+) \| (\d+) \| .* \|$", (K8S / "README.md").read_text(), re.MULTILINE
-    )
-    return {(source, target, int(port)) for source, target, port in rows}
+def table(*, edge: bool = False) -> set[Edge]:
+    """Return the edges of the table in the README; with the edge, its rows are in place of the first."""
+    text = (K8S / "README.md").read_text()
+    rows = re.findall(r"^\| ([a-z0-9-]+) \| ([a-z0-9-]+) \| (\d+) \| .* \|$", text, re.MULTILINE)
+    edges = {(source, target, int(port)) for source, target, port in rows}
+    of_the_edge = {each for each in edges if "edge" in each}
+    return edges - {(ANYBODY, "gateway", 8000)} if edge else edges - of_the_edge
 
 
 def label(peer: dict[str, dict[str, dict[str, str]]]) -> str:
@@ -29,10 +31,10 @@ def label(peer: dict[str, dict[str, dict[str, str]]]) -> str:
     return peer["podSelector"]["matchLabels"]["app.kubernetes.io/name"]
 
 
-def allowed(direction: str) -> set[Edge]:
+def allowed(direction: str, variant: str = VARIANT) -> set[Edge]:
     """Return the edges that the policies allow in one direction, without those to the cluster's DNS."""
     edges: set[Edge] = set()
-    for name, policy in documents("NetworkPolicy", variant=VARIANT).items():
+    for name, policy in documents("NetworkPolicy", variant=variant).items():
         if name in {"default-deny", "dns"}:
             continue
         here = label({"podSelector": policy["spec"]["podSelector"]})
@@ -51,8 +53,17 @@ def test_what_a_pod_may_send_another_may_receive_and_the_table_says_so() -> None
     assert len(table()) == 16
 
 
-def test_nothing_else_is_allowed() -> None:
-    policies = documents("NetworkPolicy", variant=VARIANT)
+def test_with_the_edge_it_is_the_door_and_the_table_says_so() -> None:
+    variant = "trial and edge"
+    assert allowed("egress", variant) == {edge for edge in allowed("ingress", variant) if edge[0] != ANYBODY}
+    assert allowed("ingress", variant) == table(edge=True)
+    assert {edge for edge in table(edge=True) if edge[0] == ANYBODY} == {(ANYBODY, "edge", 8443)}
+    assert len(table(edge=True)) == 17
+
+
+@pytest.mark.parametrize("variant", [VARIANT, "trial and edge"])
+def test_nothing_else_is_allowed(variant: str) -> None:
+    policies = documents("NetworkPolicy", variant=variant)
     assert policies["default-deny"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     [rule] = policies["dns"]["spec"]["egress"]
     assert {(port["protocol"], port["port"]) for port in rule["ports"]} == {("UDP", 53), ("TCP", 53)}
@@ -60,7 +71,9 @@ def test_nothing_else_is_allowed() -> None:
     for name in set(policies) - {"default-deny", "dns"}:
         spec = policies[name]["spec"]
         by_pod.setdefault(label({"podSelector": spec["podSelector"]}), []).extend(spec["policyTypes"])
-    assert {pod: sorted(types) for pod, types in by_pod.items()} == {pod: ["Egress", "Ingress"] for pod in pods()}
+    assert {pod: sorted(types) for pod, types in by_pod.items()} == {
+        pod: ["Egress", "Ingress"] for pod in pods(variant)
+    }
 
 
 def test_edges_are_those_that_the_networks_of_compose_allow() -> None:

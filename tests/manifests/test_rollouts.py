@@ -6,7 +6,7 @@ import pytest
 
 from chassis.web.server import GRACE_S
 from imaging.settings import ImagingSettings
-from manifests import VARIANTS, containers, documents, environment, our_pods
+from manifests import VARIANTS, containers, documents, environment, our_pods, pods
 
 WEB = {"auth", "catalog", "gateway"}
 LONG_RUNNING = WEB | {"auth-worker", "catalog-worker", "imaging"}
@@ -16,7 +16,7 @@ PORTS = {"http": 8000, "ops": 9000}
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_rollout_starts_the_new_pod_before_it_ends_the_old_one(variant: str) -> None:
     deployments = documents("Deployment", variant=variant)
-    assert set(deployments) == LONG_RUNNING
+    assert set(deployments) == LONG_RUNNING | ({"edge"} & set(pods(variant)))
     for deployment in deployments.values():
         assert deployment["spec"]["strategy"] == {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
         assert deployment["spec"]["revisionHistoryLimit"] >= 3
@@ -71,17 +71,17 @@ def test_grace_periods_cover_what_is_finished_at_the_end() -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_drains_take_one_pod_at_a_time_and_are_never_blocked_for_ever(variant: str) -> None:
     budgets = documents("PodDisruptionBudget", variant=variant)
-    assert set(budgets) == LONG_RUNNING
+    assert set(budgets) == set(documents("Deployment", variant=variant))
     for budget in budgets.values():
         assert budget["spec"]["maxUnavailable"] == 1
         assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
-    for name in LONG_RUNNING:
-        spec = our_pods(variant)[name]["spec"]
+    for name in budgets:
+        spec = pods(variant)[name]["spec"]
         assert {each["topologyKey"] for each in spec["topologySpreadConstraints"]} == {
             "topology.kubernetes.io/zone",
             "kubernetes.io/hostname",
         }
-        assert spec["priorityClassName"] == ("imghost-serving" if name in WEB else "imghost-background")
+        assert spec["priorityClassName"] == ("imghost-serving" if name in WEB | {"edge"} else "imghost-background")
 
 
 def test_where_an_autoscaler_decides_no_number_is_applied() -> None:
