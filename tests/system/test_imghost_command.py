@@ -156,6 +156,14 @@ def test_logout_revokes_the_key(shell: Shell) -> None:
     assert "imghost login" in shell.run("ls", status=6)
 
 
+def test_next_login_revokes_the_key_of_the_one_before(shell: Shell) -> None:
+    former = json.loads((shell.home / "imghost" / "account.json").read_text())["api_key"]
+    shell.login()
+    with Client(shell.url, api_key=former) as client, pytest.raises(UnauthorizedError):
+        client.get_stats()
+    shell.run("whoami")
+
+
 def test_api_key_is_taken_from_standard_input_or_the_environment(shell: Shell) -> None:
     with client_of(shell) as client:
         api_key = client.create_api_key("CI", scopes=("read",)).key
@@ -164,6 +172,8 @@ def test_api_key_is_taken_from_standard_input_or_the_environment(shell: Shell) -
     shell.run("login", shell.url, "-u", shell.user.username, "--key-stdin", said=api_key)
     assert shell.json("whoami")["api_key"]["description"] == "CI"
     assert "scope" in shell.run("collections", "create", "x", status=1)
+    shell.run("logout")  # others may use the key, too
+    assert shell.run("ls", IMGHOST_URL=shell.url, IMGHOST_API_KEY=api_key) == ""
 
 
 def test_wrong_password_is_told_and_keeps_who_is_logged_in(shell: Shell) -> None:

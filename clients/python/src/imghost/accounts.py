@@ -4,7 +4,7 @@ import json
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,10 @@ _PRIVATE = 0o600
 
 
 class NotLoggedInError(ImghostError):
-    """Nobody is logged in."""
+    """Nobody is logged in, or the key ring does not give the secret."""
 
-    def __init__(self) -> None:
-        super().__init__("you are not logged in; run: imghost login")
+    def __init__(self, why: str = "you are not logged in") -> None:
+        super().__init__(f"{why}; run: imghost login")
 
 
 class OpenSecretError(ImghostError):
@@ -34,11 +34,12 @@ class OpenSecretError(ImghostError):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A user of the imghost at `url`, whose API key has the id `key_id`."""
+    """A user of the imghost at `url`, whose API key has the id `key_id`; `is_own` if it was made for this machine."""
 
     url: str
     username: str
     key_id: str
+    is_own: bool = False
 
     @property
     def name(self) -> str:
@@ -51,24 +52,26 @@ def folder() -> Path:
     return Path(os.environ.get("IMGHOST_HOME") or click.get_app_dir("imghost"))
 
 
-def account() -> Account:
-    """Return who is logged in. Raise `NotLoggedInError` if nobody is."""
-    return _read()[0]
-
-
 def credentials() -> tuple[Account, str]:
-    """Return who is logged in, and the API key.
+    """Return whose commands these are, and the API key.
 
-    The variables `IMGHOST_URL` and `IMGHOST_API_KEY`, both, come first. Raise `NotLoggedInError` if nobody is logged
-    in, and `OpenSecretError` if others can read the file with the key.
+    The variables `IMGHOST_URL` and `IMGHOST_API_KEY`, both, come first, then who is logged in. Raise as `kept` does.
     """
     url, api_key = os.environ.get("IMGHOST_URL"), os.environ.get("IMGHOST_API_KEY")
     if url and api_key:
         return Account(url, os.environ.get("IMGHOST_USERNAME", ""), key_id(api_key)), api_key
+    return kept()
+
+
+def kept() -> tuple[Account, str]:
+    """Return who is logged in, and the API key.
+
+    Raise `NotLoggedInError` if nobody is, and `OpenSecretError` if others can read the file with the key.
+    """
     found, in_file = _read()
     secret = in_file or _from_key_ring(found)
     if secret is None:
-        raise NotLoggedInError
+        raise NotLoggedInError(f"the key ring does not give the API key of {found.name}")
     return found, secret
 
 
@@ -80,7 +83,7 @@ def key_id(api_key: str) -> str:
 def keep(new: Account, api_key: str) -> str:
     """Keep who is logged in, in place of who was; return where the secret lies, for people."""
     in_key_ring = _into_key_ring(new, api_key)
-    document = {"url": new.url, "username": new.username, "key_id": new.key_id}
+    document = asdict(new)
     _write(document if in_key_ring else document | {"api_key": api_key})
     return "the key ring of the system" if in_key_ring else str(_file())
 
@@ -108,10 +111,10 @@ def _read() -> tuple[Account, str | None]:
     secret = document.get("api_key")
     if secret is not None and os.name == "posix" and stat.S_IMODE(mode) & ~_PRIVATE:
         raise OpenSecretError(_file())
-    return Account(document["url"], document["username"], document["key_id"]), secret
+    return Account(document["url"], document["username"], document["key_id"], document["is_own"]), secret
 
 
-def _write(document: dict[str, str]) -> None:
+def _write(document: dict[str, Any]) -> None:
     """Replace the file in one step; it is never there half written, nor readable by others."""
     folder().mkdir(parents=True, exist_ok=True)
     beside = _file().with_suffix(f".{os.getpid()}")

@@ -83,7 +83,11 @@ def pictures(paths: Iterable[Path], *, recursive: bool) -> Iterator[Path]:
 
 def _below(folder: Path) -> Iterator[Path]:
     """Yield the pictures below a folder. Links to folders are not followed: they may lead back."""
-    for path in sorted(folder.iterdir()):
+    try:
+        paths = sorted(folder.iterdir())
+    except FileNotFoundError:  # it was removed meanwhile
+        return
+    for path in paths:
         if path.is_dir():
             if not path.is_symlink() and not path.name.startswith("."):
                 yield from _below(path)
@@ -115,6 +119,7 @@ class Uploads:
         self._members: set[str] | None = None
         self._pool = ThreadPoolExecutor(jobs, thread_name_prefix="upload")
         self._stopped = Event()
+        self._one_by_one = Lock()
         self._locks: dict[str, Lock] = defaultdict(Lock)
 
     def __enter__(self) -> Self:
@@ -204,7 +209,9 @@ class Uploads:
                 raise StoppedError(f"stopped while {path} was sent")
 
         sha256 = self._digest(path, status)
-        with self._locks[sha256]:  # the same content twice in a run is uploaded once
+        with self._one_by_one:
+            lock = self._locks[sha256]
+        with lock:  # the same content twice in a run is uploaded once
             placed = self._known(sha256)
             placed = placed or self._upload(path, status, sha256, show)
         show(status.st_size)
@@ -242,10 +249,7 @@ class Uploads:
             image = self._client.get_image(s3_key)
         except ImageNotFoundError:
             return None
-        if image.error is not None and image.error.code == _NEVER_ARRIVED:
-            self._client.delete_image(s3_key)
-            return None
-        return image
+        return None if image.error is not None and image.error.code == _NEVER_ARRIVED else image
 
     def _upload(self, path: Path, status: os.stat_result, sha256: str, show: Callable[[int], None]) -> _Placed:
         entry = self._journal.find(sha256)

@@ -59,15 +59,16 @@ UNCHANGED = Unchanged()
 class Client:
     """A client of the imghost at `url`, with an API key, or a username and password, or without for what is public.
 
-    Each call ends within `timeout_s` seconds, repeats included. What is harmless to repeat is repeated, a POST always
-    with its idempotency key. Several threads may share a client. Used as a context manager it closes its connections.
+    Each call ends within `timeout_s` seconds, repeats included, but for uploads: those are given up after a minute
+    without progress. What is harmless to repeat is repeated, a POST always with its idempotency key. Several threads
+    may share a client. Used as a context manager it closes its connections.
 
     Every method raises `ProblemError`, most often one of its subclasses, for what the service refuses, and
     `NoAnswerError` if it does not answer.
 
     >>> client = Client(url, api_key=api_key)
-    >>> client.get_stats().images.failed
-    0
+    >>> client.readyz().status
+    'ready'
     """
 
     def __init__(
@@ -259,8 +260,8 @@ class Client:
     def get_stats(self) -> Stats:
         """Return how many images you have.
 
-        >>> client.get_stats().images.failed
-        0
+        >>> client.get_stats().images.ready > 0
+        True
         """
         return self._transport.send("GET", "/api/stats").entity(Stats)
 

@@ -1,6 +1,7 @@
 """Forms that put a file into S3, sent piece by piece, so that a large file is never in memory as a whole."""
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import BinaryIO
@@ -15,6 +16,7 @@ from imghost.transport import NoCredentials
 STALL_S = 60.0
 """After this many seconds without progress an upload is given up."""
 _ATTEMPTS = 3
+_PAUSE_S = 1.0
 _PIECE = 65536
 
 Progress = Callable[[int], None]
@@ -79,11 +81,12 @@ def send(
         except requests.RequestException as fault:
             if attempt == _ATTEMPTS:
                 raise UploadFailedError(f"S3 does not answer: {type(fault).__name__}") from fault
-            continue
-        if response.status_code < HTTPStatus.MULTIPLE_CHOICES:
-            return
-        if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR or attempt == _ATTEMPTS:
-            raise _refusal(response)
+        else:
+            if response.status_code < HTTPStatus.MULTIPLE_CHOICES:
+                return
+            if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR or attempt == _ATTEMPTS:
+                raise _refusal(response)
+        time.sleep(attempt * _PAUSE_S)
 
 
 def _refusal(response: requests.Response) -> UploadFailedError:

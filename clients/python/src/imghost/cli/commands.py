@@ -1,5 +1,6 @@
 """What all commands have: JSON for programs, a client of who is logged in, and a status for each kind of error."""
 
+import errno
 import json
 import sys
 import unicodedata
@@ -54,6 +55,11 @@ class Commands(click.Group):
         except ImghostError as fault:
             click.ClickException(plain(_told(fault))).show()
             ctx.exit(_status(fault))
+        except OSError as fault:
+            if fault.errno == errno.EPIPE:  # who reads the output has read enough
+                raise
+            click.ClickException(plain(f"{fault.filename}: {fault.strerror}")).show()
+            ctx.exit(FAILED)
 
 
 def _status(fault: ImghostError) -> int:

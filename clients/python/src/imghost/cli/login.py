@@ -1,6 +1,7 @@
 """Logging in and out. What is kept is an API key of this machine, never the password."""
 
 import platform
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from imghost import accounts
 from imghost.accounts import Account
 from imghost.cli.commands import PATIENCE_S, connect, json_option, password_of, secret_from_stdin, tell
 from imghost.client import Client
+from imghost.errors import ImghostError
 from imghost.models import Scope, User
 from imghost.problems import CredentialsError, InsufficientScopeError
 
@@ -63,7 +65,8 @@ def login(  # noqa: PLR0913 - one for each option
             api_key = _made(url, username, password, scopes, days)
     except ValueError as fault:
         raise click.UsageError(str(fault)) from fault
-    account = Account(url.rstrip("/"), username, accounts.key_id(api_key))
+    _revoke_former()
+    account = Account(url.rstrip("/"), username, accounts.key_id(api_key), is_own=not key_stdin)
     where = accounts.keep(account, api_key)
     document = {"url": account.url, "username": username, "key_id": account.key_id, "kept_in": where}
     tell(document, f"{username} is logged in to {account.url}; the API key lies in {where}", as_json=as_json)
@@ -107,14 +110,25 @@ def _use(user: User) -> list[str]:
     return lines
 
 
+def _revoke_former() -> None:
+    """Revoke the key that was made for this machine before; if that fails, it is good until it expires."""
+    with suppress(ImghostError):
+        _revoke(*accounts.kept())
+
+
+def _revoke(account: Account, api_key: str) -> None:
+    if account.is_own:
+        with Client(account.url, api_key=api_key, timeout_s=PATIENCE_S) as client:
+            client.delete_api_key(account.key_id)
+
+
 @click.command()
 @json_option
 def logout(*, as_json: bool) -> None:
-    """Revoke the API key of this machine, and forget it."""
-    account = accounts.account()
+    """Revoke the API key that was made for this machine, and forget it; one that you had is forgotten only."""
+    account, api_key = accounts.kept()
     try:
-        with connect() as client:
-            client.delete_api_key(account.key_id)
+        _revoke(account, api_key)
     except CredentialsError:
         click.echo("the API key was not accepted any more", err=True)
     accounts.forget()

@@ -90,7 +90,13 @@ class _Printer:
             note = " (was there)" if outcome.how == "present" else ""
             click.echo(plain(link if self._quiet else f"{outcome.path}{note}: {link}"))
         if self._as_json:
-            document = msgspec.to_builtins(outcome) | {"path": plain(str(outcome.path))}
+            document = {
+                "path": plain(str(outcome.path)),
+                "outcome": outcome.how,
+                "code": outcome.code,
+                "detail": outcome.detail,
+                "image": msgspec.to_builtins(outcome.image),
+            }
             if self._line_by_line:
                 click.echo(json.dumps(document, ensure_ascii=False))
             else:
