@@ -1,6 +1,7 @@
 """The Python client has every operation, field and code of the API document, and none that is not there."""
 
 import inspect
+import re
 import typing
 from collections.abc import Iterator
 from dataclasses import fields
@@ -10,7 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import pytest
 
 from gateway.web.docs import document
-from imghost import client, models, problems
+from imghost import batches, client, models, problems
 
 API = document()
 SCHEMAS = API["components"]["schemas"]
@@ -25,6 +26,10 @@ DOCUMENTS = (
 # A document without a name of its own stands below another one.
 SHAPES: dict[str, tuple[type, dict[str, Any]]] = {
     **{name: (getattr(models, name), SCHEMAS[name]) for name in DOCUMENTS},
+    **{
+        name: (getattr(batches, name), SCHEMAS[name])
+        for name in (*(f"{op}Operation" for op in ("Register", "Change", "Delete", "Add", "Remove")), "Result")
+    },
     "ImageCounts": (models.ImageCounts, SCHEMAS["Stats"]["properties"]["images"]),
     "FormatCounts": (models.FormatCounts, SCHEMAS["Stats"]["properties"]["formats"]["items"]),
     "Use": (models.Use, SCHEMAS["User"]["properties"]["use"]),
@@ -72,6 +77,7 @@ def test_every_document_has_a_class() -> None:
         "NewImage", "ImageChange", "ImageChangeForm", "NewCollection", "CollectionChange", "CollectionChangeForm",
         "Membership", "MembershipForm", "NewApiKeyFields", "NewApiKeyForm", "ApiKeyFields", "ApiKeyRotation",
         "ApiKeyRotationForm", "PasswordChange", "PasswordChangeForm",
+        "Batch", "NewMembers", "Results",
     }  # fmt: skip
     assert used - sent - {"Problem"} == {*SHAPES} & used
 
@@ -81,7 +87,7 @@ def test_class_has_the_fields_of_the_document_and_no_others(name: str) -> None:
     shape, schema = SHAPES[name]
     told = {each: resolved(about) for each, about in schema["properties"].items() if each != "type"}
     hints = get_type_hints(shape)
-    assert {each.name for each in fields(shape)} - {"etag"} == {*told}
+    assert {each.name for each in fields(shape)} - ({"etag"} - {*told}) == {*told}
     required = {*schema.get("required", [])}
     for each, about in told.items():
         nullable = type(None) in get_args(hints[each])
@@ -135,7 +141,10 @@ def test_every_code_that_a_client_can_react_to_is_a_class() -> None:
         "unsupported-media-type", "expectation-failed", "request-header-fields-too-large",
         "http-version-not-supported",
     }  # fmt: skip
-    told = set(codes(API["components"]["responses"]))
+    table = re.findall(r"^\| [45]\d\d \| (.*) \|$", SCHEMAS["Problem"]["description"], re.MULTILINE)
+    listed = {code for line in table for code in re.findall("`([a-z0-9-]+)`", line)}
+    assert set(codes(API["components"]["responses"])) <= listed
+    told = listed
     assert told - faults_of_the_client == {*problems.BY_CODE}
     for kind in problems.BY_CODE.values():
         assert get_origin(kind) is None

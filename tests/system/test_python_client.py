@@ -20,7 +20,8 @@ import imghost
 import imghost.client
 from clients import NewUser, Stack, ValidatingClient
 from gateway.web.docs import document
-from imghost import Client, ImageFailedError, StillPendingError
+from imghost import Client, Image, ImageFailedError, StillPendingError
+from imghost.batches import AddOperation, ChangeOperation, RegisterOperation, RemoveOperation
 from imghost.problems import (
     CollectionNotFoundError,
     CredentialsError,
@@ -118,8 +119,28 @@ class Recorder:
         assert body is None or isinstance(body, bytes)
         if response.ok:
             self._contract.check_request(request.method, target, request.headers, body)
-        template = self._contract._template(target)  # noqa: SLF001 - which operation it is
+        template = self._contract._template(request.method, target)  # noqa: SLF001 - which operation it is
         self.called.add(document()["paths"][template][request.method.lower()]["operationId"])
+
+
+def carry_out_batches(client: Client, name: str, first: Image, second: Image) -> None:
+    assert [each.status for each in client.add_images_to_collection(name, [first.s3_key, "none"])] == [
+        200,
+        404,
+    ]
+    removed, added, retitled, again = client.carry_out_batch(
+        [
+            RemoveOperation(name, first.s3_key),
+            AddOperation(name, first.s3_key, after=None),
+            ChangeOperation(second.s3_key, description="3", if_match=second.etag),
+            RegisterOperation(first.s3_key),
+        ]
+    )
+    assert (removed.status, added.status) == (204, 200)
+    assert retitled.image is not None
+    assert retitled.image.description == "3"
+    assert isinstance(again.problem, ImageExistsError)
+    assert next(client.list_collection_images(name)).s3_key == first.s3_key
 
 
 def test_every_operation_is_called_as_the_document_says(stack: Stack, new_user: NewUser, cat: Path) -> None:
@@ -148,6 +169,7 @@ def test_every_operation_is_called_as_the_document_says(stack: Stack, new_user: 
         assert client.update_collection(changed.name, cover=None).cover is None
         assert client.list_collections(page_size=1).__next__().description == "d"
         client.remove_image_from_collection(changed.name, first.s3_key)
+        carry_out_batches(client, changed.name, first, second)
         client.delete_collection(changed.name)
         assert client.get_public_image(first.s3_key).title == "1"
         long_ago = datetime(2020, 1, 1, tzinfo=UTC)

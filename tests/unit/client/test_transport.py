@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from imghost import Client, NoAnswerError, ProblemError, StillPendingError
+from imghost.batches import DeleteOperation
 from imghost.problems import (
     OutcomeUnknownError,
     RateLimitedError,
@@ -196,6 +197,21 @@ def test_key_whose_secret_was_lost_is_revoked_and_another_is_made(client: Client
     assert methods == [b"POST", b"POST", b"DELETE", b"POST"]
     first, second, last = sent_keys(gateway)
     assert first == second != last
+
+
+def test_operations_that_were_not_begun_are_sent_again(client: Client, gateway: RecordingGateway) -> None:
+    def refused(code: str) -> dict[str, object]:
+        return {"status": 503, "problem": {"status": 503, "code": code, "detail": "D.", "request_id": "r"}}
+
+    done = {"status": 204}
+    gateway.answers = [
+        answer(200, {"results": [done, refused("not-begun"), refused("not-begun")]}),
+        answer(200, {"results": [refused("service-unavailable"), refused("not-begun")]}),
+        answer(200, {"results": [refused("not-begun")]}),
+    ]
+    results = client.carry_out_batch([DeleteOperation(key) for key in "abc"])
+    assert [each.problem and each.problem.code for each in results] == [None, "service-unavailable", "not-begun"]
+    assert len(gateway.heads) == len(set(sent_keys(gateway))) == 3
 
 
 def test_file_of_credentials_does_not_replace_those_of_the_client(

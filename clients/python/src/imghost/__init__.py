@@ -1,6 +1,6 @@
 """A client of imghost: `Client` has a method for each operation of the API. The command `imghost` is made of it."""
 
-from imghost.client import UNCHANGED, Client
+from imghost.client import Client
 from imghost.errors import (
     FileChangedError,
     ImageFailedError,
@@ -10,6 +10,7 @@ from imghost.errors import (
     UploadFailedError,
 )
 from imghost.models import (
+    UNCHANGED,
     ApiKey,
     Collection,
     CollectionWithImages,

@@ -5,7 +5,7 @@ The examples are run as tests, with a `client`, the `key` of an image, and `cat.
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +13,12 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
-from imghost import forms
+from imghost import batches, forms
+from imghost.batches import Operation, Result, ResultsDocument
 from imghost.errors import ImageFailedError, StillPendingError
 from imghost.forms import Progress
 from imghost.models import (
+    UNCHANGED,
     ApiKey,
     Collection,
     CollectionWithImages,
@@ -32,6 +34,7 @@ from imghost.models import (
     Sort,
     Stats,
     Status,
+    Unchanged,
     User,
 )
 from imghost.names import file_name
@@ -44,16 +47,6 @@ Shown = TypeVar("Shown", PublicCollection, CollectionWithImages)
 TIMEOUT_S = 60.0
 READY_WITHIN_S = 120.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
-
-
-class Unchanged:
-    """Stands for a field that a change leaves as it is, where None means something else."""
-
-    def __repr__(self) -> str:
-        return "UNCHANGED"
-
-
-UNCHANGED = Unchanged()
 
 
 class Client:
@@ -257,6 +250,32 @@ class Client:
         """Delete an image and its thumbs. The original stays in S3."""
         self._transport.send("DELETE", _path("images", s3_key), if_match=if_match)
 
+    def carry_out_batch(self, operations: Sequence[Operation]) -> list[Result]:
+        """Carry out up to 500 operations in one request; return their results, in the same order.
+
+        What is refused is in the result, and keeps no other operation from being carried out. Operations for which the
+        service had no time are sent again, as long as it begins some of them.
+
+        >>> from imghost.batches import ChangeOperation, DeleteOperation
+        >>> changed, deleted = client.carry_out_batch([ChangeOperation(key, title="A cat"), DeleteOperation("none")])
+        >>> changed.image.title, deleted.problem.code
+        ('A cat', 'image-not-found')
+        """
+        results: list[Result | None] = [None] * len(operations)
+        left = list(range(len(operations)))
+        while left:
+            body = {"operations": [batches.document(operations[index]) for index in left]}
+            for index, result in zip(left, self._results("/api/images/batch", body), strict=True):
+                results[index] = result
+            before, left = len(left), [index for index in left if batches.was_not_begun(results[index])]
+            if len(left) == before:
+                break
+        return [result for result in results if result is not None]
+
+    def _results(self, path: str, body: dict[str, Any]) -> list[Result]:
+        answer = self._transport.send("POST", path, body=body, once=True)
+        return [each.result() for each in answer.read(ResultsDocument).results]
+
     def get_stats(self) -> Stats:
         """Return how many images you have.
 
@@ -330,6 +349,13 @@ class Client:
         return self._transport.send("PUT", path, body=body, if_match=if_match, repeatable=if_match is None).entity(
             Image
         )
+
+    def add_images_to_collection(self, name: str, s3_keys: Sequence[str]) -> list[Result]:
+        """Put up to 500 images behind all others, in this order; those that are in it stay where they are.
+
+        Return the result of each, which may be a problem.
+        """
+        return self._results(_path("collections", name, "images"), {"s3_keys": list(s3_keys)})
 
     def remove_image_from_collection(self, name: str, s3_key: str, *, if_match: str | None = None) -> None:
         """Take an image out of a collection; without `if_match` also if it is not in it."""

@@ -25,6 +25,16 @@ ContentType = Literal[
 ]
 
 
+class Unchanged:
+    """Stands for a field that a change leaves as it is, where None means something else."""
+
+    def __repr__(self) -> str:
+        return "UNCHANGED"
+
+
+UNCHANGED = Unchanged()
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """Width and height in pixels, of the upright picture."""

@@ -292,6 +292,12 @@ class ServiceUnavailableError(UnavailableError):
     CODE = "service-unavailable"
 
 
+class NotBegunError(UnavailableError):
+    """An operation of a batch was not begun. Nothing was changed."""
+
+    CODE = "not-begun"
+
+
 class OutcomeUnknownError(UnavailableError):
     """The answer was lost within the service, and the change may have been made."""
 
@@ -311,3 +317,11 @@ def _subclasses(of: type[ProblemError]) -> Iterator[type[ProblemError]]:
 
 
 BY_CODE = {each.CODE: each for each in _subclasses(ProblemError) if each.CODE}
+
+
+def problem_of(
+    status: int, members: Mapping[str, Any], *, retry_after_s: float | None = None, location: str | None = None
+) -> ProblemError:
+    """Return the exception for a problem document."""
+    kind = BY_CODE.get(str(members.get("code")), ProblemError)
+    return kind(status, members, retry_after_s=retry_after_s, location=location)

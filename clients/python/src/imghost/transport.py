@@ -21,13 +21,13 @@ from urllib3.exceptions import NewConnectionError
 
 from imghost.errors import NoAnswerError
 from imghost.problems import (
-    BY_CODE,
     IdempotencyKeyInFlightError,
     OutcomeUnknownError,
     ProblemError,
     RateLimitedError,
     ServiceUnavailableError,
     UnexpectedAnswerError,
+    problem_of,
 )
 
 Shape = TypeVar("Shape")
@@ -271,7 +271,7 @@ def _problem(response: requests.Response, body: bytes, request_id: str) -> Probl
         detail = f"The answer is a redirection to {elsewhere}; use that address." if elsewhere else ""
         return UnexpectedAnswerError(status, detail or f"The answer, {status}, is not one of imghost.", request_id)
     seconds = response.headers.get("Retry-After", "")
-    return BY_CODE.get(members["code"], ProblemError)(
+    return problem_of(
         status,
         members,
         retry_after_s=float(seconds) if seconds.isdecimal() else None,

@@ -6,8 +6,7 @@ import click
 
 from imghost.cli.commands import Commands, connect, json_option, tell
 from imghost.cli.images import print_all
-from imghost.client import UNCHANGED
-from imghost.models import Collection
+from imghost.models import UNCHANGED, Collection
 
 
 @click.group(cls=Commands)
