@@ -152,7 +152,8 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 CONSTRAINED = $(UV_COMPILE) --constraint requirements-dev.lock
 lock: $(VENV)/dev.stamp  ## resolve all locks again; requirements-dev.lock decides the versions for the others
 	$(UV_COMPILE) $(DEV_PACKAGES:%=%/pyproject.toml) --all-extras \
-		--group run --group s3-setup --group test --group bench --group lint --group build -o requirements-dev.lock
+		--group run --group s3-setup --group test --group docs --group bench --group lint --group build \
+		-o requirements-dev.lock
 	$(CONSTRAINED) $(PACKAGES:%=%/pyproject.toml) --all-extras --group run --group backend -o requirements-run.lock
 	for package in services/auth services/catalog services/imaging gateway; do \
 		$(CONSTRAINED) $$package/pyproject.toml -o $$package/requirements.lock; done

@@ -16,6 +16,7 @@ from jsonschema.protocols import Validator
 from jsonschema.validators import extend
 
 from gateway import browsers
+from gateway.table import PAGE_FOLDERS
 from gateway.web.docs import document
 
 Schema = dict[str, Any]
@@ -46,8 +47,9 @@ class Contract:
             template, response = None, dict(self._document["components"]["responses"]["Unreadable"])
         else:
             response = self._response(method, template, status, where)
+        is_page = template == "/api/docs" or (template or "").startswith(PAGE_FOLDERS)  # with a policy of its own
         for name, value in browsers.HEADERS.items():
-            _demand(headers[name] == value or template == "/api/docs", where, f"{name} is not that of every answer")
+            _demand(headers[name] == value or is_page, where, f"{name} is not that of every answer")
         self._check_headers(response, template, headers, where)
         if method == "HEAD" or not response.get("content"):
             _demand(not body, where, f"a body of {len(body)} bytes where none belongs")
@@ -58,7 +60,7 @@ class Contract:
             is_document = template == "/api/openapi.json"  # its examples are of no real service
             shown = json.loads(body, object_hook=None if is_document else lambda each: self._check_uri(each, where))
             self._check(response["content"][media_type]["schema"], shown, where)
-        if status >= 400:
+        if status >= 400 and not (is_page and media_type == "text/html"):
             problem = json.loads(body)
             _demand(problem["status"] == status, where, "the problem tells of another status")
             is_below = problem["instance"].startswith(f"{self._prefix}/") or problem["instance"] == "/"

@@ -6,7 +6,7 @@ from auth.web.access import RULES as OF_AUTH
 from catalog.web.access import RULES as OF_CATALOG
 from gateway.public_images import TOGETHER
 from gateway.settings import GatewaySettings
-from gateway.table import ROUTES
+from gateway.table import OEMBED, PAGES, ROUTES
 from gateway.web.app import make_flask
 from gateway.web.docs import document
 
@@ -25,7 +25,7 @@ def test_every_route_is_documented_and_every_operation_is_routed() -> None:
 def test_scopes_of_the_document_are_those_that_the_services_demand() -> None:
     rules = {"auth": OF_AUTH, "catalog": OF_CATALOG}
     documented = document()
-    for route in ROUTES:
+    for route in (*ROUTES, *PAGES, OEMBED):
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.rule)
         for method, target in [*((method, route.target) for method in route.methods), ("HEAD", route.head_target)]:
             if target is None:
@@ -41,7 +41,7 @@ def test_scopes_of_the_document_are_those_that_the_services_demand() -> None:
 def test_every_operation_of_the_services_is_reached_through_the_gateway() -> None:
     reached = {
         f"{method} {target}"
-        for route in ROUTES
+        for route in (*ROUTES, *PAGES, OEMBED)
         for method, target in (
             *((method, route.target) for method in route.methods),
             ("GET", route.head_target),

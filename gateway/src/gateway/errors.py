@@ -55,6 +55,15 @@ class BodyTooLargeError(GatewayError):
         super().__init__(f"A request body may have {limit} bytes.")
 
 
+class FormatNotOfferedError(GatewayError):
+    """oEmbed is asked for in another format than JSON."""
+
+    code = "not-implemented"
+
+    def __init__(self) -> None:
+        super().__init__("oEmbed is offered as JSON only: leave format out, or say format=json.")
+
+
 class OverloadedError(GatewayError):
     """More requests are in progress than the services can answer."""
 

@@ -6,8 +6,12 @@ from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
 from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import Seconds, WebSettings
-from chassis.urls import ServerUrl
+from chassis.urls import ServerUrl, check_http
 from gateway import origins, prefixes
+
+
+def _address(url: str) -> str:
+    return check_http(url).rstrip("/")
 
 
 class GatewaySettings(WebSettings):
@@ -20,6 +24,14 @@ class GatewaySettings(WebSettings):
     public_max_age_s: NonNegativeInt = Field(10, description="How long caches may keep a public answer.")
     public_cache_bytes: NonNegativeInt = Field(
         8 * 1024**2, description="Memory of one web process for public answers, each given again for a second; 0: none."
+    )
+    public_pages: bool = Field(
+        True, description="Show public images and collections as pages for people, at /i/ and /c/."
+    )
+    public_url: Annotated[str, AfterValidator(_address)] | None = Field(
+        None,
+        description="Address at which people reach imghost, with the path prefix if any, as https://host/pics; feeds, "
+        "oEmbed and previews of links need it.",
     )
     trusted_proxies: NonNegativeInt = Field(
         0, description="Proxies in front whose X-Forwarded-For and X-Forwarded-Prefix are trusted."

@@ -43,6 +43,19 @@ def _api_key(parameters: Mapping[str, str]) -> Mapping[str, str]:
     return api_keys.name(parameters["key"])
 
 
+# Where pages for people begin. The names of collections have no dots, so that no page is where a feed is.
+PAGE_FOLDERS = ("/i/", "/c/")
+PAGES = (
+    Route("/i/<key:s3_key>", ("GET",), "catalog", "/public/image", public=True),
+    Route("/c/<segment:name>", ("GET",), "catalog", "/public/collection", public=True, query=_PAGING),
+    Route("/c/<segment:name>.atom", ("GET",), "catalog", "/public/collection/newest", public=True, query=_PAGING),
+    Route("/c/<segment:name>/<key:s3_key>", ("GET",), "catalog", "/public/collection/image", public=True),
+)
+# It asks for an image or a collection, by an address of their pages.
+OEMBED = Route(
+    "/api/oembed", ("GET",), "catalog", "/public/image", public=True, query=("url", "maxwidth", "maxheight", "format")
+)
+
 ROUTES = (
     Route("/api/i/<key:s3_key>", ("GET",), "catalog", "/public/image", public=True),
     Route("/api/c/<segment:name>", ("GET",), "catalog", "/public/collection", public=True, query=_PAGING),

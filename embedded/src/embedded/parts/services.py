@@ -72,6 +72,7 @@ class Services:
             "GATEWAY_",
             AUTH_URL=f"http://{LOOPBACK}:{self._ports.auth}",
             CATALOG_URL=f"http://{LOOPBACK}:{self._ports.catalog}",
+            PUBLIC_URL=os.environ.get("GATEWAY_PUBLIC_URL") or f"http://{LOOPBACK}:{self._ports.gateway}",
         )
 
     def _environment(self, prefix: str, **settings: str | Path) -> dict[str, str]:

@@ -23,7 +23,7 @@ from gateway.errors import GatewayError, OverloadedError, PasswordsBusyError
 from gateway.password_checks import PasswordChecks
 from gateway.progress import Progress
 from gateway.services import Services
-from gateway.table import ROUTES, Service
+from gateway.table import OEMBED, PAGE_FOLDERS, PAGES, ROUTES, Service
 from gateway.web.public import PUBLIC_PREFIXES, SHOWN_TO_ALL
 
 if TYPE_CHECKING:
@@ -43,15 +43,17 @@ _NOT_PLAIN = frozenset({b"connection", b"content-length", b"expect", b"transfer-
 
 
 def _services_by_prefix() -> dict[str, frozenset[Service]]:
-    """Return which services answer below which of the first two segments of a path, as `/api/images`."""
+    """Return which services answer below which beginning of a path, as `/api/images`, or `/i/` for pages."""
     found: dict[str, frozenset[Service]] = {}
-    for route in ROUTES:
+    for route in (*ROUTES, *PAGES, OEMBED):
         needed: set[Service] = {route.service} if route.public else {route.service, "auth"}
         found[_prefix(route.rule)] = frozenset(needed)
     return found
 
 
 def _prefix(path: str) -> str:
+    if path.startswith(PAGE_FOLDERS):
+        return path[:3]
     return "/".join(path.split("/", 3)[:3])
 
 

@@ -19,6 +19,9 @@ from gateway.web import cross_site, docs, forwarding, public, rate_limits
 from gateway.web.admission import Admission
 from gateway.web.authentication import Authentication, SenderRefusedError
 from gateway.web.errors import STATUSES
+from gateway.web.pages.oembed import oembed
+from gateway.web.pages.views import install as install_pages
+from gateway.web.pages.views import pages
 from gateway.web.public_answers import PublicAnswers
 
 if TYPE_CHECKING:
@@ -51,6 +54,10 @@ def make_flask(settings: GatewaySettings) -> Flask:
         if route.public:
             flask.add_url_rule(route.rule, f"{route.rule} preflight", public.preflight, methods=["OPTIONS"])
     flask.register_blueprint(docs.documentation(settings.public_max_age_s))
+    if settings.public_pages:
+        flask.register_blueprint(oembed(services, settings))
+        flask.register_blueprint(pages(services, settings))
+        install_pages(flask)
     may_be_forwarded = settings.path_prefix is None and settings.trusted_proxies > 0
     public.install(
         flask,

@@ -8,6 +8,7 @@ STATUSES: dict[type[Exception], int] = {
     errors.BodyCutShortError: 400,
     errors.BodyTooSlowError: 408,
     errors.BodyTooLargeError: 413,
+    errors.FormatNotOfferedError: 501,
     errors.OverloadedError: 503,
     errors.PasswordsBusyError: 503,
 }

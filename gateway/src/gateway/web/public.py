@@ -10,9 +10,11 @@ from flask import Flask, Response, request
 
 from chassis.web.observation import took_s
 from gateway import browsers
+from gateway.table import PAGE_FOLDERS
 from gateway.web.public_answers import FRESH_S
 
-PUBLIC_PREFIXES = ("/api/i/", "/api/c/", "/api/openapi.json")
+PUBLIC_PREFIXES = ("/api/i/", "/api/c/", "/api/openapi.json", "/api/oembed")
+_CACHED_PREFIXES = (*PUBLIC_PREFIXES, *PAGE_FOLDERS)
 METHODS = "GET, HEAD, OPTIONS"
 SHOWN_TO_ALL = "ETag, Link, X-Request-ID"
 # For how many seconds the cache of an nginx in front may keep an answer: it goes before Cache-Control, and ends there.
@@ -33,7 +35,7 @@ def install(app: Flask, max_age_s: int, varies: Sequence[str] = (), *, is_behind
             answer.headers["Access-Control-Allow-Origin"] = "*"
             answer.headers["Access-Control-Expose-Headers"] = SHOWN_TO_ALL
         if "Cache-Control" not in answer.headers:
-            fresh = public and answer.status_code in {200, 304}
+            fresh = request.path.startswith(_CACHED_PREFIXES) and answer.status_code in {200, 304}
             answer.headers["Cache-Control"] = f"public, max-age={max_age_s}" if fresh else "no-store"
             if fresh and is_behind_proxy:
                 answer.headers[PROXY_MAX_AGE] = str(proxy_max_age_s(max_age_s, took_s()))

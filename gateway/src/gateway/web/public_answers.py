@@ -17,14 +17,17 @@ from werkzeug.http import parse_etags, unquote_etag
 
 from chassis import request_ids
 from chassis.web.observation import NOTED_ELSEWHERE, note_request
+from chassis.web.problems import CONTENT_TYPE
 from gateway import prefixes
+from gateway.table import OEMBED, PAGE_FOLDERS, PAGES, ROUTES
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 # Counted from when catalog is asked. The rest of a second is for answering.
 FRESH_S = 0.9
-ROUTES = {"/api/i/": "/api/i/<key:s3_key>", "/api/c/": "/api/c/<segment:name>"}
+_OF_API = {route.rule[:7]: route.rule for route in ROUTES if route.public}
+_IMAGE, _COLLECTION, _FEED, _MEMBER = (route.rule for route in PAGES)
 _OF_A_BODY = frozenset({"content-type", "content-length"})
 # What an entry takes beside its body.
 _OVERHEAD = 2000
@@ -46,6 +49,10 @@ class _Entry:
     @property
     def code(self) -> int:
         return int(self.status[:3])
+
+    @property
+    def is_problem(self) -> bool:
+        return self.code >= HTTPStatus.BAD_REQUEST and ("Content-Type", CONTENT_TYPE) in self.headers
 
     def size(self, name: Name) -> int:
         """Return about how many bytes it takes in memory under `name`."""
@@ -125,7 +132,19 @@ class PublicAnswers:
 
 
 def _is_public_read(environ: "WSGIEnvironment") -> bool:
-    return environ["PATH_INFO"][:7] in ROUTES and environ["REQUEST_METHOD"] in {"GET", "HEAD"}
+    return _route(environ["PATH_INFO"]) is not None and environ["REQUEST_METHOD"] in {"GET", "HEAD"}
+
+
+def _route(path: str) -> str | None:
+    """Return the rule of the public answer at `path`, None if there is none that is kept."""
+    folder, below = path[:3], path[3:]
+    if folder not in PAGE_FOLDERS:
+        return _OF_API.get(path[:7]) or (OEMBED.rule if path == OEMBED.rule else None)
+    if folder == "/i/":
+        return _IMAGE
+    if "/" in below:
+        return _MEMBER
+    return _FEED if below.endswith(".atom") else _COLLECTION
 
 
 def _name(environ: "WSGIEnvironment") -> Name:
@@ -164,7 +183,7 @@ def _respond(
     """Answer the request of `environ` with `entry`, or with 304, and note that."""
     method, request_id = environ["REQUEST_METHOD"], request_ids.current()
     status, headers, body = entry.status, entry.headers, entry.body
-    if entry.code >= HTTPStatus.BAD_REQUEST:  # a problem document, which has the id of the request that asked
+    if entry.is_problem:  # has the id of the request that asked
         body = json.dumps({**json.loads(body), "request_id": request_id}).encode()
         headers = [header for header in headers if header[0].lower() != "content-length"]
         headers.append(("Content-Length", str(len(body))))
@@ -172,8 +191,8 @@ def _respond(
         status, body = "304 NOT MODIFIED", b""
         headers = [header for header in headers if header[0].lower() not in _OF_A_BODY]
     start_response(status, [*headers, (request_ids.HEADER, request_id)])
-    route, client = ROUTES[environ["PATH_INFO"][:7]], environ.get("REMOTE_ADDR")
-    note_request(method, route, int(status[:3]), time.monotonic() - began, client)
+    route, client = _route(environ["PATH_INFO"]), environ.get("REMOTE_ADDR")
+    note_request(method, route or "", int(status[:3]), time.monotonic() - began, client)
     return [body] if method == "GET" else []
 
 

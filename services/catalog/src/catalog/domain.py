@@ -164,6 +164,15 @@ class Chosen:
     s3_key: str | None
 
 
+@dataclass(frozen=True)
+class Member:
+    """An image of a collection; `previous` and `next` are the keys of those beside it, None where there is none."""
+
+    image: Image
+    previous: str | None
+    next: str | None
+
+
 # --- what users have, and may have ---
 
 

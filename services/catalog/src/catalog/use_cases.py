@@ -9,7 +9,7 @@ from dataclasses import replace
 from catalog import places
 from catalog.adapters.store import Position, Store
 from catalog.buckets import Buckets
-from catalog.domain import Chosen, Collection, Image, ImageVersion, Limits, Search, Stats
+from catalog.domain import Chosen, Collection, Image, ImageVersion, Limits, Member, Search, Stats
 from catalog.errors import (
     CollectionNotFoundError,
     ImageNotFoundError,
@@ -311,6 +311,25 @@ def member_versions(
 ) -> Sequence[tuple[Place, ImageVersion]]:
     """Return (place, version) of up to `limit` images of `collection`, in the order of `list_members`."""
     return store.member_versions(collection.collection_id, limit, after)
+
+
+def newest_members(
+    store: Store, collection: Collection, limit: int, max_bytes: int, before: Place | None
+) -> Sequence[tuple[Place, Image]]:
+    """Return up to `limit` (place, image) of `collection` from its end, those before `before`; None: from the last one.
+
+    They are fewer if they fill a page of `max_bytes`: the last one then fits no longer.
+    """
+    return store.newest_members(collection.collection_id, limit, max_bytes, before)
+
+
+def public_member(store: Store, collection: Collection, s3_key: str) -> Member:
+    """Return an image of `collection`, and the keys of those beside it. Raise `ImageNotFoundError`."""
+    image = public_image(store, s3_key)
+    place = store.place_of(collection.collection_id, image.image_id)
+    if place is None:
+        raise ImageNotFoundError
+    return Member(image, *store.neighbours(collection.collection_id, place))
 
 
 def count_members(store: Store, collection: Collection) -> int:

@@ -289,6 +289,23 @@ class Store:
         rows = self._connection.execute(found)
         return [((position, shift), ImageVersion(*version)) for position, shift, *version in rows]
 
+    def newest_members(
+        self, collection_id: str, limit: int, max_bytes: int, before: Place | None
+    ) -> Sequence[tuple[Place, Image]]:
+        """Return up to `limit` (place, image) of a collection from its end, those before the place `before`.
+
+        They are fewer if they fill a page of `max_bytes`: the last one then fits no longer.
+        """
+        found = _before(sa.select(*_PLACE, images.c.image_id, _LEAST_BYTES), collection_id, before, limit)
+        rows = self._filling(found, max_bytes, _by_place_backwards)
+        return [((row["position"], row["shift"]), image_from_row(row)) for row in rows]
+
+    def neighbours(self, collection_id: str, place: Place) -> tuple[str | None, str | None]:
+        """Return the keys of the members next before and next behind `place` in a collection, None where it ends."""
+        keys = sa.select(images.c.s3_key)
+        before = self._connection.scalar(_before(keys, collection_id, place, 1))
+        return before, self._connection.scalar(_behind(_of_members(keys), collection_id, place, 1))
+
     def count_members(self, collection_id: str) -> int:
         """Return how many images are in a collection."""
         query = sa.select(sa.func.count()).where(memberships.c.collection_id == collection_id)
@@ -528,15 +545,31 @@ def _by_place(columns: sa.ColumnCollection[str, Any]) -> Sequence[sa.ColumnEleme
 _PLACE = _by_place(memberships.c)
 
 
+def _by_place_backwards(columns: sa.ColumnCollection[str, Any]) -> Sequence[sa.ColumnElement[Any]]:
+    return [column.desc() for column in _by_place(columns)]
+
+
 def _behind(query: sa.Select[Any], collection_id: str, after: Place, limit: int) -> sa.Select[Any]:
     """Return `query` for up to `limit` members of a collection after the place `after`."""
     own = memberships.c.collection_id == collection_id
     return query.where(own, sa.tuple_(*_PLACE) > after).order_by(*_PLACE).limit(limit)
 
 
+def _before(query: sa.Select[Any], collection_id: str, before: Place | None, limit: int) -> sa.Select[Any]:
+    """Return `query` of images for up to `limit` members of a collection, from its end or the place `before` back."""
+    query = _of_members(query).where(memberships.c.collection_id == collection_id)
+    if before is not None:
+        query = query.where(sa.tuple_(*_PLACE) < before)
+    return query.order_by(*_by_place_backwards(memberships.c)).limit(limit)
+
+
+def _of_members(query: sa.Select[Any]) -> sa.Select[Any]:
+    return query.join_from(memberships, images)
+
+
 def _members(collection_id: str, limit: int, after: Place, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     """Return the query for up to `limit` members of a collection after the place `after`, with `columns`."""
-    return _behind(sa.select(*_PLACE, *columns).join_from(memberships, images), collection_id, after, limit)
+    return _behind(_of_members(sa.select(*_PLACE, *columns)), collection_id, after, limit)
 
 
 def _image_changes(queue: KeyQueue) -> list[sa.sql.dml.UpdateBase]:

@@ -10,6 +10,8 @@ RULES: Rules = {
     "GET /public/image": OPEN,
     "POST /public/images": OPEN,
     "GET /public/collection": OPEN,
+    "GET /public/collection/image": OPEN,
+    "GET /public/collection/newest": OPEN,
     "GET /use": _READ,
     "GET /images": _READ,
     "POST /images": REGISTER,

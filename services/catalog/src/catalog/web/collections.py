@@ -42,6 +42,34 @@ def get_public_collection() -> Response:
     return app().database.read(show)
 
 
+@routes.get("/public/collection/image")
+def get_public_member() -> Response:
+    """Show an image of a collection to anybody, with the keys of those beside it."""
+
+    def show(store: Store) -> Response:
+        collection = use_cases.public_collection(store, named_collection())
+        member = use_cases.public_member(store, collection, named_key())
+        document = presentation.public_member(collection, member, app().buckets)
+        return etags.unless_known(request, etags.of(document), lambda: jsonify(document))
+
+    return app().database.read(show)
+
+
+@routes.get("/public/collection/newest")
+def get_newest_members() -> Response:
+    """Show a collection to anybody, with a page of its images from the last one back, and when these were changed."""
+    name = named_collection()
+    listing = Listing(f"/c/{name}.atom", f"newest/{name}", paging.BY_PLACE)
+    page = paging.requested(request, listing)
+
+    def show(store: Store) -> Response:
+        collection = use_cases.public_collection(store, name)
+        document = {**presentation.public_collection(collection), "date_created": collection.date_created.isoformat()}
+        return members.show_newest(store, collection, document, listing, page)
+
+    return app().database.read(show)
+
+
 @routes.get("/collections")
 def list_collections() -> Response:
     """List the caller's collections."""

@@ -59,6 +59,20 @@ def show(store: Store, collection: Collection, form: Form, listing: Listing[Plac
     return answer
 
 
+def show_newest(
+    store: Store, collection: Collection, document: dict[str, Any], listing: Listing[Place], page: Page[Place]
+) -> Response:
+    """Return `page` of `collection`, counted from its end, as `document` with the images, or 304."""
+    head, tail = _around_images(document)
+    max_bytes = app().page_bytes - len(head) - len(tail)
+    members = use_cases.newest_members(store, collection, page.limit + 1, app().page_bytes, page.after)
+    filled = _fill(members, lambda image: presentation.dated_image(image, app().buckets), page, max_bytes)
+    answer = filled.enclosed(head, tail)
+    paging.link_next(answer, listing, page, filled.following)
+    tag = etags.of_parts(answer.get_data(as_text=True), answer.headers.get("Link"))
+    return etags.conditional(request, answer, tag)
+
+
 def _known(store: Store, collection: Collection, form: Form, page: Page[Place]) -> tuple[Response, Place | None] | None:
     """Return 304 and where the next page begins, if the client has this page, else None.
 
@@ -80,7 +94,7 @@ def _known(store: Store, collection: Collection, form: Form, page: Page[Place]) 
 
 def _whole(store: Store, collection: Collection, form: Form, page: Page[Place]) -> tuple[Response, Place | None]:
     """Return the answer with the page, and where the next page begins."""
-    head, tail = paging.to_json(form.document).removesuffix(b"}") + b',"images":', b"}"
+    head, tail = _around_images(form.document)
     members = _load(store, collection, page)
     filled = _fill(members, form.present, page, app().page_bytes - len(head) - len(tail))
     digest = _begin(collection, form, page)
@@ -88,6 +102,11 @@ def _whole(store: Store, collection: Collection, form: Form, page: Page[Place]) 
         digest.add(place, image.version, app().buckets)
     tag = form.tag_begin + digest.tag(filled.following and page.limit)
     return etags.conditional(request, filled.enclosed(head, tail), tag), filled.following
+
+
+def _around_images(document: dict[str, Any]) -> tuple[bytes, bytes]:
+    """Return what is before and behind the array of images in the JSON of a collection."""
+    return paging.to_json(document).removesuffix(b"}") + b',"images":', b"}"
 
 
 def _begin(collection: Collection, form: Form, page: Page[Place]) -> PageDigest:

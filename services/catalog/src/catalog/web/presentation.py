@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from catalog.buckets import Buckets
-from catalog.domain import Collection, Image, Stats
+from catalog.domain import Collection, Image, Member, Stats
 from catalog.keys import thumb_key
 
 
@@ -67,6 +67,21 @@ def public_collection(collection: Collection) -> dict[str, Any]:
     """Return the public form of `collection`, without images; what its owner has not set is left out."""
     described = {"title": collection.title, "description": collection.description, "cover": collection.cover}
     return {"type": "collection", "name": collection.name, **{name: text for name, text in described.items() if text}}
+
+
+def dated_image(image: Image, buckets: Buckets) -> dict[str, Any]:
+    """Return the public form of `image`, with when it was changed for the last time."""
+    return {**public_image(image, buckets), "date_updated": image.date_updated.isoformat()}
+
+
+def public_member(collection: Collection, member: Member, buckets: Buckets) -> dict[str, Any]:
+    """Return the public form of an image of `collection`, with the keys of those beside it."""
+    return {
+        "collection": public_collection(collection),
+        "image": public_image(member.image, buckets),
+        "previous": member.previous,
+        "next": member.next,
+    }
 
 
 def private_collection(collection: Collection, username: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Pages for people, rendered here from the public answers of catalog, with oEmbed and Atom feeds."""
