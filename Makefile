@@ -66,6 +66,12 @@ checkov: $(VENV)/dev.stamp  ## have checkov look at the manifests of Kubernetes,
 migration: $(VENV)/dev.stamp  ## write the migration to a service's changed tables (SERVICE=catalog NAME=what_it_does)
 	@$(BIN)/python tools/migration.py $(SERVICE) $(NAME)
 
+.PHONY: docs
+docs: $(VENV)/dev.stamp  ## build the site of the documents, strictly, into .imghost/site/html
+	@$(BIN)/python tools/docs_site.py .imghost/site/pages
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "open .imghost/site/html/index.html"
+
 .PHONY: hooks
 hooks: $(VENV)/dev.stamp  ## have git run lint at each commit, and check its subject
 	$(BIN)/pre-commit install

@@ -23,6 +23,8 @@ CODES = {
 }
 # Whoever asks, it is the same source: so many failures are meant.
 SETTINGS = {"FREE_FAILURES": "1000", "PASSWORD_FAILURES_A_MINUTE": "1000", "KEY_FAILURES_A_MINUTE": "1000"}
+PUBLIC_URL = "http://pics.example"
+QUERIES = {"/api/oembed": f"?url={PUBLIC_URL}/c/{{name}}"}
 UPLOADS = {"S3_ACCESS_KEY_ID": "id", "S3_SECRET_ACCESS_KEY": "secret", "S3_ENDPOINT_URL": "http://127.0.0.1:9"}
 
 
@@ -117,7 +119,8 @@ class World:
         """Have `client` call an operation on `things`; what is deleted thereby is there again for the next call."""
         method, template = operations()[operation]
         body = self._body(operation)
-        answer = client.send(method, template.format(**things), json=NOTHING if body is None else body)
+        target = template.format(**things, **_asset_of(template)) + QUERIES.get(template, "").format(**things)
+        answer = client.send(method, target, json=NOTHING if body is None else body)
         if method == "DELETE" and answer.status == 204:
             self._things = {}
         if "{key}" in template and method in {"POST", "DELETE"}:
@@ -132,7 +135,7 @@ class World:
         assert self.owner.post("/api/collections", json={"name": names["name"]}).status == 201
         member = f"/api/collections/{names['name']}/images/{names['s3_key']}"
         assert self.owner.put(member).status == 200
-        return names | {"key": self.make_key()["id"], "username": "owner", "asset": "docs.css"}
+        return names | {"key": self.make_key()["id"], "username": "owner"}
 
     def _body(self, operation: str) -> dict[str, Any] | None:
         """Return a body of the operation that makes something new, or changes something of the owner's."""
@@ -155,8 +158,13 @@ def world(prepared_web_stack: Any, tmp_path_factory: pytest.TempPathFactory) -> 
     with WebStack.copied(prepared_web_stack, tmp_path_factory.mktemp("access")) as stack:
         stack.start("auth", 0, **SETTINGS)
         stack.start("catalog", 0, **UPLOADS)
-        stack.start("gateway")
+        stack.start("gateway", PUBLIC_URL=PUBLIC_URL)
         yield World(stack)
+
+
+def _asset_of(template: str) -> dict[str, str]:
+    """Return the name of a file that is below `template`."""
+    return {"asset": "docs.css" if template.startswith("/api/docs") else "pages.css"}
 
 
 @cache

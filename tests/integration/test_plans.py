@@ -151,8 +151,12 @@ def users_ask(database: Database[OperatorsStore]) -> None:
         for limit in (20, PAGE):
             read(use_cases.list_members, large, limit, PAGE_BYTES, (position, 0))
             read(use_cases.member_versions, large, limit, (position, 0))
+    for before in (None, (MEMBERS, 0)):
+        for limit in (31, PAGE):
+            read(use_cases.newest_members, large, limit, PAGE_BYTES, before)
     transact(use_cases.put_member, caller, COLLECTION, keys[3])
     read(use_cases.get_member, caller, COLLECTION, keys[3])
+    read(use_cases.public_member, large, keys[3])
     for key in keys[4:44]:  # more than there is room for at one spot
         transact(use_cases.put_member, caller, COLLECTION, key, behind=Chosen(keys[3]))
     transact(use_cases.put_member, caller, COLLECTION, keys[4], behind=Chosen(None))

@@ -176,6 +176,11 @@ def play_collections(send: Recorder) -> None:
     for path in ("/collection?name=one", "/collection/images?name=one&limit=2", "/collection?name=none"):
         send("catalog", "GET", path)
     send("catalog", "GET", "/public/collection?name=one&limit=1", caller=None)
+    newest = send("catalog", "GET", "/public/collection/newest?name=one&limit=2", caller=None)
+    query = newest.headers["Link"].partition("?")[2].partition(">")[0]
+    send("catalog", "GET", f"/public/collection/newest?name=one&{query}", caller=None)
+    for key in (*KEYS[1:4], "of bert", "none"):
+        send("catalog", "GET", "/public/collection/image", caller=None, query_string={"name": "one", "s3_key": key})
     for key in (KEYS[1], KEYS[1], "none"):
         send("catalog", "DELETE", "/collection/image", query_string={"name": "one", "s3_key": key})
         send("catalog", "GET", "/collection/image", query_string={"name": "one", "s3_key": key})
