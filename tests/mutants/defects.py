@@ -805,7 +805,13 @@ DEFECTS = (
     Defect(
         "private-answer-cached",
         "Caches may keep private answers, and show the images of one user to the next.",
-        (Edit(f"{GATEWAY}/web/public.py", "fresh = public and answer", "fresh = answer"),),
+        (
+            Edit(
+                f"{GATEWAY}/web/public.py",
+                "fresh = request.path.startswith(_CACHED_PREFIXES) and answer",
+                "fresh = answer",
+            ),
+        ),
         (f"{DOOR}::test_caches_keep_public_answers_only_and_no_refusals",),
     ),
     Defect(
@@ -1731,9 +1737,39 @@ DEFECTS = (
         (f"{PUBLIC_ANSWERS}::test_answer_is_given_again_for_less_than_a_second",),
     ),
     Defect(
+        "page-that-escapes-nothing",
+        "The title of a picture becomes a part of the page.",
+        (Edit(f"{GATEWAY}/web/pages/rendering.py", "autoescape=True", "autoescape=False"),),
+        ("tests/unit/gateway/test_pages.py::test_what_a_stranger_has_written_is_text_on_a_page",),
+    ),
+    Defect(
+        "page-without-its-policy-after-a-304",
+        "A browser that has a page replaces its policy, and shows no pictures any more.",
+        (Edit(f"{GATEWAY}/web/pages/views.py", "answer.headers.pop(_POLICY, None)", "pass"),),
+        ("tests/integration/test_public_pages.py::test_without_memory_pages_are_the_same",),
+    ),
+    Defect(
+        "oembed-of-another-site",
+        "The address of any site that looks like ours is taken for a page of this installation.",
+        (Edit(f"{GATEWAY}/web/pages/site.py", "_origin(url) != _origin(public_url) or", ""),),
+        ("tests/unit/gateway/test_pages.py::test_only_addresses_of_this_installation_are_pages",),
+    ),
+    Defect(
+        "neighbour-of-another-place",
+        "From a picture in a collection one gets to the first one instead of the one before.",
+        (
+            Edit(
+                f"{CATALOG}/adapters/store.py",
+                "return query.order_by(*_by_place_backwards(memberships.c)).limit(limit)",
+                "return query.order_by(*_by_place(memberships.c)).limit(limit)",
+            ),
+        ),
+        ("tests/integration/test_public_pages.py::test_an_image_of_a_collection_leads_to_those_beside_it",),
+    ),
+    Defect(
         "id-of-another-request",
         "A problem document that several clients share has the request id of one of them.",
-        (Edit(f"{GATEWAY}/web/public_answers.py", "if entry.code >= HTTPStatus.BAD_REQUEST:", "if False:"),),
+        (Edit(f"{GATEWAY}/web/public_answers.py", "if entry.is_problem:", "if False:"),),
         (f"{PUBLIC_ANSWERS}::test_problem_that_is_shared_has_the_id_of_each_request",),
     ),
     Defect(

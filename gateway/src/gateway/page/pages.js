@@ -1,5 +1,14 @@
-// The arrow keys and a swipe lead to the pictures beside the one that is shown; its page has the links.
+// A picture gets as sharp as its original once that is there, and the arrow keys and a swipe lead to those beside it.
+// Without this script a page shows the thumb, and has the links.
 "use strict";
+
+const sharpened = document.querySelector("img[data-whole]");
+if (sharpened) {
+  const whole = new Image();
+  whole.sizes = sharpened.sizes;
+  whole.srcset = sharpened.dataset.whole;
+  whole.decode().then(() => { sharpened.srcset = whole.srcset; }, () => {}); // not every original is shown by browsers
+}
 
 const LEAST_WAY = 60; // in pixels of CSS
 
@@ -13,13 +22,13 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "ArrowRight") follow("next");
 });
 
-const picture = document.querySelector("[data-swipe]");
+const swiped = document.querySelector("[data-swipe]");
 let start = null;
-picture?.addEventListener("touchstart", (event) => {
+swiped?.addEventListener("touchstart", (event) => {
   const isZoomed = (window.visualViewport?.scale ?? 1) > 1.01; // then a finger moves what is seen of the picture
   start = event.touches.length === 1 && !isZoomed ? event.touches[0] : null;
 }, { passive: true });
-picture?.addEventListener("touchend", (event) => {
+swiped?.addEventListener("touchend", (event) => {
   if (start === null || event.touches.length > 0) return;
   const end = event.changedTouches[0];
   const x = end.clientX - start.clientX, y = end.clientY - start.clientY;
