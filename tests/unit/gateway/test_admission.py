@@ -82,8 +82,10 @@ def test_finding_out_takes_no_longer_than_a_request(admission: Admission, client
 
 
 def test_what_would_be_refused_after_its_turn_is_refused_before(admission: Admission) -> None:
-    assert admission.is_hopeless("/api/images", HERE)
+    for path in ("/api/images", "/i/a/b.jpg", "/c/x", "/c/x.atom", "/c/x/a/b.jpg", "/api/oembed"):
+        assert admission.is_hopeless(path, HERE)
     assert not admission.is_hopeless("/healthz", HERE)
+    assert not admission.is_hopeless("/pages/pages.css", HERE)
     assert not admission.is_hopeless("/none", HERE)
 
 

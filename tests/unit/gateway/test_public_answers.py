@@ -27,6 +27,7 @@ class App:
         self.takes_s = 0.0
         self.version = 1
         self.fails = False
+        self.answers_pages = False
         self.further: list[tuple[str, str]] = []
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -40,13 +41,15 @@ class App:
         if environ.get("HTTP_IF_NONE_MATCH") == tag:
             status = "304 NOT MODIFIED"
         headers = [("X-Request-ID", "of the first"), ("Cache-Control", "public, max-age=10"), *self.further]
-        if status[0] in "45":
+        if status[0] in "45" and not self.answers_pages:
             headers.append(("Content-Type", "application/problem+json"))
         if status.startswith("200"):
             headers += [("Content-Type", "application/json"), ("Content-Length", "2")]
         if status[0] in "23":
             headers.append(("ETag", tag))
         start_response(status, headers)
+        if status[0] in "45" and self.answers_pages:
+            return [b"<!DOCTYPE html>"]
         if status[0] in "45":
             return [json.dumps({"code": "a-code", "request_id": environ["HTTP_X_REQUEST_ID"]}).encode()]
         return [] if status.startswith("304") else [f"v{self.version}".encode()]
@@ -120,6 +123,20 @@ def test_each_request_has_an_id_of_its_own(app: App) -> None:
     client = client_of(app)
     ids = [client.get("/api/i/a", headers={"X-Request-ID": f"id-{n}"}).headers.getlist("X-Request-ID") for n in "12"]
     assert ids == [["id-1"], ["id-2"]]
+
+
+@pytest.mark.parametrize("path", ["/i/a/b.jpg", "/c/x", "/c/x.atom", "/c/x/a.jpg", "/api/oembed"])
+def test_pages_are_given_again_too(app: App, path: str) -> None:
+    client = client_of(app)
+    assert [client.get(path).data for _ in range(2)] == [b"v1"] * 2
+    assert app.asked == [f"GET {path}"]
+
+
+def test_error_that_is_a_page_is_given_as_it_is(app: App) -> None:
+    client, app.statuses = client_of(app), {"/i/a": "404 NOT FOUND"}
+    app.further = [("Content-Type", "text/html")]
+    app.answers_pages = True
+    assert client.get("/i/a").data == b"<!DOCTYPE html>"
 
 
 def test_head_is_answered_from_the_answer_to_get(app: App) -> None:
