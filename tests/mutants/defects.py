@@ -21,6 +21,8 @@ STUCK = "tests/integration/test_reconcile_stuck.py"
 INSTALLATIONS = "tests/integration/test_reconcile_installations.py"
 MODEL = "tests/integration/test_catalog_model.py"
 REPROCESS = "tests/integration/test_reprocess.py"
+IMPORT = "tests/integration/test_import.py"
+SWEEP = "tests/integration/test_sweep_uploads.py"
 INSTALLATION = "tests/integration/test_installation.py"
 REFUSED = "tests/integration/test_refused_buckets.py"
 CLIENTS = "tests/integration/test_door.py"
@@ -387,6 +389,40 @@ DEFECTS = (
             ),
         ),
         (f"{ORPHANS}::test_thumb_that_is_no_orphan_any_more_when_it_would_be_deleted_is_kept",),
+    ),
+    Defect(
+        "sweep-trusts-what-was-listed",
+        "A sweep deletes an upload that was registered since it was found.",
+        (
+            Edit(
+                f"{CATALOG}/upkeep/sweeping.py",
+                "if found is None or not _unregistered(store, uploads.bucket, [StoredObject(key, 0)]):",
+                "if found is None:",
+            ),
+        ),
+        (f"{SWEEP}::test_what_is_registered_or_gone_or_forgotten_by_then_is_left_alone",),
+    ),
+    Defect(
+        "sweep-of-what-had-thumbs",
+        "A sweep deletes what was registered after the backup that the database was restored from.",
+        (Edit(f"{CATALOG}/upkeep/sweeping.py", "if has_thumbs or found", "if found"),),
+        (f"{SWEEP}::test_what_has_thumbs_was_registered_once_and_is_kept",),
+    ),
+    Defect(
+        "sweep-without-grace",
+        "A sweep deletes what was uploaded just now, and is about to be registered.",
+        (
+            Edit(
+                f"{CATALOG}/upkeep/sweeping.py", "if has_thumbs or found.date_modified >= before or", "if has_thumbs or"
+            ),
+        ),
+        (f"{SWEEP}::test_what_is_younger_than_the_grace_is_kept",),
+    ),
+    Defect(
+        "import-skips-what-was-refused-room",
+        "An import passes over keys that it could not register at once.",
+        (Edit(f"{CATALOG}/upkeep/importing.py", "keys = keys[room:]", "keys = keys[pace.in_flight :]"),),
+        (f"{IMPORT}::test_fresh_uploads_go_first",),
     ),
     Defect(
         "metadata-names-have-case",
