@@ -96,6 +96,10 @@ restore-drill: $(VENV)/dev.stamp  ## lose both databases and restore them, with 
 alerts: $(VENV)/dev.stamp  ## make each alert fire on a running stack by its fault; eight minutes
 	ALERTS=1 $(BIN)/pytest --timeout 600 tests/alerts
 
+.PHONY: screenshots
+screenshots: $(VENV)/dev.stamp  ## take the pictures of the console in docs/images anew, in Chromium
+	$(BIN)/pytest -q tests/console/screenshots.py
+
 .PHONY: keys
 keys: $(VENV)/dev.stamp  ## send twenty thousand generated S3 keys through every endpoint; half an hour (KEYS=)
 	KEYS=$${KEYS:-20000} $(BIN)/pytest -s tests/system/test_keys_on_the_wire.py

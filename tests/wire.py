@@ -22,13 +22,18 @@ from gateway.web.docs import document
 Schema = dict[str, Any]
 
 # Headers of the connection and of the message itself, which API documents do not list.
-TRANSPORT_HEADERS = {"connection", "content-length", "content-type", "date", "keep-alive", "server", "vary"}
+TRANSPORT_HEADERS = {"connection", "content-encoding", "content-length", "content-type", "date", "keep-alive"}
+TRANSPORT_HEADERS |= {"server", "vary"}
 # What every answer has is said once in the document, and not at each response.
 TRANSPORT_HEADERS |= {name.lower() for name in browsers.HEADERS}
 
 
 class ContractBreachError(AssertionError):
     """The gateway, or a test, did something that is not in the document."""
+
+
+PAGES = {"/", "/api/docs"}
+"""They have a policy of their own, since they consist of scripts and styles."""
 
 
 class Contract:
@@ -47,7 +52,7 @@ class Contract:
             template, response = None, dict(self._document["components"]["responses"]["Unreadable"])
         else:
             response = self._response(method, template, status, where)
-        is_page = template == "/api/docs" or (template or "").startswith(PAGE_FOLDERS)  # with a policy of its own
+        is_page = template in PAGES or (template or "").startswith(PAGE_FOLDERS)  # with a policy of its own
         for name, value in browsers.HEADERS.items():
             _demand(headers[name] == value or is_page, where, f"{name} is not that of every answer")
         self._check_headers(response, template, headers, where)

@@ -74,6 +74,10 @@ def walk(anna: ValidatingClient, prefix: str) -> None:
     for asset in ("docs/docs.js", "docs/swagger-ui.css"):
         assert f'"{asset}"' in page_of_docs
         assert requests.get(f"{anna.base_url}/api/{asset}", timeout=10).ok
+    console = requests.get(f"{anna.base_url}/", timeout=10).text
+    for asset in ("console/main.js", "console/base.css"):
+        assert f'"{asset}"' in console
+        assert requests.get(f"{anna.base_url}/{asset}", timeout=10).ok
 
 
 def test_setting_shows_in_every_address_whether_the_proxy_takes_the_prefix_off_or_not(

@@ -3,6 +3,7 @@
 import socket
 from urllib.parse import urlsplit
 
+import pytest
 import requests
 
 from clients import Stack
@@ -31,10 +32,11 @@ def test_no_browser_guesses_the_type_of_an_answer_or_loads_anything_for_it(stack
     assert [answer.headers["Content-Security-Policy"] for answer in answers[1:]] == [NOTHING] * 9
 
 
-def test_the_page_of_the_document_is_shown_in_no_frame_and_keeps_its_policy_when_a_browser_has_it(stack: Stack) -> None:
-    page = requests.get(f"{stack['GATEWAY_URL']}/api/docs", timeout=10)
+@pytest.mark.parametrize("path", ["/api/docs", "/"])
+def test_a_page_is_shown_in_no_frame_and_keeps_its_policy_when_a_browser_has_it(stack: Stack, path: str) -> None:
+    page = requests.get(f"{stack['GATEWAY_URL']}{path}", timeout=10)
     known = {"If-None-Match": page.headers["ETag"]}
-    again = requests.get(f"{stack['GATEWAY_URL']}/api/docs", headers=known, timeout=10)
+    again = requests.get(f"{stack['GATEWAY_URL']}{path}", headers=known, timeout=10)
     assert (page.status_code, again.status_code) == (200, 304)
     policy = page.headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in policy

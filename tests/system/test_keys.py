@@ -150,7 +150,6 @@ def test_a_key_that_no_image_can_have_is_not_found(alice: ValidatingClient, reso
 @pytest.mark.parametrize(
     "target",
     [
-        "/",
         "/api",
         "/api/",
         "/api/i",
@@ -160,6 +159,9 @@ def test_a_key_that_no_image_can_have_is_not_found(alice: ValidatingClient, reso
         "/api/api-keys/",
         "/api/signed-post/",
         "/api/docs/",
+        "/console",
+        "/console/",
+        "/console/../api/docs",
         "/healthz/",
         "//api/images",
         "/api//images",

@@ -58,6 +58,11 @@ class GatewaySettings(WebSettings):
         (),
         description="Origins of web pages that may use the private API, as a list: https://host or https://host:port.",
     )
+    console: bool = Field(True, description="Whether there is a console for people at `/`.")
+    picture_origins: tuple[Annotated[str, AfterValidator(origins.check)], ...] = Field(
+        ("https://s3.amazonaws.com",),
+        description="Origins of the S3 or CDN from which pages show pictures and to which they upload, as a list.",
+    )
     body_timeout_s: Seconds = Field(20.0, description="Longest wait for a client's request body; then 408.")
     head_timeout_s: Seconds = Field(
         10.0, description="Longest wait for the head of a request; then 408, or no answer if nothing came."

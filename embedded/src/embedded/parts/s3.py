@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -38,6 +39,15 @@ class Storage:
     def bucket_url(self) -> str:
         """Return what the public URLs of all objects begin with."""
         return f"{self.endpoint or f'https://s3.{self.region}.amazonaws.com'}/{self.bucket}/"
+
+    @property
+    def origins(self) -> list[str]:
+        """Return where browsers read objects, and where they upload: at AWS each bucket has a host of its own."""
+        if self.endpoint:
+            parts = urlsplit(self.endpoint)
+            return [f"{parts.scheme}://{parts.netloc}"]
+        hosts = (f"s3.{self.region}", f"{self.bucket}.s3", f"{self.bucket}.s3.{self.region}")
+        return [f"https://{host}.amazonaws.com" for host in hosts]
 
     def client(self) -> "S3Client":
         """Return a client with short timeouts."""

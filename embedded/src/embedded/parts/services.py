@@ -73,6 +73,7 @@ class Services:
             AUTH_URL=f"http://{LOOPBACK}:{self._ports.auth}",
             CATALOG_URL=f"http://{LOOPBACK}:{self._ports.catalog}",
             PUBLIC_URL=os.environ.get("GATEWAY_PUBLIC_URL") or f"http://{LOOPBACK}:{self._ports.gateway}",
+            PICTURE_ORIGINS=json.dumps(storage.origins),
         )
 
     def _environment(self, prefix: str, **settings: str | Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from gateway.progress import Progress
 from gateway.services import Services
 from gateway.settings import GatewaySettings
 from gateway.table import ROUTES
-from gateway.web import cross_site, docs, forwarding, public, rate_limits
+from gateway.web import console, cross_site, docs, forwarding, public, rate_limits
 from gateway.web.admission import Admission
 from gateway.web.authentication import Authentication, SenderRefusedError
 from gateway.web.errors import STATUSES
@@ -58,6 +58,8 @@ def make_flask(settings: GatewaySettings) -> Flask:
         flask.register_blueprint(oembed(services, settings))
         flask.register_blueprint(pages(services, settings))
         install_pages(flask)
+    if settings.console:
+        flask.register_blueprint(console.console(settings.public_max_age_s, settings.picture_origins))
     may_be_forwarded = settings.path_prefix is None and settings.trusted_proxies > 0
     public.install(
         flask,

@@ -1,18 +1,16 @@
 """The OpenAPI document and a page that shows it, read at start and served from memory; the page loads nothing else."""
 
-import hashlib
 import json
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 import yaml
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort
 
-from chassis.web import etags
 from gateway import prefixes
 from gateway.web.public import preflight
+from gateway.web.static_answers import StaticAnswer
 
 # `data:` is for the icons in the style sheet of Swagger UI.
 POLICY = (
@@ -26,25 +24,6 @@ SHIPPED_ASSETS = {
     "favicon-32x32.png": "image/png",
 }
 OWN_ASSETS = {"docs.css": "text/css; charset=utf-8", "docs.js": "text/javascript; charset=utf-8"}
-
-
-@dataclass(frozen=True)
-class StaticAnswer:
-    """An answer that does not change while the process runs."""
-
-    body: bytes
-    content_type: str
-    headers: dict[str, str]
-
-    @cached_property
-    def tag(self) -> str:
-        """What names this body among others."""
-        return hashlib.sha256(self.body).hexdigest()[:32]
-
-    def present(self) -> Response:
-        """Return it for the current request, or a 304 if the client has it."""
-        response = Response(self.body, content_type=self.content_type, headers=self.headers)
-        return etags.conditional(request, response, self.tag)
 
 
 def document() -> dict[str, Any]:
