@@ -18,10 +18,10 @@ from gateway.services import Answer, Services
 from gateway.settings import GatewaySettings
 from gateway.table import PAGE_FOLDERS, PAGES, Route
 from gateway.web import query
-from gateway.web.docs import StaticAnswer
 from gateway.web.forwarding import relay
 from gateway.web.pages import rendering, site
 from gateway.web.pages.shown import Album, Picture
+from gateway.web.static_answers import StaticAnswer
 
 # How many images a page or a feed shows unless it is asked for another number.
 _ITEMS = {"/public/collection": 60, "/public/collection/newest": 30}
