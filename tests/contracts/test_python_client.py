@@ -41,8 +41,9 @@ def operations() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the operations that clients use."""
     for path in API["paths"].values():
         for method in ("get", "post", "put", "delete"):
-            if method in path and path[method]["operationId"] not in NOT_FOR_CLIENTS:
-                yield path[method]["operationId"], path[method]
+            operation = path.get(method, {"tags": ["Pages"]})
+            if "Pages" not in operation["tags"] and operation["operationId"] not in NOT_FOR_CLIENTS:
+                yield operation["operationId"], operation
 
 
 def resolved(node: dict[str, Any]) -> dict[str, Any]:
