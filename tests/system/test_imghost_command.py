@@ -16,6 +16,7 @@ import pytest
 from clients import NewUser, Stack, ValidatingClient
 from deadlines import until
 from imghost import Client
+from imghost.bulk import pictures
 from imghost.problems import UnauthorizedError
 from pictures import photo
 
@@ -215,7 +216,8 @@ def test_upload_that_was_killed_goes_on_and_uploads_nothing_twice(
         assert len(originals) == FILES
         assert {*originals.values()} == {1}
         members = [image.s3_key for image in client.list_collection_images(shell.user.username)]
-        assert members == [outcome["image"]["s3_key"] for outcome in outcomes]
+        keys = {outcome["path"]: outcome["image"]["s3_key"] for outcome in outcomes}
+        assert members == [keys[str(path)] for path in pictures([folder], recursive=True)]
         again = shell.json("upload", "-r", str(folder))
         assert {outcome["outcome"] for outcome in again} == {"present"}
         (shell.home / "imghost" / "uploads.sqlite").unlink()  # the service knows them, too
@@ -340,6 +342,7 @@ def test_collections_are_made_changed_filled_and_deleted(shell: Shell, tmp_path:
 
 
 def test_keys_take_the_password_unless_the_key_may_make_keys(shell: Shell) -> None:
+    assert "--password-stdin" in shell.run("keys", "create", status=2)
     made = shell.json("keys", "create", "--scope", "read", "--days", "7", "--password-stdin", said=shell.password)
     assert made["scopes"] == ["read"]
     with Client(shell.url, api_key=made["key"]) as client:

@@ -107,6 +107,8 @@ def password_of(username: str, *, from_stdin: bool) -> str:
     """Return a password from standard input, or ask for it."""
     if from_stdin:
         return secret_from_stdin()
+    if not sys.stdin.isatty():
+        raise click.UsageError("the password is asked for in a terminal; elsewhere give it by --password-stdin")
     return str(click.prompt(f"Password of {username}", hide_input=True, err=True))
 
 
