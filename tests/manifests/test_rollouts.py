@@ -3,10 +3,23 @@
 import json
 
 import pytest
+import yaml
 
 from chassis.web.server import GRACE_S
 from imaging.settings import ImagingSettings
-from manifests import VARIANTS, containers, documents, environment, our_pods, pods
+from manifests import (
+    K8S,
+    VARIANTS,
+    Document,
+    containers,
+    documents,
+    environment,
+    kustomize,
+    our_pods,
+    pod_template,
+    pods,
+)
+from manifests.test_hardening import numbers
 
 WEB = {"auth", "catalog", "gateway"}
 LONG_RUNNING = WEB | {"auth-worker", "catalog-worker", "imaging"}
@@ -96,6 +109,34 @@ def test_where_an_autoscaler_decides_no_number_is_applied() -> None:
     keda = documents("ScaledObject", variant="trial and autoscaling-keda")
     assert {document["spec"]["scaleTargetRef"]["name"] for document in keda.values()} == {"imaging"}
     assert "replicas" not in documents("Deployment", variant="trial and autoscaling-keda")["imaging"]["spec"]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_trial_has_room_on_a_node_with_two_cpus_in_a_rollout_too(variant: str) -> None:
+    """Beside what the cluster's own pods ask for, which is less than one."""
+
+    def cpu(template: Document) -> float:
+        return sum(numbers(container["resources"]["requests"]["cpu"]) for container in template["spec"]["containers"])
+
+    # An autoscaler begins with two.
+    owners = documents("Deployment", "StatefulSet", variant=variant).values()
+    asked = sum(cpu(pod_template(owner)) * owner["spec"].get("replicas", 2) for owner in owners)
+    jobs = sum(cpu(pod_template(job)) for job in documents("Job", variant=variant).values())
+    assert asked + max(jobs, *(cpu(pod_template(owner)) for owner in owners)) <= 1
+
+
+def test_the_trial_has_the_parts_of_the_cpu_that_the_base_has() -> None:
+    base = yaml.safe_load_all(kustomize(K8S / "base"))
+    due = {
+        document["metadata"]["name"]: numbers(container["resources"]["requests"]["cpu"]) / 4
+        for document in base
+        if document["kind"] == "Deployment"
+        for container in document["spec"]["template"]["spec"]["containers"]
+    }
+    for name, template in our_pods().items():
+        if name in due:
+            [container] = template["spec"]["containers"]
+            assert numbers(container["resources"]["requests"]["cpu"]) == pytest.approx(due[name], rel=0.1), name
 
 
 def test_a_process_that_ends_says_why_where_operators_look_first() -> None:
