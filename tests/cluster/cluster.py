@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,13 @@ S3_PORT = 35000
 READY_S = 300.0
 OURS = ("auth", "auth-worker", "catalog", "catalog-worker", "gateway", "imaging")
 NAME = "app.kubernetes.io/name"
+# The public images, and the variables that name others in their place.
+PUBLIC = {
+    "postgres": "POSTGRES_IMAGE",
+    "rabbitmq": "RABBITMQ_IMAGE",
+    "versity/versitygw": "S3_IMAGE",
+    "nginxinc/nginx-unprivileged": "NGINX_IMAGE",
+}
 
 Document = dict[str, Any]
 
@@ -68,12 +75,13 @@ class Cluster:
 
     # --- up and down ---
 
-    def prepare(self, settings: Mapping[str, Mapping[str, str]] | None = None) -> None:
-        """Write the overlay of the tests; `settings` are changed settings, by ConfigMap."""
+    def prepare(
+        self, settings: Mapping[str, Mapping[str, str]] | None = None, components: Sequence[str] = ("network-policies",)
+    ) -> None:
+        """Write the overlay of the tests, with components; `settings` are changed settings, by ConfigMap."""
+        shutil.copytree(K8S, HOME / "k8s", ignore=shutil.ignore_patterns("secrets"), dirs_exist_ok=True)
         secrets = HOME / "k8s" / "overlays" / "trial" / "secrets"
         if not secrets.exists():
-            shutil.rmtree(HOME / "k8s", ignore_errors=True)
-            shutil.copytree(K8S, HOME / "k8s", ignore=shutil.ignore_patterns("secrets"))
             make = [sys.executable, str(ROOT / "tools" / "trial_secrets.py"), str(secrets)]
             subprocess.run(make, check=True, capture_output=True)
         public = f"http://127.0.0.1:{S3_PORT}"
@@ -93,7 +101,7 @@ class Cluster:
         document = {
             "namespace": NAMESPACE,
             "resources": ["../trial", "client.json"],
-            "components": ["../../components/network-policies"],
+            "components": [f"../../components/{name}" for name in components],
             "images": _images(),
             "generatorOptions": {"immutable": True},
             "configMapGenerator": [
@@ -107,9 +115,9 @@ class Cluster:
         """Apply the overlay; return what kubectl says."""
         return self.kubectl("apply", "--kustomize", str(OVERLAY))
 
-    def wait_until_ready(self) -> None:
-        """Wait until all deployments have the pods that they want."""
-        for name in OURS:
+    def wait_until_ready(self, names: Iterable[str] = OURS) -> None:
+        """Wait until the deployments of these names have the pods that they want."""
+        for name in names:
             self.kubectl("rollout", "status", f"deployment/{name}", f"--timeout={READY_S:g}s")
 
     def close(self) -> None:
@@ -199,8 +207,8 @@ def _images() -> list[dict[str, str]]:
     tag = os.environ.get("TAG", version)
     found = [{"name": name, "newName": f"{registry}/{name}" if registry else name, "newTag": tag} for name in names]
     chosen = images()
-    for name, variable in (("postgres", "POSTGRES"), ("rabbitmq", "RABBITMQ"), ("versity/versitygw", "S3")):
-        new, _, new_tag = chosen[f"{variable}_IMAGE"].rpartition(":")
+    for name, variable in PUBLIC.items():
+        new, _, new_tag = chosen[variable].rpartition(":")
         found.append({"name": name, "newName": new, "newTag": new_tag})
     return found
 
@@ -238,9 +246,9 @@ def _named(image: Mapping[str, str]) -> str:
 
 
 def _client() -> list[Document]:
-    """Return a pod that sends requests to the gateway, and the policy that lets it."""
+    """Return a pod that sends requests to the gateway or the edge, and the policy that lets it."""
     labels = {NAME: "client"}
-    peer = [{"podSelector": {"matchLabels": {NAME: "gateway"}}}]
+    doors = {"gateway": 8000, "edge": 8443}
     policy = {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -248,7 +256,10 @@ def _client() -> list[Document]:
         "spec": {
             "podSelector": {"matchLabels": labels},
             "policyTypes": ["Egress"],
-            "egress": [{"to": peer, "ports": [{"port": 8000}]}],
+            "egress": [
+                {"to": [{"podSelector": {"matchLabels": {NAME: name}}}], "ports": [{"port": port}]}
+                for name, port in doors.items()
+            ],
         },
     }
     return [plain_pod("client", labels), policy]

@@ -1,14 +1,16 @@
 """The namespace that all tests of a session share, and the table at the end. They run with K8S_TEST=1 only.
 
 If the session fails, what the pods are and logged is in .imghost/k8s-test. KEEP=1 takes the namespace as it is,
-and leaves it so.
+and leaves it so. The report is that of a run of all of them, from an empty namespace.
 """
 
 import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -17,20 +19,41 @@ from cluster.cluster import HOME, OURS, Cluster, keep
 from cluster.report import Row
 from cluster.stack import ClusterStack
 from faults.trial import Trial
+from pictures import photo
 
-HERE = __name__.rpartition(".")[0]
 ROWS = pytest.StashKey[list[Row]]()
-Note = Callable[..., None]
+FILES = pytest.StashKey[set[str]]()
+
+
+class Note:
+    """What a check has found, in sentences; the check is a row of the table."""
+
+    def __init__(self) -> None:
+        self.result = "failed"
+        self.found: list[str] = []
+
+    def __call__(self, sentence: str) -> None:
+        """Say what was found: the check has passed."""
+        self.result = "passed"
+        self.found.append(sentence)
+
+    def not_run(self, reason: str) -> NoReturn:
+        """Skip the check, and say why."""
+        self.result = "not run"
+        self.found.append(reason)
+        pytest.skip(reason)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[ROWS] = []
+    config.stash[FILES] = set()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if os.environ.get("K8S_TEST"):
-        return
     ours = [item for item in items if item.path.parent.name == "cluster"]
+    if os.environ.get("K8S_TEST"):
+        config.stash[FILES] = {item.path.name for item in ours}
+        return
     if ours:
         config.hook.pytest_deselected(items=ours)
         items[:] = [item for item in items if item not in set(ours)]
@@ -73,6 +96,17 @@ def stack(cluster: Cluster) -> ClusterStack:
 
 
 @pytest.fixture
+def image(stack: ClusterStack) -> tuple[str, str]:
+    """The key of a ready image, and an API key of its owner."""
+    user = stack.users[0]
+    key = "rollouts/picture.jpg"
+    stack.s3().put_object(Bucket="imghost", Key=key, Body=photo(64, 48))
+    user.post("/api/images", json={"s3_key": key})  # 409 if an earlier test has registered it
+    user.settled(key)
+    return key, user.post("/api/api-keys", json={"description": "sender"}).json()["key"]
+
+
+@pytest.fixture
 def trial(stack: ClusterStack, request: pytest.FixtureRequest) -> Iterator[Trial]:
     """A trial of the fault tests on the cluster."""
     seed = int(os.environ.get("SEED") or secrets.randbelow(10**9))
@@ -86,12 +120,11 @@ def trial(stack: ClusterStack, request: pytest.FixtureRequest) -> Iterator[Trial
 
 @pytest.fixture
 def note(request: pytest.FixtureRequest) -> Iterator[Note]:
-    """A function that says, in a sentence, what a check has found; the check is a row of the table."""
-    found: list[str] = []
-    yield found.append
+    """Takes what a check has found."""
+    made = Note()
+    yield made
     name = request.node.name.removeprefix("test_").replace("_", " ").replace("[", ": ").removesuffix("]")
-    result = "passed" if found else "failed"
-    request.config.stash[ROWS].append(Row(name, result, "; ".join(found)))
+    request.config.stash[ROWS].append(Row(name, made.result, "; ".join(made.found)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -101,4 +134,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.section("Kubernetes")
     for line in report.table(rows):
         terminalreporter.write_line(line)
-    report.keep(rows)
+    everything = {file.name for file in Path(__file__).parent.glob("test_*.py")}
+    if (
+        config.stash[FILES] == everything
+        and not terminalreporter.getreports("deselected")
+        and not os.environ.get("KEEP")
+    ):
+        report.write(rows)

@@ -1,4 +1,4 @@
-"""What the tests on a cluster found: a table at the end of the session, and the same in k8s/report.json."""
+"""What the tests on a cluster found: a table at the end of the session, and of all tests also k8s/report.json."""
 
 import json
 from collections.abc import Sequence
@@ -24,8 +24,6 @@ def table(rows: Sequence[Row]) -> Sequence[str]:
     return [f"{row.check:<{width}}  {row.result}  {row.found}" for row in rows]
 
 
-def keep(rows: Sequence[Row]) -> None:
-    """Write `rows` into the report; a row replaces an older one of the same check."""
-    written = json.loads(FILE.read_text()) if FILE.exists() else []
-    merged = {row["check"]: row for row in written} | {row.check: asdict(row) for row in rows}
-    FILE.write_text("[\n" + ",\n".join(f"  {json.dumps(row)}" for row in merged.values()) + "\n]\n")
+def write(rows: Sequence[Row]) -> None:
+    """Write `rows` as the report."""
+    FILE.write_text("[\n" + ",\n".join(f"  {json.dumps(asdict(row))}" for row in rows) + "\n]\n")

@@ -10,11 +10,13 @@ number of requests is bounded: at most fifty times LEAST are sent.
 import http.client
 import json
 import select
+import ssl
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from itertools import count
+from urllib.parse import SplitResult, urlsplit
 
 CLIENTS = 6
 PACE_S = 0.03
@@ -24,9 +26,9 @@ TIMEOUT_S = 25.0
 class Sender(threading.Thread):
     """One client."""
 
-    def __init__(self, number: int, host: str, key: str, image: str) -> None:
+    def __init__(self, number: int, base: SplitResult, key: str, image: str) -> None:
         super().__init__()
-        self.number, self.host, self.key, self.image = number, host, key, image
+        self.number, self.base, self.key, self.image = number, base, key, image
         self.keeps = number % 2 == 0
         self.stop = threading.Event()
         self.sent = 0
@@ -34,7 +36,7 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         """Send requests until `stop` is set."""
-        connection = http.client.HTTPConnection(self.host, timeout=TIMEOUT_S)
+        connection = self.connection()
         for method, target, body, due in self.requests():
             if self.stop.wait(PACE_S):
                 return
@@ -54,6 +56,15 @@ class Sender(threading.Thread):
                 connection.close()
             self.sent += 1
 
+    def connection(self) -> http.client.HTTPConnection:
+        """Return a connection that is not open yet."""
+        if self.base.scheme == "http":
+            return http.client.HTTPConnection(self.base.netloc, timeout=TIMEOUT_S)
+        any_certificate = ssl.create_default_context()  # that of the test is for nobody else
+        any_certificate.check_hostname = False
+        any_certificate.verify_mode = ssl.CERT_NONE
+        return http.client.HTTPSConnection(self.base.netloc, timeout=TIMEOUT_S, context=any_certificate)
+
     def requests(self) -> Iterator[tuple[str, str, str | None, int]]:
         """Yield requests that read and change, of anybody and of the user."""
         for turn in count():
@@ -70,8 +81,8 @@ class Sender(threading.Thread):
 
 def main() -> None:
     """Send requests, and print what became of them."""
-    host, key, image, least = sys.argv[1:]
-    senders = [Sender(number, host, key, image) for number in range(CLIENTS)]
+    base, key, image, least = sys.argv[1:]
+    senders = [Sender(number, urlsplit(base), key, image) for number in range(CLIENTS)]
     ended = threading.Event()
 
     def wait_for_the_end() -> None:

@@ -5,7 +5,9 @@ import pytest
 from cluster.cluster import OURS, Cluster
 from cluster.conftest import Note
 from cluster.stack import ClusterStack
+from deadlines import until
 from faults.trial import Trial
+from manifests import DATA_SERVICES
 
 
 def figures(trial: Trial) -> str:
@@ -26,6 +28,26 @@ def test_deleted_pods_lose_nothing(cluster: Cluster, stack: ClusterStack, trial:
                 stack.reach_gateway()
 
     trial.survives(delete_each, hit=[name])
+    note(figures(trial))
+
+
+@pytest.mark.parametrize("name", sorted(DATA_SERVICES))
+def test_data_services_that_end_lose_nothing(cluster: Cluster, trial: Trial, note: Note, name: str) -> None:
+    """Of the trial's volumes the container finds all again; they are gone with the pod, which is not deleted here."""
+    pod = f"{name}-0"
+
+    def restarts() -> int:
+        [status] = cluster.pods(name)[0]["status"]["containerStatuses"]
+        return int(status["restartCount"])
+
+    before = restarts()
+
+    def end() -> None:
+        cluster.execute(pod, "sh", "-c", "kill -TERM 1")
+        until(lambda: restarts() > before, 60, f"the container of {pod} does not end")
+        cluster.kubectl("wait", "--for=condition=Ready", f"pod/{pod}", "--timeout=120s")
+
+    trial.survives(end, hit=[name])
     note(figures(trial))
 
 

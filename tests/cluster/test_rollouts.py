@@ -6,29 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from clients import ValidatingClient
 from cluster.cluster import NAMESPACE, OURS, Cluster
 from cluster.conftest import Note
 from cluster.stack import ClusterStack
 from deadlines import until
 from manifests import kubectl
-from pictures import photo
 
 SENDER = Path(__file__).with_name("sender.py")
 LEAST = 5000
-
-
-@pytest.fixture
-def image(stack: ClusterStack) -> tuple[str, str]:
-    """The key of a ready image, and an API key of its owner."""
-    user = stack.users[0]
-    key = "rollouts/picture.jpg"
-    stack.s3().put_object(Bucket="imghost", Key=key, Body=photo(64, 48))
-    user.post("/api/images", json={"s3_key": key})  # 409 if an earlier test has registered it
-    user.settled(key)
-    return key, user.post("/api/api-keys", json={"description": "sender"}).json()["key"]
 
 
 class Sent(dict[str, object]):
@@ -36,11 +22,11 @@ class Sent(dict[str, object]):
 
 
 @contextmanager
-def requests(image: tuple[str, str], least: int) -> Iterator[Sent]:
+def requests(image: tuple[str, str], least: int, base: str = "http://gateway:8000") -> Iterator[Sent]:
     """Send requests from within the cluster during the block, `least` at least; then say what became of them."""
     key, secret = image
     command = [kubectl(), "--namespace", NAMESPACE, "exec", "--stdin", "client", "--", "python", "-c"]
-    command += [SENDER.read_text(), "gateway:8000", secret, key, str(least)]
+    command += [SENDER.read_text(), base, secret, key, str(least)]
     sent = Sent()
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
