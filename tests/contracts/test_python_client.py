@@ -41,9 +41,9 @@ def operations() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the operations that clients use."""
     for path in API["paths"].values():
         for method in ("get", "post", "put", "delete"):
-            operation = path.get(method, {"tags": ["Pages"]})
-            if "Pages" not in operation["tags"] and operation["operationId"] not in NOT_FOR_CLIENTS:
-                yield operation["operationId"], operation
+            is_page = method in path and "Pages" in path[method]["tags"]
+            if method in path and not is_page and path[method]["operationId"] not in NOT_FOR_CLIENTS:
+                yield path[method]["operationId"], path[method]
 
 
 def resolved(node: dict[str, Any]) -> dict[str, Any]:

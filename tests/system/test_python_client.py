@@ -196,10 +196,10 @@ def test_every_operation_is_called_as_the_document_says(stack: Stack, new_user: 
         assert client.readyz().status == "ready"
         assert client.get_openapi()["openapi"].startswith("3.1")
     described = {
-        operation["operationId"]
-        for methods in document()["paths"].values()
-        for operation in methods.values()
-        if "Pages" not in operation["tags"]
+        at[method]["operationId"]
+        for at in document()["paths"].values()
+        for method in at
+        if method != "parameters" and "Pages" not in at[method]["tags"]
     }
     wanted = {each for each in described if not re.match("head_|preflight_|get_docs", each)}
     assert wanted - recorder.called == set()
