@@ -6,6 +6,7 @@ General validators take `{s3_key}` for one segment of a path and accept undocume
 import json
 import re
 from collections.abc import Iterator, Mapping
+from email import message_from_bytes
 from email.message import Message
 from functools import cache
 from typing import Any
@@ -103,9 +104,15 @@ class Contract:
             _demand(not described.get("required"), where, "the body is missing")
             return
         _demand(bool(described), where, "a body where none belongs")
-        media_type = headers["content-type"].partition(";")[0].strip().lower()
+        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        if "application/octet-stream" in described["content"]:
+            return  # a file, whatever the client calls it
         _demand(media_type in described["content"], where, f"undocumented content type {media_type}")
-        if media_type == "application/json":
+        if media_type == "multipart/form-data":
+            message = message_from_bytes(f"Content-Type: {headers['content-type']}\r\n\r\n".encode() + body)
+            parts = [each for each in message.walk() if not each.is_multipart()]
+            fields = {str(part.get_param("name", header="content-disposition")): part.get_payload() for part in parts}
+        elif media_type == "application/json":
             fields = json.loads(body.decode("utf-8-sig"))
         else:
             fields = {name: values[-1] for name, values in parse_qs(body.decode(), keep_blank_values=True).items()}

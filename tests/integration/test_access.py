@@ -135,7 +135,7 @@ class World:
         assert self.owner.post("/api/collections", json={"name": names["name"]}).status == 201
         member = f"/api/collections/{names['name']}/images/{names['s3_key']}"
         assert self.owner.put(member).status == 200
-        return names | {"key": self.make_key()["id"], "username": "owner"}
+        return names | {"key": self.make_key()["id"], "username": "owner", "filename": "a.jpg"}
 
     def _body(self, operation: str) -> dict[str, Any] | None:
         """Return a body of the operation that makes something new, or changes something of the owner's."""

@@ -37,7 +37,7 @@ TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-
 KINDS = ("password", "guess", "token", "signature", "cookie", "field", "header")
 METHODS = ("get", "head", "put", "post", "delete", "options")
 # What a route names in its path; a whole API key may stand for its id.
-NAMES = {"s3_key": "a/b.jpg", "name": "holidays", "username": ANNA[0]}
+NAMES = {"s3_key": "a/b.jpg", "name": "holidays", "username": ANNA[0], "filename": "a.jpg"}
 
 
 def canary(kind: str) -> str:

@@ -66,6 +66,7 @@ def test_bucket_at_aws_needs_no_container_and_is_reached_by_those_that_need_it()
     assert {name for name, spec in found.items() if "outside" in spec.get("networks", {})} == {
         "s3-setup",
         "catalog",
+        "gateway",
         "imaging",
     }
 

@@ -36,6 +36,8 @@ ALLOWED = {
         ("HEAD", "/api/signed-post"),
         ("POST", "/api/images"),
         ("POST", "/api/images/batch"),
+        ("POST", "/api/uploads"),
+        ("PUT", "/api/uploads/x"),
     ],
     "keys": [
         ("GET", "/api/api-keys"),

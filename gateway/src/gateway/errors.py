@@ -64,6 +64,33 @@ class FormatNotOfferedError(GatewayError):
         super().__init__("oEmbed is offered as JSON only: leave format out, or say format=json.")
 
 
+class UnsupportedFormatError(GatewayError):
+    """A file that is uploaded is no picture of a format that imghost takes."""
+
+    code = "unsupported-format"
+
+    def __init__(self) -> None:
+        super().__init__("The file is no JPEG, PNG, WebP, GIF, AVIF, TIFF, BMP or HEIC.")
+
+
+class NoMultipartError(GatewayError):
+    """The body of an upload is no form with a file."""
+
+    code = "unsupported-media-type"
+
+    def __init__(self) -> None:
+        super().__init__("Send multipart/form-data with a boundary, or the file itself by PUT.")
+
+
+class MalformedMultipartError(GatewayError):
+    """The body of an upload is no multipart of the boundary that its content type tells."""
+
+    code = "malformed-body"
+
+    def __init__(self) -> None:
+        super().__init__("The body is no multipart/form-data in UTF-8, or has too many or too large fields.")
+
+
 class OverloadedError(GatewayError):
     """More requests are in progress than the services can answer."""
 

@@ -1,5 +1,6 @@
 """Settings of the gateway."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt
@@ -64,6 +65,17 @@ class GatewaySettings(WebSettings):
         description="Origins of the S3 or CDN from which pages show pictures and to which they upload, as a list.",
     )
     body_timeout_s: Seconds = Field(20.0, description="Longest wait for a client's request body; then 408.")
+    spool_folder: Path = Field(
+        Path("/var/tmp"),  # noqa: S108 - what is written there has no name
+        description="Folder for files that are uploaded in one request, until S3 has them.",
+    )
+    spool_bytes: PositiveInt = Field(
+        1024**3, description="Bytes of such files of one web process, of one user a quarter; more are 503 at once."
+    )
+    upload_timeout_s: Seconds = Field(
+        600.0,
+        description="Longest wait for such a file, and then for S3 to take it; each 64 KiB within the body's time-out.",
+    )
     head_timeout_s: Seconds = Field(
         10.0, description="Longest wait for the head of a request; then 408, or no answer if nothing came."
     )

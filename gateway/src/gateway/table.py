@@ -20,7 +20,8 @@ class Route:
     called; `name` makes the ones from the other. `query` lists the query parameters that reading takes; others are
     never forwarded. `items` is the list in the body of a POST that asks for several things at once, each of which
     counts for the limits of a user. `head_target` answers HEAD where GET at `target` changes something. `completed_by`
-    is the service, and the path there, that knows more of the use and limits of a user.
+    is the service, and the path there, that knows more of the use and limits of a user. An upload is no request that
+    is forwarded, but one about which the service at `target` is asked, first by GET, then by POST.
     """
 
     rule: str
@@ -32,11 +33,12 @@ class Route:
     name: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
     head_target: str | None = None
     completed_by: tuple[Service, str] | None = None
+    is_upload: bool = False
     items: str | None = None
 
     def query_of(self, method: str) -> tuple[str, ...]:
         """Return the names of the query parameters that a request with `method` may have."""
-        return self.query if method in {"GET", "HEAD"} else ()
+        return self.query if method in {"GET", "HEAD"} or self.is_upload else ()
 
 
 def _api_key(parameters: Mapping[str, str]) -> Mapping[str, str]:
@@ -87,5 +89,14 @@ ROUTES = (
         head_target="/signed-post-sample",
     ),
     Route("/api/stats", ("GET",), "catalog", "/stats"),
+    Route("/api/uploads", ("POST",), "catalog", "/upload", is_upload=True),
+    Route(
+        "/api/uploads/<segment:filename>",
+        ("PUT",),
+        "catalog",
+        "/upload",
+        query=("title", "description", "collection", "wait"),
+        is_upload=True,
+    ),
     Route("/api/users/<segment:username>", ("GET", "PUT"), "auth", "/user", completed_by=("catalog", "/use")),
 )

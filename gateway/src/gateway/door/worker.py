@@ -54,6 +54,12 @@ class _FewChunks(ChunkedReader):
         return super().parse_chunk_size(unreader, data)
 
 
+def allow_chunks(body: Any, count: int) -> None:
+    """Let `body`, the stream of a request, come in `count` chunks, if it is chunked."""
+    if isinstance(reader := getattr(body, "reader", None), _FewChunks):
+        reader.left = count
+
+
 class _Remembered:
     """Gunicorn's configuration, each value looked up once: gunicorn asks for some thirty of them at each request."""
 

@@ -23,6 +23,7 @@ from gateway.web.pages.oembed import oembed
 from gateway.web.pages.views import install as install_pages
 from gateway.web.pages.views import pages
 from gateway.web.public_answers import PublicAnswers
+from gateway.web.uploads import Uploads
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -45,9 +46,13 @@ def make_flask(settings: GatewaySettings) -> Flask:
     flask.url_map.converters |= {"segment": SegmentConverter, "key": KeyConverter}
     flask.config[observation.SLOW_REQUEST_S] = settings.slow_request_s
     authentication = Authentication(services, checks, progress)
+    uploads = Uploads(services, authentication, progress, settings)
     flask.register_error_handler(SenderRefusedError, lambda fault: forwarding.relay(fault.answer))
     for route in ROUTES:
-        view = forwarding.view_of(route, services, authentication, progress, settings)
+        if route.is_upload:
+            view = uploads.view_of(route)
+        else:
+            view = forwarding.view_of(route, services, authentication, progress, settings)
         flask.add_url_rule(
             route.rule, endpoint=route.rule, view_func=view, methods=route.methods, provide_automatic_options=False
         )

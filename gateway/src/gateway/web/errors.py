@@ -9,6 +9,9 @@ STATUSES: dict[type[Exception], int] = {
     errors.BodyTooSlowError: 408,
     errors.BodyTooLargeError: 413,
     errors.FormatNotOfferedError: 501,
+    errors.MalformedMultipartError: 400,
+    errors.NoMultipartError: 415,
+    errors.UnsupportedFormatError: 415,
     errors.OverloadedError: 503,
     errors.PasswordsBusyError: 503,
 }

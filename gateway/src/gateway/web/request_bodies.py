@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 
 import gevent
 from flask import Request
@@ -15,9 +16,17 @@ from gateway.room import Room
 _PART = 64 * 1024
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long a client may take for a body, and for each 64 KiB of it, in seconds."""
+
+    whole_s: float
+    part_s: float
+
+
 def read(request: Request, timeout_s: float) -> bytes:
     """Return the body of `request`. Raise `BodyTooLargeError`, `BodyTooSlowError` or `BodyCutShortError`."""
-    return b"".join(parts(request, timeout_s, MAX_BODY_BYTES))
+    return b"".join(parts(request, Patience(timeout_s, timeout_s), MAX_BODY_BYTES))
 
 
 @contextmanager
@@ -29,7 +38,7 @@ def reading(request: Request, timeout_s: float, most: int, room: Room, user_id: 
     body = bytearray()
     try:
         # Closed at once, with the time limit in it, whatever is raised.
-        with closing(parts(request, timeout_s, most)) as found:
+        with closing(parts(request, Patience(timeout_s, timeout_s), most)) as found:
             for part in found:
                 room.take(user_id, len(part))
                 body += part
@@ -38,19 +47,29 @@ def reading(request: Request, timeout_s: float, most: int, room: Room, user_id: 
         room.give_back(user_id, len(body))
 
 
-def parts(request: Request, timeout_s: float, most: int) -> Generator[bytes]:
-    """Yield the body of `request` in parts of up to 64 KiB, all together in `timeout_s`. Raise what `read` raises.
+def require_size(request: Request, most: int) -> None:
+    """Raise `BodyTooLargeError` if `request` announces a body of more than `most` bytes."""
+    if request.content_length is not None and request.content_length > most:
+        raise BodyTooLargeError(most)
+
+
+def parts(request: Request, patience: Patience, most: int) -> Generator[bytes]:
+    """Yield the body of `request` in parts of up to 64 KiB. Raise what `read` raises.
 
     It is read from the WSGI server's stream: Flask, with its limit, would cut a chunked body and treat it as whole.
     """
+    require_size(request, most)
     announced, size = request.content_length, 0
-    if announced is not None and announced > most:
-        raise BodyTooLargeError(most)
     if announced is None and "Transfer-Encoding" not in request.headers:
         return
+    body = request.environ["wsgi.input"]
     try:
-        with gevent.Timeout(timeout_s, BodyTooSlowError()):
-            while part := request.environ["wsgi.input"].read(min(_PART, most + 1 - size)):
+        with gevent.Timeout(patience.whole_s, BodyTooSlowError()):
+            while True:
+                with gevent.Timeout(patience.part_s, BodyTooSlowError()):
+                    part = body.read(min(_PART, most + 1 - size))
+                if not part:
+                    break
                 size += len(part)
                 if size > most:
                     raise BodyTooLargeError(most)

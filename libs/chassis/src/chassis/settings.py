@@ -6,6 +6,7 @@ No message and no log shows the value of a secret.
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BeforeValidator, Field, PositiveInt, SecretStr, ValidationError, model_validator
@@ -175,5 +176,5 @@ def rows(kind: type[ProcessSettings]) -> Iterator[tuple[str, str, str]]:
         default = "required" if field.is_required() else field.default
         if default is None or default is PydanticUndefined:
             default = ""
-        shown = default if isinstance(default, str) else json.dumps(default)
+        shown = str(default) if isinstance(default, (str, Path)) else json.dumps(default)
         yield variable(kind, name), shown, field.description or ""

@@ -1,6 +1,6 @@
 """Composition of catalog: what `settings` describe becomes a database, buckets, a signer of uploads."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import BoundedSemaphore
 
@@ -73,7 +73,9 @@ def make_uploads(settings: ServeSettings) -> Uploads | None:
     """
     if settings.default_bucket is None or settings.s3_access_key_id is None or settings.s3_secret_access_key is None:
         return None
-    return Uploads(s3.connect(s3.Access.from_settings(settings)), settings.default_bucket, settings.upload_max_bytes)
+    access = s3.Access.from_settings(settings)
+    inside = replace(access, endpoint_url=settings.s3_internal_endpoint_url or access.endpoint_url)
+    return Uploads(s3.connect(access), s3.connect(inside), settings.default_bucket, settings.upload_max_bytes)
 
 
 def make_app(settings: ServeSettings) -> App:

@@ -30,6 +30,11 @@ def check_key(key: str) -> None:
         raise UnacceptableKeyError(reason)
 
 
+def without_control_characters(text: str) -> str:
+    """Return `text` with an underscore in place of each control character, which no key may have."""
+    return _CONTROL.sub("_", text)
+
+
 def is_acceptable_key(key: str) -> bool:
     """Return whether `key` may name an image at all."""
     try:

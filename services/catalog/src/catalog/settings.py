@@ -84,6 +84,10 @@ class ServeSettings(BucketsSettings, WebSettings):
     token_public_key_file: Path = Field(description="PEM file of the public keys that auth's tokens are verified with.")
     default_bucket: str | None = Field(None, description="Bucket of images registered without one, and of uploads.")
     s3_endpoint_url: EndpointUrl | None = Field(None, description="S3 endpoint as browsers reach it; AWS if empty.")
+    s3_internal_endpoint_url: EndpointUrl | None = Field(
+        None,
+        description="S3 endpoint as the gateway reaches it, for uploads in one request; that of browsers if empty.",
+    )
     s3_region: HostLabel = Field("us-east-1", description="Region that upload forms are signed for.")
     s3_addressing_style: AddressingStyle = Field(
         "auto", description="Bucket by path or by virtual host; auto: by path where an endpoint is set."

@@ -1,11 +1,14 @@
-"""Signed uploads: an S3 POST policy for one prefix, one content type and a largest size, valid for ten minutes."""
+"""Signed uploads: an S3 POST policy for one prefix, one content type and a largest size, valid for ten minutes.
+
+What the gateway has taken itself it puts by a signed URL for one key and one content type.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from catalog.errors import UnacceptableKeyError
-from catalog.keys import check_key
+from catalog.keys import MAX_KEY_BYTES, check_key, without_control_characters
 
 VALID_S = 600
 PREFIX_LENGTH = 26
@@ -24,6 +27,7 @@ CONTENT_TYPES: Mapping[str, str] = {
     "heif": "image/heif",
 }
 DEFAULT_TYPE = "image/jpeg"
+_LONGEST_EXTENSION = 16
 # The client replaces it before it sends the form, since not every server does so itself.
 PLACEHOLDER = "${filename}"
 
@@ -42,11 +46,24 @@ class PostSigner(Protocol):
         """Return `url` and `fields` of a form."""
 
 
+class PutSigner(Protocol):
+    """What signs the URL of one request; the S3 client of boto3 does."""
+
+    def generate_presigned_url(
+        self,
+        ClientMethod: str,  # noqa: N803 - boto3's own names
+        Params: Mapping[str, Any] = ...,  # noqa: N803
+        ExpiresIn: int = 3600,  # noqa: N803
+    ) -> str:
+        """Return the URL."""
+
+
 @dataclass(frozen=True)
 class Uploads:
-    """Where uploads go and how large they may be."""
+    """Where uploads go and how large they may be. `put_signer` signs for the address at which the gateway finds S3."""
 
     signer: PostSigner
+    put_signer: PutSigner
     bucket: str
     max_bytes: int
 
@@ -65,6 +82,12 @@ class Uploads:
             ExpiresIn=VALID_S,
         )
 
+    def sign_put(self, s3_key: str, content_type: str) -> dict[str, Any]:
+        """Return `url`, and the `headers` to send with it, of a PUT that stores the object at `s3_key`."""
+        stored = {"Bucket": self.bucket, "Key": s3_key, "ContentType": content_type}
+        url = self.put_signer.generate_presigned_url("put_object", Params=stored, ExpiresIn=VALID_S)
+        return {"url": url, "headers": {"Content-Type": content_type}, "s3_key": s3_key}
+
 
 def type_of(filename: str) -> str:
     """Return the content type for the extension of `filename`; imaging later looks at the content itself."""
@@ -78,3 +101,22 @@ def check_filename(filename: str) -> None:
     if PLACEHOLDER in filename:
         raise UnacceptableKeyError(f"Must not contain {PLACEHOLDER}, which S3 would replace")
     check_key(f"{'x' * PREFIX_LENGTH}/{filename}")
+
+
+def name_of(filename: str) -> str:
+    """Return what of `filename` may follow a prefix that is handed out; nearly all are left as they are.
+
+    Folders are left out, and control characters replaced. One that is too long loses the end of what is before its
+    extension.
+    """
+    name = without_control_characters(filename.rpartition("/")[2])
+    if name in {"", ".", ".."}:
+        return "image"
+    most = MAX_KEY_BYTES - PREFIX_LENGTH - 1
+    if len(name.encode()) <= most:
+        return name
+    stem, dot, extension = name.rpartition(".")
+    if not stem or len(extension.encode()) > _LONGEST_EXTENSION:
+        stem, dot, extension = name, "", ""
+    kept = most - len((dot + extension).encode())
+    return stem.encode()[:kept].decode(errors="ignore") + dot + extension

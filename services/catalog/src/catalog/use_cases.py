@@ -193,11 +193,59 @@ def hand_out_prefix(store: Store, caller: Principal, limits: Limits = NO_LIMITS)
 
     Raise `UserGoneError`, or `QuotaExceededError` if they could register no image anyway.
     """
+    may_upload(store, caller, limits)
     prefix = sample_prefix(store, caller)
-    if limits.images or limits.bytes:
-        limits.require_image(store.use(caller.user_id))
     store.add_upload_prefix(prefix, caller.user_id)
     return prefix
+
+
+def may_upload(store: Store, caller: Principal, limits: Limits = NO_LIMITS) -> None:
+    """Raise `QuotaExceededError` if the caller could register no image, or `UserGoneError`."""
+    admit(store, caller)
+    if limits.images or limits.bytes:
+        limits.require_image(store.use(caller.user_id))
+
+
+def begin_upload(store: Store, caller: Principal, collection: str | None, limits: Limits = NO_LIMITS) -> str:
+    """Return a prefix as `hand_out_prefix` does, for an image that is to be put into `collection`, if that is given.
+
+    Raise `CollectionNotFoundError`, too.
+    """
+    prefix = hand_out_prefix(store, caller, limits)
+    if collection is not None:
+        own_collection(store, caller, collection)
+    return prefix
+
+
+def register_upload(  # noqa: PLR0913 - the fields of one form
+    store: Store,
+    caller: Principal,
+    buckets: Buckets,
+    *,
+    s3_bucket: str,
+    s3_key: str,
+    title: str,
+    description: str,
+    collection: str | None,
+    limits: Limits = NO_LIMITS,
+) -> Image:
+    """Register an original as `register_image` does, and put it into the caller's `collection`, if that is given.
+
+    Raise `CollectionNotFoundError`, too; then it is not registered.
+    """
+    image = register_image(
+        store,
+        caller,
+        buckets,
+        s3_bucket=s3_bucket,
+        s3_key=s3_key,
+        title=title,
+        description=description,
+        limits=limits,
+    )
+    if collection is not None:
+        put_member(store, caller, collection, s3_key)
+    return image
 
 
 def sample_prefix(store: Store, caller: Principal) -> str:

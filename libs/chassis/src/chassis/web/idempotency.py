@@ -31,9 +31,12 @@ Change = Callable[[Store], Response]
 
 @dataclass(frozen=True)
 class Part:
-    """One of several changes that a request asks for: which one, and what the client has sent about it."""
+    """One of several changes that a request asks for: which one, and what the client has sent about it.
 
-    number: int
+    Without a number it is the only one, of which the body of the request tells more than the client has sent.
+    """
+
+    number: int | None
     content: bytes
 
 
@@ -53,12 +56,9 @@ def once(
     `KeyReusedError`, `KeyInFlightError` and `TooManyKeysError`, too. A change that raises is undone, and nothing is
     kept. Without `part` the change is all that the request asks for; else it is made and repeated by itself.
     """
-    header = request.headers.get(HEADER)
-    if header is None:
+    claimed = _claim(part)
+    if claimed is None:
         return database.transact(change)
-    claimed = Claim(
-        caller().user_id, digest_of_key(read_key(header), None if part is None else part.number), _fingerprint(part)
-    )
 
     def make(connection: sa.Connection) -> Response:
         known = kept_answers.claim(connection, kept.answers, claimed)
@@ -71,9 +71,30 @@ def once(
     return transact(database.engine, make)
 
 
+def repeat_of(database: Database[Store], kept: Kept, part: Part) -> Response | None:
+    """Return the answer that is kept for the current request, before it is worked on; None if `once` would make it.
+
+    Raise `MalformedKeyError`, `KeyReusedError` and `KeyInFlightError`.
+    """
+    claimed = _claim(part)
+    if claimed is None:
+        return None
+    known = transact(database.engine, kept_answers.claim, kept.answers, claimed)
+    return None if known is None else _repeat(known)
+
+
 def is_repeat(answer: Response) -> bool:
     """Return whether `answer` is that of an earlier request, so that nothing was done for the current one."""
     return REPLAYED in answer.headers
+
+
+def _claim(part: Part | None) -> Claim | None:
+    """Return what the current request claims to be, None without an idempotency key."""
+    header = request.headers.get(HEADER)
+    if header is None:
+        return None
+    digest = digest_of_key(read_key(header), None if part is None else part.number)
+    return Claim(caller().user_id, digest, _fingerprint(part))
 
 
 def _fingerprint(part: Part | None) -> str:

@@ -11,7 +11,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PositiveInt,
+    NonNegativeInt,
     StringConstraints,
     ValidationInfo,
 )
@@ -103,7 +103,8 @@ class TokenRequest(_Body):
     """The gateway's question: who sent `authorization` from the address `source`? The token is for `audience`.
 
     `method` is that of the client's request; a gateway of an earlier release does not tell it. Services that are to be
-    asked, too, for the same request get tokens of their own. For the limits of the user it is as `count` requests.
+    asked, too, for the same request get tokens of their own. For the limits of the user it is as `count` requests;
+    0 if it was counted before.
     """
 
     authorization: str | None
@@ -111,7 +112,7 @@ class TokenRequest(_Body):
     audience: str
     method: str = "GET"
     further_audiences: list[str] = []
-    count: PositiveInt = 1
+    count: NonNegativeInt = 1
 
 
 class KeyChange(_Body):

@@ -33,4 +33,6 @@ RULES: Rules = {
     "DELETE /collection/image": WRITE,
     "GET /signed-post": _UPLOAD,
     "GET /signed-post-sample": _UPLOAD,
+    "GET /upload": _UPLOAD,
+    "POST /upload": _UPLOAD,
 }

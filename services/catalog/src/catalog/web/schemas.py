@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 from catalog import domain
 from catalog.errors import UnacceptableKeyError
 from catalog.keys import check_key
+from catalog.uploads import CONTENT_TYPES
 
 MOST_OPERATIONS = 500
 
@@ -27,6 +28,12 @@ def _s3_key(key: str) -> str:
     except UnacceptableKeyError as fault:
         raise PydanticCustomError("invalid_s3_key", "{reason}", {"reason": str(fault)}) from None
     return key
+
+
+def _content_type(name: str) -> str:
+    if name not in CONTENT_TYPES.values():
+        raise PydanticCustomError("unsupported_format", "Must be that of a format that is taken")
+    return name
 
 
 def _true_in_a_form(value: object, info: ValidationInfo) -> object:
@@ -56,6 +63,7 @@ S3Bucket = Annotated[str, StringConstraints(max_length=255)]
 Title = Annotated[str, StringConstraints(max_length=255)]
 Description = Annotated[str, StringConstraints(max_length=10_000)]
 CollectionName = Annotated[str, StringConstraints(pattern=f"^{domain.COLLECTION_NAME.pattern}$")]
+ContentType = Annotated[str, AfterValidator(_content_type)]
 IfMatch = Annotated[str | None, Field(max_length=1000), BeforeValidator(_not_null)]
 Yes = Annotated[bool, BeforeValidator(_true_in_a_form), AfterValidator(_only_true)]
 
@@ -191,3 +199,23 @@ class Remove(OfImage):
 
 
 Operation = Register | Change | Delete | Add | Remove
+
+
+class Upload(_Body):
+    """An upload that the gateway has taken; with `s3_key`, which it has put there.
+
+    Of a field that the client did not send there is none, since an empty name of a collection is refused.
+    """
+
+    filename: str
+    content_type: ContentType
+    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    title: Title = ""
+    description: Description = ""
+    collection: CollectionName | None = None
+    s3_key: S3Key | None = None
+
+    @property
+    def asked(self) -> bytes:
+        """What a repeat of the client's request has as well."""
+        return self.model_dump_json(exclude={"s3_key"}).encode()

@@ -1,15 +1,20 @@
-"""The view of the signed upload form."""
+"""The views of uploads: the signed form, and what the gateway takes in one request."""
 
 from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify, request
 
 from catalog import use_cases
+from catalog.adapters.store import Store
 from catalog.errors import UnacceptableKeyError, UploadsOffError
-from catalog.uploads import CONTENT_TYPES, check_filename
-from catalog.web.context import app
+from catalog.uploads import CONTENT_TYPES, Uploads, check_filename, name_of
+from catalog.web import presentation, schemas
+from catalog.web.context import app, created, make_once
+from chassis.idempotency import HEADER, read_key
 from chassis.tokens import Principal
+from chassis.web import bodies
 from chassis.web.access import caller
+from chassis.web.idempotency import Part, repeat_of
 from chassis.web.problems import FieldFault, InvalidFieldsError
 
 routes = Blueprint("uploads", __name__)
@@ -27,13 +32,61 @@ def sign_sample() -> Response:
     return _form(lambda principal: app().database.read(use_cases.sample_prefix, principal))
 
 
-def _form(prefix_for: Callable[[Principal], str]) -> Response:
+@routes.get("/upload")
+def allow_upload() -> Response:
+    """Tell how large a file may be that the caller uploads, if they may upload any."""
+    if HEADER in request.headers:
+        read_key(request.headers[HEADER])  # before the file is sent, and not after it
+    uploads = _uploads()
+    app().database.read(use_cases.may_upload, caller(), app().limits)
+    return jsonify(max_bytes=uploads.max_bytes)
+
+
+@routes.post("/upload")
+def upload() -> Response:
+    """Hand out where the gateway puts a file; with `s3_key`, register what it has put there.
+
+    If the request is a repeat, both give the answer of the first time.
+    """
     principal = caller()
-    filename, content_type = _parameters()
+    body = bodies.read(request, schemas.Upload)
+    uploads, part = _uploads(), Part(None, body.asked)
+    if body.s3_key is None:
+        known = repeat_of(app().database, app().kept, part)
+        if known is not None:
+            return known
+        prefix = app().database.transact(use_cases.begin_upload, principal, body.collection, app().limits)
+        return jsonify(uploads.sign_put(f"{prefix}/{name_of(body.filename)}", body.content_type))
+    s3_key = body.s3_key
+
+    def register(store: Store) -> Response:
+        image = use_cases.register_upload(
+            store,
+            principal,
+            app().buckets,
+            s3_bucket=uploads.bucket,
+            s3_key=s3_key,
+            title=body.title,
+            description=body.description,
+            collection=body.collection,
+            limits=app().limits,
+        )
+        return created(presentation.private_image(image, app().buckets, principal.username))
+
+    return make_once(register, part)
+
+
+def _uploads() -> Uploads:
     uploads = app().uploads
     if uploads is None:
         raise UploadsOffError
-    return jsonify(uploads.sign(prefix_for(principal), filename, content_type))
+    return uploads
+
+
+def _form(prefix_for: Callable[[Principal], str]) -> Response:
+    principal = caller()
+    filename, content_type = _parameters()
+    return jsonify(_uploads().sign(prefix_for(principal), filename, content_type))
 
 
 def _parameters() -> tuple[str | None, str | None]:
