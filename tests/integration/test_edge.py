@@ -133,6 +133,12 @@ def test_gateway_is_spoken_to_in_kept_connections(
     assert "host" in recorded.headers()
 
 
+def test_file_is_passed_on_whatever_its_size(before_gateway: Edge, web_stack: WebStack) -> None:
+    # The gateway looks first whether there may be any uploads, and then at the size.
+    refused = web_stack.anna(before_gateway.url).put("/api/uploads/a.jpg", body=b"x" * 9_000_000)
+    assert (refused.status, refused.code) == (404, "uploads-off")
+
+
 def test_conditions_of_private_requests_arrive(before_gateway: Edge, web_stack: WebStack) -> None:
     anna = web_stack.anna(before_gateway.url)
     uri = anna.post("/api/images", json={"s3_key": "a", "s3_bucket": BUCKET}).json()["uri"]

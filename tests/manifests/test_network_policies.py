@@ -58,7 +58,7 @@ def test_with_the_edge_it_is_the_door_and_the_table_says_so() -> None:
     assert allowed("egress", variant) == {edge for edge in allowed("ingress", variant) if edge[0] != ANYBODY}
     assert allowed("ingress", variant) == table(edge=True)
     assert {edge for edge in table(edge=True) if edge[0] == ANYBODY} == {(ANYBODY, "edge", 8443)}
-    assert len(table(edge=True)) == 17
+    assert len(table(edge=True)) == 18
 
 
 @pytest.mark.parametrize("variant", [VARIANT, "trial and edge"])
