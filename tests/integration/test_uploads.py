@@ -206,6 +206,7 @@ REFUSED: dict[str, tuple[bytes, int, str]] = {
     "no-collection-name": (a_form(collection="a b"), 422, "invalid-fields"),
     "no-seconds": (a_form(wait="21"), 422, "invalid-fields"),
     "no-number": (a_form(wait="soon"), 422, "invalid-fields"),
+    "no-seconds-after-zeros": (a_form(wait="0000000100"), 422, "invalid-fields"),
     "no-such-collection": (a_form(collection="none"), 404, "collection-not-found"),
     "text": (a_form(b"Dear Sir or Madam, " * 100), 415, "unsupported-format"),
     "short-text": (a_form(b"Dear"), 415, "unsupported-format"),

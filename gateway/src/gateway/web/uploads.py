@@ -168,7 +168,8 @@ def _once(given: list[tuple[str, str]]) -> dict[str, str]:
 
 
 def _seconds(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text[:5]) > MOST_WAIT_S:
+    digits = text.lstrip("0")
+    if not text.isascii() or not text.isdigit() or len(digits) > len(str(MOST_WAIT_S)) or int(text) > MOST_WAIT_S:
         detail = f"Must be a whole number of seconds, at most {MOST_WAIT_S}."
         where = {"pointer": f"/{_WAIT}"} if request.method == "POST" else {"parameter": _WAIT}
         raise InvalidFieldsError([FieldFault(**where, code="not-seconds", detail=detail)])
