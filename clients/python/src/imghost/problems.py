@@ -233,6 +233,12 @@ class InvalidFieldsError(InvalidError):
     CODE = "invalid-fields"
 
 
+class UnsupportedFormatError(InvalidError):
+    """The file does not begin like a picture of a format that is taken."""
+
+    CODE = "unsupported-format"
+
+
 class BucketNotAllowedError(InvalidError):
     """The operator has not allowed this bucket."""
 
