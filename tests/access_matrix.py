@@ -137,6 +137,10 @@ EXPECTED: dict[str, Row] = {
     "head_docs": _public(),
     "get_docs_asset": _public(),
     "head_docs_asset": _public(),
+    "get_console": _public(),
+    "head_console": _public(),
+    "get_console_asset": _public(),
+    "head_console_asset": _public(),
 }
 
 # The same where the key that is named is the caller's own. The password is no key.

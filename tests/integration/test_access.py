@@ -162,9 +162,12 @@ def world(prepared_web_stack: Any, tmp_path_factory: pytest.TempPathFactory) -> 
         yield World(stack)
 
 
+_ASSETS = {"/api/docs/{asset}": "docs.css", "/pages/{asset}": "pages.css", "/console/{asset}": "main.js"}
+
+
 def _asset_of(template: str) -> dict[str, str]:
-    """Return the name of a file that is below `template`."""
-    return {"asset": "docs.css" if template.startswith("/api/docs") else "pages.css"}
+    """Return the name of a file that is below `template`, if files are."""
+    return {"asset": _ASSETS[template]} if template in _ASSETS else {}
 
 
 @cache
