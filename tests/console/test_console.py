@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver.support.select import Select
 
 from clients import Stack
 from console import landscapes
@@ -91,7 +92,7 @@ def test_pictures_are_found_by_words_and_status(anna: Person, page: Browser, s3:
     page.see("[name=q]").send_keys(Keys.ENTER)
     page.wait(lambda: alts(page) == ["Winter solstice"], "it is not found")
     page.click(".filters summary")
-    page.see("[name=status]").send_keys("Failed")
+    Select(page.see("[name=status]")).select_by_visible_text("Failed")
     page.see(".empty", "Nothing found")
     page.click(".filters a", "Clear")
     page.wait(lambda: len(alts(page)) == 3, "three pictures are not shown again")

@@ -29,7 +29,8 @@ from web_stack import WebStack
 
 DEADLINE_S = 1.5
 SLACK_S = 0.5
-TOKEN = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{"token":"t"}'
+_SENDER = b'{"user_id": "anna", "token": "t", "further_tokens": []}'
+TOKEN = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(_SENDER), _SENDER)
 
 
 @contextmanager

@@ -58,7 +58,7 @@ class Behind:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 behind.asked.append(Asked(self.command, self.path, headers, json.loads(body) if body else None))
                 if self.path == "/tokens":
-                    tokens = {"token": "of-the-service", "further_tokens": ["of-the-other"]}
+                    tokens = {"user_id": "anna", "token": "of-the-service", "further_tokens": ["of-the-other"]}
                     self.send(200, tokens, "application/json")
                 elif self.path == "/use":
                     self.send(200, {"use": {"images": 3}, "limits": {"images": 4}}, "application/json")

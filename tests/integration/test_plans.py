@@ -244,6 +244,9 @@ def operators_look(database: Database[OperatorsStore]) -> None:
     keys = some_keys(database, 250)
     read(OperatorsStore.images_at, BUCKET, keys)
     read(OperatorsStore.keys_with_jobs, BUCKET, keys)
+    ((date, prefix), *_) = read(OperatorsStore.upload_prefixes, now(), 250)
+    read(OperatorsStore.upload_prefixes, now(), 250, (date, prefix))
+    read(OperatorsStore.owners_of_upload_prefixes, [prefix, "unknown"])
 
 
 def selections(database: Database[OperatorsStore]) -> Iterator[Selection]:

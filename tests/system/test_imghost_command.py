@@ -62,6 +62,8 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # A job in the background of a shell passes it on that Ctrl-C is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads are about
         )
 
     def run(self, *words: str, status: int = 0, said: str = "", **variables: str) -> str:

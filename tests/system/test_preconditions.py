@@ -68,7 +68,8 @@ def body_of(target: str, user: ValidatingClient) -> dict[str, Any]:
 
 def test_every_put_and_delete_refuses_a_stale_tag_and_takes_the_current_one(things: Things) -> None:
     user, found = things.user, targets(things)
-    asked = [(method, found[route.rule]) for route in ROUTES for method in ("PUT", "DELETE") if method in route.methods]
+    routes = [route for route in ROUTES if not route.is_upload]  # what they make has no state before
+    asked = [(method, found[route.rule]) for route in routes for method in ("PUT", "DELETE") if method in route.methods]
     for method, target in sorted(asked, key=lambda each: (each[0] == "DELETE", -len(each[1]))):
         for stale in STALE:
             answer = user.send(method, target, headers={"If-Match": stale}, **body_of(target, user))

@@ -40,7 +40,7 @@ def test_an_unacceptable_request_id_is_replaced(anyone: ValidatingClient, reques
         ("PUT", "/api/images", {"GET", "HEAD", "POST"}),
         ("PATCH", "/api/images/x", {"GET", "HEAD", "PUT", "DELETE"}),
         ("PATCH", "/api/collections/x", {"GET", "HEAD", "PUT", "DELETE"}),
-        ("POST", "/api/collections/x/images", {"GET", "HEAD"}),
+        ("PUT", "/api/collections/x/images", {"GET", "HEAD", "POST"}),
         ("POST", "/api/collections/x/images/y", {"GET", "HEAD", "PUT", "DELETE"}),
         ("POST", "/api/signed-post", {"GET", "HEAD"}),
         ("DELETE", "/api/users/x", {"GET", "HEAD", "PUT"}),

@@ -50,7 +50,7 @@ NAMES = [
     "e\u0301.jpg",
     "猫 🐈.jpg",
 ]
-NAMES += ["\"quoted\" & 'so'.jpg", "back\\slash.jpg", "$HOME.jpg", "t64", "semi;colon=1.jpg", " spaces .jpg"]
+NAMES += ["\"quoted\" & 'so'.jpg", "back\\slash.jpg", "$HOME.jpg", "semi;colon=1.jpg", " spaces .jpg"]
 
 
 def connect(stack: Stack, user: ValidatingClient) -> Client:
