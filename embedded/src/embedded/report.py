@@ -18,6 +18,7 @@ def ways_in(gateway_url: str, account: Account, key: str | None) -> list[str]:
     """Return the lines that say how to use the run. The curl lines can be pasted into a shell."""
     credentials = f"{account.username}:{account.password}"
     lines = [
+        f"  console    {gateway_url}/",
         f"  user       {account.username}",
         f"  password   {account.password}",
         f"  API docs   {gateway_url}/api/docs",
