@@ -21,7 +21,7 @@ FIRST_AT_ONCE = 8  # more of those that go first are no health checks, but a flo
 LONG_ROUND_S = 0.02
 # Many may wait if they came at the same moment, but if the first of them has waited for long, there are more than can
 # be answered: the time tells, not the number. This is the idea of "Controlled Delay" (RFC 8289).
-MOST_WAITING, LONGEST_WAIT_S = 96, 1.0
+MOST_WAITING, LONGEST_WAIT_S = 128, 1.0
 _FEW = 4
 # Those who go last have to let others go first for one pause each, and not much longer than the limit.
 _PAUSE_S, _MOST_PAUSED_S = 0.002, 0.04
