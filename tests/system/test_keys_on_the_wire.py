@@ -193,7 +193,8 @@ def register_key(gateway: Gateway, connection: Connection, key: str, by: random.
 
 def key_in(answer: Answer) -> str | None:
     """Return the S3 key that the answer is about, or None of an error."""
-    return answer.document.get("s3_key")
+    key: str | None = answer.document.get("s3_key")
+    return key
 
 
 def make(gateway: Gateway, connection: Connection, key: str, by: random.Random) -> None:
