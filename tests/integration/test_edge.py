@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import re
 import socket
 import ssl
@@ -359,3 +360,21 @@ def test_request_ids_are_taken_as_the_gateway_takes_them(
     assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", own)
     assert answered.json()["request_id"] == own
     assert [line["request_id"] for line in web_stack.lines("gateway", "request")] == [own]
+
+
+@pytest.mark.parametrize(
+    ("version", "can_wait"),
+    [("1.22.1", False), ("1.27.3", False), ("1.27.4", True), ("1.28.0", True), ("1.24.0 (Ubuntu)", False)],
+)
+def test_idle_connections_outlive_the_end_for_a_moment_where_nginx_can_do_that(
+    tmp_path: Path, version: str, can_wait: bool
+) -> None:
+    """A client may be sending on one just then. The nginx of this machine may be older, so another is pretended."""
+    nginx = tmp_path / "nginx"
+    nginx.write_text(f'#!/bin/sh\nif [ "$*" = -v ]; then echo "nginx version: nginx/{version}" >&2; fi\n')
+    nginx.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "EDGE_TEMPORARY": str(tmp_path)}
+    subprocess.run(["sh", START], env=environment | {"GATEWAY_TRUSTED_PROXIES": "1"}, check=True)
+    written = (tmp_path / "nginx.conf").read_text()
+    assert ("keepalive_min_timeout 2s;" in written) == can_wait
+    assert "${EDGE_" not in written

@@ -19,8 +19,14 @@ if [ -n "${EDGE_TLS:-}" ]; then
     EDGE_CERTIFICATE="ssl_certificate $EDGE_TLS/tls.crt; ssl_certificate_key $EDGE_TLS/tls.key;"
 fi
 
+# What a client sends just when nginx ends is answered, where nginx can do that: since 1.27.4.
+EDGE_KEEPALIVE="keepalive_min_timeout 2s;"
+version=$(nginx -v 2>&1)
+if [ "$(printf '%s\n' 1.27.4 "${version##*/}" | sort -V | head -n 1)" != 1.27.4 ]; then EDGE_KEEPALIVE=""; fi
+export EDGE_KEEPALIVE
+
 umask 077
 # Of all that begins with a dollar sign, only these are filled in: the others are variables of nginx.
 envsubst '$EDGE_LISTEN $EDGE_GATEWAY $EDGE_TEMPORARY $EDGE_CACHE $EDGE_CACHE_SIZE
-    $EDGE_CONNECTIONS_PER_ADDRESS $EDGE_CERTIFICATE' <"${0%/*}/nginx.conf.template" >"$EDGE_TEMPORARY/nginx.conf"
+    $EDGE_CONNECTIONS_PER_ADDRESS $EDGE_CERTIFICATE $EDGE_KEEPALIVE' <"${0%/*}/nginx.conf.template" >"$EDGE_TEMPORARY/nginx.conf"
 exec nginx -e stderr -c "$EDGE_TEMPORARY/nginx.conf" "$@"
