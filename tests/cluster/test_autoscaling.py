@@ -65,9 +65,14 @@ def target(cluster: Cluster, name: str, cpu: str) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("autoscalers")
-def test_autoscaled_by_cpu_up_and_down_under_load_loses_nothing(cluster: Cluster, trial: Trial, note: Note) -> None:
+def test_autoscaled_by_cpu_up_and_down_under_load_loses_nothing(
+    cluster: Cluster, stack: ClusterStack, trial: Trial, note: Note
+) -> None:
     """Imaging is followed; the target is a small one, since the machine of a test may be small."""
     seen = {name: until(partial(used, cluster, name), SEEN_S, f"{name} has no CPU to go by") for name in SCALED}
+    # An autoscaler that is added makes it one pod until it looks; the one that was reached may be gone.
+    cluster.wait_until_ready()
+    stack.reach_gateway()
 
     def scale() -> None:
         with target(cluster, "imaging", "50m"):

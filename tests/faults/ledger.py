@@ -93,6 +93,7 @@ class Ledger:
         match entry.operation:
             case "register":
                 record.registered, record.date_created, record.uncertain = {False, True}, "", True
+                record.reprocessed = 0
             case "delete":
                 record.registered, record.uncertain = {False, True}, True
                 record.member = {name: {False} | states for name, states in record.member.items()}
