@@ -33,7 +33,7 @@ class ContractBreachError(AssertionError):
     """The gateway, or a test, did something that is not in the document."""
 
 
-PAGES = {"/", "/api/docs"}
+PAGES = {"/", "/api/docs", "/api/problems", "/api/problems/{code}"}
 """They have a policy of their own, since they consist of scripts and styles."""
 
 
@@ -69,6 +69,9 @@ class Contract:
         if status >= 400 and not (is_page and media_type == "text/html"):
             problem = json.loads(body)
             _demand(problem["status"] == status, where, "the problem tells of another status")
+            prefix = self._prefix if problem["instance"] != "/" else ""  # not known where the path was not read
+            page = f"{prefix}/api/problems/{problem['code']}"
+            _demand(problem["type"] == page, where, f"the type of the problem is {problem['type']}, not {page}")
             is_below = problem["instance"].startswith(f"{self._prefix}/") or problem["instance"] == "/"
             _demand(is_below, where, f"instance {problem['instance']} is not below {self._prefix}")
             _demand(problem["request_id"] == headers["X-Request-ID"], where, "the problem has another request id")

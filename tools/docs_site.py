@@ -18,6 +18,7 @@ from typing import Any
 from markdown.extensions.toc import slugify
 
 from gateway.web.docs import document
+from gateway.web.problem_pages import problems
 
 ROOT = Path(__file__).resolve().parents[1]
 README = "README.md"
@@ -202,20 +203,19 @@ def _named(schema: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def problems_page(described: Mapping[str, Any]) -> str:
-    """Return the page of all codes of problems, each with what it says and an example."""
-    told: dict[str, list[Mapping[str, Any]]] = {}
-    for response in described["components"]["responses"].values():
-        for code in _codes(response):
-            told.setdefault(code, []).append(response)
-    text = "Every error is a problem document (RFC 9457). Build on its `code`; `title` and `detail` may change."
+    """Return the page of all codes of problems: what an installation shows of each, and an example."""
+    responses = described["components"]["responses"].values()
+    media = [response.get("content", {}).get("application/problem+json", {}) for response in responses]
+    examples = {each["example"]["code"]: each["example"] for each in reversed(media) if "example" in each}
+    text = (
+        "Every error is a problem document (RFC 9457). Build on its `code`; `title` and `detail` may change. Its "
+        "`type` is the address of a page of the installation, which says the same as this one."
+    )
     lines = ["# Problem codes", "", text, ""]
-    for code, responses in sorted(told.items()):
-        media = [response["content"]["application/problem+json"] for response in responses]
-        statuses = sorted({str(status) for each in media for status in _named(each["schema"], "status")})
-        meanings = dict.fromkeys(_cell(response["description"]) for response in responses)
-        lines += [f"## {code}", "", f"Status {', '.join(statuses)}.", "", *(f"- {meaning}" for meaning in meanings), ""]
-        example = next((each["example"] for each in media if each.get("example", {}).get("code") == code), None)
-        if example is not None:
+    for code, problem in problems().items():
+        lines += [f"## {code}", "", f"**{problem.title}.** Status {problem.status}.", "", problem.means, ""]
+        lines += [f"*What to do:* {problem.do}", ""]
+        if (example := examples.get(code)) is not None:
             lines += ["```json", json.dumps(example, indent=2, ensure_ascii=False), "```", ""]
     return "\n".join(lines)
 

@@ -16,7 +16,7 @@ from imghost import batches, client, models, problems
 API = document()
 SCHEMAS = API["components"]["schemas"]
 # What is for browsers and readers, or is another form of an operation.
-NOT_FOR_CLIENTS = {"get_docs", "get_docs_asset"}
+NOT_FOR_CLIENTS = {"get_docs", "get_docs_asset", "get_problems", "get_problem"}
 # What is for tools that know forms and curl only: the client sends files straight to S3.
 NOT_FOR_CLIENTS |= {"upload_image", "upload_file"}
 # What the client has beside the operations: they are made of several.

@@ -167,7 +167,7 @@ _ASSETS = {"/api/docs/{asset}": "docs.css", "/pages/{asset}": "pages.css", "/con
 
 def _asset_of(template: str) -> dict[str, str]:
     """Return the name of a file that is below `template`, if files are."""
-    return {"asset": _ASSETS[template]} if template in _ASSETS else {}
+    return {"asset": _ASSETS[template]} if template in _ASSETS else {"code": "image-not-found"}
 
 
 @cache

@@ -169,7 +169,7 @@ def assert_is_problem(status: int, headers: http.client.HTTPMessage, document: d
     assert {headers[name] for name in browsers.HEADERS} == set(browsers.HEADERS.values())
     assert (headers["Retry-After"] is not None) is (status == 503)
     assert document == {
-        "type": "about:blank",
+        "type": f"/api/problems/{code}",
         "title": document["title"],
         "status": status,
         "detail": document["detail"],

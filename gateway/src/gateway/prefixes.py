@@ -5,7 +5,7 @@ A configured prefix is removed from the path of a request if the proxy has left 
 header in could otherwise choose which part of the path is routed.
 
 The services do not know the prefix, so that the entity tags, which they compute, do not depend on it. The gateway puts
-it before every `uri`, `Location`, `Link` and `instance` of an answer.
+it before every `uri`, `Location`, `Link` and `instance` of an answer, and before the `type` of a problem.
 """
 
 import json
@@ -13,6 +13,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from flask import has_request_context, request
+
+from chassis.web import problems
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -64,13 +66,15 @@ def current() -> str:
 
 
 def add_to_body(body: bytes) -> bytes:
-    """Return the JSON document of a service with the current prefix before each `uri` and `instance`."""
+    """Return the JSON document of a service with the current prefix before each address in it."""
     prefix = current()
     if not prefix or not body:
         return body
 
     def add_to_members(members: dict[str, Any]) -> dict[str, Any]:
-        return members | {name: prefix + members[name] for name in ("uri", "instance") if name in members}
+        is_problem = str(members.get("type")).startswith(problems.PAGES)
+        addresses = ("uri", "instance", "type") if is_problem else ("uri", "instance")
+        return members | {name: prefix + members[name] for name in addresses if name in members}
 
     document = json.loads(body, object_hook=add_to_members)
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()

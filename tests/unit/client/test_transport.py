@@ -38,7 +38,14 @@ def answer(status: int, document: object, *headers: str, content_type: str = "ap
 
 
 def problem(status: int, code: str, *headers: str) -> bytes:
-    document = {"type": "about:blank", "title": "T", "status": status, "code": code, "detail": "D.", "request_id": "r"}
+    document = {
+        "type": f"/api/problems/{code}",
+        "title": "T",
+        "status": status,
+        "code": code,
+        "detail": "D.",
+        "request_id": "r",
+    }
     return answer(status, document, *headers, content_type="application/problem+json")
 
 

@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from gunicorn.http import errors
 
-from chassis.web.problems import CONTENT_TYPE, RETRY_AFTER_S
+from chassis.web.problems import CONTENT_TYPE, RETRY_AFTER_S, type_of
 from gateway import browsers
 from gateway.door.client import HeadTooSlowError
 
@@ -23,6 +23,12 @@ _STATUSES: dict[type[BaseException], HTTPStatus] = {
     errors.ParseException: HTTPStatus.BAD_REQUEST,
     HeadTooSlowError: HTTPStatus.REQUEST_TIMEOUT,
 }
+# The others are named as their status is.
+_CODES = {
+    HTTPStatus.BAD_REQUEST: "malformed-request",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "uri-too-long",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "internal-error",
+}
 
 
 def status_of(fault: BaseException) -> HTTPStatus:
@@ -34,8 +40,7 @@ def status_of(fault: BaseException) -> HTTPStatus:
 def of_request(fault: BaseException) -> bytes:
     """Return the answer to a request that could not be read because of `fault`, after which the connection ends."""
     status = status_of(fault)
-    code = status.phrase.lower().replace(" ", "-").replace("request-uri", "uri")
-    code = "malformed-request" if status is HTTPStatus.BAD_REQUEST else code
+    code = _CODES.get(status, status.phrase.lower().replace(" ", "-"))
     return _answer(status, code, status.description or "The request cannot be read.", {})
 
 
@@ -48,11 +53,11 @@ def of_connection() -> bytes:
 def _answer(status: HTTPStatus, code: str, detail: str, headers: Mapping[str, str]) -> bytes:
     request_id = str(uuid.uuid4())  # the client's id was not read
     document = {
-        "type": "about:blank",
+        "type": type_of(code),
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
-        "instance": "/",  # nor was the path
+        "instance": "/",  # nor was the path, and so no prefix is known
         "code": code,
         "request_id": request_id,
     }

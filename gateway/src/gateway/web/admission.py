@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from chassis import request_ids
-from chassis.web.problems import CONTENT_TYPE, RETRY_AFTER_S
+from chassis.web.problems import CONTENT_TYPE, RETRY_AFTER_S, type_of
 from gateway import api_keys, browsers, metrics, prefixes
 from gateway.door.client import Client
 from gateway.door.header_limits import LONGEST_FIELD
@@ -96,7 +96,7 @@ class Admission:
         if isinstance(client, Client) and self._sources_are_peers:
             client.note_refusal(partial(self._again, client, source))
         _count(fault, late=late)
-        headers, body = self._refuse(fault, prefixes.of(environ) + path, environ.get("HTTP_X_REQUEST_ID"))
+        headers, body = self._refuse(fault, path, environ.get("HTTP_X_REQUEST_ID"), prefixes.of(environ))
         start_response(_STATUS, headers)
         return [body] if environ["REQUEST_METHOD"] != "HEAD" else []
 
@@ -145,16 +145,18 @@ class Admission:
             return None
         return PasswordsBusyError() if self._checks.is_hopeless(authorization, source) else None
 
-    def _refuse(self, fault: GatewayError, path: str, request_id: str | None) -> tuple[list[tuple[str, str]], bytes]:
-        """Return headers and body of the refusal because of `fault`."""
+    def _refuse(
+        self, fault: GatewayError, path: str, request_id: str | None, prefix: str = ""
+    ) -> tuple[list[tuple[str, str]], bytes]:
+        """Return headers and body of the refusal because of `fault`; `prefix` goes before the addresses in it."""
         self._log(fault)
         request_id = request_ids.adopt(request_id)
         document = {
-            "type": "about:blank",
+            "type": prefix + type_of(fault.code),
             "title": HTTPStatus.SERVICE_UNAVAILABLE.phrase,
             "status": HTTPStatus.SERVICE_UNAVAILABLE.value,
             "detail": str(fault),
-            "instance": api_keys.hide(path),
+            "instance": prefix + api_keys.hide(path),
             "code": fault.code,
             "request_id": request_id,
         }

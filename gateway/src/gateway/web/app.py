@@ -15,7 +15,7 @@ from gateway.progress import Progress
 from gateway.services import Services
 from gateway.settings import GatewaySettings
 from gateway.table import ROUTES
-from gateway.web import console, cross_site, docs, forwarding, public, rate_limits
+from gateway.web import console, cross_site, docs, forwarding, problem_pages, public, rate_limits
 from gateway.web.admission import Admission
 from gateway.web.authentication import Authentication, SenderRefusedError
 from gateway.web.errors import STATUSES
@@ -59,6 +59,7 @@ def make_flask(settings: GatewaySettings) -> Flask:
         if route.public:
             flask.add_url_rule(route.rule, f"{route.rule} preflight", public.preflight, methods=["OPTIONS"])
     flask.register_blueprint(docs.documentation(settings.public_max_age_s))
+    flask.register_blueprint(problem_pages.problem_pages(settings.public_max_age_s))
     if settings.public_pages:
         flask.register_blueprint(oembed(services, settings))
         flask.register_blueprint(pages(services, settings))

@@ -23,7 +23,11 @@ SHIPPED_ASSETS = {
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
     "favicon-32x32.png": "image/png",
 }
-OWN_ASSETS = {"docs.css": "text/css; charset=utf-8", "docs.js": "text/javascript; charset=utf-8"}
+OWN_ASSETS = {
+    "docs.css": "text/css; charset=utf-8",
+    "docs.js": "text/javascript; charset=utf-8",
+    "problems.css": "text/css; charset=utf-8",  # of the pages of problems
+}
 
 
 def document() -> dict[str, Any]:

@@ -127,8 +127,8 @@ def relay(answer: Answer) -> Response:
     body = answer.body
     if answer.headers.get("content-type", "").startswith(problems.CONTENT_TYPE):
         # The service has put in its own path; the client needs that of its request.
-        instance = prefixes.current() + api_keys.hide(request.path)
-        body = json.dumps({**answer.document(), "instance": instance}).encode()
+        problem = {**answer.document(), "instance": api_keys.hide(request.path)}
+        body = prefixes.add_to_body(json.dumps(problem).encode())
     else:
         body = prefixes.add_to_body(body)
     relayed = Response(body, answer.status)

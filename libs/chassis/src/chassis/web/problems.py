@@ -14,6 +14,8 @@ log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+# Below it, at the gateway, each code has a page for people.
+PAGES = "/api/problems/"
 
 
 class FieldFault(dict[str, str]):
@@ -30,17 +32,23 @@ class InvalidFieldsError(Exception):
         self.faults = faults
 
 
+def type_of(code: str) -> str:
+    """Return the `type` of problems with `code`: the path of a page that says what it means and what to do."""
+    return PAGES + code
+
+
 def response(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
     """Return an answer whose body is a problem document: `code` is for programs, `detail` for people.
 
     `members` are added to the document.
     """
+    shown_path = current_app.extensions["shown_path"]
     document = {
-        "type": "about:blank",
+        "type": shown_path(type_of(code)),
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-        "instance": current_app.extensions["shown_path"](request.path),
+        "instance": shown_path(request.path),
         "code": code,
         "request_id": request_ids.current(),
         **members,
