@@ -110,11 +110,11 @@ class Browser:
         """Return all that the page shows."""
         return str(self.run("return document.body ? document.body.innerText : ''"))
 
-    def upload(self, *files: Path) -> None:
-        """Choose files in the dialog for uploads."""
+    def upload(self, *files: Path, by: str = "#files") -> None:
+        """Choose files, or a folder, in the field `by` of the dialog for uploads."""
         self.click("#upload")
         self.see("dialog")
-        field = self.driver.find_element(By.CSS_SELECTOR, "#files")
+        field = self.driver.find_element(By.CSS_SELECTOR, by)
         field.send_keys("\n".join(str(file) for file in files))
 
     def complaints(self) -> list[str]:

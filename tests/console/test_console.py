@@ -10,7 +10,7 @@ from selenium.webdriver.support.select import Select
 
 from clients import Stack
 from console import landscapes
-from console.browser import Browser, pretty
+from console.browser import Browser, browser, pretty
 from console.people import Person, put_in
 
 if TYPE_CHECKING:
@@ -71,6 +71,50 @@ def test_pictures_are_dropped_and_pasted_and_other_files_left_out(anna: Person, 
     page.see(".toast", "1 file left out")
     [image] = anna.call("GET", "images").json()
     assert image["s3_key"].endswith("/harbour.jpg")
+
+
+def test_a_folder_is_picked_with_what_lies_below_it(anna: Person, page: Browser, tmp_path: Path) -> None:
+    (tmp_path / "trip" / "day 2").mkdir(parents=True)
+    write(tmp_path / "trip", "harbour.jpg", landscapes.landscape(0))
+    write(tmp_path / "trip" / "day 2", "fjord.jpg", landscapes.landscape(1))
+    write(tmp_path / "trip", "notes.txt", b"words")
+    page.see(".empty", "No pictures yet")
+    page.upload(tmp_path / "trip", by="input[webkitdirectory]")
+    page.see(".uploads header", "2 ready")
+    page.see(".toast", "1 file left out")
+    names = {image["s3_key"].rpartition("/")[2] for image in anna.call("GET", "images").json()}
+    assert names == {"harbour.jpg", "fjord.jpg"}
+
+
+def test_a_phone_offers_its_camera(anna: Person, page: Browser, tmp_path: Path) -> None:
+    page.see(".empty", "No pictures yet")
+    page.upload(write(tmp_path, "harbour.jpg", landscapes.landscape(0)), by="input[capture=environment]")
+    page.see(".uploads header", "1 ready")
+    assert len(anna.call("GET", "images?status=ready").json()) == 1
+
+
+def test_a_stranger_sees_what_is_shared(anna: Person, page: Browser, s3: "S3Client", stack: Stack) -> None:
+    name = anna.username
+    keys = put_in(anna, s3, stack["S3_BUCKET"], 2)
+    anna.call("POST", "collections", name=name)
+    for key in keys:
+        anna.call("PUT", f"collections/{name}/images/{key}")
+    anna.call("PUT", f"images/{keys[0]}", title="Harbour at dawn")
+    page.open(f"#/collection/{name}")
+    shared = str(page.see(".head a.button", "Public page").get_attribute("href"))
+    with browser(anna.url) as stranger:
+        stranger.driver.get(shared)
+        stranger.see("h1", name)
+        stranger.wait(
+            lambda: stranger.run("return [...document.images].filter((each) => each.naturalWidth > 0).length") == 2,
+            "the pictures are not shown",
+        )
+        stranger.click(".grid a")
+        stranger.see("h1", "Harbour at dawn")
+        assert anna.username not in stranger.run("return JSON.stringify([{...localStorage}, document.cookie])")
+        assert stranger.complaints() == []
+        stranger.open(f"#/image/{keys[0]}")
+        stranger.see(".sign-in")
 
 
 def test_pictures_are_uploaded_into_the_collection_that_is_shown(anna: Person, page: Browser, tmp_path: Path) -> None:

@@ -1,16 +1,14 @@
 """Public pages on a running stack: what they show of real pictures, and how they behave in a real browser."""
 
 import os
-import shutil
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import requests
-from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.keys import Keys
 
 from clients import Register, ValidatingClient, path
+from console.browser import Browser, browser, install_axe, pretty
 from deadlines import until
 from pictures import photo
 
@@ -32,19 +30,10 @@ def collection(alice: ValidatingClient, register: Register) -> str:
 
 
 @pytest.fixture(scope="module")
-def window() -> Iterator[Chrome]:
-    """A browser of the distribution, without a window."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
-        pytest.skip("Chromium is not installed (apt install chromium chromium-driver)")
-    options = ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    started = Chrome(options=options, service=ChromeService(driver))
-    yield started
-    started.quit()
+def window(anyone: ValidatingClient) -> Iterator[Browser]:
+    install_axe()
+    with browser(anyone.base_url) as shown:
+        yield shown
 
 
 @pytest.fixture
@@ -54,63 +43,93 @@ def member(anyone: ValidatingClient, collection: str) -> list[str]:
     return [anyone.base_url + path("c", collection, image["s3_key"]).removeprefix("/api") for image in images]
 
 
-def run(window: Chrome, script: str) -> Any:
-    return window.execute_script(script)
-
-
-def shown_width(window: Chrome, selector: str) -> int:
+def shown_width(window: Browser, selector: str) -> int:
     """Return the width of the picture that the browser has chosen, 0 while it has none."""
     script = f"const shown = document.querySelector('{selector}'); return shown.complete ? shown.naturalWidth : 0"
-    return int(run(window, script))
+    return int(window.run(script))
 
 
-def chosen(window: Chrome) -> str:
+def chosen(window: Browser) -> str:
     """Return the address of the picture that the browser has chosen on the page of an image."""
-    return str(run(window, "return document.querySelector('.picture img').currentSrc"))
+    return str(window.run("return document.querySelector('.picture img').currentSrc"))
 
 
 def test_pictures_of_a_collection_are_there_at_the_addresses_of_its_page(
-    anyone: ValidatingClient, window: Chrome, collection: str
+    anyone: ValidatingClient, window: Browser, collection: str
 ) -> None:
-    window.get(f"{anyone.base_url}/c/{collection}")
+    window.driver.get(f"{anyone.base_url}/c/{collection}")
     loaded = "return [...document.images].every((each) => each.complete && each.naturalWidth > 0)"
-    until(lambda: run(window, loaded), 20, "not all pictures are loaded")
-    assert run(window, "return document.images.length") == len(SIZES) + 1
-    assert run(window, "return document.documentElement.scrollWidth <= innerWidth")
-    assert window.get_log("browser") == []  # type: ignore[no-untyped-call]
+    until(lambda: window.run(loaded), 20, "not all pictures are loaded")
+    assert window.run("return document.images.length") == len(SIZES) + 1
+    assert window.run("return document.documentElement.scrollWidth <= innerWidth")
+    assert window.complaints() == []
 
 
-def test_a_picture_gets_as_sharp_as_its_original(window: Chrome, member: list[str]) -> None:
-    window.get(member[0])
+def test_a_picture_gets_as_sharp_as_its_original(window: Browser, member: list[str]) -> None:
+    window.driver.get(member[0])
     until(
         lambda: shown_width(window, ".picture img") and "/t512/" not in chosen(window), 20, "the original is not shown"
     )
 
 
-def test_where_a_browser_cannot_show_the_original_the_thumb_stays(window: Chrome, member: list[str]) -> None:
-    window.get(member[3])
+def test_where_a_browser_cannot_show_the_original_the_thumb_stays(window: Browser, member: list[str]) -> None:
+    window.driver.get(member[3])
     tried = "return performance.getEntriesByType('resource').filter((each) => each.name.endsWith('3%2B.jpg')).length"
-    until(lambda: run(window, tried) >= 2, 20, "the original is not asked for")
+    until(lambda: window.run(tried) >= 2, 20, "the original is not asked for")
     until(lambda: shown_width(window, ".picture img") > 0, 20, "nothing is shown")
     assert "/t512/" in chosen(window)
 
 
-def test_arrow_keys_lead_through_a_collection(window: Chrome, member: list[str]) -> None:
-    window.get(member[0])
+def test_arrow_keys_lead_through_a_collection(window: Browser, member: list[str]) -> None:
+    window.driver.get(member[0])
     for key, address in [(Keys.ARROW_RIGHT, member[1]), (Keys.ARROW_RIGHT, member[2]), (Keys.ARROW_LEFT, member[1])]:
-        window.switch_to.active_element.send_keys(key)
-        until(lambda: window.current_url == address, 20, f"{window.current_url} instead of {address}")  # noqa: B023
+        window.driver.switch_to.active_element.send_keys(key)
+        until(lambda: window.driver.current_url == address, 20, f"{window.driver.current_url} instead of {address}")  # noqa: B023
 
 
-def test_no_layout_moves_while_pictures_come(anyone: ValidatingClient, window: Chrome, collection: str) -> None:
+def swipe(window: Browser, left: int) -> None:
+    """Move a finger over the picture, so many pixels to the left, or to the right if they are negative."""
+    points = [[{"x": 200 - left * step / 4, "y": 300}] for step in range(5)]
+    kinds = ["touchStart", *["touchMove"] * 4]
+    for kind, touching in [*zip(kinds, points, strict=True), ("touchEnd", [])]:
+        window.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touching})
+
+
+def test_swipes_lead_through_a_collection_on_a_phone(window: Browser, member: list[str]) -> None:
+    window.resize(390, 844)
+    window.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    try:
+        window.driver.get(member[0])
+        for left, address in [(120, member[1]), (120, member[2]), (-120, member[1])]:
+            swipe(window, left)
+            until(lambda: window.driver.current_url == address, 20, f"{window.driver.current_url}, not {address}")  # noqa: B023
+        assert window.run("return document.documentElement.scrollWidth <= innerWidth")
+    finally:
+        window.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+        window.resize(1280, 800)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_that_keeps_people_from_reading(
+    anyone: ValidatingClient, window: Browser, collection: str, member: list[str], theme: str
+) -> None:
+    window.theme(theme)
+    found = []
+    for address in (f"{anyone.base_url}/c/{collection}", member[0], f"{anyone.base_url}/c/{collection}/nothing"):
+        window.driver.get(address)
+        found += [f"{address}: {violation}" for violation in window.violations()]
+    assert found == [], pretty(found)
+
+
+def test_no_layout_moves_while_pictures_come(anyone: ValidatingClient, window: Browser, collection: str) -> None:
     observe = "new PerformanceObserver((list) => (window.moved ??= []).push(...list.getEntries().map((e) => e.value)))"
-    window.execute_cdp_cmd(
+    window.driver.execute_cdp_cmd(
         "Page.addScriptToEvaluateOnNewDocument",
         {"source": f"{observe}.observe({{type: 'layout-shift', buffered: true}})"},
     )
-    window.get(f"{anyone.base_url}/c/{collection}")
+    window.driver.get(f"{anyone.base_url}/c/{collection}")
     until(lambda: shown_width(window, ".grid img") > 0, 20, "nothing is shown")
-    assert sum(run(window, "return window.moved ?? []")) < 0.01
+    assert sum(window.run("return window.moved ?? []")) < 0.01
 
 
 def test_previews_name_pictures_that_are_there(anyone: ValidatingClient, collection: str) -> None:
