@@ -171,6 +171,7 @@ lock: $(VENV)/dev.stamp  ## resolve all locks again; requirements-dev.lock decid
 	$(CONSTRAINED) --group s3-setup -o containers/s3-setup/requirements.lock
 	$(UV_COMPILE) --group s3 -o containers/s3/requirements.lock
 	echo "checkov>=3.3" | $(UV_COMPILE) - -o tools/checkov.lock
+	printf "mypy\nopenapi-python-client>=0.29\n" | $(UV_COMPILE) - -o tests/contracts/generated/openapi-python-client.lock
 
 # --- containers -----------------------------------------------------------------------------------------------------
 
