@@ -10,13 +10,14 @@ from click.testing import CliRunner, Result
 
 from auth import use_cases
 from auth.adapters.store import Store
+from auth.adapters.tables import audit_notes
 from auth.cli import main
-from auth.worker import write_notes
 from catalog.adapters.store import Store as CatalogStore
 from catalog.users import forget_user
 from catalog_steps import ANNA as OWNER
 from catalog_steps import Steps
 from chassis import logs, request_ids
+from chassis.database.audit_notes import write
 from chassis.database.database import Database
 from chassis.tokens import Principal
 from clients import ValidatingClient, path
@@ -196,8 +197,8 @@ def test_commands_are_noted_with_their_effect_and_written_once(
         run(*words)
     logs.configure("auth", "error", "json")
     capsys.readouterr()
-    write_notes(auth_database)
-    write_notes(auth_database)
+    write(auth_database.engine, audit_notes)
+    write(auth_database.engine, audit_notes)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["action"] for line in lines] == [
         "user.create",
@@ -227,7 +228,7 @@ def test_key_that_an_operator_revokes_is_named_with_its_descendants(
     run("keys", "revoke", ids[0])
     logs.configure("auth", "info", "json")
     capsys.readouterr()
-    write_notes(auth_database)
+    write(auth_database.engine, audit_notes)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     revoked = lines[-1]
     assert revoked["target"] == {
@@ -248,7 +249,7 @@ def test_note_of_a_process_that_dies_before_it_is_written_stays(run: Run, auth_d
     logs.configure("auth", "info", "json")
     logging.getLogger("audit").handlers[:] = [Dying()]
     with pytest.raises(SystemExit):
-        write_notes(auth_database)
+        write(auth_database.engine, audit_notes)
     assert auth_database.read(Store.has_notes)
 
 

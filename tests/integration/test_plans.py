@@ -15,16 +15,17 @@ import catalog.settings
 from catalog import messages, use_cases, worker
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.adapters.store import Store
-from catalog.adapters.tables import METADATA, images, jobs, kept_answers, kept_in_hours, outbox
+from catalog.adapters.tables import METADATA, audit_notes, images, jobs, kept_answers, kept_in_hours, outbox
 from catalog.domain import Chosen, Failed, Fault, Image, Limits, Search
 from catalog.jobs import recovery
 from catalog.runs import Selection
-from catalog.upkeep import dead_letters, installation, reprocessing
+from catalog.upkeep import dead_letters, installation, reprocessing, takedown
 from catalog.upkeep.status import FAILED_WITHIN, MINUTES
 from catalog.users import forget_user
 from catalog_steps import BUCKETS, Steps
 from chassis.broker.drain import DrainedMessage
 from chassis.clock import now
+from chassis.database import audit_notes as chassis_audit_notes
 from chassis.database import kept_answers as chassis_kept_answers
 from chassis.database import outbox as chassis_outbox
 from chassis.database.database import Database
@@ -37,7 +38,7 @@ from filled_catalog import BUCKET, COLLECTION, MEMBERS, MEMBERS_AFTER_GAP, OWNER
 from plans import Plans, explained
 
 # Tables with few rows, however long an installation runs.
-SMALL = {"installation", "reprocess_runs"}
+SMALL = {"audit_notes", "installation", "reprocess_runs"}
 GROWS = frozenset(set(METADATA.tables) - SMALL)
 PAGE, PAGE_BYTES, WATCHED = 1001, 256 * 1024, 500
 
@@ -89,14 +90,16 @@ def test_no_statement_is_allowed_to_grow_that_does_not(plans: Plans) -> None:
 
 def test_every_query_of_catalog_was_explained(plans: Plans) -> None:
     kinds = (("store.Store", Store), ("operators_store.OperatorsStore", OperatorsStore))
-    modules = (("outbox", chassis_outbox), ("kept_answers", chassis_kept_answers))
+    modules = (("outbox", chassis_outbox), ("kept_answers", chassis_kept_answers), ("audit_notes", chassis_audit_notes))
     queries = {f"{name}.{method}" for name, kind in kinds for method in _functions(vars(kind))}
     queries |= {f"{name}.{query}" for name, module in modules for query in _functions(vars(module), module.__name__)}
     assert queries - plans.ran == WITHOUT_STATEMENTS
 
 
 # They make a table or a statement, and send none.
-WITHOUT_STATEMENTS = {"outbox.table", "outbox.entry", "kept_answers.table", "kept_answers.hours_table"}
+WITHOUT_STATEMENTS = {
+    *("audit_notes.table", "outbox.table", "outbox.entry", "kept_answers.table", "kept_answers.hours_table"),
+}
 
 
 def _functions(members: Mapping[str, Any], module: str | None = None) -> set[str]:
@@ -276,6 +279,10 @@ def operators_act(database: Database[OperatorsStore]) -> None:
     transact(dead_letters.replay, letter.dead_letter_id)
     (letter,) = read(OperatorsStore.dead_letters, None, None, 1)
     transact(dead_letters.drop, letter.dead_letter_id)
+    (key,) = some_keys(database, 1, images.c.status == "ready")
+    transact(takedown.take_down, key, "a complaint")
+    transact(takedown.undo, key)
+    chassis_audit_notes.write(database.engine, audit_notes)
     transact(Store.send, Event("user.deleted", "/auth", OWNER, "request", {}))
     transact(installation.go_on)
 

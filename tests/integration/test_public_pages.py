@@ -375,3 +375,24 @@ def test_style_and_script_are_all_that_a_page_loads_from_here(anyone: Validating
     for asset in ("icon.svg", "pages.css", "pages.js"):
         assert anyone.get(f"/pages/{asset}").status == 200
     assert anyone.get("/pages/none").status == 404
+
+
+def test_image_that_is_taken_down_is_gone_at_every_public_address(own_stack: WebStack) -> None:
+    key, url = "a+b.jpg", f"{own_stack.url()}"
+    anyone = ValidatingClient(url)
+    oembed = {"url": f"{PUBLIC}/i/{quote(key)}"}
+    shown = [f"/api/i/{quote(key)}", f"/i/{quote(key)}", f"/c/cats/{quote(key)}"]
+    tag = anyone.get(shown[0]).headers["ETag"]
+    assert {anyone.get(path).status for path in shown} == {200}
+    own_stack.run("catalog", "takedown", key, "--reason", "a complaint")
+    until(lambda: anyone.get(shown[0]).status == 410, 1, "it is shown for longer than the gateway remembers")
+    answer = anyone.get(shown[0], headers={"If-None-Match": tag})
+    assert (answer.status, answer.code) == (410, "image-taken-down")
+    assert "X-Accel-Expires" not in answer.headers
+    until(lambda: {anyone.get(path).status for path in shown} == {410}, 1, "a page shows it")
+    assert anyone.get("/api/oembed", params=oembed).status == 410
+    assert key not in {image["s3_key"] for image in anyone.get("/api/c/cats").json()["images"]}
+    assert quote(key) not in anyone.get("/c/cats").body.decode()
+    assert quote(key) not in anyone.get("/c/cats.atom").body.decode()
+    own_stack.run("catalog", "takedown", key, "--undo")
+    until(lambda: anyone.get(shown[0]).status == 200, 1, "it does not come back")

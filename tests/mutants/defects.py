@@ -23,6 +23,7 @@ MODEL = "tests/integration/test_catalog_model.py"
 REPROCESS = "tests/integration/test_reprocess.py"
 IMPORT = "tests/integration/test_import.py"
 SWEEP = "tests/integration/test_sweep_uploads.py"
+TAKEDOWN = "tests/integration/test_takedown.py"
 INSTALLATION = "tests/integration/test_installation.py"
 REFUSED = "tests/integration/test_refused_buckets.py"
 CLIENTS = "tests/integration/test_door.py"
@@ -389,6 +390,49 @@ DEFECTS = (
             ),
         ),
         (f"{ORPHANS}::test_thumb_that_is_no_orphan_any_more_when_it_would_be_deleted_is_kept",),
+    ),
+    Defect(
+        "answer-brings-back",
+        "The answer to a job that was under way shows an image again that was taken down.",
+        (
+            Edit(
+                f"{CATALOG}/key_queue.py",
+                "if self.image is not None and self.image.is_taken_down:",
+                "if False and self.image:",
+            ),
+            Edit(f"{CATALOG}/key_queue.py", "generation=image.generation + 1, status=", "status="),
+        ),
+        (f"{KEY_QUEUE}::test_answer_to_a_job_that_was_under_way_does_not_bring_an_image_back",),
+    ),
+    Defect(
+        "taken-down-key-is-free",
+        "What was taken down is registered again by its owner.",
+        (Edit(f"{CATALOG}/use_cases.py", "if store.is_blocked(s3_key):", "if False:"),),
+        (f"{TAKEDOWN}::test_key_is_blocked_for_everybody_also_when_its_image_is_deleted",),
+    ),
+    Defect(
+        "taken-down-in-collections",
+        "Public collections list images that are taken down.",
+        (
+            Edit(
+                f"{CATALOG}/web/collections.py",
+                'members.public_image, "public", hides=True)',
+                'members.public_image, "public")',
+            ),
+        ),
+        ("tests/integration/test_public_pages.py::test_image_that_is_taken_down_is_gone_at_every_public_address",),
+    ),
+    Defect(
+        "taken-down-is-reprocessed",
+        "Reprocessing all images brings back those that are taken down, or ends with an error.",
+        (
+            Edit(
+                f"{CATALOG}/adapters/operators_store.py",
+                "conditions: list[sa.ColumnElement[bool]] = [is_shown]",
+                "conditions: list[sa.ColumnElement[bool]] = []",
+            ),
+        ),
+        (f"{TAKEDOWN}::test_nothing_makes_thumbs_of_what_is_taken_down",),
     ),
     Defect(
         "sweep-trusts-what-was-listed",

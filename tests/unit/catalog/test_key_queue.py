@@ -1,13 +1,14 @@
 """The rules of jobs and answers, without a database: at most one job of a key is with imaging, and nothing is lost."""
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from catalog.domain import Failed, Fault, Image, Job, Picture, Processed, Registration, Thumb, ThumbsDeleted
-from catalog.errors import ImageExistsError
+from catalog.domain import Answer, Failed, Fault, Image, Job, Picture, Processed, Registration, Thumb, ThumbsDeleted
+from catalog.errors import ImageExistsError, KeyBlockedError
 from catalog.key_queue import Effect, KeyQueue
 
 KEY = "a/b.jpg"
@@ -268,3 +269,78 @@ def test_every_change_is_updated_later_than_the_one_before_whatever_the_clock_sa
         queue = a_queue(renewed, Job("image.reprocess", renewed.registration, "r", START, START), minute=minute)
         assert queue.apply(answer) == Effect.APPLIED
         assert present(queue).date_updated > renewed.date_updated
+
+
+def taken_down(queue: KeyQueue) -> KeyQueue:
+    queue.take_down(present(queue), "a complaint")
+    return later(queue)
+
+
+def test_image_that_is_taken_down_fails_and_its_thumbs_are_deleted() -> None:
+    queue = taken_down(processed())
+    image = present(queue)
+    assert (image.status, image.picture, image.date_pending) == ("failed", None, None)
+    assert image.error == Fault("taken-down", "The operator has taken this image down: a complaint")
+    assert kinds(queue) == [("image.deleted", "one", 2)]
+
+
+def test_answer_to_a_job_that_was_under_way_does_not_bring_an_image_back() -> None:
+    queue = taken_down(registered())
+    assert queue.apply(Processed(an_image().registration, PICTURE)) == Effect.APPLIED
+    assert present(queue).is_taken_down
+    assert kinds(queue) == [("image.deleted", "one", 2)]
+    assert queue.due is not None
+
+
+def test_thumbs_of_a_late_result_are_deleted_if_the_image_is_taken_down() -> None:
+    queue = taken_down(processed())
+    queue.apply(ThumbsDeleted(present(queue).registration))
+    queue = later(queue)
+    assert queue.apply(Processed(an_image().registration, PICTURE)) == Effect.LATE
+    assert present(queue).is_taken_down
+    assert kinds(queue) == [("image.deleted", "one", 1)]
+
+
+@pytest.mark.parametrize("answer", [ThumbsDeleted, lambda about: Failed(about, BROKEN)])
+def test_other_late_answers_leave_an_image_taken_down(answer: Callable[[Registration], Answer]) -> None:
+    queue = taken_down(processed())
+    queue.apply(ThumbsDeleted(present(queue).registration))
+    queue = later(queue)
+    assert queue.apply(answer(present(queue).registration)) == Effect.LATE
+    assert (queue.registered, queue.jobs) == (queue.loaded_image, [])
+
+
+def test_newer_thumbs_of_an_image_that_is_taken_down_are_deleted_too() -> None:
+    queue = taken_down(processed())
+    assert queue.apply(ThumbsDeleted(present(queue).registration, newest_generation=7)) == Effect.BEHIND_BUCKET
+    assert present(queue).is_taken_down
+    assert kinds(queue) == [("image.deleted", "one", 7)]
+
+
+def test_image_that_is_taken_down_is_not_processed_again() -> None:
+    queue = taken_down(processed())
+    with pytest.raises(KeyBlockedError):
+        queue.renew(present(queue))
+    queue.restart()
+    assert kinds(queue) == [("image.deleted", "one", 2)]
+
+
+def test_image_whose_first_job_was_never_sent_has_no_thumbs_to_be_deleted() -> None:
+    queue = a_queue(None, Job("image.deleted", Registration("zero", 1, "pics", KEY), "r", START, START))
+    queue.register(an_image())
+    queue = taken_down(later(queue))
+    assert kinds(queue) == [("image.deleted", "zero", 1)]
+
+
+def test_taking_down_again_changes_the_reason_only() -> None:
+    queue = taken_down(processed())
+    queue.take_down(present(queue), "another")
+    assert present(queue).error == Fault("taken-down", "The operator has taken this image down: another")
+    assert kinds(queue) == [("image.deleted", "one", 2)]
+
+
+def test_image_that_is_restored_is_processed_behind_the_deletion_of_its_thumbs() -> None:
+    queue = taken_down(processed())
+    restored = queue.restore(present(queue))
+    assert (restored.status, restored.error) == ("pending", None)
+    assert kinds(queue) == [("image.deleted", "one", 2), ("image.reprocess", "one", 3)]

@@ -162,6 +162,12 @@ class ImageNotFoundError(NotFoundError):
     CODE = "image-not-found"
 
 
+class ImageTakenDownError(NotFoundError):
+    """The operator has taken the image down."""
+
+    CODE = "image-taken-down"
+
+
 class CollectionNotFoundError(NotFoundError):
     """There is no such collection."""
 
@@ -194,6 +200,12 @@ class ImageExistsError(ConflictError):
     """An image with this key is registered already, by you or by another user."""
 
     CODE = "image-exists"
+
+
+class KeyBlockedError(ConflictError):
+    """The operator has taken down what was at this key."""
+
+    CODE = "key-blocked"
 
 
 class CollectionNameTakenError(ConflictError):

@@ -9,6 +9,7 @@ const ADVICE = {
   "decode-too-costly": "Save it anew with usual settings, and upload that.",
   "decoder-crashed": "Save it anew in another program, and upload that.",
   "thumb-key-occupied": "Another object lies where a thumb should go. Upload the file again under a new key.",
+  "taken-down": "Nobody else sees the picture. Ask the operator if you think that this is a mistake.",
   "processing-exhausted": "Reprocess the picture; if it fails again, tell the operator.",
 };
 

@@ -6,6 +6,9 @@ id. Every line has the same members; `target` is what was acted on.
 
 import json
 import logging
+import os
+import pwd
+import socket
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -59,6 +62,15 @@ class Entry:
     request_id: str = field(default_factory=request_ids.current)
     date: str = field(default_factory=lambda: now().isoformat())
     entry_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+
+def operator() -> Actor:
+    """Return who runs this command: the account of the system, and the machine."""
+    try:
+        account = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # containers have users without a name
+        account = f"uid {os.getuid()}"
+    return Actor("operator", source=f"{account} at {socket.gethostname()}")
 
 
 def write(entry: Entry) -> None:

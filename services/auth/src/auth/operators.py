@@ -1,28 +1,14 @@
-"""What operators do by commands: noted in the transaction of its effect, for the worker to write into the audit log.
+"""What operators do by commands: noted in the transaction of its effect, for the worker to write into the audit log."""
 
-A command has no log of its own that anybody keeps: what it prints ends in a terminal.
-"""
-
-import os
-import pwd
-import socket
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from auth.adapters.store import Store
-from chassis.audit import Actor, Entry
+from chassis import audit
+from chassis.audit import Entry
 from chassis.database.database import Database
 
 Result = TypeVar("Result")
-
-
-def actor() -> Actor:
-    """Return who runs this command: the account of the system, and the machine."""
-    try:
-        account = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # containers have users without a name
-        account = f"uid {os.getuid()}"
-    return Actor("operator", source=f"{account} at {socket.gethostname()}")
 
 
 def transact(
@@ -40,7 +26,7 @@ def transact(
         result = use_case(store)
         target = target_of(result)
         if target is not None:
-            store.note(Entry(action, actor(), target))
+            store.note(Entry(action, audit.operator(), target))
         return result
 
     return database.transact(noted)

@@ -3,19 +3,16 @@
 import threading
 
 from auth.adapters.store import Store
-from auth.adapters.tables import kept_answers, kept_in_hours, outbox
+from auth.adapters.tables import audit_notes, kept_answers, kept_in_hours, outbox
 from auth.bootstrap import make_database
 from auth.settings import WorkerSettings
-from chassis import audit
 from chassis.broker.publisher import Publisher
 from chassis.broker.relay import TIDY_EVERY_S, Relay
+from chassis.database import audit_notes as chassis_audit_notes
 from chassis.database import kept_answers as chassis_kept_answers
-from chassis.database.database import Database
 from chassis.worker import Worker, every
 
 SWEEP_EVERY_S = 60.0
-AUDIT_EVERY_S = 1.0
-AUDIT_BATCH = 100
 
 
 def make_worker(settings: WorkerSettings) -> Worker:
@@ -36,7 +33,9 @@ def make_worker(settings: WorkerSettings) -> Worker:
                 stop,
             ),
             "minutes": every(SWEEP_EVERY_S, lambda: database.transact(Store.forget_minutes), stop),
-            "audit": every(AUDIT_EVERY_S, lambda: write_notes(database), stop),
+            "audit": every(
+                chassis_audit_notes.EVERY_S, lambda: chassis_audit_notes.write(database.engine, audit_notes), stop
+            ),
         },
         stop=stop,
         own=own,
@@ -44,17 +43,3 @@ def make_worker(settings: WorkerSettings) -> Worker:
         prepare=database.wait_for_schema,
         close=[publisher.close],
     )
-
-
-def write_notes(database: Database[Store]) -> None:
-    """Write what operators did into the audit log. If the process is killed meanwhile, a line may come twice."""
-
-    def write_batch(store: Store) -> int:
-        entries = store.take_notes(AUDIT_BATCH)
-        for entry in entries:
-            audit.write(entry)
-        return len(entries)
-
-    # Less than a batch: that was all, or another process has the others.
-    while database.read(Store.has_notes) and database.transact(write_batch) == AUDIT_BATCH:
-        pass

@@ -11,6 +11,7 @@ from catalog.upkeep.importing_command import import_bucket
 from catalog.upkeep.reconciliation_command import reconcile
 from catalog.upkeep.reprocessing_command import reprocess
 from catalog.upkeep.sweeping_command import sweep_uploads
+from catalog.upkeep.takedown_command import take_down
 from chassis import commands, token_keys, worker
 from chassis.commands import Commands, json_option
 from chassis.settings import load, variable
@@ -60,4 +61,5 @@ main.add_command(import_bucket)
 main.add_command(reprocess)
 main.add_command(reconcile)
 main.add_command(sweep_uploads)
+main.add_command(take_down)
 main.add_command(status_command.show)

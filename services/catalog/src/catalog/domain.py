@@ -14,6 +14,8 @@ JobKind = Literal["image.created", "image.reprocess", "image.deleted"]
 
 # Generations are counted up from 1. A thumb's metadata that says more than this was not written by imaging.
 MAX_GENERATION = 2**30
+# The code of the error of an image that the operator has taken down. It is failed, and shown to its owner only.
+TAKEN_DOWN = "taken-down"
 COLLECTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 
@@ -94,6 +96,11 @@ class Image:
     date_pending: datetime | None = None
     picture: Picture | None = None
     error: Fault | None = None
+
+    @property
+    def is_taken_down(self) -> bool:
+        """Whether the operator has taken it down."""
+        return self.error is not None and self.error.code == TAKEN_DOWN
 
     @property
     def registration(self) -> Registration:

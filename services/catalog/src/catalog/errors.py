@@ -37,6 +37,24 @@ class CollectionNotFoundError(CatalogError):
         super().__init__("There is no such collection.")
 
 
+class ImageTakenDownError(CatalogError):
+    """The operator has taken the image down."""
+
+    code = "image-taken-down"
+
+    def __init__(self) -> None:
+        super().__init__("This image was taken down.")
+
+
+class KeyBlockedError(CatalogError):
+    """The operator has taken down what was at the key, and no image may be there until that is undone."""
+
+    code = "key-blocked"
+
+    def __init__(self) -> None:
+        super().__init__("The operator has taken down what was at this s3_key.")
+
+
 class ImageExistsError(CatalogError):
     """An image of this service, perhaps of another user, has the key."""
 
@@ -181,6 +199,16 @@ class ImagesNotFoundError(CatalogError):
 
     def __init__(self, keys: Sequence[str]) -> None:
         super().__init__(f"No image has the key {', '.join(keys)}.")
+
+
+class NotTakenDownError(CatalogError):
+    """A key that is to be free again is not blocked."""
+
+    code = "not-taken-down"
+    exit_code = 3
+
+    def __init__(self, s3_key: str) -> None:
+        super().__init__(f"Nothing is taken down at {s3_key}.")
 
 
 class RunNotFoundError(CatalogError):

@@ -8,8 +8,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from catalog.domain import Answer, Failed, Fault, Image, Job, JobKind, Picture, Processed, Registration, ThumbsDeleted
-from catalog.errors import ImageExistsError
+from catalog.domain import (
+    TAKEN_DOWN,
+    Answer,
+    Failed,
+    Fault,
+    Image,
+    Job,
+    JobKind,
+    Picture,
+    Processed,
+    Registration,
+    ThumbsDeleted,
+)
+from catalog.errors import ImageExistsError, KeyBlockedError
 
 
 class Effect(StrEnum):
@@ -69,8 +81,10 @@ class KeyQueue:
         """Begin a new generation of `image`, which is at this key, and queue its processing; return the renewed image.
 
         The generation is higher than `above` too. Of the jobs that wait for the image only that of the newest
-        generation is of use, so the others are dropped.
+        generation is of use, so the others are dropped. Raise `KeyBlockedError` if it is taken down.
         """
+        if image.is_taken_down:
+            raise KeyBlockedError
         since = (image.date_pending or image.date_updated) if image.status == "pending" else self.moment
         renewed = replace(
             image,
@@ -86,15 +100,29 @@ class KeyQueue:
         return renewed
 
     def withdraw(self, image: Image) -> None:
-        """Delete `image`, which is at this key, drop the jobs that wait for it, and queue the deletion of its thumbs.
-
-        There are no thumbs if its first job was never sent: a key that is registered and deleted again and again while
-        imaging is away has no more jobs than one that was so once.
-        """
-        dropped = self._drop_waiting(image)
-        if not (dropped and image.generation == 1):
-            self._queue("image.deleted", image.registration)
+        """Delete `image`, which is at this key: drop the jobs that wait for it, and queue a deletion of its thumbs."""
+        self._end_work(image, image.registration)
         self.registered = None
+
+    def take_down(self, image: Image, reason: str) -> Image:
+        """Fail `image`, which is at this key, so that only its owner sees it, and queue the deletion of its thumbs.
+
+        Under a new generation: the answer to a job that is under way cannot bring it back. Doing it again changes the
+        reason. Return it as it is then.
+        """
+        error = Fault(TAKEN_DOWN, f"The operator has taken this image down: {reason}")
+        taken_down = replace(image, error=error, date_updated=image.next_update(self.moment))
+        if not image.is_taken_down:
+            taken_down = replace(
+                taken_down, generation=image.generation + 1, status="failed", picture=None, date_pending=None
+            )
+            self._end_work(image, taken_down.registration)
+        self.registered = taken_down
+        return taken_down
+
+    def restore(self, image: Image) -> Image:
+        """Show `image` again, which was taken down, and queue its processing; return it as it is then."""
+        return self.renew(replace(image, error=None))
 
     def delete_thumbs(self, registration: Registration) -> None:
         """Queue the deletion of the thumbs of `registration` and of earlier generations of its image."""
@@ -110,6 +138,11 @@ class KeyQueue:
         answer twice leaves all as it should be.
         """
         is_awaited = self._settle(answer)
+        if self.image is not None and self.image.is_taken_down:
+            return self._stay_hidden(answer, is_awaited=is_awaited)
+        return self._apply(answer, is_awaited=is_awaited)
+
+    def _apply(self, answer: Answer, *, is_awaited: bool) -> Effect:
         image, about = self.image, answer.registration
         if _met_newer(answer) and self._catch_up(answer):
             return Effect.BEHIND_BUCKET
@@ -181,10 +214,31 @@ class KeyQueue:
         self.jobs = kept
         return dropped
 
+    def _end_work(self, image: Image, registration: Registration) -> None:
+        """Drop the jobs that wait for `image`, and queue the deletion of its thumbs, up to those of `registration`.
+
+        There are no thumbs if its first job was never sent: a key that is registered and deleted again and again while
+        imaging is away has no more jobs than one that was so once.
+        """
+        dropped = self._drop_waiting(image)
+        if not (dropped and image.generation == 1):
+            self._queue("image.deleted", registration)
+
     def _heal(self, image: Image) -> None:
         """Process `image` again under a new generation, unless a job that waits for it will do so anyway."""
         if not any(job.processes(image) for job in self.jobs[1:]):
             self.renew(image)
+
+    def _stay_hidden(self, answer: Answer, *, is_awaited: bool) -> Effect:
+        """Delete the thumbs that `answer` tells of, at the key of an image that is taken down."""
+        if _met_newer(answer):
+            self.delete_thumbs(replace(answer.registration, generation=answer.newest_generation))
+            return Effect.BEHIND_BUCKET
+        if is_awaited:
+            return Effect.APPLIED  # behind a job that was under way, a deletion waits
+        if isinstance(answer, Processed):
+            self.delete_thumbs(answer.registration)
+        return Effect.LATE
 
     def _catch_up(self, answer: Answer) -> bool:
         """Deal with thumbs that imaging found newer than the answered job; return False if the catalog knows of them.

@@ -13,6 +13,8 @@ from catalog.domain import Chosen, Collection, Image, ImageVersion, Limits, Memb
 from catalog.errors import (
     CollectionNotFoundError,
     ImageNotFoundError,
+    ImageTakenDownError,
+    KeyBlockedError,
     KeyNotAllowedError,
     NotAMemberError,
     UserGoneError,
@@ -43,16 +45,18 @@ def admit(store: Store, caller: Principal) -> None:
 
 
 def public_image(store: Store, s3_key: str) -> Image:
-    """Return the image at `s3_key`, whoever asks. Raise `ImageNotFoundError`."""
+    """Return the image at `s3_key`, whoever asks. Raise `ImageNotFoundError` or `ImageTakenDownError`."""
     image = store.image(s3_key)
     if image is None:
         raise ImageNotFoundError
+    if image.is_taken_down:
+        raise ImageTakenDownError
     return image
 
 
 def public_images(store: Store, s3_keys: Sequence[str]) -> Mapping[str, Image]:
-    """Return the images at `s3_keys` by their keys, whoever asks."""
-    return {image.s3_key: image for image in store.images_with_keys(s3_keys)}
+    """Return the images at `s3_keys` by their keys, whoever asks; not those that are taken down."""
+    return {image.s3_key: image for image in store.images_with_keys(s3_keys) if not image.is_taken_down}
 
 
 def own_image(store: Store, caller: Principal, s3_key: str, *, locked: bool = False) -> Image:
@@ -80,7 +84,7 @@ def register_image(  # noqa: PLR0913 - the fields of one form
     """Register an original, and queue its processing.
 
     Raise `KeyNotAllowedError`, also for a prefix that was handed out to another user for uploads; `ImageExistsError`;
-    `QuotaExceededError`; `UserGoneError`.
+    `KeyBlockedError`; `QuotaExceededError`; `UserGoneError`.
     """
     admit(store, caller)
     buckets.check(s3_bucket, s3_key, caller.user_id)
@@ -101,6 +105,8 @@ def register_image(  # noqa: PLR0913 - the fields of one form
         date_updated=queue.moment,
         date_pending=queue.moment,
     )
+    if store.is_blocked(s3_key):  # asked with the key locked, as whoever takes an image down locks it
+        raise KeyBlockedError
     queue.register(image)
     if limits.images or limits.bytes:
         limits.require_image(store.locked_use(caller.user_id))
@@ -142,7 +148,8 @@ def change_image(  # noqa: PLR0913 - the fields of one form
     """Change the given fields of the caller's image, and queue its processing if asked to.
 
     `check` raises if the present state of the image is not the one that the caller expects. Title and description leave
-    the generation alone: a result that is on its way still fits.
+    the generation alone: a result that is on its way still fits. Raise `KeyBlockedError` if the image, which
+    was taken down, is to be processed.
     """
     queue, image = _own_queue(store, caller, s3_key)
     check(image)
@@ -344,21 +351,22 @@ def delete_collection(
 # --- membership ---
 
 
-def list_members(
-    store: Store, collection: Collection, limit: int, max_bytes: int, after: Place
+def list_members(  # noqa: PLR0913 - a page of a list
+    store: Store, collection: Collection, limit: int, max_bytes: int, after: Place, *, hides: bool = False
 ) -> Sequence[tuple[Place, Image]]:
     """Return up to `limit` (place, image) of `collection` in the order of its places, those after `after`.
 
-    They are fewer if they fill a page of `max_bytes`: the last one then fits no longer.
+    They are fewer if they fill a page of `max_bytes`: the last one then fits no longer. With `hides` those are left out
+    that are taken down.
     """
-    return store.members(collection.collection_id, limit, max_bytes, after)
+    return store.members(collection.collection_id, limit, max_bytes, after, hides=hides)
 
 
 def member_versions(
-    store: Store, collection: Collection, limit: int, after: Place
+    store: Store, collection: Collection, limit: int, after: Place, *, hides: bool = False
 ) -> Sequence[tuple[Place, ImageVersion]]:
     """Return (place, version) of up to `limit` images of `collection`, in the order of `list_members`."""
-    return store.member_versions(collection.collection_id, limit, after)
+    return store.member_versions(collection.collection_id, limit, after, hides=hides)
 
 
 def newest_members(
@@ -366,13 +374,14 @@ def newest_members(
 ) -> Sequence[tuple[Place, Image]]:
     """Return up to `limit` (place, image) of `collection` from its end, those before `before`; None: from the last one.
 
-    They are fewer if they fill a page of `max_bytes`: the last one then fits no longer.
+    Those are left out that are taken down. They are fewer if they fill a page of `max_bytes`: the last one then fits no
+    longer.
     """
     return store.newest_members(collection.collection_id, limit, max_bytes, before)
 
 
 def public_member(store: Store, collection: Collection, s3_key: str) -> Member:
-    """Return an image of `collection`, and the keys of those beside it. Raise `ImageNotFoundError`."""
+    """Return an image of `collection`, and the keys of those beside it. Raise as `public_image` does."""
     image = public_image(store, s3_key)
     place = store.place_of(collection.collection_id, image.image_id)
     if place is None:

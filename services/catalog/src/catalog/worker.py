@@ -11,7 +11,7 @@ import structlog
 
 from catalog import messages, metrics
 from catalog.adapters.store import Store
-from catalog.adapters.tables import kept_answers, kept_in_hours, outbox
+from catalog.adapters.tables import audit_notes, kept_answers, kept_in_hours, outbox
 from catalog.bootstrap import checks, make_database
 from catalog.domain import Answer, Failed, Processed, Registration, ThumbsDeleted
 from catalog.jobs import results
@@ -30,6 +30,7 @@ from chassis.broker.publisher import Publisher
 from chassis.broker.relay import TIDY_EVERY_S, Relay
 from chassis.broker.verdicts import TransientError
 from chassis.clock import now
+from chassis.database import audit_notes as chassis_audit_notes
 from chassis.database import kept_answers as chassis_kept_answers
 from chassis.database.database import Database
 from chassis.envelope import Event
@@ -77,6 +78,9 @@ def make_worker(settings: WorkerSettings) -> Worker:
                 FORGET_PREFIXES_EVERY_S,
                 lambda: forget_prefixes(database, timedelta(seconds=settings.upload_prefix_s), stop),
                 stop,
+            ),
+            "audit": every(
+                chassis_audit_notes.EVERY_S, lambda: chassis_audit_notes.write(database.engine, audit_notes), stop
             ),
             "kept answers": every(
                 chassis_kept_answers.SWEEP_EVERY_S,

@@ -19,8 +19,8 @@ from auth.adapters.tables import (
 )
 from auth.domain import LAST_USED_EXACT_TO, ApiKey, Failures, TakenOfMinute, User
 from auth.errors import UnauthorizedError, UsernameTakenError
-from chassis import audit
 from chassis.audit import Entry
+from chassis.database import audit_notes as chassis_audit_notes
 from chassis.database import outbox as chassis_outbox
 from chassis.database.shared_clock import shared_now
 from chassis.envelope import Event
@@ -309,21 +309,11 @@ class Store:
 
     def note(self, entry: Entry) -> None:
         """Have the worker write `entry` into the audit log once this transaction is committed."""
-        values = {"entry_id": entry.entry_id, "entry": audit.encode(entry), "date_created": self.now()}
-        self._connection.execute(audit_notes.insert().values(values))
+        chassis_audit_notes.add(self._connection, audit_notes, entry, self.now())
 
     def has_notes(self) -> bool:
         """Return whether there is anything to be written into the audit log."""
-        return self._connection.execute(sa.select(audit_notes.c.entry_id).limit(1)).first() is not None
-
-    def take_notes(self, limit: int) -> Sequence[Entry]:
-        """Delete up to `limit` notes, the oldest first, and return them. Those that another process takes are left."""
-        columns = audit_notes.c.entry_id, audit_notes.c.entry
-        oldest = sa.select(*columns).order_by(audit_notes.c.date_created, audit_notes.c.entry_id).limit(limit)
-        rows = self._connection.execute(oldest.with_for_update(skip_locked=True)).all()
-        ids = [row.entry_id for row in rows]
-        self._connection.execute(audit_notes.delete().where(audit_notes.c.entry_id.in_(ids)))
-        return [audit.decode(row.entry) for row in rows]
+        return chassis_audit_notes.are_there(self._connection, audit_notes)
 
     def send(self, event: Event) -> None:
         """Write `event` into the outbox, in this transaction."""

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import Dialect
 
 from auth.domain import SCOPES
+from chassis.database import audit_notes as chassis_audit_notes
 from chassis.database import kept_answers as chassis_kept_answers
 from chassis.database import outbox as chassis_outbox
 from chassis.database.columns import UtcDateTime
@@ -87,11 +88,4 @@ outbox = chassis_outbox.table(METADATA)
 kept_answers = chassis_kept_answers.table(METADATA)
 kept_in_hours = chassis_kept_answers.hours_table(METADATA)
 
-# What operators did by commands, which have no log of their own, until the worker has written it into the audit log.
-audit_notes = sa.Table(
-    "audit_notes",
-    METADATA,
-    sa.Column("entry_id", sa.String(36), primary_key=True),
-    sa.Column("entry", sa.Text, nullable=False),
-    sa.Column("date_created", UtcDateTime, nullable=False),
-)
+audit_notes = chassis_audit_notes.table(METADATA)

@@ -13,9 +13,12 @@ from catalog.adapters.finding import bound
 from catalog.adapters.rows import image_from_row
 from catalog.adapters.store import Store, given_up
 from catalog.adapters.tables import (
+    audit_notes,
+    blocked_keys,
     dead_letters,
     images,
     installation,
+    is_shown,
     jobs,
     memberships,
     outbox,
@@ -25,7 +28,9 @@ from catalog.adapters.tables import (
 from catalog.domain import DeadLetter, DeadLetterSummary, Failures, Image, Installation, OpenWork
 from catalog.errors import DeadLetterNotFoundError
 from catalog.runs import Run, Selection
+from chassis.audit import Entry
 from chassis.clock import now
+from chassis.database import audit_notes as chassis_audit_notes
 from chassis.database import fingerprint
 from chassis.database.outbox import due
 
@@ -75,6 +80,22 @@ class OperatorsStore(Store):
     def drop_due(self, types: Sequence[str]) -> None:
         """Delete the unpublished events of `types` from the outbox."""
         self._connection.execute(outbox.delete().where(outbox.c.state == "due", outbox.c.type.in_(types)))
+
+    # --- what was taken down ---
+
+    def block(self, s3_key: str, reason: str) -> None:
+        """Let no image be registered at `s3_key`, which is locked, for `reason`."""
+        self.unblock(s3_key)
+        self._connection.execute(blocked_keys.insert().values(s3_key=s3_key, reason=reason, date_created=now()))
+
+    def unblock(self, s3_key: str) -> bool:
+        """Let images be registered at `s3_key` again; return whether it was blocked."""
+        delete = blocked_keys.delete().where(blocked_keys.c.s3_key == s3_key)
+        return self._connection.execute(delete).rowcount > 0
+
+    def note(self, entry: Entry) -> None:
+        """Have the worker write `entry` into the audit log once this transaction is committed."""
+        chassis_audit_notes.add(self._connection, audit_notes, entry, now())
 
     # --- how things are ---
 
@@ -294,7 +315,7 @@ def _walk(selection: Selection) -> Walk:
 
 
 def _conditions(selection: Selection) -> Conditions:
-    conditions: list[sa.ColumnElement[bool]] = []
+    conditions: list[sa.ColumnElement[bool]] = [is_shown]
     if selection.keys is not None:
         conditions.append(images.c.s3_key.in_(selection.keys))
     if selection.collection_id is not None:

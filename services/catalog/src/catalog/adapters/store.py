@@ -14,6 +14,7 @@ from catalog import messages
 from catalog.adapters.finding import Finding, bound
 from catalog.adapters.rows import JOB_COLUMNS, image_from_row, job_from_row, row_from_image, row_from_job
 from catalog.adapters.tables import (
+    blocked_keys,
     collections,
     dead_letters,
     deleted_users,
@@ -22,6 +23,7 @@ from catalog.adapters.tables import (
     images_of_users,
     installation,
     is_pending,
+    is_shown,
     jobs,
     kept_answers,
     kept_in_hours,
@@ -77,7 +79,7 @@ _COVER = (memberships.c.collection_id == collections.c.collection_id) & (
 _COLLECTIONS = (
     sa.select(collections, images.c.s3_key.label("cover"))
     .outerjoin_from(collections, memberships, _COVER)
-    .outerjoin(images, images.c.image_id == memberships.c.image_id)
+    .outerjoin(images, (images.c.image_id == memberships.c.image_id) & is_shown)
 )
 _COLLECTION = _COLLECTIONS.where(collections.c.name == sa.bindparam("name"))
 
@@ -271,21 +273,24 @@ class Store:
         self._change_members(collection_id, memberships.delete().where(_pair(collection_id, image_id)))
 
     def members(
-        self, collection_id: str, limit: int, max_bytes: int, after: Place = START
+        self, collection_id: str, limit: int, max_bytes: int, after: Place = START, *, hides: bool = False
     ) -> Sequence[tuple[Place, Image]]:
         """Return up to `limit` (place, image) of a collection in the order of its places, those after `after`.
 
-        They are fewer if they fill a page of `max_bytes`: the last one then fits no longer.
+        They are fewer if they fill a page of `max_bytes`: the last one then fits no longer. With `hides` those are left
+        out that are taken down.
         """
         found = _members(collection_id, limit, after, images.c.image_id, _LEAST_BYTES)
+        found = found.where(is_shown) if hides else found
         rows = self._filling(found, max_bytes, _by_place)
         return [((row["position"], row["shift"]), image_from_row(row)) for row in rows]
 
     def member_versions(
-        self, collection_id: str, limit: int, after: Place = START
+        self, collection_id: str, limit: int, after: Place = START, *, hides: bool = False
     ) -> Sequence[tuple[Place, ImageVersion]]:
         """Return (place, version) of the images that `members` returns if they are small."""
         found = _members(collection_id, limit, after, images.c.image_id, images.c.s3_bucket, images.c.date_updated)
+        found = found.where(is_shown) if hides else found
         rows = self._connection.execute(found)
         return [((position, shift), ImageVersion(*version)) for position, shift, *version in rows]
 
@@ -294,15 +299,20 @@ class Store:
     ) -> Sequence[tuple[Place, Image]]:
         """Return up to `limit` (place, image) of a collection from its end, those before the place `before`.
 
-        They are fewer if they fill a page of `max_bytes`: the last one then fits no longer.
+        Those are left out that are taken down. They are fewer if they fill a page of `max_bytes`: the last one then
+        fits no longer.
         """
         found = _before(sa.select(*_PLACE, images.c.image_id, _LEAST_BYTES), collection_id, before, limit)
+        found = found.where(is_shown)
         rows = self._filling(found, max_bytes, _by_place_backwards)
         return [((row["position"], row["shift"]), image_from_row(row)) for row in rows]
 
     def neighbours(self, collection_id: str, place: Place) -> tuple[str | None, str | None]:
-        """Return the keys of the members next before and next behind `place` in a collection, None where it ends."""
-        keys = sa.select(images.c.s3_key)
+        """Return the keys of the members next before and next behind `place` in a collection, None where it ends.
+
+        Those are passed over that are taken down.
+        """
+        keys = sa.select(images.c.s3_key).where(is_shown)
         before = self._connection.scalar(_before(keys, collection_id, place, 1))
         return before, self._connection.scalar(_behind(_of_members(keys), collection_id, place, 1))
 
@@ -422,6 +432,13 @@ class Store:
         query = sa.select(*columns, sa.func.count()).where(*given_up(queue, reason))
         query = query.group_by(*columns).order_by(*columns)
         return [(queue, reason, count) for queue, reason, count in self._connection.execute(query)]
+
+    # --- keys that are blocked ---
+
+    def is_blocked(self, s3_key: str) -> bool:
+        """Return whether no image may be registered at `s3_key`."""
+        query = sa.select(blocked_keys.c.s3_key).where(blocked_keys.c.s3_key == s3_key)
+        return self._connection.execute(query).first() is not None
 
     # --- users, what they have, and what was handed out to them ---
 

@@ -2,6 +2,8 @@
 
 import sqlalchemy as sa
 
+from catalog.domain import TAKEN_DOWN
+from chassis.database import audit_notes as chassis_audit_notes
 from chassis.database import kept_answers as chassis_kept_answers
 from chassis.database import outbox as chassis_outbox
 from chassis.database.columns import UtcDateTime
@@ -77,6 +79,8 @@ images = sa.Table(
 WORDS_OF_IMAGE = """to_tsvector('simple', 'u' || replace(user_id, '-', '') || ' ' ||
     translate(title || ' ' || description || ' ' || s3_key, '/._-+@:&<>~', '           '))"""
 is_pending = images.c.status == sa.literal_column("'pending'")
+# Not taken down. There are few others, so no index is needed.
+is_shown = images.c.error_code.is_distinct_from(TAKEN_DOWN)
 
 collections = sa.Table(
     "collections",
@@ -181,6 +185,15 @@ upload_prefixes = sa.Table(
     sa.Column("date_created", UtcDateTime, nullable=False, index=True),
 )
 
+# Keys at which an operator has taken something down: no image may be registered there, also when its image is deleted.
+blocked_keys = sa.Table(
+    "blocked_keys",
+    METADATA,
+    sa.Column("s3_key", sa.String(1000), primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("date_created", UtcDateTime, nullable=False),
+)
+
 deleted_users = sa.Table(
     "deleted_users",
     METADATA,
@@ -219,6 +232,8 @@ formats_of_users = sa.Table(
 )
 
 outbox = chassis_outbox.table(METADATA)
+
+audit_notes = chassis_audit_notes.table(METADATA)
 
 kept_answers = chassis_kept_answers.table(METADATA)
 kept_in_hours = chassis_kept_answers.hours_table(METADATA)

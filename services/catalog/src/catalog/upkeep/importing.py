@@ -10,7 +10,13 @@ from catalog import use_cases
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.buckets import Buckets
 from catalog.domain import COLLECTION_NAME
-from catalog.errors import ImageExistsError, KeyNotAllowedError, NotACollectionNameError, UnacceptableKeyError
+from catalog.errors import (
+    ImageExistsError,
+    KeyBlockedError,
+    KeyNotAllowedError,
+    NotACollectionNameError,
+    UnacceptableKeyError,
+)
 from catalog.keys import check_key, thumb_of
 from catalog.stored_objects import StoredObject
 from catalog.upkeep.pace import POLL_S, Pace
@@ -20,6 +26,7 @@ from chassis.errors import DependencyDownError
 from chassis.tokens import Principal
 
 REGISTERED = "registered already"
+TAKEN_DOWN = "taken down"
 THUMB = "a thumb, by its key"
 NOT_A_PICTURE = "not named as a picture; --any-name takes these too"
 EMPTY = "empty"
@@ -145,6 +152,8 @@ def register(
             )
         except ImageExistsError:
             left_out.append((key, REGISTERED))
+        except KeyBlockedError:
+            left_out.append((key, TAKEN_DOWN))
         except KeyNotAllowedError:
             left_out.append((key, NOT_ALLOWED))
         else:

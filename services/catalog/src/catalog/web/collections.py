@@ -36,7 +36,7 @@ def get_public_collection() -> Response:
 
     def show(store: Store) -> Response:
         collection = use_cases.public_collection(store, name)
-        form = Form(presentation.public_collection(collection), members.public_image, "public")
+        form = Form(presentation.public_collection(collection), members.public_image, "public", hides=True)
         return members.show(store, collection, form, listing, page)
 
     return app().database.read(show)

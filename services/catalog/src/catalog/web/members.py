@@ -23,13 +23,14 @@ Present = Callable[[Image], dict[str, Any]]
 class Form:
     """A form of a collection: its `document` without the images, how an image looks, and whom it is for.
 
-    Entity tags differ with `reader`, and begin with `tag_begin`.
+    Entity tags differ with `reader`, and begin with `tag_begin`. With `hides` images are left out that are taken down.
     """
 
     document: dict[str, Any]
     present: Present
     reader: str
     tag_begin: str = ""
+    hides: bool = False
 
 
 def public_image(image: Image) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def _known(store: Store, collection: Collection, form: Form, page: Page[Place]) 
     """
     if not request.if_none_match or request.if_none_match.star_tag:
         return None
-    members = use_cases.member_versions(store, collection, page.limit + 1, page.after or START)
+    members = use_cases.member_versions(store, collection, page.limit + 1, page.after or START, hides=form.hides)
     digest = _begin(collection, form, page)
     for number, (place, version) in enumerate(members[: page.limit], 1):
         digest.add(place, version, app().buckets)
@@ -95,7 +96,7 @@ def _known(store: Store, collection: Collection, form: Form, page: Page[Place]) 
 def _whole(store: Store, collection: Collection, form: Form, page: Page[Place]) -> tuple[Response, Place | None]:
     """Return the answer with the page, and where the next page begins."""
     head, tail = _around_images(form.document)
-    members = _load(store, collection, page)
+    members = _load(store, collection, page, hides=form.hides)
     filled = _fill(members, form.present, page, app().page_bytes - len(head) - len(tail))
     digest = _begin(collection, form, page)
     for place, image in members[: len(filled.items)]:
@@ -113,8 +114,10 @@ def _begin(collection: Collection, form: Form, page: Page[Place]) -> PageDigest:
     return PageDigest(form.reader, collection.collection_id, etags.of(form.document), *(page.after or ()))
 
 
-def _load(store: Store, collection: Collection, page: Page[Place]) -> Sequence[tuple[Place, Image]]:
-    return use_cases.list_members(store, collection, page.limit + 1, app().page_bytes, page.after or START)
+def _load(
+    store: Store, collection: Collection, page: Page[Place], *, hides: bool = False
+) -> Sequence[tuple[Place, Image]]:
+    return use_cases.list_members(store, collection, page.limit + 1, app().page_bytes, page.after or START, hides=hides)
 
 
 def _fill(members: Sequence[tuple[Place, Image]], present: Present, page: Page[Place], max_bytes: int) -> Filled[Place]:
