@@ -108,6 +108,7 @@ EXPECTED: dict[str, Row] = {
     "rotate_api_key": _private(200, **_NO_KEY),
     "sign_post": _private(200, "upload", other=200),
     "head_signed_post": _private(200, "upload", other=200),
+    "sign_put": _private(200, "upload", other=200),
     "upload_image": _private(415, "upload", other=415),
     "upload_file": _private(422, "upload", other=422),
     "get_user": _private(200, "read"),

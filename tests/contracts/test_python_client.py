@@ -23,7 +23,7 @@ NOT_FOR_CLIENTS |= {"upload_image", "upload_file"}
 CONVENIENT = {"upload", "send_form", "wait_until_ready", "close", "url"}
 DOCUMENTS = (
     "Size", "Thumb", "ImageError", "PublicImage", "Image", "PublicCollection", "Collection", "CollectionWithImages",
-    "ApiKey", "NewApiKey", "SignedPost", "Stats", "User", "Health", "Readiness",
+    "ApiKey", "NewApiKey", "SignedPost", "SignedPut", "Stats", "User", "Health", "Readiness",
 )  # fmt: skip
 # A document without a name of its own stands below another one.
 SHAPES: dict[str, tuple[type, dict[str, Any]]] = {
@@ -80,7 +80,7 @@ def test_every_document_has_a_class() -> None:
         "NewImage", "ImageChange", "ImageChangeForm", "NewCollection", "CollectionChange", "CollectionChangeForm",
         "Membership", "MembershipForm", "NewApiKeyFields", "NewApiKeyForm", "ApiKeyFields", "ApiKeyRotation",
         "ApiKeyRotationForm", "PasswordChange", "PasswordChangeForm",
-        "Batch", "NewMembers", "Results", "UploadForm",
+        "Batch", "NewMembers", "NewSignedPut", "NewSignedPutForm", "Results", "UploadForm",
     }  # fmt: skip
     for_other_sites = {"OEmbed"}
     assert used - sent - for_other_sites - {"Problem"} == {*SHAPES} & used

@@ -144,6 +144,7 @@ class World:
             "create_image": {"s3_key": f"b/{number}.jpg", "s3_bucket": BUCKET},
             "carry_out_batch": {"operations": [{"op": "register", "s3_key": f"b/{number}.jpg", "s3_bucket": BUCKET}]},
             "add_images_to_collection": {"s3_keys": ["a/0.jpg"]},
+            "sign_put": {"filename": "a.jpg", "bytes": 1000},
             "update_image": {"title": f"title {number}"},
             "create_collection": {"name": f"another-{number}"},
             "create_api_key": {"description": f"key {number}"},

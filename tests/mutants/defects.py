@@ -435,6 +435,18 @@ DEFECTS = (
         (f"{TAKEDOWN}::test_nothing_makes_thumbs_of_what_is_taken_down",),
     ),
     Defect(
+        "put-of-any-size",
+        "A signed PUT takes a file of any size.",
+        (Edit(f"{CATALOG}/uploads.py", ', "ContentLength": size}', "}"),),
+        ("tests/unit/catalog/test_uploads.py::test_put_is_bound_to_a_key_a_type_and_a_size",),
+    ),
+    Defect(
+        "put-above-the-limit",
+        "A PUT is signed for more bytes than the operator allows.",
+        (Edit(f"{CATALOG}/web/uploads.py", "if body.bytes > uploads.max_bytes:", "if False:"),),
+        ("tests/integration/test_signed_put.py::test_what_no_file_may_have_is_refused_and_named",),
+    ),
+    Defect(
         "sweep-trusts-what-was-listed",
         "A sweep deletes an upload that was registered since it was found.",
         (

@@ -29,6 +29,7 @@ PRIVATE = [
     ("DELETE", "/api/api-keys/no-such"),
     ("POST", "/api/api-keys/no-such/rotation"),
     ("GET", "/api/signed-post"),
+    ("POST", "/api/signed-put"),
     ("GET", "/api/users/no-such"),
     ("PUT", "/api/users/no-such"),
 ]

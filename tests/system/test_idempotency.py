@@ -56,8 +56,8 @@ POSTS: dict[str, Prepare] = {
     "/api/api-keys": an_api_key,
     "/api/api-keys/{key}/rotation": a_rotation,
 }
-# What they repeat is shown by tests/integration/test_batches.py and test_uploads.py.
-ELSEWHERE = {"/api/images/batch", "/api/collections/{name}/images", "/api/uploads"}
+# What they repeat is shown by test_batches.py, test_uploads.py and test_signed_put.py in tests/integration.
+ELSEWHERE = {"/api/images/batch", "/api/collections/{name}/images", "/api/uploads", "/api/signed-put"}
 every_post = pytest.mark.parametrize("prepare", POSTS.values(), ids=POSTS)
 
 

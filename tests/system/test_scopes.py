@@ -34,6 +34,7 @@ ALLOWED = {
     "upload": [
         ("GET", "/api/signed-post"),
         ("HEAD", "/api/signed-post"),
+        ("POST", "/api/signed-put"),
         ("POST", "/api/images"),
         ("POST", "/api/images/batch"),
         ("POST", "/api/uploads"),

@@ -88,6 +88,7 @@ ROUTES = (
         query=("filename", "content_type"),
         head_target="/signed-post-sample",
     ),
+    Route("/api/signed-put", ("POST",), "catalog", "/signed-put"),
     Route("/api/stats", ("GET",), "catalog", "/stats"),
     Route("/api/uploads", ("POST",), "catalog", "/upload", is_upload=True),
     Route(

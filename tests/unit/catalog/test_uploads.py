@@ -6,6 +6,7 @@ import hmac
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -135,6 +136,45 @@ def test_signature_is_that_of_the_policy() -> None:
         key = hmac.digest(key, part.encode(), hashlib.sha256)
     expected = hmac.digest(key, form["fields"]["policy"].encode(), hashlib.sha256).hex()
     assert form["fields"]["x-amz-signature"] == expected
+
+
+def sized_put(**changes: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return a signed PUT, and the parameters of its URL."""
+    uploads = make_uploads(settings(**changes))
+    assert uploads is not None
+    put = uploads.sign_sized_put(f"{PREFIX}/ä b+%.png", "image/png", 1234)
+    return put, dict(parse_qsl(urlsplit(put["url"]).query, strict_parsing=True))
+
+
+def test_put_is_bound_to_a_key_a_type_and_a_size() -> None:
+    put, parameters = sized_put()
+    assert put["s3_key"] == f"{PREFIX}/ä b+%.png"
+    assert urlsplit(put["url"]).path == f"/{PREFIX}/%C3%A4%20b%2B%25.png"
+    assert put["headers"] == {"Content-Type": "image/png", "Content-Length": "1234"}
+    assert parameters["X-Amz-SignedHeaders"] == "content-length;content-type;host"
+    assert parameters["X-Amz-Expires"] == "600"
+
+
+def test_signature_of_a_put_is_that_of_its_headers() -> None:
+    """Signature version 4 in a query, computed here from its specification."""
+    put, parameters = sized_put()
+    address = urlsplit(put["url"])
+    query, _, signature = address.query.rpartition("&X-Amz-Signature=")
+    headers = ["content-length:1234", "content-type:image/png", f"host:{address.netloc}", ""]
+    names = parameters["X-Amz-SignedHeaders"]
+    canonical = "\n".join(["PUT", address.path, query, *headers, names, "UNSIGNED-PAYLOAD"])
+    scope = parameters["X-Amz-Credential"].partition("/")[2]
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    key = f"AWS4{SECRET}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), hashlib.sha256)
+    said = "\n".join(["AWS4-HMAC-SHA256", parameters["X-Amz-Date"], scope, digest])
+    assert hmac.digest(key, said.encode(), hashlib.sha256).hex() == signature
+
+
+def test_put_goes_where_browsers_find_s3() -> None:
+    put, _ = sized_put(s3_endpoint_url="https://s3.example.test", s3_internal_endpoint_url="http://s3:5000")
+    assert urlsplit(put["url"]).netloc.endswith("s3.example.test")
 
 
 def test_nothing_else_is_allowed() -> None:

@@ -31,6 +31,7 @@ from imghost.models import (
     Readiness,
     Scope,
     SignedPost,
+    SignedPut,
     Sort,
     Stats,
     Status,
@@ -169,6 +170,24 @@ class Client:
         """
         params = {"filename": file_name(filename), "content_type": content_type}
         return self._transport.send("GET", "/api/signed-post", params=params).read(SignedPost)
+
+    def sign_put(
+        self,
+        filename: str,
+        bytes: int,  # noqa: A002 - as in the API
+        content_type: ContentType | None = None,
+    ) -> SignedPut:
+        """Return an address to which a file of this name and size can be sent within ten minutes.
+
+        For S3 servers that take no forms. What no key may have is replaced in the name; `content_type` is as for
+        `sign_post`.
+
+        >>> client.sign_put("cat.jpg", 482133).headers["Content-Length"]
+        '482133'
+        """
+        body = {"filename": file_name(filename), "bytes": bytes}
+        body |= {"content_type": content_type} if content_type is not None else {}
+        return self._transport.send("POST", "/api/signed-put", body=body, once=True).read(SignedPut)
 
     def create_image(
         self, s3_key: str, *, s3_bucket: str | None = None, title: str = "", description: str = ""

@@ -155,6 +155,15 @@ class SignedPost:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedPut:
+    """An address that puts one file of a known size into S3: send it to `url` by PUT, with `headers`."""
+
+    url: str = field(repr=False)
+    headers: dict[str, str]
+    s3_key: str
+
+
+@dataclass(frozen=True, slots=True)
 class ImageCounts:
     """How many images there are by status."""
 

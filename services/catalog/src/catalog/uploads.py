@@ -1,6 +1,7 @@
 """Signed uploads: an S3 POST policy for one prefix, one content type and a largest size, valid for ten minutes.
 
-What the gateway has taken itself it puts by a signed URL for one key and one content type.
+For S3 servers without forms there is a signed PUT for one key, one content type and one size. What the gateway has
+taken itself it puts by a signed URL, too.
 """
 
 from collections.abc import Mapping
@@ -58,11 +59,15 @@ class PutSigner(Protocol):
         """Return the URL."""
 
 
+class Signer(PostSigner, PutSigner, Protocol):
+    """What signs both."""
+
+
 @dataclass(frozen=True)
 class Uploads:
     """Where uploads go and how large they may be. `put_signer` signs for the address at which the gateway finds S3."""
 
-    signer: PostSigner
+    signer: Signer
     put_signer: PutSigner
     bucket: str
     max_bytes: int
@@ -81,6 +86,16 @@ class Uploads:
             Conditions=[{"Content-Type": chosen}, ["content-length-range", 1, self.max_bytes]],
             ExpiresIn=VALID_S,
         )
+
+    def sign_sized_put(self, s3_key: str, content_type: str, size: int) -> dict[str, Any]:
+        """Return `url`, and the `headers` to send with it, of a PUT by a client of `size` bytes to `s3_key`.
+
+        The length is signed, since a URL cannot say how large the object may be at most.
+        """
+        stored = {"Bucket": self.bucket, "Key": s3_key, "ContentType": content_type, "ContentLength": size}
+        url = self.signer.generate_presigned_url("put_object", Params=stored, ExpiresIn=VALID_S)
+        headers = {"Content-Type": content_type, "Content-Length": str(size)}
+        return {"url": url, "headers": headers, "s3_key": s3_key}
 
     def sign_put(self, s3_key: str, content_type: str) -> dict[str, Any]:
         """Return `url`, and the `headers` to send with it, of a PUT that stores the object at `s3_key`."""

@@ -33,6 +33,7 @@ RULES: Rules = {
     "DELETE /collection/image": WRITE,
     "GET /signed-post": _UPLOAD,
     "GET /signed-post-sample": _UPLOAD,
+    "POST /signed-put": _UPLOAD,
     "GET /upload": _UPLOAD,
     "POST /upload": _UPLOAD,
 }

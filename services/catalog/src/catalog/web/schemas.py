@@ -1,5 +1,6 @@
 """What requests to catalog may hold."""
 
+import re
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -17,9 +18,10 @@ from pydantic_core import PydanticCustomError
 from catalog import domain
 from catalog.errors import UnacceptableKeyError
 from catalog.keys import check_key
-from catalog.uploads import CONTENT_TYPES
+from catalog.uploads import CONTENT_TYPES, check_filename
 
 MOST_OPERATIONS = 500
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 def _s3_key(key: str) -> str:
@@ -30,6 +32,14 @@ def _s3_key(key: str) -> str:
     return key
 
 
+def _filename(name: str) -> str:
+    try:
+        check_filename(name)
+    except UnacceptableKeyError as fault:
+        raise PydanticCustomError("invalid_s3_key", "{reason}", {"reason": str(fault)}) from None
+    return name
+
+
 def _content_type(name: str) -> str:
     if name not in CONTENT_TYPES.values():
         raise PydanticCustomError("unsupported_format", "Must be that of a format that is taken")
@@ -38,6 +48,12 @@ def _content_type(name: str) -> str:
 
 def _true_in_a_form(value: object, info: ValidationInfo) -> object:
     return True if value == "true" and info.context == {"form": True} else value
+
+
+def _number_in_a_form(value: object, info: ValidationInfo) -> object:
+    if isinstance(value, str) and info.context == {"form": True} and _NUMBER.fullmatch(value):
+        return int(value)
+    return value
 
 
 def _none_in_a_form(value: object, info: ValidationInfo) -> object:
@@ -65,6 +81,8 @@ Description = Annotated[str, StringConstraints(max_length=10_000)]
 CollectionName = Annotated[str, StringConstraints(pattern=f"^{domain.COLLECTION_NAME.pattern}$")]
 ContentType = Annotated[str, AfterValidator(_content_type)]
 IfMatch = Annotated[str | None, Field(max_length=1000), BeforeValidator(_not_null)]
+Filename = Annotated[str, AfterValidator(_filename)]
+Size = Annotated[int, Field(ge=1), BeforeValidator(_number_in_a_form)]
 Yes = Annotated[bool, BeforeValidator(_true_in_a_form), AfterValidator(_only_true)]
 
 
@@ -199,6 +217,14 @@ class Remove(OfImage):
 
 
 Operation = Register | Change | Delete | Add | Remove
+
+
+class SignedPut(_Body):
+    """Asking for a signed PUT of a file of `bytes` bytes; `content_type` is by default that of the name's extension."""
+
+    filename: Filename
+    bytes: Size
+    content_type: ContentType | None = None
 
 
 class Upload(_Body):

@@ -1,4 +1,4 @@
-"""The views of uploads: the signed form, and what the gateway takes in one request."""
+"""The views of uploads: the signed form, the signed PUT, and what the gateway takes in one request."""
 
 from collections.abc import Callable
 
@@ -7,12 +7,12 @@ from flask import Blueprint, Response, jsonify, request
 from catalog import use_cases
 from catalog.adapters.store import Store
 from catalog.errors import UnacceptableKeyError, UploadsOffError
-from catalog.uploads import CONTENT_TYPES, Uploads, check_filename, name_of
+from catalog.uploads import CONTENT_TYPES, Uploads, check_filename, name_of, type_of
 from catalog.web import presentation, schemas
 from catalog.web.context import app, created, make_once
 from chassis.idempotency import HEADER, read_key
 from chassis.tokens import Principal
-from chassis.web import bodies
+from chassis.web import bodies, json_provider
 from chassis.web.access import caller
 from chassis.web.idempotency import Part, repeat_of
 from chassis.web.problems import FieldFault, InvalidFieldsError
@@ -30,6 +30,27 @@ def sign_post() -> Response:
 def sign_sample() -> Response:
     """Return a form like those that are handed out, for the headers of HEAD; nothing is recorded."""
     return _form(lambda principal: app().database.read(use_cases.sample_prefix, principal))
+
+
+@routes.post("/signed-put")
+def sign_put() -> Response:
+    """Hand out a URL to which one image of a known size is sent straight to S3."""
+    principal = caller()
+    body = bodies.read(request, schemas.SignedPut)
+    uploads = _uploads()
+    if body.bytes > uploads.max_bytes:
+        detail = f"A file may have {uploads.max_bytes} bytes."
+        raise InvalidFieldsError([FieldFault(pointer="/bytes", code="too-large", detail=detail)])
+
+    def hand_out(store: Store) -> Response:
+        return jsonify(s3_key=f"{use_cases.hand_out_prefix(store, principal, app().limits)}/{body.filename}")
+
+    answer = make_once(hand_out)
+    # The URL is not kept: a repeat gets the same key, and a URL that is valid for another ten minutes.
+    s3_key = answer.get_json()["s3_key"]
+    signed = uploads.sign_sized_put(s3_key, body.content_type or type_of(body.filename), body.bytes)
+    answer.set_data(json_provider.encode(signed))
+    return answer
 
 
 @routes.get("/upload")
