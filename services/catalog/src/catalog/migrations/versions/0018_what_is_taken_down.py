@@ -5,7 +5,7 @@ from alembic import op
 
 from chassis.database.columns import UtcDateTime
 
-revision = "0019"
+revision = "0018"
 down_revision = "0017"
 
 
