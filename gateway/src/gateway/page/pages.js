@@ -22,7 +22,8 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "ArrowRight") follow("next");
 });
 
-const swiped = document.querySelector("[data-swipe]");
+// Anywhere on the page: a picture may be smaller than a finger.
+const swiped = document.querySelector("[data-swipe]") && document;
 let start = null;
 swiped?.addEventListener("touchstart", (event) => {
   const isZoomed = (window.visualViewport?.scale ?? 1) > 1.01; // then a finger moves what is seen of the picture
