@@ -71,6 +71,7 @@ class ImghostStack:
         self._tag = tag or os.environ.get("IMGHOST_TAG") or version("imghost")
         self.password = secrets.token_urlsafe(12)
         self.s3_secret_access_key = secrets.token_urlsafe(18)
+        self.project = f"imghost-testing-{secrets.token_hex(6)}"
         self._compose: _Compose | None = None
         self._ports = (0, 0)
 
@@ -170,7 +171,7 @@ class ImghostStack:
         file.touch(mode=0o600)
         file.write_text("".join(f"IMGHOST_TESTING_{name}={value}\n" for name, value in settings.items()))
         compose = _Compose(context=folder, compose_file_name=str(_COMPOSE_FILE), env_file=str(file))
-        compose.project = f"imghost-testing-{secrets.token_hex(6)}"
+        compose.project = self.project
         return compose
 
 
