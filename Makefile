@@ -132,6 +132,10 @@ bench-metrics: $(VENV)/dev.stamp  ## measure what the metrics of a request cost
 bench-traces: $(VENV)/dev.stamp  ## measure what traces cost a request
 	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.traces
 
+.PHONY: bench-capacity
+bench-capacity: $(VENV)/dev.stamp  ## measure what each process takes for an operation; takes the images of `make images`
+	@set -a; [ ! -f .imghost/images.env ] || . ./.imghost/images.env; set +a; $(BIN)/python -m benchmarks.capacity
+
 .PHONY: bench-imaging
 bench-imaging: $(VENV)/dev.stamp  ## measure imaging beside its peers; results go to benchmarks/results/
 	$(BIN)/python -m benchmarks.imaging

@@ -143,6 +143,13 @@ def carry_out_batches(client: Client, name: str, first: Image, second: Image) ->
     assert next(client.list_collection_images(name)).s3_key == first.s3_key
 
 
+def put_signed(client: Client, path: Path) -> Image:
+    """Upload a file by a signed PUT; return its image when it is ready."""
+    signed = client.sign_put(path.name, path.stat().st_size)
+    assert requests.put(signed.url, data=path.read_bytes(), headers=signed.headers, timeout=20).ok
+    return client.wait_until_ready(client.create_image(signed.s3_key))
+
+
 def test_every_operation_is_called_as_the_document_says(stack: Stack, new_user: NewUser, cat: Path) -> None:
     user = new_user()
     with connect(stack, user) as client:
@@ -183,9 +190,7 @@ def test_every_operation_is_called_as_the_document_says(stack: Stack, new_user: 
         assert client.get_image(first.s3_key).etag
         client.delete_image(first.s3_key)
         assert client.get_stats().images.ready == 1
-        signed = client.sign_put("cat.jpg", cat.stat().st_size)
-        assert requests.put(signed.url, data=cat.read_bytes(), headers=signed.headers, timeout=20).ok
-        assert client.wait_until_ready(client.create_image(signed.s3_key)).size == first.size
+        assert put_signed(client, cat).size == first.size
         key = client.create_api_key("k", scopes=("read",), expires_at=datetime.now(UTC) + timedelta(days=1))
         assert client.update_api_key(key.id, description="l").description == "l"
         assert client.get_api_key(key.id).description == "l"
