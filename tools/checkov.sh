@@ -22,7 +22,7 @@ built=$(mktemp -d)
 trap 'rm -rf "$built"' EXIT
 PYTHONPATH=tests .venv/bin/python -c '
 import sys, yaml, manifests
-for name in ("trial and all for CPU", "trial and all for KEDA"):
+for name in ("trial and all for CPU", "trial and all for KEDA", "production for CPU", "production for KEDA"):
     with open(f"{sys.argv[1]}/{name.replace(chr(32), chr(45))}.yaml", "w") as file:
         yaml.safe_dump_all(manifests.built()[name], file)
 ' "$built"

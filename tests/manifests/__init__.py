@@ -1,4 +1,4 @@
-"""The manifests of k8s/ as Kustomize builds them: the trial alone, and with each component and all that go together."""
+"""The manifests of k8s/ as Kustomize builds them: the trial and production, alone and with components."""
 
 import json
 import shutil
@@ -25,6 +25,12 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
     # The autoscalers by CPU and by pending images are both of imaging; the ingress and the edge are both the one proxy.
     "trial and all for CPU": ("network-policies", "ingress", "autoscaling-hpa"),
     "trial and all for KEDA": ("network-policies", "edge", "autoscaling-keda"),
+}
+# Network policies, and so the edge, name the data services of the trial.
+PRODUCTION: Mapping[str, tuple[str, ...]] = {
+    "production": (),
+    "production for CPU": ("ingress", "autoscaling-hpa"),
+    "production for KEDA": ("ingress", "autoscaling-keda"),
 }
 POD_OWNERS = {"Deployment", "StatefulSet", "Job", "CronJob"}
 DATA_SERVICES = {"postgres", "rabbitmq", "s3"}
@@ -57,11 +63,11 @@ def copied() -> Iterator[Path]:
         yield copy
 
 
-def write_overlay(copy: Path, name: str, components: Iterable[str]) -> Path:
-    """Write an overlay of components on the trial; return its folder."""
+def write_overlay(copy: Path, name: str, components: Iterable[str], below: str = "trial") -> Path:
+    """Write an overlay of components on the one `below`; return its folder."""
     overlay = copy / "overlays" / name.replace(" ", "-")
     overlay.mkdir()
-    said = {"namespace": "imghost", "resources": ["../trial"]}
+    said = {"namespace": "imghost", "resources": [f"../{below}"]}
     said["components"] = [f"../../components/{each}" for each in components]
     (overlay / "kustomization.yaml").write_text(json.dumps(said))
     return overlay
@@ -71,14 +77,14 @@ def write_overlay(copy: Path, name: str, components: Iterable[str]) -> Path:
 def built() -> Mapping[str, list[Document]]:
     """Return the documents of all variants."""
     with copied() as copy:
-        for name, components in VARIANTS.items():
-            if name != "trial":
-                write_overlay(copy, name, components)
+        for below, variants in (("trial", VARIANTS), ("production", PRODUCTION)):
+            for name, components in variants.items():
+                if name != below:
+                    write_overlay(copy, name, components, below)
+        names = [*VARIANTS, *PRODUCTION]
         with ThreadPoolExecutor(2) as pool:
-            texts = pool.map(lambda name: kustomize(copy / "overlays" / name.replace(" ", "-")), VARIANTS)
-            return {
-                name: list(yaml.load_all(text, yaml.CSafeLoader)) for name, text in zip(VARIANTS, texts, strict=True)
-            }
+            texts = pool.map(lambda name: kustomize(copy / "overlays" / name.replace(" ", "-")), names)
+            return {name: list(yaml.load_all(text, yaml.CSafeLoader)) for name, text in zip(names, texts, strict=True)}
 
 
 def documents(*kinds: str, variant: str = "trial") -> dict[str, Document]:
