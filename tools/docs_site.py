@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -35,21 +34,13 @@ _LINK = re.compile(r"(!?)\[((?:[^][]|\[[^][]*\])*)\]\(([^() ]+)\)")
 
 
 def sources() -> list[str]:
-    """Return the paths of all Markdown files and pictures of the repository that git knows or would add."""
-    command = [
-        "git",
-        "-C",
-        str(ROOT),
-        "ls-files",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-        "*.md",
-        "*.svg",
-        "*.png",
-    ]
-    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\n")
-    kept = {path for path in found if path and (ROOT / path).exists()}
+    """Return the paths of all Markdown files, and of the pictures of `docs`, that belong to the repository."""
+    found = []
+    for folder, folders, files in os.walk(ROOT):
+        # What is hidden, and what npm installs, is not ours; git might not be here to tell.
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "node_modules"]
+        found += [str((Path(folder) / name).relative_to(ROOT)) for name in files]
+    kept = (path for path in found if path.endswith((".md", *PICTURES)))
     return sorted(path for path in kept if path.endswith(".md") or path.startswith("docs/"))
 
 
