@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import yaml
 from flask import Blueprint, Response, abort
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from gateway.web.static_answers import StaticAnswer
@@ -40,16 +40,17 @@ def problem_pages(max_age_s: int) -> Blueprint:
     """Return the routes of the page of each problem and of their list, which caches keep for `max_age_s` seconds."""
     routes = Blueprint("problems", __name__)
     headers = {"Cache-Control": f"public, max-age={max_age_s}", "Content-Security-Policy": POLICY}
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    loader = PackageLoader("gateway", "page")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     environment.filters["words"] = _words
-    folder = files("gateway").joinpath("page")
 
     def page(template: str, **values: object) -> StaticAnswer:
-        text = environment.from_string(folder.joinpath(template).read_text(encoding="utf-8")).render(**values)
+        """Render a page; `api` is where the addresses below `/api/` begin, relative to it."""
+        text = environment.get_template(template).render(**values)
         return StaticAnswer(text.encode(), "text/html; charset=utf-8", headers)
 
-    all_of_them = page("problems.html", problems=problems())
-    pages = {code: page("problem.html", code=code, problem=problem) for code, problem in problems().items()}
+    all_of_them = page("problems.html", api="", problems=problems())
+    pages = {code: page("problem.html", api="../", code=code, problem=each) for code, each in problems().items()}
 
     @routes.get("/api/problems", provide_automatic_options=False)
     def list_problems() -> Response:
