@@ -118,6 +118,16 @@ def test_who_goes_first_waits_for_nobody_unless_there_are_many(turns: Turns) -> 
     gevent.joinall(waiting, timeout=5, raise_error=True)
 
 
+def test_sixty_who_come_from_one_address_at_once_all_get_a_turn(turns: Turns) -> None:
+    """They may be a household, an office, or one browser that shows a page of pictures."""
+    waiting = []
+    for _ in range(60):
+        assert not turns.are_taken_for(HERE, first=False)
+        waiting.append(gevent.spawn(turns.wait, HERE, first=False))
+        gevent.sleep(0)
+    gevent.joinall(waiting, timeout=5, raise_error=True)
+
+
 @pytest.mark.parametrize("first", [False, True])
 def test_source_that_sends_many_leaves_places_to_others(turns: Turns, *, first: bool) -> None:
     waiting = []
