@@ -53,6 +53,18 @@ def test_another_one_has_other_ports_and_pictures(imghost):
         requests.get(other.url)
 
 
+def test_a_stack_starts_once(imghost):
+    with pytest.raises(StackError, match="started already"):
+        imghost.start()
+
+
+@pytest.mark.parametrize(("name", "value"), [("DOCKER_HOST", "unix:///nowhere.sock"), ("PATH", "/nowhere")])
+def test_an_engine_that_is_not_there_is_named(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StackError, match="(?i)docker"):
+        ImghostStack().start()
+
+
 def test_images_that_do_not_exist_are_named():
     with pytest.raises(StackError, match="imghost-auth:never-made"):
         ImghostStack(tag="never-made").start()
@@ -88,6 +100,6 @@ def test_another_project_tests_against_its_own_imghost(packages: Path, tmp_path:
         capture_output=True,
     )
     assert done.returncode == 0, done.stdout
-    assert "4 passed" in done.stdout
+    assert "7 passed" in done.stdout
     left = ("docker", "ps", "--all", "--quiet", "--filter", "name=imghost-testing-")
     assert not subprocess.run(left, check=True, capture_output=True).stdout

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -92,6 +93,10 @@ class ImghostStack:
 
     def start(self) -> Self:
         """Start all containers, and wait until imghost takes requests. Raise `StackError` if it does not."""
+        if self._compose is not None:
+            raise StackError("This stack has been started already.")
+        if shutil.which("docker") is None:
+            raise StackError("There is no program docker on this machine.")
         for attempt in range(1, _ATTEMPTS + 1):
             self._ports = _free_ports()
             self._compose = self._make_compose()
@@ -99,7 +104,7 @@ class ImghostStack:
                 self._compose.start()
                 self._wait_until_serving()
             except subprocess.CalledProcessError as fault:
-                said = fault.stderr.decode(errors="replace").strip()
+                said = _said(fault)
                 # Somebody else may have taken a port since it was found to be free.
                 if attempt < _ATTEMPTS and any(words in said for words in _PORT_IS_TAKEN):
                     self.stop()
@@ -113,12 +118,19 @@ class ImghostStack:
         return self
 
     def stop(self) -> None:
-        """End all containers, and delete their data."""
-        if self._compose is not None:
-            self.__dict__.pop("client", Client(self.url)).close()
-            self._compose.stop()
-            shutil.rmtree(self._compose.context)
-            self._compose = None
+        """End all containers, and delete their data. Raise `StackError` if the engine does not."""
+        if self._compose is None:
+            return
+        compose, self._compose = self._compose, None
+        client = self.__dict__.pop("client", None)
+        if client is not None:
+            client.close()
+        try:
+            compose.stop()
+        except subprocess.CalledProcessError as fault:
+            raise StackError(_said(fault)) from None
+        finally:
+            shutil.rmtree(compose.context)
 
     def logs(self, *services: str) -> str:
         """Return what the containers of `services` have written, such as `imaging`, or of all."""
@@ -148,7 +160,9 @@ class ImghostStack:
 
     def _failed(self, why: str) -> StackError:
         """End all containers; return an error that says why, and what they have written last."""
-        logs = "\n".join(self.logs().splitlines()[-_LINES:])
+        logs = ""
+        with suppress(subprocess.CalledProcessError):  # the engine may be what has failed
+            logs = "\n".join(self.logs().splitlines()[-_LINES:])
         self.stop()
         return StackError(f"{why}\n{logs}".strip())
 
@@ -173,6 +187,11 @@ class ImghostStack:
         compose = _Compose(context=folder, compose_file_name=str(_COMPOSE_FILE), env_file=str(file))
         compose.project = self.project
         return compose
+
+
+def _said(fault: subprocess.CalledProcessError) -> str:
+    text: str = fault.stderr.decode(errors="replace").strip()
+    return text
 
 
 def _free_ports() -> tuple[int, int]:
