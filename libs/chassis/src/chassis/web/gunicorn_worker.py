@@ -1,14 +1,42 @@
-"""The gunicorn worker of the services behind the gateway: threads, and no new connections once it is to end.
+"""The gunicorn worker of the services behind the gateway: threads, each of which waits for requests itself.
 
-Gunicorn's own threaded worker keeps its listening socket open until its last connection has ended, but accepts nothing
-from it any more. Clients that connect in between are accepted by the kernel, wait for seconds, and are then cut off.
+Gunicorn's own threaded worker has one thread that waits for all connections, hands each request to another one, and
+takes the connection back from it. With requests of a millisecond that takes half of the process's time. Here all
+threads wait for the same connections: the system wakes one of them for a request, and that one answers it.
+
+Nor does gunicorn's worker accept anything more once it is to end, but it keeps its listening socket open until its last
+connection has ended. Clients that connect in between are accepted by the kernel, wait for seconds, and are then cut
+off.
 """
 
-from gunicorn.workers.gthread import ThreadWorker
+import select
+import threading
+import time
+from typing import Any
+
+from gunicorn.http import RequestParser
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+# How long a connection that is idle when the worker is to end stays open, for a request that is on its way.
+LINGER_S = 2.0
 
 
 class Worker(ThreadWorker):
     """On SIGTERM, answers the clients that are connected; others are refused at once, and can try another replica."""
+
+    def init_process(self) -> None:
+        """Serve until SIGTERM."""
+        self._readable = select.epoll()
+        # By the numbers of their files, with the moment at which each is closed.
+        self._idle: dict[int, tuple[TConn, float]] = {}
+        self._lock = threading.Lock()
+        super().init_process()
+
+    def run(self) -> None:
+        """Start the threads; then accept connections, and close those that are idle for too long, until SIGTERM."""
+        for number in range(self.cfg.threads):
+            threading.Thread(target=self._serve, name=f"web_{number}", daemon=True).start()
+        super().run()
 
     def set_accept_enabled(self, enabled: bool | None) -> None:
         """Accept new connections or not; once the worker is to end, accept those that wait, and stop listening."""
@@ -22,3 +50,61 @@ class Worker(ThreadWorker):
                 self.accept(listener)
             listener.close()
         self.sockets = []
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Have the threads wait for the first request of a new connection."""
+        conn.data_ready = True  # it is when a thread looks at it
+        self._await_request(conn, self._readable.register)
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Close the connections that are idle for too long, or all that are."""
+        moment = time.monotonic()
+        with self._lock:
+            late = [number for number, (_, ends) in self._idle.items() if force or ends <= moment]
+            connections = [self._idle.pop(number) for number in late]
+        for conn, _ in connections:
+            conn.close()
+            self._note_closed()
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        with self._lock:
+            self._idle = {number: (conn, min(ends, deadline)) for number, (conn, ends) in self._idle.items()}
+
+    def _serve(self) -> None:
+        """Answer requests until the process ends."""
+        while True:
+            for number, _ in self._readable.poll(maxevents=1):
+                with self._lock:
+                    idle = self._idle.pop(number, None)
+                if idle is not None:  # else it was closed just now, as idle for too long
+                    self._answer(idle[0])
+
+    def _answer(self, conn: TConn) -> None:
+        try:
+            keeps = self.handle(conn)
+            while keeps and _has_read_on(conn):
+                keeps = self.handle(conn)
+            if keeps:
+                self._await_request(conn, self._readable.modify)
+                return
+            conn.close(graceful=True)
+        except Exception:
+            self.log.exception("a connection was given up")
+            conn.close()
+        self.method_queue.defer(self._note_closed)  # on the main thread, which counts those that it accepts
+
+    def _await_request(self, conn: TConn, watch: Any) -> None:
+        """Have one of the threads take `conn` when it can be read, once; `watch` tells the system so."""
+        ends = time.monotonic() + (self.cfg.keepalive if self.alive else LINGER_S)
+        number = conn.sock.fileno()
+        with self._lock:
+            self._idle[number] = conn, ends
+        watch(number, select.EPOLLIN | select.EPOLLONESHOT)
+
+    def _note_closed(self) -> None:
+        self.nr_conns -= 1
+
+
+def _has_read_on(conn: TConn) -> bool:
+    """Return whether the next request was read with the end of a body: the socket need not be readable then."""
+    return isinstance(conn.parser, RequestParser) and bool(conn.parser.unreader.buf.getvalue())
