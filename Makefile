@@ -136,6 +136,10 @@ bench-traces: $(VENV)/dev.stamp  ## measure what traces cost a request
 bench-capacity: $(VENV)/dev.stamp  ## measure what each process takes for an operation; takes the images of `make images`
 	@set -a; [ ! -f .imghost/images.env ] || . ./.imghost/images.env; set +a; $(BIN)/python -m benchmarks.capacity
 
+.PHONY: bench-deletions
+bench-deletions: $(VENV)/dev.stamp  ## measure how soon what a deleted user had is gone; takes the images of `make images`
+	@set -a; [ ! -f .imghost/images.env ] || . ./.imghost/images.env; set +a; $(BIN)/python -m benchmarks.deletions
+
 .PHONY: bench-imaging
 bench-imaging: $(VENV)/dev.stamp  ## measure imaging beside its peers; results go to benchmarks/results/
 	$(BIN)/python -m benchmarks.imaging

@@ -14,8 +14,7 @@ import requests
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from catalog.jobs.queues import JOBS
-from catalog.jobs.queues import RESULTS as QUEUE
+from catalog.jobs import queues
 from chassis.broker import topology
 from chassis.s3 import client
 from deadlines import until
@@ -147,7 +146,7 @@ class Whole(Stack):
 def delete_queues(broker_url: str) -> None:
     """Delete all queues of the workers."""
     with pika.BlockingConnection(pika.URLParameters(broker_url)) as broker:
-        for each in (JOBS, QUEUE):
+        for each in queues.ALL:
             for name in (each.name, each.dead, *(each.retry(delay_s) for delay_s in topology.RETRY_DELAYS_S)):
                 broker.channel().queue_delete(name)
 
@@ -160,7 +159,7 @@ def running(web: WebStack, broker_url: str, s3_url: str) -> Iterator[Whole]:
     with ExitStack() as ends:
         ends.callback(delete_queues, broker_url)
         with pika.BlockingConnection(pika.URLParameters(broker_url)) as broker:
-            for each in (JOBS, QUEUE):  # what the workers declare
+            for each in queues.ALL:  # what the workers declare
                 topology.declare(broker.channel(), each)
         web.run("catalog", "installation", "continue")  # its database was copied
         stack.start()

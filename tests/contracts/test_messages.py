@@ -9,14 +9,14 @@ from auth import messages as auth_messages
 from catalog import messages as catalog_messages
 from catalog.domain import Failed, Fault, Installation, JobKind, Picture, Processed, Registration, Thumb, ThumbsDeleted
 from catalog.domain import Job as CatalogJob
-from catalog.jobs.queues import RESULTS as CATALOG_QUEUE
+from catalog.jobs import queues
 from chassis.clock import now
 from chassis.envelope import Event, MalformedMessageError
 from imaging import domain as imaging_domain
 from imaging import messages as imaging_messages
+from imaging import worker
 from imaging.domain import Job, Original, Rendering
 from imaging.errors import UnsupportedFormatError
-from imaging.worker import QUEUE as IMAGING_QUEUE
 
 RECORDED = Path(__file__).parent / "messages"
 ALL = sorted(path.stem for path in RECORDED.glob("*.json"))
@@ -43,7 +43,8 @@ def like_recorded(sent: Event) -> Event:
 
 def test_every_message_is_recorded_and_taken_by_somebody() -> None:
     assert set(ALL) == {*JOBS, "image.processed", "image.failed", "image.thumbs-deleted", "user.deleted"}
-    assert set(ALL) == {*CATALOG_QUEUE.types, *IMAGING_QUEUE.types}
+    assert sorted(ALL) == sorted(name for queue in queues.ALL for name in queue.types)
+    assert (queues.JOBS, queues.DELETIONS) == (worker.JOBS, worker.DELETIONS)
 
 
 @pytest.mark.parametrize("kind", JOBS)

@@ -9,12 +9,12 @@ from uuid import uuid4
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from catalog.jobs.queues import RESULTS
+from catalog.jobs.queues import OURS
 from chassis import envelope
 from chassis.broker.topology import EXCHANGE, RETRY_DELAYS_S, Queue
-from imaging.worker import QUEUE as JOBS
+from imaging.worker import DELETIONS, JOBS
 
-WORKED = (JOBS, RESULTS)
+WORKED = (JOBS, DELETIONS, *OURS)
 IDLE_S = 0.1
 
 
@@ -90,18 +90,20 @@ def copied(url: str, copies: int) -> Iterator[None]:
 def results_held_back(url: str) -> Iterator[list[Message]]:
     """Hold all results back during the block, then release them in reverse order."""
     held: list[Message] = []
-    with tapped(url, (RESULTS,), lambda _opened, message: held.append(message)):
+    bindings = {event_type: queue for queue in OURS for event_type in queue.types}
+    with tapped(url, OURS, lambda _opened, message: held.append(message)):
         with channel(url) as opened:
-            for event_type in RESULTS.types:
-                opened.queue_unbind(RESULTS.name, EXCHANGE, event_type)
+            for event_type, queue in bindings.items():
+                opened.queue_unbind(queue.name, EXCHANGE, event_type)
         try:
             yield held
         finally:
             # Bind again first: a result that comes in between is delivered twice, which is harmless to catalog.
             with channel(url) as opened:
-                for event_type in RESULTS.types:
-                    opened.queue_bind(RESULTS.name, EXCHANGE, event_type)
-    send(url, RESULTS, *reversed(held))
+                for event_type, queue in bindings.items():
+                    opened.queue_bind(queue.name, EXCHANGE, event_type)
+    for message in reversed(held):
+        send(url, bindings[message.type], message)
 
 
 @contextmanager

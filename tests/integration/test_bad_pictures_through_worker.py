@@ -21,7 +21,7 @@ from chassis.broker import topology
 from chassis.broker.publisher import Publisher
 from chassis.envelope import Event
 from deadlines import until
-from imaging.worker import QUEUE
+from imaging.worker import JOBS as QUEUE
 from pictures import photo
 
 if TYPE_CHECKING:

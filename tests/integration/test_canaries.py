@@ -24,8 +24,7 @@ import pytest
 import requests
 
 from auth import keys
-from catalog.jobs.queues import JOBS
-from catalog.jobs.queues import RESULTS as QUEUE
+from catalog.jobs import queues
 from chassis.broker import topology
 from deadlines import until
 from embedded.parts.ports import free_ports
@@ -125,7 +124,7 @@ def everything(web_stack: WebStack, broker_url: str) -> Iterator[Everything]:
         channel.queue_declare(queue)
         ends.callback(channel.queue_delete, queue)
         channel.queue_bind(queue, topology.EXCHANGE, "#")
-        for each in (JOBS, QUEUE):  # what the workers declare
+        for each in queues.ALL:  # what the workers declare
             for name in (each.name, each.dead, *(each.retry(delay_s) for delay_s in topology.RETRY_DELAYS_S)):
                 ends.callback(channel.queue_delete, name)
         # At the most talkative level.

@@ -1,6 +1,6 @@
 """One job per key at a time, and results are applied only to the registration and generation that they are about."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -283,15 +283,15 @@ def test_image_healed_while_its_user_is_forgotten_leaves_no_thumbs(
     """The deletion has to name the last generation: imaging deletes the thumbs of that and of earlier ones only."""
     image = steps.register()
     steps.processed(image, etag="first")
-    lock_key = Store.lock_key
+    lock_keys = Store.lock_keys
 
-    def lock_later(store: Store, s3_key: str) -> None:
+    def lock_later(store: Store, s3_keys: Sequence[str]) -> None:
         if catalog_database.engine.dialect.name == "postgresql":  # on SQLite there is one writer at a time
-            monkeypatch.setattr(Store, "lock_key", lock_key)
+            monkeypatch.setattr(Store, "lock_keys", lock_keys)
             steps.processed(image, etag="second")
-        lock_key(store, s3_key)
+        lock_keys(store, s3_keys)
 
-    monkeypatch.setattr(Store, "lock_key", lock_later)
+    monkeypatch.setattr(Store, "lock_keys", lock_later)
     forget_user(catalog_database.transact, ANNA.user_id, FORGET_S)
     generations = [generation for _, _, generation in sent()]
     last = max(generations)

@@ -31,7 +31,6 @@ from chassis.broker.relay import Relay
 from chassis.broker.topology import Queue
 from chassis.broker.verdicts import TransientError
 from chassis.clock import now
-from chassis.database import wakeup
 from chassis.database.database import Database
 from chassis.database.outbox import CHANNEL, KEEP_PUBLISHED, SWEEP_BATCH, add, lease
 from chassis.envelope import Event
@@ -478,7 +477,7 @@ def test_relay_is_woken_by_the_commit_and_need_not_look_again(
     finally:
         relay.stop.set()
         with database.engine.begin() as connection:
-            wakeup.notify(connection, CHANNEL)
+            connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
         thread.join(timeout=30)
         database.engine.dispose()
     assert not thread.is_alive()

@@ -18,8 +18,7 @@ from catalog.adapters.store import Store
 from catalog.adapters.tables import outbox
 from catalog.cli import main
 from catalog.domain import Installation
-from catalog.jobs.queues import JOBS
-from catalog.jobs.queues import RESULTS as QUEUE
+from catalog.jobs import queues
 from catalog.jobs.watchdog import Watchdog
 from catalog.worker import may_relay
 from catalog_steps import Steps
@@ -223,6 +222,6 @@ def test_watchdog_of_a_copy_tells_it_once_and_restarts_nothing(
 ) -> None:
     Steps(copied).delete()
     with closing(Depths(broker_url)) as depths:
-        watchdog = Watchdog(copied, depths, JOBS, QUEUE, timedelta(0))
+        watchdog = Watchdog(copied, depths, queues.ALL, timedelta(0))
         assert [watchdog.look(), watchdog.look()] == [0, 0]
     assert capsys.readouterr().out.count("this database was restored into another one") == 1

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -316,17 +316,17 @@ def test_image_that_changed_before_its_key_was_locked_is_passed_over(
     image = steps.register("again")
     steps.failed(image)
     run = database.transact(reprocessing.begin, Selection(status="failed"))
-    lock_key = Store.lock_key
+    lock_keys = Store.lock_keys
     changed: list[Image] = []
 
-    def lock_later(store: Store, s3_key: str) -> None:
+    def lock_later(store: Store, s3_keys: Sequence[str]) -> None:
         if database.engine.dialect.name == "postgresql":  # on SQLite there is one writer at a time
-            monkeypatch.setattr(Store, "lock_key", lock_key)
+            monkeypatch.setattr(Store, "lock_keys", lock_keys)
             meanwhile(steps)
             changed.append(steps.image("again"))
-        lock_key(store, s3_key)
+        lock_keys(store, s3_keys)
 
-    monkeypatch.setattr(Store, "lock_key", lock_later)
+    monkeypatch.setattr(Store, "lock_keys", lock_later)
     [step] = reprocessing.steps(database, run, UNBOUND)
     assert step.run.done == (0 if changed else 1)
     assert not changed or steps.image("again") == changed[0]

@@ -50,7 +50,7 @@ def depths(broker_url: str) -> Iterator[Depths]:
 
 @pytest.fixture
 def watchdog(catalog_database: Database[Store], depths: Depths, queues: tuple[Queue, Queue]) -> Watchdog:
-    return Watchdog(catalog_database, depths, *queues, stuck_after=timedelta(0))
+    return Watchdog(catalog_database, depths, queues, stuck_after=timedelta(0))
 
 
 def looks(watchdog: Watchdog) -> int:
@@ -139,7 +139,7 @@ def test_nothing_is_stuck_while_messages_wait_in_the_broker(
 ) -> None:
     steps.register()
     relayed()
-    watched = watchdog.results if name == "results" else watchdog.jobs
+    watched = watchdog.queues[1 if name == "results" else 0]
     put(broker_url, watched, watched.retry(30) if name == "retries" else watched.name)
     assert looks(patient(watchdog)) == 0
 
@@ -156,7 +156,7 @@ def test_what_is_lost_behind_messages_that_never_end_is_asked_for_again_ever_mor
 
     steps.register()
     relayed()
-    put(broker_url, watchdog.jobs, watchdog.jobs.retry(30))
+    put(broker_url, watchdog.queues[0], watchdog.queues[0].retry(30))
     watchdog = replace(watchdog, stuck_after=timedelta(minutes=50) / watchdog.patience)
     asked = []
     for _ in range(16):
@@ -170,7 +170,7 @@ def test_broker_that_tells_of_no_consumers_is_not_believed(
     catalog_database: Database[Store], steps: Steps, relayed: Callable[[], None], broker_url: str, depths: Depths
 ) -> None:
     unserved = Queue(f"test.{uuid4().hex}", ()), Queue(f"test.{uuid4().hex}", ())
-    watchdog = Watchdog(catalog_database, depths, *unserved, stuck_after=timedelta(0))
+    watchdog = Watchdog(catalog_database, depths, unserved, stuck_after=timedelta(0))
     steps.register()
     relayed()
     assert looks(patient(watchdog)) == 0
@@ -200,7 +200,7 @@ def test_what_was_answered_or_is_young_is_left_alone(
     steps.register("young.jpg")
     relayed()
     before = sent()
-    assert looks(Watchdog(catalog_database, depths, *queues, stuck_after=timedelta(minutes=5))) == 0
+    assert looks(Watchdog(catalog_database, depths, queues, stuck_after=timedelta(minutes=5))) == 0
     assert sent() == before
 
 
@@ -210,7 +210,7 @@ def test_age_of_what_is_pending_is_seen_also_while_the_broker_is_away(
     steps.register()
     with catalog_database.engine.begin() as connection:
         connection.execute(sa.text("UPDATE images SET date_pending = '2020-01-01 00:00:00'"))
-    away = Watchdog(catalog_database, Depths("amqp://127.0.0.1:9"), *queues, stuck_after=timedelta(0))
+    away = Watchdog(catalog_database, Depths("amqp://127.0.0.1:9"), queues, stuck_after=timedelta(0))
     with pytest.raises(DependencyDownError):
         away.look()
     assert (REGISTRY.get_sample_value("imghost_pending_images_oldest_age_seconds") or 0) > 86400

@@ -37,6 +37,7 @@ ROTATION = "tests/integration/test_api_key_rotation.py"
 GUESSES = "tests/integration/test_password_guesses.py"
 PAGES = "tests/integration/test_catalog_pages.py"
 QUOTAS = "tests/integration/test_quotas.py"
+LOAD_KEYS = "queues = store.key_queues((None, key) for key in store.image_keys(user_id, BATCH))"
 BATCHES = "tests/integration/test_batches.py"
 RATE_LIMITS = "tests/integration/test_rate_limits.py"
 USE = "tests/integration/test_use_of_users.py"
@@ -141,7 +142,7 @@ DEFECTS = (
                 "    moment = shared_now(connection)\n",
                 "    global last\n    moment = now()\n",
             ),
-            Edit(f"{CHASSIS}/database/outbox.py", '"due", free)', '"due", outbox.c.date_created > last, free)'),
+            Edit(f"{CHASSIS}/database/outbox.py", "(DUE, free)", "(DUE, outbox.c.date_created > last, free)"),
             Edit(
                 f"{CHASSIS}/database/outbox.py",
                 "values(date_leased_until=moment + LEASE))\n",
@@ -213,7 +214,7 @@ DEFECTS = (
     Defect(
         "key-not-locked",
         "Two transactions look at the jobs of a key at once, and each takes itself for the first.",
-        (Edit(f"{CATALOG}/adapters/store.py", 'self._lock(f"key/{s3_key}", "pg_advisory_xact_lock")', "pass"),),
+        (Edit(f"{CATALOG}/adapters/store.py", 'self._lock(_lock_of(f"key/{s3_key}"))', "pass"),),
         (f"{JOBS}::test_registering_while_a_result_is_applied_never_leaves_a_job_waiting_for_ever",),
     ),
     Defect(
@@ -255,8 +256,8 @@ DEFECTS = (
         (
             Edit(
                 f"{IMAGING}/adapters/storage.py",
-                "                if found is None or not found.is_of(job):\n",
-                "                if found is None:\n",
+                "                if not found.is_of(job):\n                    return 0\n",
+                "",
             ),
         ),
         (
@@ -407,7 +408,7 @@ DEFECTS = (
     Defect(
         "taken-down-key-is-free",
         "What was taken down is registered again by its owner.",
-        (Edit(f"{CATALOG}/use_cases.py", "if store.is_blocked(s3_key):", "if False:"),),
+        (Edit(f"{CATALOG}/use_cases.py", "if standing.key_is_blocked:", "if False:"),),
         (f"{TAKEDOWN}::test_key_is_blocked_for_everybody_also_when_its_image_is_deleted",),
     ),
     Defect(
@@ -1339,7 +1340,7 @@ DEFECTS = (
     Defect(
         "upload-prefix-of-anybody",
         "Whoever learns of an upload can register it, although its prefix was handed out to another user.",
-        (Edit(f"{CATALOG}/use_cases.py", "if owner not in {None, caller.user_id}:", "if owner == caller.username:"),),
+        (Edit(f"{CATALOG}/use_cases.py", "if standing.prefix_owner not in {None, caller.user_id}:", "if False:"),),
         (f"{CATALOG_STORE}::test_prefix_that_was_handed_out_for_uploads_is_of_one_user",),
     ),
     Defect(
@@ -1680,11 +1681,9 @@ DEFECTS = (
         "deletion-of-a-user-locks-the-count-first",
         "The deletion of a user waits for a result of imaging, which waits for the count that the deletion has locked.",
         (
-            Edit(
-                f"{CATALOG}/users.py",
-                "    for key in keys:\n        store.lock_key(key)\n",
-                "",
-            ),
+            Edit(f"{CATALOG}/users.py", f"    {LOAD_KEYS}\n", ""),
+            Edit(f"{CATALOG}/users.py", "    images = []\n", f"    {LOAD_KEYS}\n    images = []\n"),
+            Edit(f"{CATALOG}/users.py", "not queues and not collections", "not collections"),
         ),
         (f"{QUOTAS}::test_results_come_while_their_user_is_deleted",),
     ),
@@ -1737,7 +1736,7 @@ DEFECTS = (
         (
             Edit(
                 f"{CHASSIS}/database/outbox.py",
-                'outbox.c.state == "published", outbox.c.date_published < now()',
+                "PUBLISHED, outbox.c.date_published < now()",
                 "outbox.c.date_created < now()",
             ),
         ),

@@ -75,12 +75,12 @@ def operator() -> Actor:
 
 def write(entry: Entry) -> None:
     """Write a line."""
-    members = {**asdict(entry), "actor": entry.actor.kind, **_without_kind(entry.actor)}
+    members = {**vars(entry), "actor": entry.actor.kind, **_without_kind(entry.actor)}
     _log.info("audit", logger=LOGGER, **members)
 
 
 def _without_kind(actor: Actor) -> dict[str, str | None]:
-    return {name: value for name, value in asdict(actor).items() if name != "kind"}
+    return {name: value for name, value in vars(actor).items() if name != "kind"}
 
 
 def encode(entry: Entry) -> str:

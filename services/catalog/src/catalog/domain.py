@@ -121,6 +121,15 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """What may be against a registration: a user who was deleted, a prefix handed out to another, a key taken down."""
+
+    user_is_gone: bool
+    prefix_owner: str | None
+    key_is_blocked: bool
+
+
+@dataclass(frozen=True)
 class Search:
     """Which images of a user are wanted: those that fulfil all that is given, newest first or oldest first.
 

@@ -30,10 +30,14 @@ IMAGE_PROCESSED = "image.processed"
 IMAGE_FAILED = "image.failed"
 THUMBS_DELETED = "image.thumbs-deleted"
 USER_DELETED = "user.deleted"
-ANSWERS = (IMAGE_PROCESSED, IMAGE_FAILED, THUMBS_DELETED)
-TAKEN = (*ANSWERS, USER_DELETED)
-JOBS = get_args(JobKind)
-DELETIONS = ("image.deleted", THUMBS_DELETED)
+IMAGE_DELETED = "image.deleted"
+JOBS: tuple[JobKind, ...] = get_args(JobKind)
+DELETIONS = (IMAGE_DELETED,)
+PROCESSING = tuple(kind for kind in JOBS if kind not in DELETIONS)
+RESULTS = (IMAGE_PROCESSED, IMAGE_FAILED)
+DELETION_RESULTS = (THUMBS_DELETED, USER_DELETED)
+ANSWERS = (*RESULTS, THUMBS_DELETED)
+ABOUT_DELETIONS = (IMAGE_DELETED, THUMBS_DELETED)
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
@@ -128,7 +132,7 @@ def read_answer(event: Event) -> Answer:
 
 def read_registration(event: Event) -> Registration | None:
     """Read which image and generation a job or an answer is about; return None for other events."""
-    if event.type not in {*JOBS, *ANSWERS}:
+    if event.type not in (*JOBS, *ANSWERS):
         return None
     try:
         return _AboutImage.model_validate(event.data).registration()

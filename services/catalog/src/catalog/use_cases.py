@@ -36,7 +36,7 @@ _CROWD = 16
 
 def admit(store: Store, caller: Principal) -> None:
     """Hold off the deletion of `caller` for this transaction. Raise `UserGoneError` if they were deleted already."""
-    store.lock_user(caller.user_id, shared=True)
+    store.share_user(caller.user_id)
     if store.is_deleted_user(caller.user_id):
         raise UserGoneError
 
@@ -86,12 +86,14 @@ def register_image(  # noqa: PLR0913 - the fields of one form
     Raise `KeyNotAllowedError`, also for a prefix that was handed out to another user for uploads; `ImageExistsError`;
     `KeyBlockedError`; `QuotaExceededError`; `UserGoneError`.
     """
-    admit(store, caller)
+    store.share_user(caller.user_id, s3_key)
+    standing = store.standing(caller.user_id, s3_key)  # with the key locked, as whoever takes an image down locks it
+    if standing.user_is_gone:
+        raise UserGoneError
     buckets.check(s3_bucket, s3_key, caller.user_id)
-    owner = store.owner_of_upload_prefix(s3_key.partition("/")[0])
-    if owner not in {None, caller.user_id}:
+    if standing.prefix_owner not in {None, caller.user_id}:
         raise KeyNotAllowedError
-    queue = store.key_queue(s3_key, s3_bucket)
+    queue = store.key_queue(s3_key, s3_bucket, is_locked=True)
     image = Image(
         image_id=str(uuid.uuid4()),
         user_id=caller.user_id,
@@ -105,7 +107,7 @@ def register_image(  # noqa: PLR0913 - the fields of one form
         date_updated=queue.moment,
         date_pending=queue.moment,
     )
-    if store.is_blocked(s3_key):  # asked with the key locked, as whoever takes an image down locks it
+    if standing.key_is_blocked:
         raise KeyBlockedError
     queue.register(image)
     if limits.images or limits.bytes:

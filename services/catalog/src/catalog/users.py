@@ -9,7 +9,8 @@ from catalog.adapters.store import Store
 from chassis import audit
 from chassis.audit import Actor
 
-BATCH = 100
+BATCH = 500
+COLLECTIONS_BATCH = 100
 
 
 @dataclass(frozen=True)
@@ -46,31 +47,28 @@ def _record(forgotten: Forgotten, user_id: str) -> None:
 
 def _note_deleted(store: Store, user_id: str) -> Forgotten:
     # Waits for running requests of this user (`use_cases.admit`); later ones see the row.
-    store.lock_user(user_id, shared=False)
+    store.lock_user(user_id)
     store.note_deleted_user(user_id)
     return Forgotten()
 
 
 def _forget_batch(store: Store, user_id: str) -> Forgotten:
-    keys = sorted(store.image_keys(user_id, BATCH))
-    # All of them before anything is deleted. That locks the count of what the user has, for which a result of imaging
-    # waits with its key locked.
-    for key in keys:
-        store.lock_key(key)
-    collections = store.collections(user_id, BATCH)
+    # All keys are locked before anything is deleted. That locks the count of what the user has, for which a result of
+    # imaging waits with its key locked.
+    queues = store.key_queues((None, key) for key in store.image_keys(user_id, BATCH))
+    collections = store.collections(user_id, COLLECTIONS_BATCH)
     for collection in collections:
         store.delete_collection(collection.collection_id)
-    if not keys and not collections:
+    if not queues and not collections:
         store.forget_use(user_id)
     images = []
-    for key in keys:
+    for queue in queues:
         # Only with the key locked is it certain which generation is the last: a result may have healed the image.
-        queue = store.key_queue(key)
         if queue.image is not None and queue.image.user_id == user_id:
             image = queue.image
             images.append({"image": image.image_id, "s3_bucket": image.s3_bucket, "s3_key": image.s3_key})
             queue.withdraw(image)
-            store.save(queue)
+    store.save(*queues)
     answers = store.forget_kept_answers(user_id, BATCH)
     names = tuple(each.name for each in collections)
-    return Forgotten(tuple(images), names, more=bool(keys or collections or answers))
+    return Forgotten(tuple(images), names, more=bool(queues or collections or answers))

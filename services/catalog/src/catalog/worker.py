@@ -15,7 +15,7 @@ from catalog.adapters.tables import audit_notes, kept_answers, kept_in_hours, ou
 from catalog.bootstrap import checks, make_database
 from catalog.domain import Answer, Failed, Processed, Registration, ThumbsDeleted
 from catalog.jobs import results
-from catalog.jobs.queues import JOBS, RESULTS
+from catalog.jobs.queues import ALL, DELETION_RESULTS, RESULTS
 from catalog.jobs.results import Outcome
 from catalog.jobs.watchdog import Watchdog
 from catalog.key_queue import Effect
@@ -28,6 +28,7 @@ from chassis.broker.depths import Depths
 from chassis.broker.drain import Drain, DrainedMessage
 from chassis.broker.publisher import Publisher
 from chassis.broker.relay import TIDY_EVERY_S, Relay
+from chassis.broker.topology import SHORTEST_DELAY_S
 from chassis.broker.verdicts import TransientError
 from chassis.clock import now
 from chassis.database import audit_notes as chassis_audit_notes
@@ -39,7 +40,8 @@ from chassis.worker import Worker, every
 
 log = structlog.get_logger(__name__)
 
-# Deleting what belongs to a user is interrupted after this time and retried: meanwhile answers of imaging wait.
+# One may be busy with what belongs to a deleted user; that is interrupted after this time, and retried.
+DELETION_THREADS = 2
 FORGET_S = 10.0
 WATCH_EVERY_S = 15.0
 # The names of answers in metrics.
@@ -58,12 +60,12 @@ def make_worker(settings: WorkerSettings) -> Worker:
     stop = threading.Event()
     relaying, retrying = Publisher(broker_url, "catalog relay"), Publisher(broker_url, "catalog retries")
     relay = Relay(database.engine, outbox, relaying, stop, may_relay)
-    consumer = Consumer(
-        broker_url, RESULTS, partial(handle, database), retrying, threads=settings.worker_threads, stop=stop
-    )
-    drain = Drain(broker_url, (JOBS, RESULTS), partial(keep_letter, database), stop)
+    handled = partial(handle, database)
+    consumer = Consumer(broker_url, RESULTS, handled, retrying, threads=settings.worker_threads, stop=stop)
+    deletions = Consumer(broker_url, DELETION_RESULTS, handled, retrying, threads=DELETION_THREADS, stop=stop)
+    drain = Drain(broker_url, ALL, partial(keep_letter, database), stop)
     depths = Depths(broker_url)
-    watchdog = Watchdog(database, depths, JOBS, RESULTS, timedelta(seconds=settings.stuck_after_s))
+    watchdog = Watchdog(database, depths, ALL, timedelta(seconds=settings.stuck_after_s))
     for result, effect in product((*_RESULTS.values(), _GIVEN_UP), Effect):
         metrics.RESULTS.labels(result, effect.value)  # a counter that begins with its first event hides it from rates
     own, shared = checks(database)
@@ -72,6 +74,7 @@ def make_worker(settings: WorkerSettings) -> Worker:
             "relay": relay.run,
             "outbox": every(TIDY_EVERY_S, relay.tidy, stop),
             "results": consumer.run,
+            "deletions": deletions.run,
             "dead letters": drain.run,
             "watchdog": every(WATCH_EVERY_S, watchdog.look, stop),
             "upload prefixes": every(
@@ -90,7 +93,7 @@ def make_worker(settings: WorkerSettings) -> Worker:
         },
         stop=stop,
         own=own,
-        shared={**shared, "broker": consumer.connected.is_set},
+        shared={**shared, "broker": lambda: consumer.connected.is_set() and deletions.connected.is_set()},
         prepare=database.wait_for_schema,
         close=[relaying.close, retrying.close, depths.close],
     )
@@ -123,7 +126,7 @@ def handle(database: Database[Store], event: Event, _attempt: int) -> None:
         if event.type == messages.USER_DELETED:
             user_id = messages.read_deleted_user(event)
             if not forget_user(database.transact, user_id, FORGET_S):
-                raise TransientError(f"more to forget of user {user_id}")
+                raise TransientError(f"more to forget of user {user_id}", delay_s=SHORTEST_DELAY_S, logged=True)
         else:
             answer = messages.read_answer(event)
             _tell(_RESULTS[type(answer)], answer.registration, database.transact(results.apply, answer))

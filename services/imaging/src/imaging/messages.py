@@ -16,7 +16,9 @@ IMAGE_REPROCESS = "image.reprocess"
 IMAGE_DELETED = "image.deleted"
 # In UTF-8. S3 allows 1024; the key of a thumb is longer than that of its original.
 MAX_KEY_BYTES = 1000
-TAKEN = (IMAGE_CREATED, IMAGE_REPROCESS, IMAGE_DELETED)
+PROCESSING = (IMAGE_CREATED, IMAGE_REPROCESS)
+DELETIONS = (IMAGE_DELETED,)
+TAKEN = (*PROCESSING, *DELETIONS)
 
 
 def _short_enough(key: str) -> str:

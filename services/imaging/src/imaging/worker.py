@@ -35,8 +35,12 @@ from imaging.use_cases import Done, Imaging
 
 log = structlog.get_logger(__name__)
 
-QUEUE = Queue("imaging.jobs", messages.TAKEN)
+JOBS = Queue("imaging.jobs", messages.PROCESSING, formerly=messages.DELETIONS)
+# Of their own: a deleted user leaves thousands of them behind at once, for which no upload is to wait.
+DELETIONS = Queue("imaging.deletions", messages.DELETIONS)
 
+# They wait for S3 most of the time. More of them would take time from what uploads wait for.
+DELETION_THREADS = 4
 # A picture whose decoding times out at this attempt fails, whether the picture or the host is to blame.
 LAST_ATTEMPT = 3
 # An original that is still denied at this attempt, after some 25 s, fails. Rights that were just granted take a while
@@ -58,12 +62,14 @@ def make_worker(settings: ImagingSettings) -> Worker:
     for kind in PictureError.__subclasses__():  # a counter that begins with its first event hides it from rates
         metrics.FAILURES.labels(kind.code)
     stop = threading.Event()
-    consumer = Consumer(broker_url, QUEUE, partial(handle, imaging), retrying, threads=settings.processes, stop=stop)
+    handled = partial(handle, imaging)
+    consumer = Consumer(broker_url, JOBS, handled, retrying, threads=settings.processes, stop=stop)
+    deletions = Consumer(broker_url, DELETIONS, handled, retrying, threads=DELETION_THREADS, stop=stop)
     return Worker(
-        loops={"jobs": consumer.run},
+        loops={"jobs": consumer.run, "deletions": deletions.run},
         stop=stop,
         own={"started": lambda: True},
-        shared={"broker": consumer.connected.is_set, "s3": storage.answers},
+        shared={"broker": lambda: consumer.connected.is_set() and deletions.connected.is_set(), "s3": storage.answers},
         close=[uploads.shutdown, pool.close, answering.close, retrying.close],
     )
 

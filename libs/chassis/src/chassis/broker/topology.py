@@ -19,15 +19,19 @@ DELIVERY_LIMIT = 5
 # a dead letter would be dropped when it is looked at for the 21st time.
 NO_LIMIT = 2**31 - 1
 RETRY_DELAYS_S = (1, 2, 4, 8, 16, 30)
-LONGEST_DELAY_S = RETRY_DELAYS_S[-1]
+SHORTEST_DELAY_S, LONGEST_DELAY_S = RETRY_DELAYS_S[0], RETRY_DELAYS_S[-1]
 
 
 @dataclass(frozen=True)
 class Queue:
-    """A work queue bound to the message types it takes, with a dead-letter queue and one retry queue for each delay."""
+    """A work queue bound to the message types it takes, with a dead-letter queue and one retry queue for each delay.
+
+    `formerly` are types that it took in an earlier release, which another queue takes now.
+    """
 
     name: str
     types: tuple[str, ...]
+    formerly: tuple[str, ...] = ()
 
     @property
     def dead(self) -> str:
@@ -50,7 +54,7 @@ def declare_dead(channel: BlockingChannel, queue: Queue) -> None:
 
 
 def declare(channel: BlockingChannel, queue: Queue) -> None:
-    """Declare `queue`, its dead-letter queue and its retry queues, and bind it to the types it takes."""
+    """Declare `queue`, its dead-letter queue and its retry queues, and bind it to the types it takes and no others."""
     declare_exchange(channel)
     declare_dead(channel, queue)
     channel.queue_declare(queue.name, durable=True, arguments=_quorum(DELIVERY_LIMIT, to=queue.dead))
@@ -62,6 +66,8 @@ def declare(channel: BlockingChannel, queue: Queue) -> None:
         )
     for event_type in queue.types:
         channel.queue_bind(queue.name, EXCHANGE, event_type)
+    for event_type in queue.formerly:
+        channel.queue_unbind(queue.name, EXCHANGE, event_type)
 
 
 def _quorum(delivery_limit: int, to: str | None = None) -> dict[str, Any]:

@@ -3,10 +3,14 @@
 A row is `due` until the broker has confirmed it, then `published`. A relay keeps no cursor, because rows are not
 committed in the order of their ids or times: it would miss those that commit late. It takes rows by a lease, outside of
 any transaction; if it dies, the lease runs out and another relay takes them.
+
+An event that many others may be written with at once, and that nobody waits for, is written to be sent `later`: all
+others leave before it, however long it has been there.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,6 +18,7 @@ from chassis.clock import now
 from chassis.database import wakeup
 from chassis.database.columns import UtcDateTime
 from chassis.database.shared_clock import shared_now
+from chassis.database.statements import execute_together
 from chassis.envelope import Event
 
 CHANNEL = "outbox"
@@ -21,6 +26,11 @@ BATCH = 100
 SWEEP_BATCH = 1000
 LEASE = timedelta(seconds=30)
 KEEP_PUBLISHED = timedelta(hours=1)
+# Of those that leave first, and of those that leave later.
+LANES = (0, 1)
+
+# Written into each statement: a database uses a partial index where it sees that its condition holds.
+DUE, PUBLISHED = sa.text("state = 'due'"), sa.text("state = 'published'")
 
 
 def table(metadata: sa.MetaData) -> sa.Table:
@@ -35,47 +45,53 @@ def table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("date_created", UtcDateTime, nullable=False),
         sa.Column("date_leased_until", UtcDateTime),
         sa.Column("date_published", UtcDateTime),
-        sa.Index("outbox_due", "state", "date_created"),
-        sa.Index("outbox_published", "state", "date_published"),
+        sa.Column("lane", sa.SmallInteger, nullable=False, server_default="0"),
+        sa.Index("outbox_waiting", "lane", "date_created", "id", postgresql_where=DUE, sqlite_where=DUE),
+        sa.Index("outbox_sent", "date_published", postgresql_where=PUBLISHED, sqlite_where=PUBLISHED),
     )
 
 
 def add(connection: sa.Connection, outbox: sa.Table, event: Event) -> None:
     """Write `event` into `outbox` in the transaction of `connection`; it is published only if that commits."""
-    connection.execute(entry(outbox, event))
-    wake_relays(connection)
+    execute_together(connection, [(outbox.insert(), [row(event)])], then=wake_relays(connection))
 
 
-def entry(outbox: sa.Table, event: Event) -> sa.Insert:
-    """Return the statement that writes `event` into `outbox`; `wake_relays` is called in the same transaction."""
-    return outbox.insert().values(
-        id=event.event_id, type=event.type, body=event.encode(), state="due", date_created=event.time
-    )
+def row(event: Event, *, later: bool = False) -> dict[str, Any]:
+    """Return the row of `event`; `wake_relays` is executed in the transaction that writes it."""
+    return {
+        "id": event.event_id,
+        "type": event.type,
+        "body": event.encode(),
+        "state": "due",
+        "date_created": event.time,
+        "lane": LANES[later],
+    }
 
 
-def wake_relays(connection: sa.Connection) -> None:
-    """Wake the relays when the transaction of `connection` commits; what they miss, they find by polling."""
-    wakeup.notify(connection, CHANNEL)
+def wake_relays(connection: sa.Connection) -> sa.Select[Any] | None:
+    """Return the statement that wakes the relays when the transaction of `connection` commits.
+
+    It is None where there is none, and relays may miss it: they find by polling what is due.
+    """
+    return wakeup.notification(connection, CHANNEL)
 
 
 def lease(connection: sa.Connection, outbox: sa.Table) -> Sequence[sa.Row[str, str, bytes]]:
-    """Return up to `BATCH` due rows that no other relay holds, oldest first, leased for the time `LEASE`."""
+    """Return up to `BATCH` due rows that no other relay holds, leased for the time `LEASE`.
+
+    Those come first that are not to leave later, and the oldest first.
+    """
     moment = shared_now(connection)
     free = sa.or_(outbox.c.date_leased_until.is_(None), outbox.c.date_leased_until < moment)
+    order = (outbox.c.lane, outbox.c.date_created, outbox.c.id)
     ids = connection.scalars(
-        sa.select(outbox.c.id)
-        .where(outbox.c.state == "due", free)
-        .order_by(outbox.c.date_created, outbox.c.id)
-        .limit(BATCH)
-        .with_for_update(skip_locked=True)
+        sa.select(outbox.c.id).where(DUE, free).order_by(*order).limit(BATCH).with_for_update(skip_locked=True)
     ).all()
     if not ids:
         return []
     connection.execute(outbox.update().where(outbox.c.id.in_(ids)).values(date_leased_until=moment + LEASE))
     return connection.execute(
-        sa.select(outbox.c.id, outbox.c.type, outbox.c.body)
-        .where(outbox.c.id.in_(ids))
-        .order_by(outbox.c.date_created, outbox.c.id)
+        sa.select(outbox.c.id, outbox.c.type, outbox.c.body).where(outbox.c.id.in_(ids)).order_by(*order)
     ).all()
 
 
@@ -91,23 +107,19 @@ def release(connection: sa.Connection, outbox: sa.Table, ids: Sequence[str]) -> 
 
 def sweep(connection: sa.Connection, outbox: sa.Table) -> int:
     """Delete up to `SWEEP_BATCH` rows published more than `KEEP_PUBLISHED` ago; return how many."""
-    old = (
-        sa.select(outbox.c.id)
-        .where(outbox.c.state == "published", outbox.c.date_published < now() - KEEP_PUBLISHED)
-        .limit(SWEEP_BATCH)
-    )
+    old = sa.select(outbox.c.id).where(PUBLISHED, outbox.c.date_published < now() - KEEP_PUBLISHED).limit(SWEEP_BATCH)
     return connection.execute(outbox.delete().where(outbox.c.id.in_(old.scalar_subquery()))).rowcount
 
 
 def due(connection: sa.Connection, outbox: sa.Table) -> tuple[int, datetime | None]:
     """Return how many rows are due, and when the oldest of them was written, None if there is none."""
     oldest = sa.func.min(outbox.c.date_created, type_=UtcDateTime)
-    count, date = connection.execute(sa.select(sa.func.count(), oldest).where(outbox.c.state == "due")).one()
+    count, date = connection.execute(sa.select(sa.func.count(), oldest).select_from(outbox).where(DUE)).one()
     return count, date
 
 
 def oldest_due(connection: sa.Connection, outbox: sa.Table) -> datetime | None:
     """Return when the oldest row was written that is due, None if there is none."""
-    query = sa.select(outbox.c.date_created).where(outbox.c.state == "due").order_by(outbox.c.date_created).limit(1)
-    oldest: datetime | None = connection.scalar(query)
-    return oldest
+    query = sa.select(outbox.c.date_created).where(DUE).order_by(outbox.c.lane, outbox.c.date_created).limit(1)
+    oldest = (connection.scalar(query.where(outbox.c.lane == lane)) for lane in LANES)
+    return min((date for date in oldest if date is not None), default=None)

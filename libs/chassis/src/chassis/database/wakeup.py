@@ -4,7 +4,7 @@ SQLite has no such thing, and a pooler that shares sessions delivers none: there
 """
 
 import threading
-from typing import cast
+from typing import Any, cast
 
 import psycopg
 import sqlalchemy as sa
@@ -15,14 +15,16 @@ from chassis.database.engines import keeps_sessions
 log = structlog.get_logger(__name__)
 
 
-def notify(connection: sa.Connection, channel: str) -> None:
-    """Wake all who wait on `channel` once the transaction of `connection` commits; do nothing where none can wait."""
-    if keeps_sessions(connection):
-        connection.execute(sa.text("SELECT pg_notify(:channel, '')"), {"channel": channel})
+def notification(connection: sa.Connection, channel: str) -> sa.Select[Any] | None:
+    """Return the statement that wakes all who wait on `channel` once the transaction of `connection` commits.
+
+    It is None where none can wait.
+    """
+    return sa.select(sa.func.pg_notify(channel, "")) if keeps_sessions(connection) else None
 
 
 class Wakeup:
-    """Waits for `notify` on `channel`, on a connection of `engine` that it keeps. For one thread."""
+    """Waits for `notification` on `channel`, on a connection of `engine` that it keeps. For one thread."""
 
     def __init__(self, engine: sa.Engine, channel: str) -> None:
         self._engine = engine

@@ -32,7 +32,7 @@ from chassis.audit import Entry
 from chassis.clock import now
 from chassis.database import audit_notes as chassis_audit_notes
 from chassis.database import fingerprint
-from chassis.database.outbox import due
+from chassis.database.outbox import DUE, PUBLISHED, due
 
 # Rows that one statement of a walk looks at: few enough that it never takes long, however many there are.
 STEP = 2000
@@ -79,7 +79,7 @@ class OperatorsStore(Store):
 
     def drop_due(self, types: Sequence[str]) -> None:
         """Delete the unpublished events of `types` from the outbox."""
-        self._connection.execute(outbox.delete().where(outbox.c.state == "due", outbox.c.type.in_(types)))
+        self._connection.execute(outbox.delete().where(DUE, outbox.c.type.in_(types)))
 
     # --- what was taken down ---
 
@@ -118,11 +118,10 @@ class OperatorsStore(Store):
         )
 
     def sent_since(self, moments: Sequence[datetime]) -> dict[str, list[int]]:
-        """Return how many events of each type of job were written since each of `moments`, which are within an hour."""
-        counts = [sa.func.count().filter(outbox.c.date_created >= moment) for moment in moments]
-        query = sa.select(outbox.c.type, *counts).where(outbox.c.date_created >= min(moments))
-        query = query.where(outbox.c.state.in_(("due", "published"))).group_by(outbox.c.type)
-        found = {name: list(numbers) for name, *numbers in self._connection.execute(query)}
+        """Return how many events of each type of job were sent since each of `moments`, which are within an hour."""
+        counts = [sa.func.count().filter(outbox.c.date_published >= moment) for moment in moments]
+        query = sa.select(outbox.c.type, *counts).where(PUBLISHED, outbox.c.date_published >= min(moments))
+        found = {name: list(numbers) for name, *numbers in self._connection.execute(query.group_by(outbox.c.type))}
         return {name: found.get(name, [0] * len(moments)) for name in messages.JOBS}
 
     def answered_since(self, moments: Sequence[datetime]) -> dict[str, list[int]]:

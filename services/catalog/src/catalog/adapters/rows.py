@@ -68,7 +68,7 @@ def row_from_job(job: Job) -> dict[str, Any]:
     """Return the values of all columns of `jobs` for a new `job`, but for the id, which the database gives."""
     return {
         "kind": job.kind,
-        **asdict(job.registration),
+        **vars(job.registration),
         "request_id": job.request_id,
         "traceparent": job.traceparent or None,
         "date_created": job.date_created,

@@ -1,10 +1,12 @@
 """The queries of the service; a `Store` lives as long as one transaction."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from catalog import messages
 from catalog.adapters.finding import Finding, bound
-from catalog.adapters.rows import JOB_COLUMNS, image_from_row, job_from_row, row_from_image, row_from_job
+from catalog.adapters.key_queues import image_changes, job_changes, key_queue
+from catalog.adapters.rows import JOB_COLUMNS, image_from_row, job_from_row
 from catalog.adapters.tables import (
     blocked_keys,
     collections,
@@ -39,7 +42,9 @@ from catalog.domain import (
     Image,
     ImageVersion,
     Installation,
+    Job,
     Search,
+    Standing,
     Stats,
     Unanswered,
     Use,
@@ -47,7 +52,6 @@ from catalog.domain import (
 from catalog.errors import CollectionNameTakenError
 from catalog.key_queue import KeyQueue
 from catalog.places import START, Place
-from chassis import request_ids, tracing
 from chassis.clock import now
 from chassis.database import fingerprint
 from chassis.database import kept_answers as chassis_kept_answers
@@ -73,6 +77,8 @@ _OF_USER_AND_LEFT = (formats_of_users.c.user_id == images_of_users.c.user_id) & 
 # What nearly every request asks for, put together once: that takes as long as to send it.
 _IMAGE = sa.select(images).where(images.c.s3_key == sa.bindparam("s3_key"))
 _IMAGES = sa.select(images).where(images.c.s3_key.in_(sa.bindparam("s3_keys", expanding=True)))
+_OF_KEYS = jobs.c.s3_key.in_(sa.bindparam("s3_keys", expanding=True))
+_JOBS = sa.select(*JOB_COLUMNS).where(_OF_KEYS).order_by(jobs.c.job_id)
 _COVER = (memberships.c.collection_id == collections.c.collection_id) & (
     memberships.c.image_id == collections.c.cover_id
 )
@@ -92,26 +98,37 @@ class Store:
 
     # --- locks; SQLite has one writer at a time and needs none ---
 
-    def lock_user(self, user_id: str, *, shared: bool) -> None:
-        """Lock `user_id` until the transaction ends; their deletion waits for all transactions that share the lock."""
-        self._lock(f"user/{user_id}", "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock")
+    def lock_user(self, user_id: str) -> None:
+        """Lock `user_id` until the transaction ends; waits for all transactions that share the lock."""
+        self._lock(_lock_of(f"user/{user_id}"))
+
+    def share_user(self, user_id: str, s3_key: str | None = None) -> None:
+        """Share the lock of `user_id` until the transaction ends. Afterwards lock `s3_key`, if given, as `lock_key`."""
+        locks = [sa.func.pg_advisory_xact_lock_shared(_number_of(f"user/{user_id}"))]
+        self._lock(*locks, *[_lock_of(f"key/{key}") for key in [s3_key] if key is not None])
 
     def lock_key(self, s3_key: str) -> None:
         """Lock `s3_key` until the transaction ends: its image and jobs are read and changed by one at a time."""
-        self._lock(f"key/{s3_key}", "pg_advisory_xact_lock")
+        self._lock(_lock_of(f"key/{s3_key}"))
 
-    def _lock(self, name: str, function: str) -> None:
+    def lock_keys(self, s3_keys: Sequence[str]) -> None:
+        """Lock `s3_keys` in their order, as `lock_key` does."""
+        names = sa.func.unnest(sa.literal([f"key/{key}" for key in s3_keys], sa.ARRAY(sa.Text))).column_valued()
+        self._lock(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(names, 0)))
+
+    def _lock(self, *locks: sa.ColumnElement[Any]) -> None:
         if self._connection.dialect.name == "postgresql":
-            self._connection.execute(sa.text(f"SELECT {function}(hashtextextended(:name, 0))"), {"name": name})
+            self._connection.execute(sa.select(*locks))
 
     # --- a key with its image and jobs ---
 
-    def key_queue(self, s3_key: str, s3_bucket: str | None = None) -> KeyQueue:
-        """Lock `s3_key` until the transaction ends, and load its image and its jobs in `s3_bucket`.
+    def key_queue(self, s3_key: str, s3_bucket: str | None = None, *, is_locked: bool = False) -> KeyQueue:
+        """Lock `s3_key` until the transaction ends, unless it `is_locked`, and load its image and jobs in `s3_bucket`.
 
         Without a bucket the jobs are those in the image's own.
         """
-        self.lock_key(s3_key)
+        if not is_locked:
+            self.lock_key(s3_key)
         # A query of its own: one that also took the lock would see the rows as they were before it had the lock.
         bucket = images.c.s3_bucket if s3_bucket is None else sa.literal(s3_bucket)
         of_key = (
@@ -123,28 +140,36 @@ class Store:
         query = sa.select(images, *JOB_COLUMNS).select_from(of_key).order_by(jobs.c.job_id)
         rows = self._connection.execute(query).mappings().all()
         image = image_from_row(rows[0]) if rows[0]["image_id"] is not None else None
-        return KeyQueue(
-            s3_bucket=s3_bucket or (image.s3_bucket if image else ""),
-            s3_key=s3_key,
-            registered=image,
-            jobs=[job_from_row(row) for row in rows if row["job_id"] is not None],
-            moment=now(),
-            request_id=request_ids.current(),
-            traceparent=tracing.current().traceparent,
-        )
+        return key_queue(s3_bucket, s3_key, image, [job_from_row(row) for row in rows if row["job_id"] is not None])
 
-    def save(self, queue: KeyQueue) -> None:
-        """Save what has changed in `queue`, and send the job that is due, in the transaction that loaded it."""
-        if queue.is_saved:
-            raise AssertionError("a key queue is saved once: it still has the state that was loaded")
-        queue.is_saved = True
-        changes = [*_image_changes(queue), *_job_changes(queue)]
-        if queue.due is not None:
-            event = messages.job_event(queue.due, self._own_installation)
-            changes.append(chassis_outbox.entry(outbox, event))
-        execute_together(self._connection, changes)
-        if queue.due is not None:
-            chassis_outbox.wake_relays(self._connection)
+    def key_queues(self, keys: Iterable[tuple[str | None, str]]) -> Sequence[KeyQueue]:
+        """Do what `key_queue` does for each of `keys`, a bucket or None and a key; in the order of the locks."""
+        wanted = sorted(set(keys), key=itemgetter(1))
+        s3_keys = sorted({s3_key for _, s3_key in wanted})
+        self.lock_keys(s3_keys)
+        at_keys = {image.s3_key: image for image in self.images_with_keys(s3_keys)}
+        waiting = defaultdict[Key, list[Job]](list)
+        for row in self._connection.execute(_JOBS, {"s3_keys": s3_keys}).mappings():
+            job = job_from_row(row)
+            waiting[job.registration.s3_bucket, job.registration.s3_key].append(job)
+        return [
+            key_queue(s3_bucket, s3_key, image, waiting[s3_bucket or (image.s3_bucket if image else ""), s3_key])
+            for (s3_bucket, s3_key), image in ((key, at_keys.get(key[1])) for key in wanted)
+        ]
+
+    def save(self, *queues: KeyQueue) -> None:
+        """Save what has changed in `queues`, and send the jobs that are due, in the transaction that loaded them."""
+        for queue in queues:
+            if queue.is_saved:
+                raise AssertionError("a key queue is saved once: it still has the state that was loaded")
+            queue.is_saved = True
+        changes = [*image_changes(queues), *job_changes(queues)]
+        due = [queue.due for queue in queues if queue.due is not None]
+        if due:
+            events = ((messages.job_event(job, self._own_installation), job.is_deletion) for job in due)
+            rows = [chassis_outbox.row(event, later=later) for event, later in events]
+            changes.append((outbox.insert(), rows))
+        execute_together(self._connection, changes, then=chassis_outbox.wake_relays(self._connection) if due else None)
 
     @cached_property
     def _own_installation(self) -> Installation:
@@ -241,7 +266,7 @@ class Store:
 
     def _change_members(self, collection_id: str, change: sa.sql.dml.UpdateBase) -> None:
         counted = collections.update().where(collections.c.collection_id == collection_id)
-        execute_together(self._connection, [counted.values(revision=collections.c.revision + 1), change])
+        execute_together(self._connection, [(counted.values(revision=collections.c.revision + 1), []), (change, [])])
 
     def place_of(self, collection_id: str, image_id: str) -> Place | None:
         """Return where an image stands in a collection, None if it is not in it."""
@@ -433,12 +458,15 @@ class Store:
         query = query.group_by(*columns).order_by(*columns)
         return [(queue, reason, count) for queue, reason, count in self._connection.execute(query)]
 
-    # --- keys that are blocked ---
+    # --- keys at which not everybody may register ---
 
-    def is_blocked(self, s3_key: str) -> bool:
-        """Return whether no image may be registered at `s3_key`."""
-        query = sa.select(blocked_keys.c.s3_key).where(blocked_keys.c.s3_key == s3_key)
-        return self._connection.execute(query).first() is not None
+    def standing(self, user_id: str, s3_key: str) -> Standing:
+        """Return what may be against a user's registration of `s3_key`."""
+        prefix = s3_key.partition("/")[0]
+        owner = sa.select(upload_prefixes.c.user_id).where(upload_prefixes.c.prefix == prefix).scalar_subquery()
+        is_gone = sa.exists().where(deleted_users.c.user_id == user_id)
+        is_blocked = sa.exists().where(blocked_keys.c.s3_key == s3_key)
+        return Standing(*self._connection.execute(sa.select(is_gone, owner, is_blocked)).one())
 
     # --- users, what they have, and what was handed out to them ---
 
@@ -509,6 +537,14 @@ class Store:
         """Return whether a user was deleted."""
         query = sa.select(deleted_users.c.user_id).where(deleted_users.c.user_id == user_id)
         return self._connection.execute(query).first() is not None
+
+
+def _number_of(name: str) -> sa.ColumnElement[int]:
+    return sa.func.hashtextextended(name, 0)
+
+
+def _lock_of(name: str) -> sa.ColumnElement[Any]:
+    return sa.func.pg_advisory_xact_lock(_number_of(name))
 
 
 def _use_of(user_id: str) -> sa.Select[Any]:
@@ -587,26 +623,3 @@ def _of_members(query: sa.Select[Any]) -> sa.Select[Any]:
 def _members(collection_id: str, limit: int, after: Place, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     """Return the query for up to `limit` members of a collection after the place `after`, with `columns`."""
     return _behind(_of_members(sa.select(*_PLACE, *columns)), collection_id, after, limit)
-
-
-def _image_changes(queue: KeyQueue) -> list[sa.sql.dml.UpdateBase]:
-    before, after = queue.loaded_image, queue.registered
-    if after == before:
-        return []
-    if after is None:
-        return [images.delete().where(images.c.image_id == before.image_id)] if before else []
-    if before is None:
-        return [images.insert().values(row_from_image(after))]
-    return [images.update().where(images.c.image_id == after.image_id).values(row_from_image(after))]
-
-
-def _job_changes(queue: KeyQueue) -> list[sa.sql.dml.UpdateBase]:
-    changes: list[sa.sql.dml.UpdateBase] = []
-    kept = {job.job_id for job in queue.jobs}
-    if done := [job.job_id for job in queue.loaded_jobs if job.job_id not in kept]:
-        changes.append(jobs.delete().where(jobs.c.job_id.in_(done)))
-    if queue.due is not None and queue.due.job_id:
-        changes.append(jobs.update().where(jobs.c.job_id == queue.due.job_id).values(date_sent=queue.moment))
-    if new := [row_from_job(job) for job in queue.jobs if not job.job_id]:
-        changes.append(jobs.insert().values(new))
-    return changes

@@ -6,7 +6,7 @@ itself.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain, islice
@@ -34,15 +34,14 @@ PATIENCE = 12
 
 @dataclass
 class Watchdog:
-    """Looks at the database and at the depths of the queues `jobs` and `results`. For one thread.
+    """Looks at the database and at the depths of `queues`. For one thread.
 
     A job is stuck that is unanswered for `stuck_after`, or `patience` times as long while messages wait in a queue.
     """
 
     database: Database[Store]
     depths: Depths
-    jobs: Queue
-    results: Queue
+    queues: Sequence[Queue]
     stuck_after: timedelta
     patience: int = PATIENCE
     suspects: frozenset[tuple[str, str]] = field(default=frozenset(), init=False)
@@ -54,7 +53,7 @@ class Watchdog:
         self._measure_database()  # first: these metrics are needed while the broker is away too
         moment = now()
         due = self.database.read(Store.oldest_due)
-        depths = self._measure(self.jobs), self._measure(self.results)
+        depths = [self._measure(queue) for queue in self.queues]
         metrics.LAST_LOOK.set_to_current_time()
         if not self._is_settled():
             return 0  # all open work is restarted when the operator has decided

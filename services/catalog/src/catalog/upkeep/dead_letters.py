@@ -38,7 +38,7 @@ def keep(store: Store, letter: drain.DrainedMessage) -> tuple[Registration, Outc
     )
     store.add_dead_letter(kept)
     if event and registration:
-        if event.type in messages.DELETIONS:
+        if event.type in messages.ABOUT_DELETIONS:
             # The next job of the key writes over the thumbs that are left.
             return registration, results.apply(store, ThumbsDeleted(registration))
         return registration, results.give_up(store, registration, EXHAUSTED)
@@ -58,7 +58,7 @@ def replay(store: OperatorsStore, dead_letter_id: int) -> None:
     if event and event.type == messages.USER_DELETED:
         store.send(replace(event, event_id=str(uuid.uuid4())))
     elif event and registration:
-        _queue_again(store, registration, is_deletion=event.type in messages.DELETIONS)
+        _queue_again(store, registration, is_deletion=event.type in messages.ABOUT_DELETIONS)
     else:
         raise NotReplayableError(f"Dead letter {dead_letter_id} is no message of ours; drop it.")
     store.remove_dead_letter(dead_letter_id)

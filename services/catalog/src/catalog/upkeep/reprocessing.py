@@ -94,18 +94,17 @@ def queue_batch(store: OperatorsStore, run_id: int, limit: int) -> Run:
     if run.date_finished is not None:
         return run
     chosen, last = store.selected(run.selection, run.cursor, limit)
-    queues = [store.key_queue(key) for key in sorted(key for _, key in chosen)]
+    queues = store.key_queues((None, key) for _, key in chosen)
     # Only with the keys locked is it certain: a result, a user or a deletion may have come before.
     still_selected = store.still_selected(run.selection, [image_id for image_id, _ in chosen])
-    done = 0
-    for queue in queues:
-        if queue.image is not None and queue.image.image_id in still_selected:
+    renewed = [queue for queue in queues if queue.image is not None and queue.image.image_id in still_selected]
+    for queue in renewed:
+        if queue.image is not None:
             queue.renew(queue.image)
-            store.save(queue)
-            done += 1
+    store.save(*renewed)
     moved = replace(
         run,
-        done=run.done + done,
+        done=run.done + len(renewed),
         cursor=run.cursor if last is None else last,
         date_finished=now() if last is None else None,
     )

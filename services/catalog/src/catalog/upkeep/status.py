@@ -18,7 +18,7 @@ import urllib3
 
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.domain import Failures, OpenWork
-from catalog.jobs.queues import JOBS, RESULTS
+from catalog.jobs import queues as queues_of_jobs
 from chassis.broker.depths import Depth, Depths
 from chassis.clock import now
 from chassis.database.database import Database
@@ -98,7 +98,7 @@ def _read(
 def _measure(depths: Depths) -> tuple[Part, Mapping[str, Depth]]:
     began = time.monotonic()
     try:
-        queues = {queue.name: depths.measure(queue) for queue in (JOBS, RESULTS)}
+        queues = {queue.name: depths.measure(queue) for queue in queues_of_jobs.ALL}
     except DependencyDownError as fault:
         return Part(is_up=False, ms=_ms(began), problem=fault.reason), {}
     idle = [name for name, depth in queues.items() if not depth.consumers]

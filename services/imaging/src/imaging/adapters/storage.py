@@ -126,9 +126,11 @@ class S3Storage:
 
     def delete_thumbs(self, job: Job) -> int:
         """Delete the thumbs of the image of `job` up to its generation. Return the newest generation that is left."""
-        # HEAD answers 404 for a missing bucket too, which would then pass for one without thumbs.
-        self._require_bucket(job.s3_bucket)
-        return max(self._delete_thumb(job, thumb_key(job.s3_key, square)) for square in self._squares)
+        left = [self._delete_thumb(job, thumb_key(job.s3_key, square)) for square in self._squares]
+        if all(generation is None for generation in left):
+            # HEAD answers 404 for a missing bucket too, which would then pass for one without thumbs.
+            self._require_bucket(job.s3_bucket)
+        return max(generation or 0 for generation in left)
 
     def answers(self) -> bool:
         """Return True if S3 answers. Raise `CheckFailedError` with its code if it refuses the credential or a bucket.
@@ -147,12 +149,17 @@ class S3Storage:
                 raise CheckFailedError(s3.code_of(fault)) from fault
         return True
 
-    def _delete_thumb(self, job: Job, key: str) -> int:
-        """Delete the thumb at `key` if it is of `job`. Return its generation if it is a newer one, else 0."""
+    def _delete_thumb(self, job: Job, key: str) -> int | None:
+        """Delete the thumb at `key` if it is of `job`.
+
+        Return its generation if it is a newer one, None if there is nothing, else 0.
+        """
         with self._storage_errors(job.s3_bucket):
             for _ in range(_WRITE_ATTEMPTS):
                 found = self._look(job, key)
-                if found is None or not found.is_of(job):
+                if found is None:
+                    return None
+                if not found.is_of(job):
                     return 0
                 if found.generation > job.generation:
                     return found.generation
@@ -253,7 +260,7 @@ def connect(settings: ImagingSettings) -> "S3Client":
     """Return the client that `settings` describe; S3 is not called for it."""
     return s3.connect(
         s3.Access.from_settings(settings),
-        max_connections=4 * settings.processes + 4,
+        max_connections=4 * settings.processes + 8,
         checksums=settings.s3_checksums,
     )
 
