@@ -29,6 +29,7 @@ def serve(*, as_json: bool) -> None:
     server.serve(
         "gateway.web.app:make_flask",
         settings,
+        shares_modules=False,  # the sockets of each web process are made cooperative before anything imports them
         worker_class=worker_class(
             Patience(settings.head_timeout_s, settings.idle_timeout_s, settings.write_timeout_s),
             # All connections through a proxy come from its address.

@@ -39,7 +39,9 @@ JOBS = Queue("imaging.jobs", messages.PROCESSING, formerly=messages.DELETIONS)
 # Of their own: a deleted user leaves thousands of them behind at once, for which no upload is to wait.
 DELETIONS = Queue("imaging.deletions", messages.DELETIONS)
 
-# They wait for S3 most of the time. More of them would take time from what uploads wait for.
+# Jobs that read their original, or write their thumbs, while all decoders have work.
+JOBS_BESIDE_DECODERS = 2
+# Deletions wait for S3 most of the time. More of them would take time from what uploads wait for.
 DELETION_THREADS = 4
 # A picture whose decoding times out at this attempt fails, whether the picture or the host is to blame.
 LAST_ATTEMPT = 3
@@ -62,8 +64,8 @@ def make_worker(settings: ImagingSettings) -> Worker:
     for kind in PictureError.__subclasses__():  # a counter that begins with its first event hides it from rates
         metrics.FAILURES.labels(kind.code)
     stop = threading.Event()
-    handled = partial(handle, imaging)
-    consumer = Consumer(broker_url, JOBS, handled, retrying, threads=settings.processes, stop=stop)
+    handled, threads = partial(handle, imaging), settings.processes + JOBS_BESIDE_DECODERS
+    consumer = Consumer(broker_url, JOBS, handled, retrying, threads=threads, stop=stop)
     deletions = Consumer(broker_url, DELETIONS, handled, retrying, threads=DELETION_THREADS, stop=stop)
     return Worker(
         loops={"jobs": consumer.run, "deletions": deletions.run},

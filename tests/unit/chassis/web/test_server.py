@@ -1,6 +1,7 @@
 """Web processes answer whoever is connected, and refuse others at once when they are to end."""
 
 import http.client
+import json
 import signal
 import socket
 import subprocess
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
+from pathlib import Path
 from typing import BinaryIO
 
 import pytest
@@ -157,3 +159,31 @@ def test_idle_connections_do_not_hold_up_the_end(server: subprocess.Popen[bytes]
         answer = connection.getresponse()
         assert (answer.status, answer.headers["Connection"]) == (200, "close")
     assert server.wait(5) == 0
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_modules_of_the_application_are_imported_before_processes_are_made_unless_told_not_to(
+    port: int, tmp_path: Path, shares: bool
+) -> None:
+    (tmp_path / "application.py").write_text("""
+import os
+from flask import Flask
+imported_by = os.getpid()
+
+def make(settings):
+    app = Flask("application")
+    app.add_url_rule("/", view_func=lambda: {"imported_by": imported_by, "served_by": os.getpid()})
+    return app
+""")
+    given = f'"application:make", settings, shares_modules={shares}'
+    serving = PROGRAM.replace('"__main__:make", settings', given)
+    with subprocess.Popen([sys.executable, "-c", serving, str(port)], cwd=tmp_path) as process:
+        try:
+            until(lambda: not is_refused(port), 20, "it does not serve")
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+                connection.request("GET", "/")
+                told = json.loads(connection.getresponse().read())
+            assert told["served_by"] != process.pid
+            assert told["imported_by"] == (process.pid if shares else told["served_by"])
+        finally:
+            process.terminate()
