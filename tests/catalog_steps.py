@@ -44,8 +44,13 @@ class Steps:
             use_cases.change_image, caller, key, lambda _: None, title=None, description=None, reprocess=True
         )
 
-    def delete(self, key: str = "a/b.jpg", caller: Principal = ANNA) -> None:
-        self.database.transact(use_cases.delete_image, caller, key, lambda _: None)
+    def upload(self, caller: Principal = ANNA, bucket: str = "pics") -> Image:
+        """Register an image under a prefix that was handed out to `caller`."""
+        prefix = self.database.transact(use_cases.hand_out_prefix, caller)
+        return self.register(f"{prefix}/b.jpg", caller, bucket)
+
+    def delete(self, key: str = "a/b.jpg", caller: Principal = ANNA, *, original: bool = False) -> None:
+        self.database.transact(use_cases.delete_image, caller, key, lambda _: None, takes_original=original)
 
     def image(self, key: str = "a/b.jpg") -> Image:
         return self.database.read(use_cases.public_image, key)
@@ -60,8 +65,8 @@ class Steps:
     def failed(self, image: Image) -> None:
         self.answer(Failed(image.registration, Fault("malformed", "broken")))
 
-    def thumbs_deleted(self, image: Image) -> None:
-        self.answer(ThumbsDeleted(image.registration))
+    def thumbs_deleted(self, image: Image, *, original: bool = False) -> None:
+        self.answer(ThumbsDeleted(image.registration, took_original=original))
 
     def answer(self, answer: Answer) -> None:
         self.database.transact(results.apply, answer)

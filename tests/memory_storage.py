@@ -57,6 +57,10 @@ class MemoryStorage:
                 del self._objects[key]
         return max((maker.generation for maker in thumbs.values() if maker.generation > job.generation), default=0)
 
+    def delete_original(self, job: Job) -> None:
+        self._answer()
+        self._objects.pop(job.s3_key, None)
+
     def _answer(self) -> None:
         if self.away:
             raise StorageError("S3 is away")

@@ -70,6 +70,7 @@ WHERE: Mapping[str, tuple[str, ...]] = {
     "imghost_image_failures_total": (IMAGING,),
     "imghost_originals_read_total": (IMAGING,),
     "imghost_originals_read_bytes_total": (IMAGING,),
+    "imghost_originals_deleted_total": (IMAGING,),
     "imghost_thumbs_written_total": (IMAGING,),
     "imghost_thumbs_written_bytes_total": (IMAGING,),
     "imghost_decoders": (IMAGING,),

@@ -78,6 +78,14 @@ class StorageContract:
         assert storage.delete_thumbs(JOB) == 0
         assert bucket.objects().keys() == {JOB.s3_key}
 
+    def test_original_is_deleted_alone_and_again_without_a_fault(self, storage: Storage, bucket: Bucket) -> None:
+        for key in (JOB.s3_key, f"{JOB.s3_key}x"):
+            bucket.put(key, b"original")
+        storage.write_thumb(JOB, THUMB, "e", 1)
+        for _ in range(2):
+            storage.delete_original(JOB)
+            assert bucket.objects().keys() == {f"{JOB.s3_key}x", KEY}
+
     def test_deletion_keeps_newer_thumbs_and_says_of_which_generation_they_are(
         self, storage: Storage, bucket: Bucket
     ) -> None:

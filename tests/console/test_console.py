@@ -12,6 +12,7 @@ from clients import Stack
 from console import landscapes
 from console.browser import Browser, browser, pretty
 from console.people import Person, put_in
+from deadlines import until
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -201,6 +202,33 @@ def test_deleting_can_be_undone_for_some_seconds_and_then_happens(
         page.wait(lambda: alts(page) == (shown if undone else [shown[0], shown[2]]), "the wrong pictures are shown")  # noqa: B023
     page.wait(lambda: len(anna.call("GET", "images").json()) == 2, "it was not deleted")
     assert anna.call("GET", f"images/{keys[1]}").status_code == 404
+
+
+def test_the_file_of_a_picture_that_was_uploaded_here_goes_too_if_asked_for(
+    anna: Person, page: Browser, s3: "S3Client", stack: Stack, tmp_path: Path
+) -> None:
+    page.open()
+    names = ("stays", "goes")
+    page.upload(*(write(tmp_path, f"{name}.jpg", landscapes.landscape(number)) for number, name in enumerate(names)))
+    page.see(".uploads header", "2 ready")
+    by_name = {image["s3_key"].rpartition("/")[2]: image for image in anna.call("GET", "images").json()}
+    for name in names:
+        page.open(f"#/image/{by_name[f'{name}.jpg']['s3_key']}")
+        page.click(".head button", "Delete")
+        page.see("dialog h2", "Delete 1 picture?")
+        assert (found := page.violations()) == [], pretty(found)
+        if name == "goes":
+            page.click("dialog [name=files]")
+        page.click("dialog .danger")
+        page.see(".toast", "Deleted 1 picture")
+        page.click('.toast button[aria-label="Close"]')
+    page.wait(lambda: anna.call("GET", "images").json() == [], "they were not deleted")
+
+    def files() -> list[str]:
+        listed = [s3.list_objects_v2(Bucket=stack["S3_BUCKET"], Prefix=image["s3_key"]) for image in by_name.values()]
+        return [item["Key"] for page in listed for item in page.get("Contents", [])]
+
+    until(lambda: files() == [by_name["stays.jpg"]["s3_key"]], 20, "the file of one of them is gone")
 
 
 def test_a_collection_is_made_filled_arranged_covered_and_renamed(

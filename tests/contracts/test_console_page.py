@@ -69,7 +69,7 @@ def test_no_script_makes_html_of_a_text() -> None:
 
 def test_it_is_small() -> None:
     served = [file for file in FILES.iterdir() if file.suffix != ".txt"]
-    assert sum(file.stat().st_size for file in served) < 150 * 1024
+    assert sum(file.stat().st_size for file in served) < 160 * 1024
 
 
 def test_what_a_browser_has_is_not_sent_again(browser: FlaskClient) -> None:

@@ -28,7 +28,12 @@ REGISTRATION = Registration(IMAGE_ID, 3, "pics", "01V9PaTx/my image ä.jpg")
 JOB = Job(IMAGE_ID, 3, "pics", "01V9PaTx/my image ä.jpg", INSTALLATION.installation_id)
 SHA256 = "5a1c31b5a7d5e5bb2fd0f7bd8c0c47f0b1a8a92a3c9d7a0c4f8e5d6b3a2c1f90"
 # Fields that an earlier release does not send yet.
-ADDED = {"installation_id", "owns_unmarked", "newest_generation", "sha256"}
+ADDED = {"installation_id", "owns_unmarked", "newest_generation", "sha256", "original"}
+
+
+def job(kind: str) -> Job:
+    """Return what imaging reads of the recorded job of a kind; the recorded deletion takes the original."""
+    return replace(JOB, original=kind == "image.deleted")
 
 
 def recorded(name: str) -> Event:
@@ -49,13 +54,14 @@ def test_every_message_is_recorded_and_taken_by_somebody() -> None:
 
 @pytest.mark.parametrize("kind", JOBS)
 def test_catalog_sends_jobs_as_recorded(kind: JobKind) -> None:
-    sent = catalog_messages.job_event(CatalogJob(kind, REGISTRATION, "r", now()), INSTALLATION)
+    about = CatalogJob(kind, REGISTRATION, "r", now(), takes_original=kind == "image.deleted")
+    sent = catalog_messages.job_event(about, INSTALLATION)
     assert like_recorded(sent) == recorded(kind)
 
 
 @pytest.mark.parametrize("kind", JOBS)
 def test_imaging_reads_jobs_as_recorded(kind: str) -> None:
-    assert imaging_messages.read_job(recorded(kind)) == JOB
+    assert imaging_messages.read_job(recorded(kind)) == job(kind)
 
 
 def test_imaging_sends_answers_as_recorded() -> None:
@@ -66,7 +72,7 @@ def test_imaging_sends_answers_as_recorded() -> None:
     for sent in (
         imaging_messages.processed(JOB, original, rendering, 1),
         imaging_messages.failed(JOB, fault),
-        imaging_messages.thumbs_deleted(JOB),
+        imaging_messages.thumbs_deleted(job("image.deleted")),
     ):
         assert like_recorded(sent) == recorded(sent.type)
 
@@ -88,7 +94,7 @@ def test_catalog_reads_answers_as_recorded() -> None:
     expected = {
         "image.processed": Processed(REGISTRATION, picture),
         "image.failed": Failed(REGISTRATION, fault),
-        "image.thumbs-deleted": ThumbsDeleted(REGISTRATION),
+        "image.thumbs-deleted": ThumbsDeleted(REGISTRATION, took_original=True),
     }
     assert {name: catalog_messages.read_answer(recorded(name)) for name in expected} == expected
 
@@ -111,21 +117,23 @@ def test_message_without_a_field_that_is_needed_is_malformed(name: str) -> None:
             read(replace(event, data=less))
 
 
-@pytest.mark.parametrize("name", ["image.created", "image.failed", "image.thumbs-deleted"])
+@pytest.mark.parametrize("name", ["image.created", "image.deleted", "image.failed", "image.thumbs-deleted"])
 def test_message_of_an_earlier_release_is_read(name: str) -> None:
     event = recorded(name)
     earlier = replace(event, data={field: value for field, value in event.data.items() if field not in ADDED})
     if name in JOBS:
         assert imaging_messages.read_job(earlier) == replace(JOB, installation_id=None)
     else:
-        assert catalog_messages.read_answer(earlier) == catalog_messages.read_answer(event)
+        answer = catalog_messages.read_answer(event)
+        known = replace(answer, took_original=False) if isinstance(answer, ThumbsDeleted) else answer
+        assert catalog_messages.read_answer(earlier) == known
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_field_that_is_not_known_yet_is_let_through(name: str) -> None:
     event = replace(recorded(name), data={**recorded(name).data, "added_later": 1})
     if name in JOBS:
-        assert imaging_messages.read_job(event) == JOB
+        assert imaging_messages.read_job(event) == job(name)
     elif name == "user.deleted":
         assert catalog_messages.read_deleted_user(event) == USER_ID
     else:

@@ -74,6 +74,9 @@ class HostileImaging:
     workers: list[Worker] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     thumbs: dict[tuple[str, int], StoredThumb] = field(default_factory=dict)
+    # Keys whose originals were deleted, and images that were at such a key just then.
+    deleted: set[str] = field(default_factory=set)
+    robbed: list[Image] = field(default_factory=list)
     etags: dict[str, str] = field(default_factory=lambda: dict.fromkeys(KEYS, "first"))
 
     def fetch(self) -> None:
@@ -94,7 +97,9 @@ class HostileImaging:
         worker = Worker(job, self.etags[job.data["s3_key"]], list(SQUARES))
         if job.type == "image.deleted":
             newest = self.take_away(worker)
-            self.answers.append(ThumbsDeleted(worker.registration, newest))
+            if job.data["original"]:
+                self.delete_original(worker.key)
+            self.answers.append(ThumbsDeleted(worker.registration, newest, took_original=job.data["original"]))
         elif self.chance.random() < BROKEN:
             newest = self.take_away(worker)
             self.answers.append(Failed(worker.registration, Fault("malformed", "broken"), newest))
@@ -143,6 +148,12 @@ class HostileImaging:
                 newest = max(newest, there.generation)
         return newest
 
+    def delete_original(self, key: str) -> None:
+        self.deleted.add(key)
+        image = self.database.read(Store.image, key)
+        if image is not None:
+            self.robbed.append(image)
+
     def give_up(self, job: Event) -> None:
         """Make a dead letter of a job; it may come twice."""
         letter = DrainedMessage("imaging.jobs", job.event_id, "delivery-limit", job.encode())
@@ -183,12 +194,12 @@ class HostileImaging:
         pytest.fail("catalog and imaging keep each other busy for ever")
 
 
-def walk(steps: Steps, imaging: HostileImaging, chance: random.Random, length: int) -> None:
-    """Let users and imaging take `length` steps."""
+def walk(steps: Steps, imaging: HostileImaging, chance: random.Random, length: int, *, originals: bool = False) -> None:
+    """Let users and imaging take `length` steps; with `originals`, users delete those of their uploads, too."""
     for number in range(length):
         key, caller = chance.choice(KEYS), chance.choice((ANNA, BERT))
         with suppress(CatalogError):
-            match chance.randrange(12):
+            match chance.randrange(14 if originals else 12):
                 case 0 | 1:
                     steps.register(key, caller)
                 case 2:
@@ -204,6 +215,8 @@ def walk(steps: Steps, imaging: HostileImaging, chance: random.Random, length: i
                     imaging.work()
                 case 10 | 11:
                     imaging.answer(again=chance.random() < 0.3)
+                case 12 | 13:
+                    steps.delete(key, caller, original=True)
 
 
 # The last ones are seeds of walks that have found defects.
@@ -249,6 +262,25 @@ def test_after_any_history_a_restored_backup_and_any_history_all_is_well_but_for
     of_known = {place: owner for place, owner in written(imaging).items() if owner[0] in known}
     assert of_known == shown(registered)
     demand_right_counts(catalog_database, registered)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_after_any_history_no_image_was_registered_whose_original_was_being_deleted(
+    seed: int, steps: Steps, catalog_database: Database[Store], open_jobs: Callable[[], int]
+) -> None:
+    chance = random.Random(seed)
+    imaging = HostileImaging(catalog_database, chance)
+    catalog_database.transact(Store.add_upload_prefix, "a", ANNA.user_id)
+    for _ in range(4):
+        walk(steps, imaging, chance, 100, originals=True)
+        imaging.settle()
+        # A day later no copy of a job is under way, and the keys are free.
+        catalog_database.transact(Store.forget_deleted_images, now(), 1000)
+
+    assert open_jobs() == 0
+    assert written(imaging) == shown(all_images(catalog_database))
+    assert imaging.deleted
+    assert imaging.robbed == []
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from catalog.errors import (
 from catalog.keys import MAX_KEY_BYTES
 from catalog.places import START
 from catalog.uploads import check_filename
-from catalog.worker import forget_prefixes
+from catalog.worker import forget
 from catalog_steps import ANNA, BERT, Steps
 from chassis.clock import now
 from chassis.database import outbox as chassis_outbox
@@ -148,7 +148,7 @@ def test_prefix_is_reserved_for_a_time_and_then_shared(steps: Steps, catalog_dat
         connection.execute(
             upload_prefixes.update().where(upload_prefixes.c.prefix.in_(old)).values(date_created=long_ago)
         )
-    forget_prefixes(catalog_database, week, threading.Event(), batch=10)
+    forget(Store.forget_upload_prefixes, catalog_database, week, threading.Event(), batch=10)
     owners = {prefix: catalog_database.read(Store.owner_of_upload_prefix, prefix) for prefix in (*old, *recent)}
     assert owners == dict.fromkeys(old) | dict.fromkeys(recent, ANNA.user_id)
     assert steps.image(registered.s3_key) == registered
@@ -161,7 +161,7 @@ def test_forgetting_prefixes_ends_between_batches_if_the_worker_is_to_end(catalo
     prefixes = [catalog_database.transact(use_cases.hand_out_prefix, ANNA) for _ in range(5)]
     stop = threading.Event()
     stop.set()
-    forget_prefixes(catalog_database, timedelta(0), stop, batch=2)
+    forget(Store.forget_upload_prefixes, catalog_database, timedelta(0), stop, batch=2)
     left = [prefix for prefix in prefixes if catalog_database.read(Store.owner_of_upload_prefix, prefix)]
     assert len(left) == 3
 

@@ -233,7 +233,8 @@ def loops_turn(database: Database[OperatorsStore]) -> None:
         database.read(Store.unanswered, before, WATCHED)
     for key in some_keys(database, 2, images.c.status == "pending"):
         database.transact(recovery.restart, BUCKET, key, now())
-    worker.forget_prefixes(of_service(database), timedelta(hours=20), stop)
+    for old in (Store.forget_upload_prefixes, Store.forget_deleted_images):
+        worker.forget(old, of_service(database), timedelta(hours=20), stop)
     chassis_kept_answers.forget_old(engine, kept_answers, kept_in_hours, stop)
 
 

@@ -24,6 +24,7 @@ REPROCESS = "tests/integration/test_reprocess.py"
 IMPORT = "tests/integration/test_import.py"
 SWEEP = "tests/integration/test_sweep_uploads.py"
 TAKEDOWN = "tests/integration/test_takedown.py"
+ORIGINALS = "tests/integration/test_deleted_originals.py"
 INSTALLATION = "tests/integration/test_installation.py"
 REFUSED = "tests/integration/test_refused_buckets.py"
 CLIENTS = "tests/integration/test_door.py"
@@ -316,7 +317,7 @@ DEFECTS = (
     Defect(
         "waiting-jobs-pile-up",
         "Each registration and deletion of a key adds another job, even if no job can be sent.",
-        (Edit(f"{CATALOG}/key_queue.py", "if not (dropped and image.generation == 1):", "if True:"),),
+        (Edit(f"{CATALOG}/key_queue.py", "if takes_original or not (dropped and image.generation == 1):", "if True:"),),
         (f"{JOBS}::test_key_that_is_registered_and_deleted_again_and_again_has_few_jobs",),
     ),
     Defect(
@@ -410,6 +411,36 @@ DEFECTS = (
         "What was taken down is registered again by its owner.",
         (Edit(f"{CATALOG}/use_cases.py", "if standing.key_is_blocked:", "if False:"),),
         (f"{TAKEDOWN}::test_key_is_blocked_for_everybody_also_when_its_image_is_deleted",),
+    ),
+    Defect(
+        "late-deletion-of-an-original",
+        "The original is deleted of an image that was registered again meanwhile.",
+        (
+            Edit(
+                f"{CATALOG}/key_queue.py",
+                "if self.former is not None and self.former.takes_original:",
+                "if False:",
+            ),
+        ),
+        (
+            f"{ORIGINALS}::test_key_is_free_a_day_after_the_original_is_gone_and_not_before",
+            f"{MODEL}::test_after_any_history_no_image_was_registered_whose_original_was_being_deleted",
+        ),
+    ),
+    Defect(
+        "original-of-somebody-else",
+        "An original is deleted that its owner has not uploaded.",
+        (
+            Edit(
+                f"{CATALOG}/use_cases.py",
+                "if takes_original and image.upload_of != store.own_installation.installation_id:",
+                "if False:",
+            ),
+        ),
+        (
+            f"{ORIGINALS}::test_what_came_to_s3_in_another_way_is_refused_and_stays_as_it_is",
+            f"{ORIGINALS}::test_another_installation_leaves_the_originals_of_the_one_it_was_copied_from",
+        ),
     ),
     Defect(
         "taken-down-in-collections",

@@ -17,11 +17,12 @@ class Route:
     """A path at the gateway (`rule`, in Werkzeug's notation) and the path at `service` that answers it (`target`).
 
     The parameters of the path become query parameters there, so that no client can choose which route of a service is
-    called; `name` makes the ones from the other. `query` lists the query parameters that reading takes; others are
-    never forwarded. `items` is the list in the body of a POST that asks for several things at once, each of which
-    counts for the limits of a user. `head_target` answers HEAD where GET at `target` changes something. `completed_by`
-    is the service, and the path there, that knows more of the use and limits of a user. An upload is no request that
-    is forwarded, but one about which the service at `target` is asked, first by GET, then by POST.
+    called; `name` makes the ones from the other. `query` lists the query parameters that reading takes, `delete_query`
+    those that DELETE takes; others are never forwarded. `items` is the list in the body of a POST that asks for several
+    things at once, each of which counts for the limits of a user. `head_target` answers HEAD where GET at `target`
+    changes something. `completed_by` is the service, and the path there, that knows more of the use and limits of a
+    user. An upload is no request that is forwarded, but one about which the service at `target` is asked, first by GET,
+    then by POST.
     """
 
     rule: str
@@ -30,6 +31,7 @@ class Route:
     target: str
     public: bool = False
     query: tuple[str, ...] = ()
+    delete_query: tuple[str, ...] = ()
     name: Callable[[Mapping[str, str]], Mapping[str, str]] = dict
     head_target: str | None = None
     completed_by: tuple[Service, str] | None = None
@@ -38,6 +40,8 @@ class Route:
 
     def query_of(self, method: str) -> tuple[str, ...]:
         """Return the names of the query parameters that a request with `method` may have."""
+        if method == "DELETE":
+            return self.delete_query
         return self.query if method in {"GET", "HEAD"} or self.is_upload else ()
 
 
@@ -79,7 +83,7 @@ ROUTES = (
     ),
     Route("/api/images", ("GET", "POST"), "catalog", "/images", query=(*_PAGING, *_SEARCH)),
     Route("/api/images/batch", ("POST",), "catalog", "/batch", items="operations"),
-    Route("/api/images/<key:s3_key>", ("GET", "PUT", "DELETE"), "catalog", "/image"),
+    Route("/api/images/<key:s3_key>", ("GET", "PUT", "DELETE"), "catalog", "/image", delete_query=("original",)),
     Route(
         "/api/signed-post",
         ("GET",),

@@ -77,6 +77,15 @@ def test_late_job_is_done_and_tells_that_it_has_left_nothing() -> None:
     assert len(storage.deletions) == 1
 
 
+@pytest.mark.parametrize("original", [True, False])
+def test_original_is_deleted_with_the_thumbs_only_if_that_is_asked_for(original: bool) -> None:
+    event = Event("image.deleted", "/catalog", "image", "request", {**JOB, "original": original})
+    told, storage = handled(raising(AssertionError()), attempt=1, event=event)
+    assert [(answer.type, answer.data["original"]) for answer in told] == [("image.thumbs-deleted", original)]
+    assert len(storage.deletions) == 1
+    assert (JOB["s3_key"] in storage.objects()) is not original
+
+
 @pytest.mark.parametrize(
     "event",
     [

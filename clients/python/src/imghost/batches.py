@@ -35,10 +35,11 @@ class ChangeOperation:
 
 @dataclass(frozen=True, slots=True)
 class DeleteOperation:
-    """Deletes an image, as `Client.delete_image`."""
+    """Deletes an image, as `Client.delete_image`. `original` is True or None."""
 
     s3_key: str
     if_match: str | None = None
+    original: bool | None = None
     op: Literal["delete"] = field(default="delete", init=False)
 
 

@@ -265,9 +265,14 @@ class Client:
         answer = self._transport.send("PUT", _path("images", s3_key), body=_given(body), if_match=if_match)
         return answer.entity(Image)
 
-    def delete_image(self, s3_key: str, *, if_match: str | None = None) -> None:
-        """Delete an image and its thumbs. The original stays in S3."""
-        self._transport.send("DELETE", _path("images", s3_key), if_match=if_match)
+    def delete_image(self, s3_key: str, *, original: bool = False, if_match: str | None = None) -> None:
+        """Delete an image and its thumbs. The original stays in S3, unless `original` says that it goes too.
+
+        Raise `OriginalNotUploadedError` then if the image is not `uploaded`. No image can be registered at its key
+        until a day later.
+        """
+        params = {"original": "true"} if original else None
+        self._transport.send("DELETE", _path("images", s3_key), params=params, if_match=if_match)
 
     def carry_out_batch(self, operations: Sequence[Operation]) -> list[Result]:
         """Carry out up to 500 operations in one request; return their results, in the same order.

@@ -78,7 +78,10 @@ class PublicImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image(PublicImage):
-    """An image as its owner sees it. `bytes` and `sha256` are those of the original; `error` says why it `failed`."""
+    """An image as its owner sees it. `bytes` and `sha256` are those of the original; `error` says why it `failed`.
+
+    `uploaded`: the original came to S3 through the service, which can delete it.
+    """
 
     s3_bucket: str
     user: str
@@ -88,6 +91,7 @@ class Image(PublicImage):
     sha256: str | None
     error: ImageError | None
     date_updated: datetime
+    uploaded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -208,6 +208,18 @@ class KeyBlockedError(ConflictError):
     CODE = "key-blocked"
 
 
+class OriginalDeletedError(ConflictError):
+    """The original at this key is being deleted, or was within a day: upload the file again."""
+
+    CODE = "original-deleted"
+
+
+class OriginalNotUploadedError(ConflictError):
+    """The original was to be deleted, but you have not uploaded it through the service."""
+
+    CODE = "original-not-uploaded"
+
+
 class CollectionNameTakenError(ConflictError):
     """A collection, yours or another user's, has this name."""
 

@@ -43,8 +43,14 @@ async function carryOut(operations, options = {}) {
 
 const each = (keys, operation, options) => carryOut(keys.map((key) => ({ ...operation, s3_key: key })), options);
 
-/** Delete images; one that is gone already is what was asked for. */
-export const removeImages = (keys, options) => each(keys, { op: "delete" }, options);
+/** Delete images, those of `originals` with their files; one that is gone already is what was asked for. */
+export const removeImages = (keys, originals, options) => {
+  const withFile = new Set(originals);
+  return carryOut(
+    keys.map((key) => ({ op: "delete", s3_key: key, ...(withFile.has(key) && { original: true }) })),
+    options,
+  );
+};
 
 /** Make thumbs, size and colours of images anew. */
 export const reprocess = (keys) => each(keys, { op: "change", reprocess: true });

@@ -1,7 +1,7 @@
 // A grid of images with a bar for those that are selected. It follows what becomes of images meanwhile.
 
 import { listen } from "./changes.js";
-import { deleteSoon, leavingKeys } from "./deletions.js";
+import { deleteAsked, leavingKeys } from "./deletions.js";
 import { fill, h, icon } from "./dom.js";
 import { counted } from "./format.js";
 import { Grid } from "./grid.js";
@@ -80,14 +80,16 @@ export class Gallery {
 
   /** Return the selected keys in the order of the list. */
   selectedKeys() {
-    return this.pages.items.filter((item) => this.selection.keys.has(item.key)).map((item) => item.key);
+    return this.#selected().map((item) => item.key);
   }
 
   /** Delete what is selected. */
-  deleteSelected() {
-    const keys = this.selectedKeys();
-    this.selection.clear();
-    deleteSoon(keys);
+  async deleteSelected() {
+    if (await deleteAsked(this.#selected())) this.selection.clear();
+  }
+
+  #selected() {
+    return this.pages.items.filter((item) => this.selection.keys.has(item.key));
   }
 
   /** Have `work` do something with the selected keys, tell how it went, and select those for which it failed. */

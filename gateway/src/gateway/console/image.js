@@ -6,7 +6,7 @@ import { all, get, listPath, put, remove } from "./api.js";
 import { addTo } from "./bulk.js";
 import { listen, tell } from "./changes.js";
 import { copyButton } from "./clipboard.js";
-import { deleteSoon } from "./deletions.js";
+import { deleteAsked } from "./deletions.js";
 import { fill, h, icon, time } from "./dom.js";
 import { bytes } from "./format.js";
 import { lastList, neighbours } from "./gallery.js";
@@ -105,9 +105,9 @@ function bar(image, { before, after, changed }) {
       complain(fault);
     }
   };
-  const drop = () => {
-    deleteSoon([image.s3_key]);
-    go(after ? imageView(after) : lastList());
+  const drop = async () => {
+    const isDropped = await deleteAsked([{ key: image.s3_key, uploaded: image.uploaded }]);
+    if (isDropped) go(after ? imageView(after) : lastList());
   };
   const way = (to, drawing, label) =>
     to && h("a", { className: "button square", href: imageView(to), "aria-label": label, title: label }, icon(drawing));

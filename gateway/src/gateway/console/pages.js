@@ -14,6 +14,7 @@ export function brief(image) {
     key: image.s3_key,
     title: image.title,
     status: image.status,
+    uploaded: image.uploaded,
     ratio: Math.min(Math.max(width / height, NARROW), WIDE),
     placeholder: image.placeholder,
     thumbs: image.thumbs.map((each) => [Math.max(each.size.width, each.size.height), each.url]),

@@ -81,6 +81,8 @@ class Image:
     `generation` rises with registration, reprocessing and healing, and only then; a result of another generation is
     late. `picture` is of the last good result: it is shown while a newer result is awaited, and gone when that fails.
     `date_pending` is the moment since which the image is pending without a break, None if it is not pending.
+    `upload_of` is the installation that handed out the prefix under which its owner has uploaded the original; None if
+    that came to S3 in another way.
     """
 
     image_id: str
@@ -94,6 +96,7 @@ class Image:
     date_created: datetime
     date_updated: datetime
     date_pending: datetime | None = None
+    upload_of: str | None = None
     picture: Picture | None = None
     error: Fault | None = None
 
@@ -246,6 +249,18 @@ class Limits:
             raise QuotaExceededError(name, limit, use)
 
 
+@dataclass(frozen=True)
+class Former:
+    """The image that was at a key last, and its last generation. It is remembered for a day.
+
+    `takes_original`: the original is deleted, too. The day begins when imaging has answered.
+    """
+
+    generation: int
+    date_deleted: datetime
+    takes_original: bool = False
+
+
 # --- jobs for imaging ---
 
 
@@ -253,7 +268,7 @@ class Limits:
 class Job:
     """Work for imaging. `request_id` and `traceparent` are of the request that asked for it.
 
-    That may be long over when the job is sent.
+    That may be long over when the job is sent. `takes_original`: the job deletes the original, too.
 
     `job_id` is 0 until the job is saved; `date_sent` is when it was last sent to imaging, None while it waits for the
     jobs of its key before it.
@@ -266,6 +281,7 @@ class Job:
     date_sent: datetime | None = None
     job_id: int = 0
     traceparent: str = ""
+    takes_original: bool = False
 
     @property
     def is_deletion(self) -> bool:
@@ -346,10 +362,14 @@ class Failed:
 
 @dataclass(frozen=True)
 class ThumbsDeleted:
-    """Imaging has deleted the thumbs of this generation and earlier ones; `newest_generation` as in `Failed`."""
+    """Imaging has deleted the thumbs of this generation and earlier ones; `newest_generation` as in `Failed`.
+
+    `took_original`: the original, too, if that was asked for.
+    """
 
     registration: Registration
     newest_generation: int = 0
+    took_original: bool = False
 
 
 Answer = Processed | Failed | ThumbsDeleted

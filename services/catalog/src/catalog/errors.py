@@ -64,6 +64,24 @@ class ImageExistsError(CatalogError):
         super().__init__("This s3_key is registered already.")
 
 
+class OriginalDeletedError(CatalogError):
+    """The original at the key is deleted because its owner asked for it, so no image may be there for a while."""
+
+    code = "original-deleted"
+
+    def __init__(self) -> None:
+        super().__init__("The original at this s3_key is being deleted, as was asked for. Upload the file again.")
+
+
+class OriginalNotUploadedError(CatalogError):
+    """An original is to be deleted that its owner has not uploaded through this service."""
+
+    code = "original-not-uploaded"
+
+    def __init__(self) -> None:
+        super().__init__("The original was not uploaded through this service, which does not delete it.")
+
+
 class CollectionNameTakenError(CatalogError):
     """Another collection of this service, perhaps of another user, has the name."""
 

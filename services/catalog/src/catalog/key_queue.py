@@ -13,6 +13,7 @@ from catalog.domain import (
     Answer,
     Failed,
     Fault,
+    Former,
     Image,
     Job,
     JobKind,
@@ -21,7 +22,7 @@ from catalog.domain import (
     Registration,
     ThumbsDeleted,
 )
-from catalog.errors import ImageExistsError, KeyBlockedError
+from catalog.errors import ImageExistsError, KeyBlockedError, OriginalDeletedError
 
 
 class Effect(StrEnum):
@@ -43,7 +44,7 @@ class KeyQueue:
 
     `Store.key_queue` loads it with the key locked, these methods change it without any I/O, and `Store.save` writes
     what has changed, once. `moment`, `request_id` and `traceparent` are those of the transaction. `registered` is the
-    image at the key in whichever bucket.
+    image at the key in whichever bucket, `former` the one that was there before, while that is remembered.
     """
 
     s3_bucket: str
@@ -53,14 +54,17 @@ class KeyQueue:
     moment: datetime
     request_id: str
     traceparent: str = ""
+    former: Former | None = None
     # The job to send to imaging when this is saved.
     due: Job | None = field(init=False, default=None)
     loaded_image: Image | None = field(init=False)
     loaded_jobs: tuple[Job, ...] = field(init=False)
+    loaded_former: Former | None = field(init=False)
     is_saved: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.loaded_image, self.loaded_jobs = self.registered, tuple(self.jobs)
+        self.loaded_former = self.former
 
     @property
     def image(self) -> Image | None:
@@ -71,9 +75,15 @@ class KeyQueue:
     # --- what users and operators ask for ---
 
     def register(self, image: Image) -> None:
-        """Take `image` in, and queue its first processing. Raise `ImageExistsError` if the key has an image."""
+        """Take `image` in, and queue its first processing. Raise `ImageExistsError` if the key has an image.
+
+        Raise `OriginalDeletedError` if the original is being deleted. It is for a day longer, too: a copy of that job
+        which comes late would delete the original of this image.
+        """
         if self.registered is not None:
             raise ImageExistsError
+        if self.former is not None and self.former.takes_original:
+            raise OriginalDeletedError
         self.registered = image
         self._queue("image.created", image.registration)
 
@@ -99,9 +109,13 @@ class KeyQueue:
         self.registered = renewed
         return renewed
 
-    def withdraw(self, image: Image) -> None:
-        """Delete `image`, which is at this key: drop the jobs that wait for it, and queue a deletion of its thumbs."""
-        self._end_work(image, image.registration)
+    def withdraw(self, image: Image, *, takes_original: bool = False) -> None:
+        """Delete `image`, which is at this key: drop the jobs that wait for it, and queue a deletion of its thumbs.
+
+        `takes_original`: and of the original.
+        """
+        self.former = Former(image.generation, self.moment)
+        self._end_work(image, image.registration, takes_original=takes_original)
         self.registered = None
 
     def take_down(self, image: Image, reason: str) -> Image:
@@ -124,9 +138,13 @@ class KeyQueue:
         """Show `image` again, which was taken down, and queue its processing; return it as it is then."""
         return self.renew(replace(image, error=None))
 
-    def delete_thumbs(self, registration: Registration) -> None:
-        """Queue the deletion of the thumbs of `registration` and of earlier generations of its image."""
-        self._queue("image.deleted", registration)
+    def delete_thumbs(self, registration: Registration, *, takes_original: bool = False) -> None:
+        """Queue the deletion of the thumbs of `registration` and of earlier generations of its image.
+
+        `takes_original`: and of the original, unless an image is at the key.
+        """
+        takes_original = takes_original and self.registered is None
+        self._queue("image.deleted", registration, takes_original=takes_original)
 
     # --- what imaging answers ---
 
@@ -188,12 +206,19 @@ class KeyQueue:
 
     # --- the queue itself ---
 
-    def _queue(self, kind: JobKind, registration: Registration) -> None:
-        self.jobs.append(
-            Job(kind, registration, self.request_id, date_created=self.moment, traceparent=self.traceparent)
-        )
+    def _queue(self, kind: JobKind, registration: Registration, *, takes_original: bool = False) -> None:
+        job = Job(kind, registration, self.request_id, date_created=self.moment, traceparent=self.traceparent)
+        if takes_original:
+            job = replace(job, takes_original=True)
+            self._remember_deletion(registration)
+        self.jobs.append(job)
         if len(self.jobs) == 1:
             self._send_first()
+
+    def _remember_deletion(self, registration: Registration) -> None:
+        """Remember from now on that the original of `registration` is deleted."""
+        generation = registration.generation if self.former is None else self.former.generation
+        self.former = Former(generation, self.moment, takes_original=True)
 
     def _send_first(self) -> None:
         if self.jobs:
@@ -203,6 +228,8 @@ class KeyQueue:
         """Remove the oldest job if `answer` is the answer to it, and send the next; return whether it was."""
         if not self.jobs or not _is_answered(self.jobs[0], answer):
             return False
+        if self.jobs[0].takes_original:
+            self._remember_deletion(answer.registration)  # the job may have been sent again a moment ago
         del self.jobs[0]
         self._send_first()
         return True
@@ -214,15 +241,16 @@ class KeyQueue:
         self.jobs = kept
         return dropped
 
-    def _end_work(self, image: Image, registration: Registration) -> None:
+    def _end_work(self, image: Image, registration: Registration, *, takes_original: bool = False) -> None:
         """Drop the jobs that wait for `image`, and queue the deletion of its thumbs, up to those of `registration`.
 
         There are no thumbs if its first job was never sent: a key that is registered and deleted again and again while
-        imaging is away has no more jobs than one that was so once.
+        imaging is away has no more jobs than one that was so once. `takes_original`: and of the original, which is
+        there in any case.
         """
         dropped = self._drop_waiting(image)
-        if not (dropped and image.generation == 1):
-            self._queue("image.deleted", registration)
+        if takes_original or not (dropped and image.generation == 1):
+            self._queue("image.deleted", registration, takes_original=takes_original)
 
     def _heal(self, image: Image) -> None:
         """Process `image` again under a new generation, unless a job that waits for it will do so anyway."""
@@ -266,6 +294,8 @@ def _met_newer(answer: Answer) -> bool:
 
 
 def _is_answered(job: Job, answer: Answer) -> bool:
+    if job.takes_original and not (isinstance(answer, ThumbsDeleted) and answer.took_original):
+        return False  # of an earlier release of imaging, which leaves the original
     is_same_kind = isinstance(answer, ThumbsDeleted) == job.is_deletion
     return job.registration == answer.registration and (is_same_kind or _met_newer(answer))
 

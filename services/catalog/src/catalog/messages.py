@@ -90,6 +90,7 @@ class _Failed(_AboutImage):
 
 class _ThumbsDeleted(_AboutImage):
     newest_generation: int = Field(0, ge=0, lt=2**31 - 1)
+    original: bool = False  # an earlier release does not send it
 
 
 class _UserDeleted(_Message):
@@ -107,6 +108,8 @@ def job_event(job: Job, installation: Installation) -> Event:
         "installation_id": installation.installation_id,
         "owns_unmarked": installation.owns_unmarked,
     }
+    if job.is_deletion:
+        data["original"] = job.takes_original
     traceparent = job.traceparent or tracing.current().traceparent
     request_id = job.request_id or request_ids.current()
     return Event(job.kind, SOURCE, about.image_id, request_id, data, traceparent=traceparent)
@@ -123,7 +126,7 @@ def read_answer(event: Event) -> Answer:
                 return Failed(failed.registration(), Fault(failed.code, failed.detail), failed.newest_generation)
             case "image.thumbs-deleted":
                 deleted = _ThumbsDeleted.model_validate(event.data)
-                return ThumbsDeleted(deleted.registration(), deleted.newest_generation)
+                return ThumbsDeleted(deleted.registration(), deleted.newest_generation, deleted.original)
             case other:
                 raise MalformedMessageError(f"{other} is no answer of imaging")
     except ValidationError as fault:
@@ -138,6 +141,11 @@ def read_registration(event: Event) -> Registration | None:
         return _AboutImage.model_validate(event.data).registration()
     except ValidationError:
         return None
+
+
+def takes_original(event: Event) -> bool:
+    """Return whether `event` is a deletion that takes the original, too."""
+    return event.type == IMAGE_DELETED and event.data.get("original") is True
 
 
 def read_deleted_user(event: Event) -> str:

@@ -17,6 +17,7 @@ from catalog.errors import (
     KeyBlockedError,
     KeyNotAllowedError,
     NotAMemberError,
+    OriginalNotUploadedError,
     UserGoneError,
 )
 from catalog.key_queue import KeyQueue
@@ -84,7 +85,7 @@ def register_image(  # noqa: PLR0913 - the fields of one form
     """Register an original, and queue its processing.
 
     Raise `KeyNotAllowedError`, also for a prefix that was handed out to another user for uploads; `ImageExistsError`;
-    `KeyBlockedError`; `QuotaExceededError`; `UserGoneError`.
+    `KeyBlockedError`; `OriginalDeletedError`; `QuotaExceededError`; `UserGoneError`.
     """
     store.share_user(caller.user_id, s3_key)
     standing = store.standing(caller.user_id, s3_key)  # with the key locked, as whoever takes an image down locks it
@@ -93,6 +94,7 @@ def register_image(  # noqa: PLR0913 - the fields of one form
     buckets.check(s3_bucket, s3_key, caller.user_id)
     if standing.prefix_owner not in {None, caller.user_id}:
         raise KeyNotAllowedError
+    is_upload = standing.prefix_owner is not None and s3_bucket == buckets.default
     queue = store.key_queue(s3_key, s3_bucket, is_locked=True)
     image = Image(
         image_id=str(uuid.uuid4()),
@@ -106,6 +108,7 @@ def register_image(  # noqa: PLR0913 - the fields of one form
         date_created=queue.moment,
         date_updated=queue.moment,
         date_pending=queue.moment,
+        upload_of=store.own_installation.installation_id if is_upload else None,
     )
     if standing.key_is_blocked:
         raise KeyBlockedError
@@ -169,15 +172,24 @@ def change_image(  # noqa: PLR0913 - the fields of one form
     return changed
 
 
-def delete_image(store: Store, caller: Principal, s3_key: str, check: Check) -> tuple[Image, Sequence[str]]:
+def delete_image(
+    store: Store, caller: Principal, s3_key: str, check: Check, *, takes_original: bool = False
+) -> tuple[Image, Sequence[str]]:
     """Delete the caller's image with its memberships, and queue the deletion of its thumbs; `check` as for a change.
 
-    Return it, and the names of the collections that it was in.
+    `takes_original`: and of the original. Raise `OriginalNotUploadedError` then if the caller has not uploaded it here,
+    or `KeyBlockedError` if the image was taken down: what becomes of the original is the operator's to say. Return the
+    image, and the names of the collections that it was in.
     """
     queue, image = _own_queue(store, caller, s3_key)
     collections = store.collections_of(image.image_id)
+    if takes_original and image.is_taken_down:
+        raise KeyBlockedError
+    # A copy of the database, which is another installation, does not delete what was uploaded to the first one.
+    if takes_original and image.upload_of != store.own_installation.installation_id:
+        raise OriginalNotUploadedError
     check(image)
-    queue.withdraw(image)
+    queue.withdraw(image, takes_original=takes_original)
     store.save(queue)
     return image, collections
 

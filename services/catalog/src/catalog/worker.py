@@ -1,7 +1,8 @@
 """The worker of catalog: what it is made of, and what each message of imaging and auth makes it do."""
 
 import threading
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import product
 from typing import Any
@@ -23,11 +24,12 @@ from catalog.settings import WorkerSettings
 from catalog.upkeep.dead_letters import keep
 from catalog.users import forget_user
 from chassis import request_ids, tracing
+from chassis.broker import relay as chassis_relay
 from chassis.broker.consumer import Consumer
 from chassis.broker.depths import Depths
 from chassis.broker.drain import Drain, DrainedMessage
 from chassis.broker.publisher import Publisher
-from chassis.broker.relay import TIDY_EVERY_S, Relay
+from chassis.broker.relay import Relay
 from chassis.broker.topology import SHORTEST_DELAY_S
 from chassis.broker.verdicts import TransientError
 from chassis.clock import now
@@ -49,8 +51,10 @@ _RESULTS: dict[type[Answer], str] = {Processed: "processed", Failed: "failed", T
 _GIVEN_UP = "given-up"
 # With its name, an exemplar may have 128 characters (OpenMetrics).
 _LONGEST_EXEMPLAR = 100
-FORGET_PREFIXES_EVERY_S = 60.0
-FORGET_PREFIXES_BATCH = 1000
+TIDY_EVERY_S = 60.0
+TIDY_BATCH = 1000
+# How long the image is remembered that was deleted at a key. Copies of its messages are gone by then.
+DELETED_IMAGES = timedelta(days=1)
 
 
 def make_worker(settings: WorkerSettings) -> Worker:
@@ -68,19 +72,23 @@ def make_worker(settings: WorkerSettings) -> Worker:
     watchdog = Watchdog(database, depths, ALL, timedelta(seconds=settings.stuck_after_s))
     for result, effect in product((*_RESULTS.values(), _GIVEN_UP), Effect):
         metrics.RESULTS.labels(result, effect.value)  # a counter that begins with its first event hides it from rates
+    reserved = timedelta(seconds=settings.upload_prefix_s)
     own, shared = checks(database)
     return Worker(
         loops={
             "relay": relay.run,
-            "outbox": every(TIDY_EVERY_S, relay.tidy, stop),
+            "outbox": every(chassis_relay.TIDY_EVERY_S, relay.tidy, stop),
             "results": consumer.run,
             "deletions": deletions.run,
             "dead letters": drain.run,
             "watchdog": every(WATCH_EVERY_S, watchdog.look, stop),
             "upload prefixes": every(
-                FORGET_PREFIXES_EVERY_S,
-                lambda: forget_prefixes(database, timedelta(seconds=settings.upload_prefix_s), stop),
+                TIDY_EVERY_S,
+                lambda: forget(Store.forget_upload_prefixes, database, reserved, stop),
                 stop,
+            ),
+            "deleted images": every(
+                TIDY_EVERY_S, lambda: forget(Store.forget_deleted_images, database, DELETED_IMAGES, stop), stop
             ),
             "audit": every(
                 chassis_audit_notes.EVERY_S, lambda: chassis_audit_notes.write(database.engine, audit_notes), stop
@@ -108,15 +116,19 @@ def may_relay(connection: sa.Connection) -> bool:
     return Store(connection).installation().is_settled
 
 
-def forget_prefixes(
-    database: Database[Store], reserved: timedelta, stop: threading.Event, batch: int = FORGET_PREFIXES_BATCH
+def forget(
+    old: Callable[[Store, datetime, int], int],
+    database: Database[Store],
+    kept: timedelta,
+    stop: threading.Event,
+    batch: int = TIDY_BATCH,
 ) -> None:
-    """Delete the upload prefixes that were handed out longer than `reserved` ago, `batch` in a transaction.
+    """Have `old` delete what is kept longer than `kept`, `batch` in a transaction.
 
     Raise `DependencyDownError` without a database.
     """
-    before = now() - reserved
-    while database.transact(Store.forget_upload_prefixes, before, batch) == batch and not stop.is_set():
+    before = now() - kept
+    while database.transact(old, before, batch) == batch and not stop.is_set():
         pass
 
 

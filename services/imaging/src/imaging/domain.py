@@ -52,6 +52,7 @@ class Job:
 
     Each thumb carries the id of the installation that made it; thumbs that carry none are ours if `owns_unmarked`.
     A catalog of an earlier release sends no `installation_id`: it is the only installation, so all thumbs are its own.
+    A deletion with `original` deletes the object, too.
     """
 
     image_id: str
@@ -60,6 +61,7 @@ class Job:
     s3_key: str
     installation_id: str | None = None
     owns_unmarked: bool = True
+    original: bool = False
 
     def owns(self, installation_id: str | None) -> bool:
         """Return whether this job's installation made a thumb that carries `installation_id`, or None."""

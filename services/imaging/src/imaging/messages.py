@@ -38,6 +38,7 @@ class _Job(BaseModel):
     # Not sent by a catalog of an earlier release, which knew one installation only.
     installation_id: str | None = Field(None, pattern=r"^[!-~]{1,255}$")
     owns_unmarked: bool = True
+    original: bool = False
 
 
 def read_job(event: Event) -> Job:
@@ -75,8 +76,11 @@ def failed(job: Job, fault: PictureError, newest: int = 0) -> Event:
 
 
 def thumbs_deleted(job: Job, newest: int = 0) -> Event:
-    """Return the answer that no thumb up to the job's generation is left; `newest` as in `failed`."""
-    return _answer("image.thumbs-deleted", job, newest_generation=newest)
+    """Return the answer that no thumb up to the job's generation is left; `newest` as in `failed`.
+
+    Nor is the original, if the job has asked for that.
+    """
+    return _answer("image.thumbs-deleted", job, newest_generation=newest, original=job.original)
 
 
 def _answer(event_type: str, job: Job, **data: Any) -> Event:

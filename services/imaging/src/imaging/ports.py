@@ -27,3 +27,6 @@ class Storage(Protocol):
 
         Return the newest generation among the thumbs of the image that are left, 0 if none is.
         """
+
+    def delete_original(self, job: Job) -> None:
+        """Delete the original of `job`; it is gone already if this is done again. Raise `StorageError`."""

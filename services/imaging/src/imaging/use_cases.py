@@ -1,4 +1,4 @@
-"""What imaging does: process an original, or delete its thumbs, and send catalog the answer."""
+"""What imaging does: process an original, or delete its thumbs and perhaps itself, and send catalog the answer."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -82,9 +82,15 @@ def fail(imaging: Imaging, job: Job, fault: PictureError) -> None:
     metrics.FAILURES.labels(fault.code).inc()
 
 
-def delete_thumbs(imaging: Imaging, job: Job) -> None:
-    """Delete the thumbs of a deleted image, never those of another, then publish that. Raise `StorageError`."""
+def delete(imaging: Imaging, job: Job) -> None:
+    """Delete the thumbs of a deleted image, never those of another, and the original if it is to go, then publish that.
+
+    Until catalog has the answer, and for a day longer, it lets nobody register the key of an original that is to go.
+    Raise `StorageError`.
+    """
     newest = imaging.storage.delete_thumbs(job)
+    if job.original:
+        imaging.storage.delete_original(job)
     imaging.publish(messages.thumbs_deleted(job, newest))
 
 

@@ -84,7 +84,7 @@ def handle(imaging: Imaging, event: Event, attempt: int) -> None:
     job, began = messages.read_job(event), time.monotonic()
     try:
         if event.type == messages.IMAGE_DELETED:
-            use_cases.delete_thumbs(imaging, job)
+            use_cases.delete(imaging, job)
             done = Done("deleted")
         else:
             done = _process(imaging, job, attempt)

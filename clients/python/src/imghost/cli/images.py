@@ -137,13 +137,15 @@ def edit(  # noqa: PLR0913 - one for each option
 
 @click.command()
 @click.argument("keys", nargs=-1, required=True)
+@click.option("--original", is_flag=True, help="Delete the originals, too, which you have uploaded here.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
-def rm(keys: tuple[str, ...], *, yes: bool, as_json: bool) -> None:
-    """Delete the images with these KEYS and their thumbs. The originals stay in S3."""
+def rm(keys: tuple[str, ...], *, original: bool, yes: bool, as_json: bool) -> None:
+    """Delete the images with these KEYS and their thumbs. The originals stay in S3 unless you give --original."""
     if not yes:
-        click.confirm(f"Delete {len(keys)} image{'s' * (len(keys) > 1)}?", abort=True, err=True)
+        what = f"{len(keys)} image{'s' * (len(keys) > 1)}" + " with the original files" * original
+        click.confirm(f"Delete {what}?", abort=True, err=True)
     with connect() as client:
         for key in keys:
-            client.delete_image(key)
+            client.delete_image(key, original=original)
     tell({"deleted": keys}, *(f"deleted {key}" for key in keys), as_json=as_json)

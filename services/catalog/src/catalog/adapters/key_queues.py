@@ -1,18 +1,21 @@
 """Key queues as they are loaded from rows, and what has changed in them since."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 from catalog.adapters.rows import row_from_image, row_from_job
-from catalog.adapters.tables import images, jobs
-from catalog.domain import Image, Job
+from catalog.adapters.tables import deleted_images, images, jobs
+from catalog.domain import Former, Image, Job
 from catalog.key_queue import KeyQueue
 from chassis import request_ids, tracing
 from chassis.clock import now
 from chassis.database.statements import Change
 
 
-def key_queue(s3_bucket: str | None, s3_key: str, image: Image | None, waiting: list[Job]) -> KeyQueue:
-    """Return the queue of a key with what was loaded: its image, and the jobs that wait in a bucket.
+def key_queue(
+    s3_bucket: str | None, s3_key: str, image: Image | None, waiting: list[Job], former: Former | None
+) -> KeyQueue:
+    """Return the queue of a key with what was loaded: its image, the one before, and the jobs that wait in a bucket.
 
     That is the image's own if `s3_bucket` is None.
     """
@@ -24,6 +27,7 @@ def key_queue(s3_bucket: str | None, s3_key: str, image: Image | None, waiting: 
         moment=now(),
         request_id=request_ids.current(),
         traceparent=tracing.current().traceparent,
+        former=former,
     )
 
 
@@ -49,3 +53,15 @@ def job_changes(queues: Sequence[KeyQueue]) -> Iterator[Change]:
             yield jobs.update().where(jobs.c.job_id == queue.due.job_id).values(date_sent=queue.moment), []
     if new := [row_from_job(job) for queue in queues for job in queue.jobs if not job.job_id]:
         yield jobs.insert(), new
+
+
+def former_changes(queues: Sequence[KeyQueue]) -> Iterator[Change]:
+    """Yield what has changed of the images that were at the keys of `queues` before."""
+    changed = {queue.s3_key: queue for queue in queues if queue.former != queue.loaded_former}
+    of_key = deleted_images.c.s3_key
+    rows = {key: {"s3_key": key, **asdict(queue.former)} for key, queue in changed.items() if queue.former is not None}
+    if new := [row for key, row in rows.items() if changed[key].loaded_former is None]:
+        yield deleted_images.insert(), new
+    for key, row in rows.items():
+        if changed[key].loaded_former is not None:
+            yield deleted_images.update().where(of_key == key).values(row), []

@@ -77,6 +77,10 @@ class OperatorsStore(Store):
             )
         )
 
+    def spare_originals(self) -> None:
+        """Have no deletion that is queued take the original, too."""
+        self._connection.execute(jobs.update().where(jobs.c.takes_original).values(takes_original=False))
+
     def drop_due(self, types: Sequence[str]) -> None:
         """Delete the unpublished events of `types` from the outbox."""
         self._connection.execute(outbox.delete().where(DUE, outbox.c.type.in_(types)))

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from catalog.adapters.tables import jobs
-from catalog.domain import Fault, Image, Job, Picture, Registration, Thumb
+from catalog.adapters.tables import deleted_images, jobs
+from catalog.domain import Fault, Former, Image, Job, Picture, Registration, Thumb
 
 _OF_IMAGE = (
     "image_id",
@@ -19,11 +19,13 @@ _OF_IMAGE = (
     "date_created",
     "date_updated",
     "date_pending",
+    "upload_of",
 )
 _OF_PICTURE = ("width", "height", "placeholder", "content_type", "bytes", "source_etag", "recipe", "sha256")
 
 # A row may hold an image and a job: the columns of the job have a prefix.
 JOB_COLUMNS = tuple(column.label(f"job_{column.name.removeprefix('job_')}") for column in jobs.c)
+FORMER_COLUMNS = tuple(column.label(f"former_{column.name}") for column in deleted_images.c)
 
 
 def image_from_row(row: Mapping[Any, Any]) -> Image:
@@ -61,7 +63,15 @@ def job_from_row(row: Mapping[Any, Any]) -> Job:
         date_sent=row["job_date_sent"],
         job_id=row["job_id"],
         traceparent=row["job_traceparent"] or "",
+        takes_original=bool(row["job_takes_original"]),  # null in rows of a release that did not know of it
     )
+
+
+def former_from_row(row: Mapping[Any, Any]) -> Former | None:
+    """Return what a row with `FORMER_COLUMNS` says of the image that was at a key, None if it says nothing."""
+    if row["former_s3_key"] is None:
+        return None
+    return Former(row["former_generation"], row["former_date_deleted"], takes_original=row["former_takes_original"])
 
 
 def row_from_job(job: Job) -> dict[str, Any]:
@@ -71,6 +81,7 @@ def row_from_job(job: Job) -> dict[str, Any]:
         **vars(job.registration),
         "request_id": job.request_id,
         "traceparent": job.traceparent or None,
+        "takes_original": job.takes_original,
         "date_created": job.date_created,
         "date_sent": job.date_sent,
     }

@@ -14,12 +14,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from catalog import messages
 from catalog.adapters.finding import Finding, bound
-from catalog.adapters.key_queues import image_changes, job_changes, key_queue
-from catalog.adapters.rows import JOB_COLUMNS, image_from_row, job_from_row
+from catalog.adapters.key_queues import former_changes, image_changes, job_changes, key_queue
+from catalog.adapters.rows import FORMER_COLUMNS, JOB_COLUMNS, former_from_row, image_from_row, job_from_row
 from catalog.adapters.tables import (
     blocked_keys,
     collections,
     dead_letters,
+    deleted_images,
     deleted_users,
     formats_of_users,
     images,
@@ -79,6 +80,7 @@ _IMAGE = sa.select(images).where(images.c.s3_key == sa.bindparam("s3_key"))
 _IMAGES = sa.select(images).where(images.c.s3_key.in_(sa.bindparam("s3_keys", expanding=True)))
 _OF_KEYS = jobs.c.s3_key.in_(sa.bindparam("s3_keys", expanding=True))
 _JOBS = sa.select(*JOB_COLUMNS).where(_OF_KEYS).order_by(jobs.c.job_id)
+_FORMERS = sa.select(*FORMER_COLUMNS).where(deleted_images.c.s3_key.in_(sa.bindparam("s3_keys", expanding=True)))
 _COVER = (memberships.c.collection_id == collections.c.collection_id) & (
     memberships.c.image_id == collections.c.cover_id
 )
@@ -136,11 +138,13 @@ class Store:
             .subquery()
             .outerjoin(images, images.c.s3_key == s3_key)
             .outerjoin(jobs, (jobs.c.s3_key == s3_key) & (jobs.c.s3_bucket == bucket))
+            .outerjoin(deleted_images, deleted_images.c.s3_key == s3_key)
         )
-        query = sa.select(images, *JOB_COLUMNS).select_from(of_key).order_by(jobs.c.job_id)
+        query = sa.select(images, *JOB_COLUMNS, *FORMER_COLUMNS).select_from(of_key).order_by(jobs.c.job_id)
         rows = self._connection.execute(query).mappings().all()
         image = image_from_row(rows[0]) if rows[0]["image_id"] is not None else None
-        return key_queue(s3_bucket, s3_key, image, [job_from_row(row) for row in rows if row["job_id"] is not None])
+        waiting = [job_from_row(row) for row in rows if row["job_id"] is not None]
+        return key_queue(s3_bucket, s3_key, image, waiting, former_from_row(rows[0]))
 
     def key_queues(self, keys: Iterable[tuple[str | None, str]]) -> Sequence[KeyQueue]:
         """Do what `key_queue` does for each of `keys`, a bucket or None and a key; in the order of the locks."""
@@ -152,10 +156,14 @@ class Store:
         for row in self._connection.execute(_JOBS, {"s3_keys": s3_keys}).mappings():
             job = job_from_row(row)
             waiting[job.registration.s3_bucket, job.registration.s3_key].append(job)
-        return [
-            key_queue(s3_bucket, s3_key, image, waiting[s3_bucket or (image.s3_bucket if image else ""), s3_key])
-            for (s3_bucket, s3_key), image in ((key, at_keys.get(key[1])) for key in wanted)
-        ]
+        rows = self._connection.execute(_FORMERS, {"s3_keys": s3_keys}).mappings()
+        former = {row["former_s3_key"]: former_from_row(row) for row in rows}
+        found = []
+        for s3_bucket, s3_key in wanted:
+            image = at_keys.get(s3_key)
+            own = waiting[s3_bucket or (image.s3_bucket if image else ""), s3_key]
+            found.append(key_queue(s3_bucket, s3_key, image, own, former.get(s3_key)))
+        return found
 
     def save(self, *queues: KeyQueue) -> None:
         """Save what has changed in `queues`, and send the jobs that are due, in the transaction that loaded them."""
@@ -163,17 +171,17 @@ class Store:
             if queue.is_saved:
                 raise AssertionError("a key queue is saved once: it still has the state that was loaded")
             queue.is_saved = True
-        changes = [*image_changes(queues), *job_changes(queues)]
+        changes = [*image_changes(queues), *job_changes(queues), *former_changes(queues)]
         due = [queue.due for queue in queues if queue.due is not None]
         if due:
-            events = ((messages.job_event(job, self._own_installation), job.is_deletion) for job in due)
+            events = ((messages.job_event(job, self.own_installation), job.is_deletion) for job in due)
             rows = [chassis_outbox.row(event, later=later) for event, later in events]
             changes.append((outbox.insert(), rows))
         execute_together(self._connection, changes, then=chassis_outbox.wake_relays(self._connection) if due else None)
 
     @cached_property
-    def _own_installation(self) -> Installation:
-        """Which installation this is; read once for all jobs of a transaction."""
+    def own_installation(self) -> Installation:
+        """Which installation this is; read once in a transaction."""
         return self.installation()
 
     # --- images ---
@@ -467,6 +475,19 @@ class Store:
         is_gone = sa.exists().where(deleted_users.c.user_id == user_id)
         is_blocked = sa.exists().where(blocked_keys.c.s3_key == s3_key)
         return Standing(*self._connection.execute(sa.select(is_gone, owner, is_blocked)).one())
+
+    # --- keys at which an image was deleted lately ---
+
+    def forget_deleted_images(self, before: datetime, limit: int) -> int:
+        """Forget up to `limit` images that were deleted before `before`; return how many.
+
+        Those are remembered still whose originals are being deleted.
+        """
+        own = (jobs.c.s3_key == deleted_images.c.s3_key) & jobs.c.takes_original
+        old = sa.select(deleted_images.c.s3_key).where(deleted_images.c.date_deleted < before, ~sa.exists().where(own))
+        old = old.order_by(deleted_images.c.date_deleted).limit(limit)
+        delete = deleted_images.delete().where(deleted_images.c.s3_key.in_(old.scalar_subquery()))
+        return self._connection.execute(delete).rowcount
 
     # --- users, what they have, and what was handed out to them ---
 

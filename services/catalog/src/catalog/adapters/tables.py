@@ -57,6 +57,9 @@ images = sa.Table(
     sa.Column("date_pending", UtcDateTime),
     # Of the bytes of the original, in hexadecimal digits; null too if an earlier release has processed it.
     sa.Column("sha256", sa.String(64)),
+    # The installation that handed out the prefix under which it was uploaded; null if it came to S3 in another way, or
+    # was registered by a release that did not tell.
+    sa.Column("upload_of", sa.String(36)),
     sa.Index("images_listing", "user_id", "date_created", "image_id"),
     sa.Index("images_state", "status", "date_updated"),
     sa.Index("images_pending", "date_pending", "date_updated", postgresql_where=_PENDING, sqlite_where=_PENDING),
@@ -124,6 +127,8 @@ jobs = sa.Table(
     sa.Column("date_created", UtcDateTime, nullable=False),
     # When it was last sent to imaging; null while it waits for the jobs of its key before it.
     sa.Column("date_sent", UtcDateTime),
+    # Whether a deletion takes the original, too; null if it was queued by a release that did not know of it.
+    sa.Column("takes_original", sa.Boolean),
     sa.Index("jobs_of_key", "s3_key", "s3_bucket", "job_id"),
     sa.Index("jobs_sent", "date_sent"),
     sa.Index("jobs_waiting", "date_created", "job_id", postgresql_where=_WAITING, sqlite_where=_WAITING),
@@ -192,6 +197,16 @@ blocked_keys = sa.Table(
     sa.Column("s3_key", sa.String(1000), primary_key=True),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("date_created", UtcDateTime, nullable=False),
+)
+
+# Of each key the image that was deleted there last, for a day.
+deleted_images = sa.Table(
+    "deleted_images",
+    METADATA,
+    sa.Column("s3_key", sa.String(1000), primary_key=True),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("takes_original", sa.Boolean, nullable=False),
+    sa.Column("date_deleted", UtcDateTime, nullable=False, index=True),
 )
 
 deleted_users = sa.Table(

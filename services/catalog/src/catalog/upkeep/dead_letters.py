@@ -39,8 +39,8 @@ def keep(store: Store, letter: drain.DrainedMessage) -> tuple[Registration, Outc
     store.add_dead_letter(kept)
     if event and registration:
         if event.type in messages.ABOUT_DELETIONS:
-            # The next job of the key writes over the thumbs that are left.
-            return registration, results.apply(store, ThumbsDeleted(registration))
+            # As if it were done: the next job of the key writes over the thumbs that are left.
+            return registration, results.apply(store, ThumbsDeleted(registration, took_original=True))
         return registration, results.give_up(store, registration, EXHAUSTED)
     return None
 
@@ -58,7 +58,8 @@ def replay(store: OperatorsStore, dead_letter_id: int) -> None:
     if event and event.type == messages.USER_DELETED:
         store.send(replace(event, event_id=str(uuid.uuid4())))
     elif event and registration:
-        _queue_again(store, registration, is_deletion=event.type in messages.ABOUT_DELETIONS)
+        is_deletion = event.type in messages.ABOUT_DELETIONS
+        _queue_again(store, registration, is_deletion=is_deletion, takes_original=messages.takes_original(event))
     else:
         raise NotReplayableError(f"Dead letter {dead_letter_id} is no message of ours; drop it.")
     store.remove_dead_letter(dead_letter_id)
@@ -69,10 +70,10 @@ def drop(store: OperatorsStore, dead_letter_id: int) -> None:
     store.remove_dead_letter(store.dead_letter(dead_letter_id).dead_letter_id)
 
 
-def _queue_again(store: Store, registration: Registration, *, is_deletion: bool) -> None:
+def _queue_again(store: Store, registration: Registration, *, is_deletion: bool, takes_original: bool) -> None:
     if is_deletion:
         queue = store.key_queue(registration.s3_key, registration.s3_bucket)
-        queue.delete_thumbs(registration)
+        queue.delete_thumbs(registration, takes_original=takes_original)
     else:
         queue = store.key_queue(registration.s3_key)
         if queue.image is None or queue.image.image_id != registration.image_id:

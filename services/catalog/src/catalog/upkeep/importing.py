@@ -15,6 +15,7 @@ from catalog.errors import (
     KeyBlockedError,
     KeyNotAllowedError,
     NotACollectionNameError,
+    OriginalDeletedError,
     UnacceptableKeyError,
 )
 from catalog.keys import check_key, thumb_of
@@ -27,6 +28,7 @@ from chassis.tokens import Principal
 
 REGISTERED = "registered already"
 TAKEN_DOWN = "taken down"
+DELETED = "being deleted, as its owner asked for"
 THUMB = "a thumb, by its key"
 NOT_A_PICTURE = "not named as a picture; --any-name takes these too"
 EMPTY = "empty"
@@ -154,6 +156,8 @@ def register(
             left_out.append((key, REGISTERED))
         except KeyBlockedError:
             left_out.append((key, TAKEN_DOWN))
+        except OriginalDeletedError:
+            left_out.append((key, DELETED))
         except KeyNotAllowedError:
             left_out.append((key, NOT_ALLOWED))
         else:

@@ -30,8 +30,9 @@ def go_on(store: OperatorsStore, installation_id: str | None = None) -> Installa
 def begin_anew(store: OperatorsStore) -> Installation:
     """Give this database a new id; the thumbs that are there stay with the installation that it was copied from.
 
-    So do thumbs that do not say whose they are.
+    So do thumbs that do not say whose they are, and all originals.
     """
+    store.spare_originals()
     return _settle(store, Installation(str(uuid.uuid4()), owns_unmarked=False))
 
 

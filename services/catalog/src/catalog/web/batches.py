@@ -121,7 +121,7 @@ def _do(operation: schemas.Operation, make: Make) -> Response:
         case schemas.Change():
             return images.change(operation.s3_key, operation, _match(operation), make)
         case schemas.Delete():
-            return images.delete(operation.s3_key, _match(operation), make)
+            return images.delete(operation.s3_key, _match(operation), make, takes_original=operation.original)
         case schemas.Add():
             return collections.put(operation.collection, operation.s3_key, operation, _match(operation), make)
         case schemas.Remove():

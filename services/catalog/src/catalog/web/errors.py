@@ -10,6 +10,8 @@ STATUSES: dict[type[Exception], int] = {
     errors.UploadsOffError: 404,
     errors.ImageExistsError: 409,
     errors.KeyBlockedError: 409,
+    errors.OriginalDeletedError: 409,
+    errors.OriginalNotUploadedError: 409,
     errors.CollectionNameTakenError: 409,
     errors.ImageTakenDownError: 410,
     errors.BucketMissingError: 422,

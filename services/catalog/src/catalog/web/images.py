@@ -16,6 +16,7 @@ from chassis.web import bodies, etags, json_provider, paging
 from chassis.web.access import actor, caller
 from chassis.web.idempotency import is_repeat
 from chassis.web.paging import Listing, Moment
+from chassis.web.problems import FieldFault, InvalidFieldsError
 
 routes = Blueprint("images", __name__)
 
@@ -146,26 +147,42 @@ def change(s3_key: str, body: schemas.ImageChange, require_match: Match, make: M
 
 @routes.delete("/image")
 def delete_image() -> Response:
-    """Delete an image; the original stays."""
-    return delete(named_key(), match_of_request, app().database.transact)
+    """Delete an image; the original stays, unless it is to go too."""
+    s3_key = named_key()
+    return delete(s3_key, match_of_request, app().database.transact, takes_original=_takes_original())
 
 
-def delete(s3_key: str, require_match: Match, make: Make) -> Response:
+def delete(s3_key: str, require_match: Match, make: Make, *, takes_original: bool) -> Response:
     """Delete the caller's image, and tell the audit log so, unless that was done by an earlier request."""
     principal = caller()
     with audit.recording("image.delete", actor(), s3_key=s3_key) as target:
 
         def work(store: Store) -> Response:
             image, collections = use_cases.delete_image(
-                store, principal, s3_key, lambda image: require_match(tag_of(image, principal))
+                store,
+                principal,
+                s3_key,
+                lambda image: require_match(tag_of(image, principal)),
+                takes_original=takes_original,
             )
             target.update(image=image.image_id, s3_bucket=image.s3_bucket, collections=collections)
+            if takes_original:
+                target["original"] = True
             return Response(status=204)
 
         answer = make(work)
         if is_repeat(answer):
             target.clear()
     return answer
+
+
+def _takes_original() -> bool:
+    """Read `original` of the query. Raise `InvalidFieldsError`."""
+    given = request.args.getlist("original")
+    if given not in ([], ["true"]):
+        detail = "Must be true, once, or left out."
+        raise InvalidFieldsError([FieldFault(parameter="original", code="not-true", detail=detail)])
+    return bool(given)
 
 
 def show(image: Image, principal: Principal) -> Response:

@@ -58,6 +58,7 @@ def private_image(image: Image, buckets: Buckets, username: str) -> dict[str, An
         "content_type": image.picture.content_type if image.picture else None,
         "bytes": image.picture.bytes if image.picture else None,
         "sha256": image.picture.sha256 if image.picture else None,
+        "uploaded": image.upload_of is not None,
         "error": {"code": image.error.code, "detail": image.error.detail} if image.error else None,
         "date_updated": image.date_updated.isoformat(),
     }

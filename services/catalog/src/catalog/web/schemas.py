@@ -197,9 +197,10 @@ class Change(ImageChange, OfImage):
 
 
 class Delete(OfImage):
-    """Deleting an image, as one of several operations."""
+    """Deleting an image, and the original with `original`, as one of several operations."""
 
     op: Literal["delete"]
+    original: Yes = False
 
 
 class Add(Membership, OfImage):

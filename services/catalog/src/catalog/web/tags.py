@@ -12,7 +12,7 @@ from catalog.places import Place
 from chassis.web import etags
 
 # To be raised with each release that presents an image or a collection in another way.
-FORMAT = 3
+FORMAT = 4
 
 
 def public_image(version: ImageVersion, buckets: Buckets) -> str:

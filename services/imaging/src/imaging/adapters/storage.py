@@ -132,6 +132,16 @@ class S3Storage:
             self._require_bucket(job.s3_bucket)
         return max(generation or 0 for generation in left)
 
+    def delete_original(self, job: Job) -> None:
+        """Delete the original of `job`. In a bucket with versions, that hides it behind a delete marker."""
+        with self._storage_errors(job.s3_bucket):
+            try:
+                self._client.delete_object(Bucket=job.s3_bucket, Key=job.s3_key)
+            except ClientError as fault:
+                if s3.code_of(fault) not in s3.MISSING:  # S3 has nothing against it, but other servers may
+                    raise
+        metrics.ORIGINALS_DELETED.inc()
+
     def answers(self) -> bool:
         """Return True if S3 answers. Raise `CheckFailedError` with its code if it refuses the credential or a bucket.
 
