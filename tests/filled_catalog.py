@@ -78,6 +78,11 @@ SELECT user_id, count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHE
        count(*) FILTER (WHERE status = 'failed') FROM images GROUP BY user_id;
 INSERT INTO formats_of_users (user_id, content_type, images, bytes)
 SELECT user_id, content_type, count(*), sum(bytes) FROM images WHERE content_type IS NOT NULL GROUP BY 1, 2;
+INSERT INTO deleted_images (s3_key, generation, takes_original, date_deleted)
+SELECT 'gone/' || n || '.jpg', 1, n % 4 = 0, now() - n * interval '2 seconds' FROM generate_series(1, 40000) n;
+INSERT INTO jobs (kind, s3_bucket, s3_key, image_id, generation, request_id, date_created, date_sent, takes_original)
+SELECT 'image.deleted', '{BUCKET}', s3_key, pg_temp.id_of(s3_key), 1, 'request', date_deleted, date_deleted, true
+  FROM deleted_images WHERE takes_original ORDER BY date_deleted LIMIT 400;
 INSERT INTO deleted_users SELECT pg_temp.id_of('former' || n), now() FROM generate_series(1, 20000) n;
 INSERT INTO upload_prefixes
 SELECT substr(md5('prefix' || n), 1, 26), pg_temp.user_of(n), now() - n * interval '2 seconds'

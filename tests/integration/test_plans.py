@@ -51,6 +51,7 @@ ALLOWED = {
     "store.Store.count_dead_letters": f"{_COUNTS}dead letters, until an operator has dealt with them",
     "outbox.due": f"{_COUNTS}events that wait for the broker",
     "operators_store.OperatorsStore.open_work": f"{_COUNTS}jobs, when an operator asks for them",
+    "operators_store.OperatorsStore.spare_originals": "looks at all jobs, once, in a database that was restored",
     "operators_store.OperatorsStore.drop_due": "deletes all events that wait, once, in a database that was restored",
 }
 
@@ -292,6 +293,7 @@ def operators_act(database: Database[OperatorsStore]) -> None:
     transact(takedown.undo, key)
     chassis_audit_notes.write(database.engine, audit_notes)
     transact(Store.send, Event("user.deleted", "/auth", OWNER, "request", {}))
+    transact(installation.begin_anew)
     transact(installation.go_on)
 
 
