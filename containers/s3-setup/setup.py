@@ -32,7 +32,7 @@ LISTERS = ("IMAGING", "CATALOG_RECONCILE")
 """Who may list the bucket. Without this right S3 answers 403 instead of 404 for missing objects."""
 CORS = {
     "AllowedOrigins": ["*"],
-    "AllowedMethods": ["GET", "HEAD", "POST"],
+    "AllowedMethods": ["GET", "HEAD", "POST", "PUT"],
     "AllowedHeaders": ["*"],
     "ExposeHeaders": ["ETag", "Location"],
     "MaxAgeSeconds": 3600,
@@ -99,7 +99,7 @@ def make_accounts(kind: str, bucket: str) -> bool:
 
 
 def make(bucket: str) -> None:
-    """Create bucket, accounts and rights: everybody may read objects, pages of every origin may read and send forms."""
+    """Create bucket, accounts and rights: everybody may read objects, pages of every origin may read and upload."""
     public = urlsplit(os.environ["S3_PUBLIC_URL"])
     if public.port == 0:
         sys.exit(

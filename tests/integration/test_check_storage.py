@@ -23,7 +23,7 @@ Command = Callable[[str], Result]
 def open_bucket(s3: "S3Client") -> "S3Client":
     """The S3 with a bucket that anybody may read, and to which pages of any origin may send forms."""
     s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(everybody_may_read(BUCKET)))
-    rule = {"AllowedOrigins": ["*"], "AllowedMethods": ["GET", "HEAD", "POST"], "AllowedHeaders": ["*"]}
+    rule = {"AllowedOrigins": ["*"], "AllowedMethods": ["GET", "HEAD", "POST", "PUT"], "AllowedHeaders": ["*"]}
     s3.put_bucket_cors(Bucket=BUCKET, CORSConfiguration={"CORSRules": [rule]})  # type: ignore[list-item]
     return s3
 
@@ -135,6 +135,7 @@ def test_uploads_that_work_are_told_so_and_what_the_server_does_not_enforce(
     # moto accepts any form, whatever its policy says, as other servers may.
     assert found["refuse other types than the form's"] == "limited"
     assert found["form sent by pages of any origin (CORS)"] == "yes"
+    assert found["PUT sent by pages of any origin (CORS)"] == "yes"
     [left] = open_bucket.list_objects_v2(Bucket=BUCKET)["Contents"]
     assert f"left in {BUCKET}: {left['Key']}, {left['Size']} bytes" in done.output
 

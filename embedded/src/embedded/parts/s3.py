@@ -100,7 +100,7 @@ class EmbeddedS3:
                 "CORSRules": [
                     {
                         "AllowedOrigins": ["*"],
-                        "AllowedMethods": ["GET", "HEAD", "POST"],
+                        "AllowedMethods": ["GET", "HEAD", "POST", "PUT"],
                         "AllowedHeaders": ["*"],
                         "ExposeHeaders": ["ETag"],
                     }

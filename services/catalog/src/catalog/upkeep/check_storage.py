@@ -23,7 +23,8 @@ def check(uploads: Uploads, url: str) -> Iterator[Check]:
         "upload by a signed form": lambda: _uploaded(uploads),
         "refuse other types than the form's": lambda: _refused(uploads, _post(uploads, {"Content-Type": "text/html"})),
         "refuse what is larger than allowed": lambda: _refused(uploads, _post(replace(uploads, max_bytes=1))),
-        "form sent by pages of any origin (CORS)": lambda: _cors(_form(uploads)["url"]),
+        "form sent by pages of any origin (CORS)": lambda: _cors("POST", _form(uploads)["url"]),
+        "PUT sent by pages of any origin (CORS)": lambda: _cors("PUT", _signed_put(uploads)["url"]),
         "read by everybody": lambda: s3_check.read_by_everybody(url),
     }
     try:
@@ -37,6 +38,10 @@ def check(uploads: Uploads, url: str) -> Iterator[Check]:
 
 def _form(uploads: Uploads) -> dict[str, Any]:
     return uploads.sign(s3.OWN_FOLDER.rstrip("/"), _NAME)
+
+
+def _signed_put(uploads: Uploads) -> dict[str, Any]:
+    return uploads.sign_sized_put(KEY, "image/jpeg", len(_BODY))
 
 
 def _post(uploads: Uploads, changes: Mapping[str, str] | None = None) -> tuple[int, str]:
@@ -68,10 +73,10 @@ def _refused(uploads: Uploads, answer: tuple[int, str]) -> Check | None:
     return Check("", "limited", _UNENFORCED)
 
 
-def _cors(url: str) -> Check | None:
-    """Check that pages of any origin may send the form."""
-    answer = fetch("OPTIONS", url, headers={"Origin": _ORIGIN, "Access-Control-Request-Method": "POST"})
+def _cors(method: str, url: str) -> Check | None:
+    """Check that pages of any origin may upload to `url` by `method`."""
+    answer = fetch("OPTIONS", url, headers={"Origin": _ORIGIN, "Access-Control-Request-Method": method})
     if answer.headers.get("Access-Control-Allow-Origin") in {"*", _ORIGIN}:
         return None
-    advice = "set a CORS rule on the bucket: methods GET, HEAD, POST, your origins; programs upload without"
+    advice = "set a CORS rule on the bucket: methods GET, HEAD, POST, PUT, your origins; programs upload without"
     return Check("", "limited", advice)
