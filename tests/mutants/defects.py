@@ -24,7 +24,7 @@ REPROCESS = "tests/integration/test_reprocess.py"
 IMPORT = "tests/integration/test_import.py"
 SWEEP = "tests/integration/test_sweep_uploads.py"
 TAKEDOWN = "tests/integration/test_takedown.py"
-ORIGINALS = "tests/integration/test_deleted_originals.py"
+ORIGINALS = "tests/integration/test_deleted_images.py"
 INSTALLATION = "tests/integration/test_installation.py"
 REFUSED = "tests/integration/test_refused_buckets.py"
 CLIENTS = "tests/integration/test_door.py"
@@ -317,7 +317,7 @@ DEFECTS = (
     Defect(
         "waiting-jobs-pile-up",
         "Each registration and deletion of a key adds another job, even if no job can be sent.",
-        (Edit(f"{CATALOG}/key_queue.py", "if takes_original or not (dropped and image.generation == 1):", "if True:"),),
+        (Edit(f"{CATALOG}/key_queue.py", "if takes_original or not was_never_sent:", "if True:"),),
         (f"{JOBS}::test_key_that_is_registered_and_deleted_again_and_again_has_few_jobs",),
     ),
     Defect(

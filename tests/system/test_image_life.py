@@ -2,6 +2,8 @@
 
 import hashlib
 import urllib.request
+from functools import cache
+from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -132,6 +134,51 @@ def test_reprocess_shows_the_old_result_until_the_new_one(
     new = alice.settled(prefix)
     assert new["size"] == {"width": 100, "height": 400}
     assert decoded(fetched(new["thumbs"][0]["url"])[1]).size == (16, 64)
+
+
+class ReadsImages(HTMLParser):
+    """Collects the addresses of pictures that a page shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.urls: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "img":
+            self.urls += [str(value) for name, value in attrs if name == "src"]
+
+
+@pytest.mark.parametrize("how", ["reprocess", "delete"])
+def test_a_public_page_shows_a_new_picture_at_once_through_a_cache_that_keeps_all_it_has(
+    alice: ValidatingClient,
+    anyone: ValidatingClient,
+    register: Register,
+    s3: "S3Client",
+    bucket: str,
+    prefix: str,
+    how: str,
+) -> None:
+    cached = cache(fetched)  # by the whole address, for ever
+
+    def sizes() -> set[tuple[int, int]]:
+        reader = ReadsImages()
+        reader.feed(anyone.get(f"/i/{prefix}").body.decode())
+        image = anyone.get(path("i", prefix)).json()
+        urls = [*reader.urls, image["url"], *(thumb["url"] for thumb in image["thumbs"])]
+        return {decoded(cached(url)[1]).size for url in urls}
+
+    first = register(prefix, photo(96, 48))
+    assert "?" not in first["url"]
+    alice.settled(prefix)
+    assert sizes() == {(96, 48), (64, 32)}
+    if how == "reprocess":
+        s3.put_object(Bucket=bucket, Key=prefix, Body=photo(48, 96))
+        alice.put(path("images", prefix), json={"reprocess": True})
+    else:
+        alice.delete(path("images", prefix))
+        register(prefix, photo(48, 96))
+    assert alice.settled(prefix)["url"] == f"{first['url']}?v=2"
+    until(lambda: sizes() == {(48, 96), (32, 64)}, 2, "the new picture is shown")
 
 
 def test_deleting_takes_the_thumbs_and_leaves_the_original(

@@ -7,7 +7,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from catalog.domain import Answer, Failed, Fault, Image, Job, Picture, Processed, Registration, Thumb, ThumbsDeleted
+from catalog.domain import (
+    Answer,
+    Failed,
+    Fault,
+    Former,
+    Image,
+    Job,
+    Picture,
+    Processed,
+    Registration,
+    Thumb,
+    ThumbsDeleted,
+)
 from catalog.errors import ImageExistsError, KeyBlockedError
 from catalog.key_queue import Effect, KeyQueue
 
@@ -65,6 +77,20 @@ def test_registration_sends_its_job_at_once() -> None:
     queue.register(an_image())
     assert queue.due == queue.jobs[0]
     assert kinds(queue) == [("image.created", "one", 1)]
+
+
+def test_new_image_at_a_key_begins_above_the_one_that_was_deleted_there() -> None:
+    queue = processed()
+    queue.renew(present(queue))
+    queue = later(queue)
+    queue.withdraw(present(queue))
+    queue = replace(later(queue), former=queue.former)
+    assert queue.register(an_image("two")).generation == 3
+    assert kinds(queue)[-1] == ("image.created", "two", 3)
+    queue = replace(later(queue), former=queue.former)
+    queue.withdraw(present(queue))  # its first job was never sent
+    assert ("image.deleted", "two", 3) not in kinds(queue)
+    assert queue.former == Former(3, queue.moment)
 
 
 def test_key_that_is_taken_is_refused_in_whichever_bucket() -> None:

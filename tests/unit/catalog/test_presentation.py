@@ -23,3 +23,21 @@ def test_whoever_changes_how_something_looks_raises_the_number_of_the_format() -
     shown += [presentation.public_collection(collection), presentation.private_collection(collection, "anna")]
     digest = hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]
     assert (tags.FORMAT, digest) == (4, "be349b22cc18b105"), "raise tags.FORMAT, then write both here"
+
+
+def addresses(image: Image) -> set[str]:
+    """Return the queries of all addresses of `image`."""
+    shown = presentation.public_image(image, BUCKETS)
+    return {url.partition("?")[2] for url in (shown["url"], *(thumb["url"] for thumb in shown["thumbs"]))}
+
+
+def test_addresses_of_a_first_generation_are_plain() -> None:
+    assert addresses(READY) == addresses(PENDING) == {""}
+
+
+def test_addresses_tell_the_generation_of_the_picture_that_is_shown() -> None:
+    ready = replace(READY, generation=3)
+    assert addresses(ready) == addresses(replace(FAILED, generation=3)) == {"v=3"}
+    assert addresses(replace(ready, status="pending", generation=4)) == {"v=3"}  # until the new one is there
+    assert addresses(replace(READY, status="pending", generation=2)) == {""}
+    assert addresses(replace(PENDING, generation=4)) == {"v=4"}  # there is no earlier one

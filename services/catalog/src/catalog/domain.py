@@ -106,6 +106,11 @@ class Image:
         return self.error is not None and self.error.code == TAKEN_DOWN
 
     @property
+    def shown_generation(self) -> int:
+        """The generation of what is to be seen at its addresses: until a newer picture is there, that before."""
+        return self.generation - 1 if self.status == "pending" and self.picture is not None else self.generation
+
+    @property
     def registration(self) -> Registration:
         """The present generation of this image."""
         return Registration(self.image_id, self.generation, self.s3_bucket, self.s3_key)

@@ -74,8 +74,10 @@ class KeyQueue:
 
     # --- what users and operators ask for ---
 
-    def register(self, image: Image) -> None:
-        """Take `image` in, and queue its first processing. Raise `ImageExistsError` if the key has an image.
+    def register(self, image: Image) -> Image:
+        """Take `image` in, and queue its first processing; return it. Raise `ImageExistsError` if the key has an image.
+
+        Its generation is above that of the image that was here before, which caches may have, so that addresses differ.
 
         Raise `OriginalDeletedError` if the original is being deleted. It is for a day longer, too: a copy of that job
         which comes late would delete the original of this image.
@@ -84,8 +86,11 @@ class KeyQueue:
             raise ImageExistsError
         if self.former is not None and self.former.takes_original:
             raise OriginalDeletedError
+        if self.former is not None:
+            image = replace(image, generation=self.former.generation + 1)
         self.registered = image
         self._queue("image.created", image.registration)
+        return image
 
     def renew(self, image: Image, *, above: int = 0) -> Image:
         """Begin a new generation of `image`, which is at this key, and queue its processing; return the renewed image.
@@ -235,11 +240,10 @@ class KeyQueue:
         return True
 
     def _drop_waiting(self, image: Image) -> bool:
-        """Drop the jobs that would process `image` and were never sent; return whether there was one."""
-        kept = [job for number, job in enumerate(self.jobs) if number == 0 or not job.processes(image)]
-        dropped = len(self.jobs) > len(kept)
-        self.jobs = kept
-        return dropped
+        """Drop the jobs that would process `image` and were never sent; return whether its first was among them."""
+        dropped = [job for job in self.jobs[1:] if job.processes(image)]
+        self.jobs = [job for number, job in enumerate(self.jobs) if number == 0 or not job.processes(image)]
+        return any(job.kind == "image.created" for job in dropped)
 
     def _end_work(self, image: Image, registration: Registration, *, takes_original: bool = False) -> None:
         """Drop the jobs that wait for `image`, and queue the deletion of its thumbs, up to those of `registration`.
@@ -248,8 +252,8 @@ class KeyQueue:
         imaging is away has no more jobs than one that was so once. `takes_original`: and of the original, which is
         there in any case.
         """
-        dropped = self._drop_waiting(image)
-        if takes_original or not (dropped and image.generation == 1):
+        was_never_sent = self._drop_waiting(image)
+        if takes_original or not was_never_sent:
             self._queue("image.deleted", registration, takes_original=takes_original)
 
     def _heal(self, image: Image) -> None:

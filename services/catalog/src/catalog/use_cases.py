@@ -112,7 +112,7 @@ def register_image(  # noqa: PLR0913 - the fields of one form
     )
     if standing.key_is_blocked:
         raise KeyBlockedError
-    queue.register(image)
+    image = queue.register(image)
     if limits.images or limits.bytes:
         limits.require_image(store.locked_use(caller.user_id))
     store.save(queue)

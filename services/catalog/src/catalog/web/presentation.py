@@ -23,12 +23,16 @@ def public_image(image: Image, buckets: Buckets) -> dict[str, Any]:
 
 
 def _public_image(image: Image, buckets: Buckets, quoted_key: str) -> dict[str, Any]:
-    """Return the public form of `image`; its key is quoted once, which is what takes the time."""
+    """Return the public form of `image`; its key is quoted once, which is what takes the time.
+
+    From the second generation of a key on, addresses tell it, so that no cache shows an earlier one for it.
+    """
     picture, base_url = image.picture, buckets.base_url(image.s3_bucket)
+    version = f"?v={image.shown_generation}" if image.shown_generation > 1 else ""
     thumbs = sorted(picture.thumbs, key=lambda thumb: thumb.square) if picture else []
     return {
         "type": "image",
-        "url": base_url + quoted_key,
+        "url": base_url + quoted_key + version,
         "s3_key": image.s3_key,
         "title": image.title,
         "description": image.description,
@@ -37,7 +41,7 @@ def _public_image(image: Image, buckets: Buckets, quoted_key: str) -> dict[str, 
         "thumbs": [
             {
                 "size": {"width": thumb.width, "height": thumb.height},
-                "url": base_url + thumb_key(quoted_key, thumb.square),
+                "url": base_url + thumb_key(quoted_key, thumb.square) + version,
             }
             for thumb in thumbs
         ],

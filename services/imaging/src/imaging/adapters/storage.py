@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# A registered key may be registered again, and its thumbs rewritten: caches may keep them for a while, not for ever.
+# A day after its image was deleted, a key begins with plain addresses again: caches may keep thumbs for a while only.
 CACHE_CONTROL = "public, max-age=3600"
 # The secret is wrong, or a server or proxy changes the path of this one key before its signature is verified.
 _MAY_CONCERN_ONE_KEY = "SignatureDoesNotMatch"

@@ -1,4 +1,4 @@
-"""Originals that are deleted with their images: only one's own uploads, and never one that is registered again."""
+"""What is remembered of images that were deleted, and originals that go with them: never a registered one's."""
 
 import threading
 from collections.abc import Callable
@@ -208,6 +208,15 @@ def test_jobs_of_an_earlier_release_take_no_original(steps: Steps, catalog_datab
     event = deletions(catalog_database)[0]
     earlier = {name: value for name, value in event.data.items() if name != "original"}
     assert not messages.takes_original(Event("image.deleted", "/catalog", image.image_id, "r", earlier))
+
+
+def test_new_image_begins_above_the_one_before_for_a_day(steps: Steps, catalog_database: Database[Store]) -> None:
+    for generation in (1, 2, 3):
+        image = steps.register()
+        assert image.generation == generation == steps.image().generation
+        steps.delete()
+    a_day_passes(catalog_database)
+    assert steps.register().generation == 1
 
 
 def test_second_deletion_finds_nothing(steps: Steps) -> None:
