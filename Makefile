@@ -140,6 +140,14 @@ bench-capacity: $(VENV)/dev.stamp  ## measure what each process takes for an ope
 bench-deletions: $(VENV)/dev.stamp  ## measure how soon what a deleted user had is gone; takes the images of `make images`
 	@set -a; [ ! -f .imghost/images.env ] || . ./.imghost/images.env; set +a; $(BIN)/python -m benchmarks.deletions
 
+.PHONY: bench-finding
+bench-finding: $(VENV)/dev.stamp  ## have catalog find images among a million, and PostgreSQL explain it (IMAGES=)
+	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.finding $${IMAGES:-1000000}
+
+.PHONY: bench-uploads
+bench-uploads: $(VENV)/dev.stamp  ## measure the gateway's memory while slow clients upload large files; two minutes
+	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.uploads
+
 .PHONY: bench-imaging
 bench-imaging: $(VENV)/dev.stamp  ## measure imaging beside its peers; results go to benchmarks/results/
 	$(BIN)/python -m benchmarks.imaging

@@ -27,6 +27,7 @@ import raw_http
 from clients import Answer, ValidatingClient, authorization, path
 from deadlines import until
 from pictures import photo
+from processes import children
 from s3 import ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY, serving
 from web_stack import WebStack
 
@@ -408,6 +409,26 @@ def test_slow_uploads_hold_nobody_up_and_end(client: ValidatingClient, s3: "S3Cl
             status, told = raw_http.answer(connection)
             assert (status, json.loads(told)["code"]) == (408, "request-timeout")
     assert len(objects(s3)) == 1
+
+
+def test_large_file_is_on_the_disk_and_not_in_memory(web_stack: WebStack) -> None:
+    size, at_once = 48 * 1024 * 1024, SlowS3()
+    at_once.may_answer.set()
+    with serving(at_once.handler()) as url:
+        web_stack.start("auth")
+        web_stack.start("catalog", 0, **settings_of_catalog(url, UPLOAD_MAX_BYTES=str(size)))
+        web_stack.start("gateway", 0, SPOOL_FOLDER=str(web_stack.folder))
+        client, supervisor = with_key(web_stack), web_stack.processes["gateway"].pid
+        assert client.put(f"{UPLOADS}/small.jpg", body=PICTURE).status == 201
+        before = most_memory(supervisor)
+        assert client.put(f"{UPLOADS}/large.jpg", body=PICTURE.ljust(size, b"\0")).status == 201
+        assert most_memory(supervisor) - before < size // 4
+
+
+def most_memory(supervisor: int) -> int:
+    """Return the bytes that the web processes below `supervisor` had at most, all together."""
+    states = [Path(f"/proc/{pid}/status").read_text() for pid in children(supervisor)]
+    return sum(int(state.partition("VmHWM:")[2].split()[0]) * 1024 for state in states)
 
 
 def test_full_spool_is_503_and_has_room_again(client: ValidatingClient) -> None:
