@@ -1,7 +1,7 @@
 """A catalog on PostgreSQL with the rows of an installation that has grown, made by SQL in some seconds.
 
-150,000 images of 9,000 users, one of whom has 60,000, and after an outage a backlog of everything that can pile up:
-pending images with their jobs, jobs that wait, unpublished and published events, dead letters, kept answers.
+150,000 images of 9,000 users, one of whom has 60,000, or more; and after an outage a backlog of everything that can
+pile up: pending images with their jobs, jobs that wait, unpublished and published events, dead letters, kept answers.
 """
 
 import sqlalchemy as sa
@@ -35,9 +35,9 @@ SELECT pg_temp.id_of('image' || n), pg_temp.user_of(n), '{BUCKET}', 'folder' || 
        CASE status WHEN 'failed' THEN 'malformed' END, CASE status WHEN 'failed' THEN 'broken' END,
        CASE status WHEN 'pending' THEN moment END,
        CASE status WHEN 'ready' THEN repeat(md5('bytes' || n % 20000), 2) END
-  FROM generate_series(1, {IMAGES}) n,
+  FROM generate_series(1, :images) n,
        LATERAL (SELECT now() - n * interval '1 minute' AS moment,
-                       CASE WHEN n > {IMAGES - PENDING} THEN 'pending' WHEN n % 60 = 7 THEN 'failed' ELSE 'ready' END
+                       CASE WHEN n > :images - {PENDING} THEN 'pending' WHEN n % 60 = 7 THEN 'failed' ELSE 'ready' END
                        AS status) each;
 
 -- The latest images wait behind the deletion of an earlier one at their key.
@@ -99,10 +99,10 @@ RESET session_replication_role;
 """  # noqa: S608 - nothing in it comes from outside
 
 
-def fill(engine: sa.Engine) -> None:
-    """Fill the migrated, empty database of `engine`, and let the planner learn what is in it."""
+def fill(engine: sa.Engine, count: int = IMAGES) -> None:
+    """Fill the migrated, empty database of `engine` with `count` images; let the planner learn what is in it."""
     with engine.begin() as connection:
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # on a machine that has much else to do
-        connection.exec_driver_sql(_FILL.replace("%", "%%"))
+        connection.exec_driver_sql(_FILL.replace(":images", str(count)).replace("%", "%%"))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM (ANALYZE)")

@@ -25,16 +25,19 @@ Plan = Mapping[str, Any]
 
 @dataclass
 class Plans:
-    """What was found out: the faults of statements, and who ran any, by the names of functions of the code."""
+    """What was found out of statements, by the names of the functions that sent them, and which functions ran any."""
 
     grows: frozenset[str]
     faults: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    # The most rows that one node of a plan has read.
+    rows: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     ran: set[str] = field(default_factory=set)
 
     def note(self, functions: list[str], plan: Plan) -> None:
         """Note the plan of a statement that the first of `functions` has sent, which the others have called."""
         self.ran.update(functions)
         self.faults[functions[0]].update(_faults(plan, self.grows))
+        self.rows[functions[0]] = max(self.rows[functions[0]], *(_rows(node) for node in _nodes(plan)))
 
 
 @contextmanager
@@ -80,9 +83,20 @@ def _faults(plan: Plan, grows: frozenset[str]) -> Iterator[str]:
     node, table = plan["Node Type"], plan.get("Relation Name", plan.get("Index Name", ""))
     if node == "Seq Scan" and table in grows:
         yield f"reads all of {table}"
-    removed = sum(count for name, count in plan.items() if name.startswith("Rows Removed by"))
-    rows = round((plan["Actual Rows"] + removed) * plan["Actual Loops"])
-    if rows > MOST_ROWS:
+    if (rows := _rows(plan)) > MOST_ROWS:
         yield f"{node} {table} of {rows} rows".replace("  ", " ")
     for child in plan.get("Plans", ()):
         yield from _faults(child, grows)
+
+
+def _nodes(plan: Plan) -> Iterator[Plan]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from _nodes(child)
+
+
+def _rows(plan: Plan) -> int:
+    """Return how many rows a node has read, those included that it has left out."""
+    removed = sum(count for name, count in plan.items() if name.startswith("Rows Removed by"))
+    rows: float = (plan["Actual Rows"] + removed) * plan["Actual Loops"]
+    return round(rows)
