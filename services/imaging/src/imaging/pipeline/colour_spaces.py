@@ -36,26 +36,37 @@ _KNEE = 0.5  # linear light that stays as it is; above it, up to _PEAK, it is co
 _LUMA = np.array([0.2627, 0.6780, 0.0593])
 _ALIKE = 0.05  # a gamma that differs less from sRGB's is taken for it (PNG's reference decoder does so)
 _USUAL_GAMMA = 2.2
+_SAMPLES = np.arange(256) / 255.0
+_BAND_ROWS = 64  # rows that are converted at a time: in floating point a large picture would take much memory
 
 Primaries = tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class ColourSpace:
-    """A colour space; `light` makes linear light of samples in 0…1, where 1 is white."""
+    """A colour space; `curve` makes linear light of samples in 0…1, where 1 is white.
+
+    `is_of_scene` says that this is the light that a camera met, of which a display makes its own (HLG).
+    """
 
     primaries: Primaries
-    light: Callable[[Floats], Floats]
+    curve: Callable[[Floats], Floats]
     is_brighter_than_white: bool = False
+    is_of_scene: bool = False
 
     def to_srgb(self, image: Image.Image) -> Image.Image:
-        """Return `image` (L, RGB or RGBA, small), which is in this space, in sRGB, as RGB or RGBA."""
+        """Return `image` (L, RGB or RGBA), which is in this space, in sRGB, as RGB or RGBA."""
         alpha = image.getchannel("A") if image.mode == "RGBA" else None
-        light = self.light(np.asarray(image.convert("RGB")) / 255.0)
-        if self.is_brighter_than_white:
-            light = _compressed(light)
-        light = light @ (np.linalg.inv(_to_xyz(_SRGB_PRIMARIES)) @ _to_xyz(self.primaries)).T
-        result = Image.fromarray(encoded_srgb(light))
+        result = image.convert("RGB")
+        light_of, matrix = self.curve(_SAMPLES), np.linalg.inv(_to_xyz(_SRGB_PRIMARIES)) @ _to_xyz(self.primaries)
+        for top in range(0, result.height, _BAND_ROWS):
+            band = result.crop((0, top, result.width, min(top + _BAND_ROWS, result.height)))
+            light = light_of[np.asarray(band)]
+            if self.is_of_scene:
+                light = _displayed(light)
+            if self.is_brighter_than_white:
+                light = _compressed(light)
+            result.paste(Image.fromarray(encoded_srgb(light @ matrix.T)), (0, top))
         if alpha is not None:
             result.putalpha(alpha)
         return result
@@ -70,7 +81,10 @@ def by_numbers(numbers: Numbers | None) -> ColourSpace | None:
         return None
     primaries = _PRIMARIES.get(numbers.primaries, _SRGB_PRIMARIES)
     if numbers.transfer in {_PQ, _HLG}:
-        return ColourSpace(primaries, _pq if numbers.transfer == _PQ else _hlg, is_brighter_than_white=True)
+        is_of_scene = numbers.transfer == _HLG
+        return ColourSpace(
+            primaries, _hlg if is_of_scene else _pq, is_brighter_than_white=True, is_of_scene=is_of_scene
+        )
     if numbers.transfer == _LINEAR:
         return ColourSpace(primaries, lambda samples: samples)
     if numbers.transfer in _GAMMAS:
@@ -125,9 +139,13 @@ def _pq(samples: Floats) -> Floats:
 
 
 def _hlg(samples: Floats) -> Floats:
-    """Return linear light of samples by BT.2100's HLG, on a display of _PEAK cd/m²."""
+    """Return the linear light of the scene, up to 1, of samples by BT.2100's HLG."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
-    scene = np.where(samples <= 0.5, samples**2 / 3, (np.exp((samples - c) / a) + b) / 12)  # noqa: PLR2004
+    return np.where(samples <= 0.5, samples**2 / 3, (np.exp((samples - c) / a) + b) / 12)  # noqa: PLR2004
+
+
+def _displayed(scene: Floats) -> Floats:
+    """Return what a display of _PEAK cd/m² makes of the light of a scene (BT.2100, HLG)."""
     luminance = np.maximum(scene @ _LUMA, 1e-9)[..., None]
     light: Floats = _PEAK / _WHITE * scene * luminance**0.2
     return light
