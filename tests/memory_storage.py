@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from imaging.domain import Job, Original, Thumb
+from imaging.domain import DISPLAY_SQUARE, Job, Original, Thumb
 from imaging.errors import OriginalMissingError, StaleJobError, StorageError, ThumbKeyOccupiedError, TooLargeError
 from imaging.keys import thumb_key
 
@@ -44,14 +44,17 @@ class MemoryStorage:
                 raise StaleJobError(maker.generation)
         self._objects[key] = (thumb.data, job)
 
+    def delete_display(self, job: Job) -> None:
+        self._answer()
+        key = thumb_key(job.s3_key, DISPLAY_SQUARE)
+        maker = self._thumbs_of(job).get(key)
+        if maker is not None and maker.generation <= job.generation:
+            del self._objects[key]
+
     def delete_thumbs(self, job: Job) -> int:
         self._answer()
         self.deletions.append(job)
-        thumbs = {
-            key: maker
-            for key, (_, maker) in self._objects.items()
-            if maker is not None and maker.image_id == job.image_id and job.owns(maker.installation_id)
-        }
+        thumbs = self._thumbs_of(job)
         for key, maker in thumbs.items():
             if maker.generation <= job.generation:
                 del self._objects[key]
@@ -60,6 +63,13 @@ class MemoryStorage:
     def delete_original(self, job: Job) -> None:
         self._answer()
         self._objects.pop(job.s3_key, None)
+
+    def _thumbs_of(self, job: Job) -> Mapping[str, Job]:
+        return {
+            key: maker
+            for key, (_, maker) in self._objects.items()
+            if maker is not None and maker.image_id == job.image_id and job.owns(maker.installation_id)
+        }
 
     def _answer(self) -> None:
         if self.away:

@@ -15,6 +15,8 @@ from s3 import BUCKET
 JOB = Job("image-1", 2, BUCKET, "dir/ä b.jpg")
 THUMB = Thumb(64, 64, 48, "image/jpeg", b"thumb")
 KEY = "dir/t64/ä b.jpg"
+DISPLAY = replace(THUMB, square=2048, width=2048, height=1536)
+DISPLAY_KEY = "dir/t2048/ä b.jpg"
 MAX_BYTES = 1000
 
 
@@ -85,6 +87,19 @@ class StorageContract:
         for _ in range(2):
             storage.delete_original(JOB)
             assert bucket.objects().keys() == {f"{JOB.s3_key}x", KEY}
+
+    def test_display_picture_is_deleted_with_the_thumbs_or_alone(self, storage: Storage, bucket: Bucket) -> None:
+        storage.delete_display(JOB)
+        storage.write_thumb(JOB, THUMB, "e", 1)
+        storage.write_thumb(JOB, DISPLAY, "e", 1)
+        for other in (replace(JOB, image_id="image-2"), replace(JOB, generation=1)):
+            storage.delete_display(other)
+        assert bucket.objects().keys() == {KEY, DISPLAY_KEY}
+        storage.delete_display(JOB)
+        assert bucket.objects().keys() == {KEY}
+        storage.write_thumb(JOB, DISPLAY, "e", 1)
+        storage.delete_thumbs(JOB)
+        assert not bucket.objects()
 
     def test_deletion_keeps_newer_thumbs_and_says_of_which_generation_they_are(
         self, storage: Storage, bucket: Bucket

@@ -33,10 +33,10 @@ from imaging.pipeline import render
 from imaging.settings import ImagingSettings
 from imaging.use_cases import Imaging, process
 from imaging.worker import LAST_REFUSAL, handle
-from pictures import encoded
+from pictures import encoded, photo
 from s3 import ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY, SERVERS, s3_client, serving
 from s3_front import HIDES_MISSING, MANNERS, fronted
-from storage_contract import JOB, KEY, MAX_BYTES, THUMB, StorageContract
+from storage_contract import DISPLAY_KEY, JOB, KEY, MAX_BYTES, THUMB, StorageContract
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -150,6 +150,18 @@ def test_credential_that_may_not_list_writes_thumbs_and_spares_what_is_not_ours(
         with pytest.raises(ThumbKeyOccupiedError):
             storage.write_thumb(JOB, THUMB, "e", 1)
         assert front.calls
+
+
+def test_credential_that_may_not_list_deletes_thumbs_of_images_without_a_display_picture(
+    s3_endpoint: str, s3: "S3Client"
+) -> None:
+    with fronted(s3_endpoint, HIDES_MISSING) as (url, _):
+        storage = storage_at(url)
+        for square in (64, 128, 256, 512):
+            storage.write_thumb(JOB, replace(THUMB, square=square), "e", 1)
+        storage.delete_display(JOB)
+        storage.delete_thumbs(JOB)
+        assert keys(s3) == []
 
 
 @pytest.mark.parametrize(
@@ -270,6 +282,25 @@ def test_late_job_leaves_nothing_of_its_own_behind(storage: S3Storage, s3: "S3Cl
         with pytest.raises(StaleJobError):
             process(imaging, replace(JOB, generation=1))
     assert set(keys(s3)) == {JOB.s3_key, thumb_key(JOB.s3_key, 512)}
+
+
+@pytest.mark.parametrize("squares", [(64, 128), (64, 2048)])
+def test_original_that_browsers_show_now_has_its_former_display_picture_deleted(
+    squares: tuple[int, ...], s3_endpoint: str, s3: "S3Client"
+) -> None:
+    """Thumbs are written over each time; a display picture that is no longer made would stay, and nobody show it."""
+    told: list[Event] = []
+    storage = storage_at(s3_endpoint)
+    limits = Limits(10_000_000, 10_000_000, 10_000, 1024**3, ("JPEG", "TIFF"))
+    thumbs = {thumb_key(JOB.s3_key, square) for square in squares}
+    with ThreadPoolExecutor(4) as uploads:
+        imaging = Imaging(storage, lambda data: render(data, limits, squares), uploads, told.append)
+        for generation, file_format, display in ((1, "TIFF", {DISPLAY_KEY}), (2, "JPEG", set()), (3, "JPEG", set())):
+            s3.put_object(Bucket=BUCKET, Key=JOB.s3_key, Body=photo(300, 200, file_format))
+            process(imaging, replace(JOB, generation=generation))
+            assert set(keys(s3)) == {JOB.s3_key, *thumbs, *display}
+    shown = {"square": 2048, "width": 300, "height": 200}
+    assert [event.data["display"] for event in told] == [shown, None, None]
 
 
 class Refusing(BaseHTTPRequestHandler):

@@ -100,6 +100,12 @@ def test_large_lossless_jpeg_is_decoded_whole_before_it_is_scaled() -> None:
     assert decoded(made.thumbs[0].data).getpixel((32, 32)) == pytest.approx((200, 100, 50), abs=4)
 
 
+def test_lossless_jpeg_gets_a_display_picture_since_browsers_do_not_show_it() -> None:
+    made = rendered(lossless((200, 100, 50)))
+    assert made.display is not None
+    assert decoded(made.display.data).getpixel((32, 32)) == pytest.approx((200, 100, 50), abs=4)
+
+
 @pytest.mark.parametrize("bits", [12, 16])
 def test_jpeg_of_more_bits_is_named(bits: int) -> None:
     data = encoded(landscape(), "JPEG")

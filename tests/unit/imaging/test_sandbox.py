@@ -9,7 +9,7 @@ import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -434,6 +434,9 @@ LIES = {
     "thumbs of sixteen megabytes": f"{_SANE}\nfor t in said['thumbs']: t['size'] = 16 << 20{_SAY}",
     "thumb wider than its square": f"{_SANE}said['thumbs'][0]['width'] = 65{_SAY}",
     "thumb for another square": f"{_SANE}said['thumbs'][0]['square'] = 999{_SAY}",
+    "display picture of sixty-four megabytes": f"{_SANE}said['display'] = said['thumbs'][3] | "
+    f"{{'square': 2048, 'width': 2048, 'height': 2048, 'size': 64 << 20}}{_SAY}",
+    "display picture for another square": f"{_SANE}said['display'] = said['thumbs'][3]{_SAY}",
     "thumbs that are missing": f"{_SANE}said['thumbs'] = []{_SAY}",
     "end in the middle": "connection.sendall(bytes(3))",
     "end without a word": "",
@@ -454,9 +457,20 @@ def peak_memory() -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
+_WITH_DISPLAY = f"{_SANE}said['display'] = said['thumbs'][3] | {{'square': 2048}}{_SAY}"
+
+
 def test_answer_that_the_lies_are_made_of_is_sane(speaking: Replaced) -> None:
     with pool_of(program=speaking(_SANE + _SAY)) as pool:
-        assert [len(thumb.data) for thumb in pool.render(b"a picture").thumbs] == [100] * 4
+        assert [len(picture.data) for picture in pool.render(b"a picture").encoded] == [100] * 4
+    with pool_of(program=speaking(_WITH_DISPLAY)) as pool:
+        assert [len(picture.data) for picture in pool.render(b"a picture").encoded] == [100] * 5
+
+
+def test_child_that_sends_a_display_picture_where_none_is_wanted_counts_as_crashed(speaking: Replaced) -> None:
+    pool = Pool(1, LIMITS, SQUARES, BOUNDS, speaking(_WITH_DISPLAY), display="none")
+    with closing(pool), pytest.raises(DecoderCrashedError):
+        pool.render(b"a picture")
 
 
 @pytest.mark.parametrize(

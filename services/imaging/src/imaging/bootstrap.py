@@ -10,4 +10,5 @@ def make_pool(settings: PictureSettings) -> Pool:
     limits = Limits(
         settings.max_bytes, settings.max_pixels, settings.max_side, settings.decode_memory_bytes, settings.formats
     )
-    return Pool(settings.processes, limits, settings.squares, Bounds(settings.decode_cpu_s, settings.decode_wall_s))
+    bounds = Bounds(settings.decode_cpu_s, settings.decode_wall_s)
+    return Pool(settings.processes, limits, settings.squares, bounds, display=settings.display_pictures)

@@ -1,6 +1,12 @@
 """Jobs, originals, thumbs and what is made of a picture. Knows nothing of S3, messages or decoders."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+# Which pictures get a display picture: all, those that browsers do not show, or none.
+DisplayPictures = Literal["all", "needed", "none"]
+# A display picture fits into a square of so many pixels a side, and lies where a thumb for that square would.
+DISPLAY_SQUARE = 2048
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Thumb:
-    """An encoded thumb that fits into a square of `square` pixels a side."""
+    """An encoded thumb that fits into a square of `square` pixels a side, or a display picture."""
 
     square: int
     width: int
@@ -36,7 +42,10 @@ class Thumb:
 
 @dataclass(frozen=True)
 class Rendering:
-    """All that is made of a picture; sizes are of the upright picture in pixels, the placeholder is a ThumbHash."""
+    """All that is made of a picture; sizes are of the upright picture in pixels, the placeholder is a ThumbHash.
+
+    `display` is what pages show instead of the original, None if they show that.
+    """
 
     width: int
     height: int
@@ -44,6 +53,12 @@ class Rendering:
     colors: tuple[str, ...]
     placeholder: str
     thumbs: tuple[Thumb, ...]
+    display: Thumb | None = None
+
+    @property
+    def encoded(self) -> tuple[Thumb, ...]:
+        """The thumbs and, if there is one, the display picture."""
+        return self.thumbs if self.display is None else (*self.thumbs, self.display)
 
 
 @dataclass(frozen=True)

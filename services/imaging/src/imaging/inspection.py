@@ -16,10 +16,13 @@ def render(settings: PictureSettings, file: Path) -> Rendering:
 
 
 def write_thumbs(rendering: Rendering, folder: Path) -> Mapping[Path, Thumb]:
-    """Write the thumbs of `rendering` into `folder`, which is made if it is missing. Return them by path."""
+    """Write the thumbs and the display picture of `rendering` into `folder`, which is made if it is missing.
+
+    Return them by path.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     thumbs = {
-        folder / f"t{thumb.square}.{thumb.content_type.removeprefix('image/')}": thumb for thumb in rendering.thumbs
+        folder / f"t{thumb.square}.{thumb.content_type.removeprefix('image/')}": thumb for thumb in rendering.encoded
     }
     for path, thumb in thumbs.items():
         path.write_bytes(thumb.data)

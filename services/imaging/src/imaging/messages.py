@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from chassis import request_ids
 from chassis.envelope import Event, MalformedMessageError
-from imaging.domain import Job, Original, Rendering
+from imaging.domain import Job, Original, Rendering, Thumb
 from imaging.errors import PictureError
 
 SOURCE = "/imaging"
@@ -65,7 +65,8 @@ def processed(job: Job, original: Original, rendering: Rendering, recipe: int) -
         height=rendering.height,
         colors=list(rendering.colors),
         placeholder=rendering.placeholder,
-        thumbs=[{"square": thumb.square, "width": thumb.width, "height": thumb.height} for thumb in rendering.thumbs],
+        thumbs=[_told(thumb) for thumb in rendering.thumbs],
+        display=_told(rendering.display) if rendering.display else None,
         recipe=recipe,
     )
 
@@ -81,6 +82,10 @@ def thumbs_deleted(job: Job, newest: int = 0) -> Event:
     Nor is the original, if the job has asked for that.
     """
     return _answer("image.thumbs-deleted", job, newest_generation=newest, original=job.original)
+
+
+def _told(thumb: Thumb) -> dict[str, int]:
+    return {"square": thumb.square, "width": thumb.width, "height": thumb.height}
 
 
 def _answer(event_type: str, job: Job, **data: Any) -> Event:

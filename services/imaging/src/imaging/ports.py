@@ -6,7 +6,10 @@ from imaging.domain import Job, Original, Thumb
 
 
 class Storage(Protocol):
-    """Originals, and thumbs beside them. A thumb belongs to one image, generation and installation."""
+    """Originals, and thumbs beside them, of which a display picture is one.
+
+    A thumb belongs to one image, generation and installation.
+    """
 
     def read(self, job: Job) -> Original:
         """Return the whole original of `job`, all of one version.
@@ -21,6 +24,9 @@ class Storage(Protocol):
         Raise `ThumbKeyOccupiedError` if something else lies there, `StaleJobError` if a thumb of a newer generation of
         the image does; `StorageError`.
         """
+
+    def delete_display(self, job: Job) -> None:
+        """Delete the display picture of the image of `job`, if there is one that is not newer. Raise `StorageError`."""
 
     def delete_thumbs(self, job: Job) -> int:
         """Delete the thumbs of the image of `job` up to its generation, and nothing else. Raise `StorageError`.

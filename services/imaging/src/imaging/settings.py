@@ -44,6 +44,11 @@ class PictureSettings(ProcessSettings):
         min_length=1,
         description="JSON list of the squares that thumbs are made to fit, by side in pixels.",
     )
+    display_pictures: Literal["all", "needed", "none"] = Field(
+        "needed",
+        description="Pictures that get a display picture of at most 2048 pixels a side: all but animations, those that "
+        "are needed as browsers do not show the original (HEIC, TIFF), or none.",
+    )
 
 
 class ImagingSettings(PictureSettings):

@@ -11,7 +11,7 @@ from chassis import checkpoints
 from chassis.envelope import Event
 from chassis.stages import Stage
 from imaging import messages, metrics
-from imaging.domain import Job, Original, Rendering
+from imaging.domain import DISPLAY_SQUARE, Job, Original, Rendering
 from imaging.errors import AccessDeniedError, PictureError, StaleJobError
 from imaging.pipeline import RECIPE
 from imaging.ports import Storage
@@ -96,8 +96,13 @@ def delete(imaging: Imaging, job: Job) -> None:
 
 def _write(imaging: Imaging, job: Job, original: Original, rendering: Rendering) -> None:
     write = partial(imaging.storage.write_thumb, job, source_etag=original.etag, recipe=RECIPE)
+    # By their squares: the display picture is also a thumb if there are to be thumbs of its size.
+    pictures = {picture.square: picture for picture in rendering.encoded}
+    due = [partial(write, thumb=picture) for picture in pictures.values()]
+    if DISPLAY_SQUARE not in pictures and job.generation > 1:
+        due.append(partial(imaging.storage.delete_display, job))  # of an earlier generation, which had one
     # With the context of this thread: log lines and spans of the uploads are about this job, too.
-    written = [imaging.uploads.submit(copy_context().run, partial(write, thumb=thumb)) for thumb in rendering.thumbs]
-    faults = [fault for fault in (future.exception() for future in written) if fault is not None]
+    done = [imaging.uploads.submit(copy_context().run, each) for each in due]
+    faults = [fault for fault in (future.exception() for future in done) if fault is not None]
     if faults:
         raise faults[0]

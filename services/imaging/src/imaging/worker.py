@@ -59,7 +59,7 @@ def make_worker(settings: ImagingSettings) -> Worker:
     pool = make_pool(settings)
     pool.warm_up()  # before the operations port answers, which says that the start is over
     storage = S3Storage(settings)
-    uploads = ThreadPoolExecutor(len(settings.squares) * settings.processes, thread_name_prefix="upload")
+    uploads = ThreadPoolExecutor((len(settings.squares) + 1) * settings.processes, thread_name_prefix="upload")
     imaging = Imaging(storage, pool.render, uploads, answering.publish)
     for kind in PictureError.__subclasses__():  # a counter that begins with its first event hides it from rates
         metrics.FAILURES.labels(kind.code)

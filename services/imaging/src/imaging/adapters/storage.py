@@ -17,7 +17,7 @@ from imaging import metrics
 from imaging.adapters import thumb_metadata
 from imaging.adapters.refusals import Refusals
 from imaging.adapters.thumb_metadata import StoredThumb
-from imaging.domain import Job, Original, Thumb
+from imaging.domain import DISPLAY_SQUARE, Job, Original, Thumb
 from imaging.errors import (
     AccessDeniedError,
     BucketRefusedError,
@@ -124,9 +124,14 @@ class S3Storage:
             self._conditions.forget(job.s3_bucket)
         raise StorageError("others keep writing the same thumb")
 
+    def delete_display(self, job: Job) -> None:
+        """Delete the display picture of the image of `job`, unless it is of a newer generation."""
+        self._delete_display(job)
+
     def delete_thumbs(self, job: Job) -> int:
         """Delete the thumbs of the image of `job` up to its generation. Return the newest generation that is left."""
         left = [self._delete_thumb(job, thumb_key(job.s3_key, square)) for square in self._squares]
+        left.append(self._delete_display(job))
         if all(generation is None for generation in left):
             # HEAD answers 404 for a missing bucket too, which would then pass for one without thumbs.
             self._require_bucket(job.s3_bucket)
@@ -158,6 +163,16 @@ class S3Storage:
             if s3.code_of(fault) in s3.REFUSALS:
                 raise CheckFailedError(s3.code_of(fault)) from fault
         return True
+
+    def _delete_display(self, job: Job) -> int | None:
+        """Delete the display picture as `_delete_thumb` does. Most images have none.
+
+        Without s3:ListBucket a look at a missing object is denied. Waiting for that right, as for a thumb, would be
+        waiting with nearly every image.
+        """
+        with suppress(AccessDeniedError):
+            return self._delete_thumb(job, thumb_key(job.s3_key, DISPLAY_SQUARE))
+        return None
 
     def _delete_thumb(self, job: Job, key: str) -> int | None:
         """Delete the thumb at `key` if it is of `job`.

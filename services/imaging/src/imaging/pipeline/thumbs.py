@@ -1,4 +1,4 @@
-"""Thumbs: each scaled from the next larger one, and encoded as JPEG, or as WebP to keep transparency."""
+"""Thumbs and display pictures: each scaled from the next larger one, and encoded as JPEG, or WebP if transparent."""
 
 import io
 
@@ -9,6 +9,9 @@ from imaging.domain import Thumb
 _QUALITY = 80
 _SMALL = 128  # pixels of a side
 _FEW_COLOURS = 256
+# From here on, in pixels, WebP is encoded by a quicker method: for a display picture the better one takes twice the
+# time, and saves two bytes of a hundred.
+_MANY = 1024 * 1024
 
 
 def fit(size: tuple[int, int], square: int) -> tuple[int, int]:
@@ -52,10 +55,10 @@ def _average(plane: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def encode(image: Image.Image, square: int) -> Thumb:
-    """Encode `image`, which carries no metadata, as the thumb for `square`."""
+    """Encode `image`, which carries no metadata, as the thumb or the display picture for `square`."""
     out = io.BytesIO()
     if image.mode == "RGBA":
-        image.save(out, "WEBP", quality=_QUALITY, method=4)
+        image.save(out, "WEBP", quality=_QUALITY, method=4 if image.width * image.height < _MANY else 2)
         content_type = "image/webp"
     else:
         subsampling = 0 if _keeps_chroma(image) else 2

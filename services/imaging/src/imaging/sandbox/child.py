@@ -8,12 +8,15 @@ import io
 import json
 import socket
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import get_args
 
 from PIL import AvifImagePlugin, Image
 from pillow_heif import options as heif_options
 
-from imaging.domain import Limits
+from imaging.domain import DisplayPictures, Limits, Rendering
 from imaging.errors import PictureError
 from imaging.pipeline import render
 from imaging.sandbox import confinement, protocol
@@ -28,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--limits", type=json.loads, required=True)
     parser.add_argument("--squares", type=json.loads, required=True)
+    parser.add_argument("--display", choices=get_args(DisplayPictures), required=True)
     parser.add_argument("--cpu-s", type=float, required=True)
     arguments = parser.parse_args()
     limits = Limits(**{**arguments.limits, "formats": tuple(arguments.limits["formats"])})
@@ -43,6 +47,7 @@ def main() -> None:
     memory = Memory(limits.max_memory)
     confinement.confine()
     memory.bound()
+    rendered = partial(render, limits=limits, squares=squares, display=arguments.display)
     protocol.send_ready(connection)
     while True:
         try:
@@ -50,7 +55,7 @@ def main() -> None:
         except protocol.EndedError:
             return
         confinement.begin_cpu_time(arguments.cpu_s)
-        answer(connection, data, limits, squares, memory)
+        answer(connection, data, rendered, memory)
         confinement.end_cpu_time()
 
 
@@ -66,10 +71,10 @@ def rehearse(limits: Limits, squares: tuple[int, ...]) -> None:
             render(data.getvalue(), limits, squares)
 
 
-def answer(connection: socket.socket, data: bytes, limits: Limits, squares: tuple[int, ...], memory: Memory) -> None:
-    """Render `data` and send the result, or why there is none."""
+def answer(connection: socket.socket, data: bytes, rendered: Callable[[bytes], Rendering], memory: Memory) -> None:
+    """Send what `rendered` makes of `data`, or why that is nothing."""
     try:
-        rendering = render(data, limits, squares)
+        rendering = rendered(data)
     except MemoryError:
         # The peak does not tell: a single allocation far over the limit may have failed when little was in use.
         protocol.send(

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 
 from imaging import metrics
-from imaging.domain import Limits, Rendering
+from imaging.domain import DisplayPictures, Limits, Rendering
 from imaging.errors import (
     DecoderCrashedError,
     DecodeTimeoutError,
@@ -68,13 +68,7 @@ class Bounds:
 
 
 class _Child:
-    def __init__(self, program: tuple[str, ...], limits: Limits, squares: tuple[int, ...], bounds: Bounds) -> None:
-        command = [
-            *program,
-            *("--limits", json.dumps(asdict(limits))),
-            *("--squares", json.dumps(squares)),
-            *("--cpu-s", str(bounds.cpu_s)),
-        ]
+    def __init__(self, command: Sequence[str], max_memory: int) -> None:
         environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG") if name in os.environ}
         # Threads of numerical libraries, and arenas of the allocator, would each take a share of the address space.
         environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1", **ALLOCATION}
@@ -89,7 +83,7 @@ class _Child:
                 undo.callback(self.end)
                 self.connection.settimeout(_START_S)
                 protocol.receive_ready(self.connection)
-                self._most_memory = self._bytes("VmSize") + int(limits.max_memory * _WORN)
+                self._most_memory = self._bytes("VmSize") + int(max_memory * _WORN)
             except (OSError, ValueError, KeyError, protocol.EndedError) as fault:
                 raise HostExhaustedError(f"no decoder could be started: {fault!r}") from fault
             undo.pop_all()
@@ -131,16 +125,24 @@ class _Child:
 class Pool:
     """`size` children that run `program`. Threads may share it: each waits for an idle child."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a child is told
         self,
         size: int,
         limits: Limits,
         squares: tuple[int, ...],
         bounds: Bounds,
         program: tuple[str, ...] = _PROGRAM,
+        *,
+        display: DisplayPictures = "needed",
     ) -> None:
-        self._program = program
-        self._limits, self._squares, self._bounds = limits, squares, bounds
+        self._limits, self._squares, self._bounds, self._display = limits, squares, bounds, display
+        self._command = [
+            *program,
+            *("--limits", json.dumps(asdict(limits))),
+            *("--squares", json.dumps(squares)),
+            *("--display", display),
+            *("--cpu-s", str(bounds.cpu_s)),
+        ]
         self._idle: queue.SimpleQueue[_Child | None] = queue.SimpleQueue()
         self._size = size
         for _ in range(size):
@@ -178,7 +180,7 @@ class Pool:
                 child.end()
 
     def _start(self) -> _Child:
-        return _Child(self._program, self._limits, self._squares, self._bounds)
+        return _Child(self._command, self._limits.max_memory)
 
     @contextmanager
     def _child(self) -> Iterator[_Child]:
@@ -223,7 +225,7 @@ class Pool:
             raise HostExhaustedError(f"no decoder could be watched: {fault}") from fault
         try:
             protocol.send_bytes(child.connection, data)
-            answer = protocol.receive_answer(child.connection, self._squares, self._limits.max_side)
+            answer = protocol.receive_answer(child.connection, self._squares, self._limits.max_side, self._display)
         except (OSError, ValueError, protocol.EndedError) as fault:
             watchdog.cancel()
             watchdog.join()

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter
 
-from imaging.domain import Rendering, Thumb
+from imaging.domain import DISPLAY_SQUARE, DisplayPictures, Rendering, Thumb
 
 _LENGTH = struct.Struct("!Q")
 _READY = b"ready"
@@ -26,7 +26,7 @@ class _Message(BaseModel):
 
 
 class ThumbHeader(_Message):
-    """A thumb, whose `size` bytes follow after the message."""
+    """A thumb or a display picture, whose `size` bytes follow after the message."""
 
     square: PositiveInt
     width: PositiveInt
@@ -36,7 +36,7 @@ class ThumbHeader(_Message):
 
 
 class Rendered(_Message):
-    """All that was made of a picture; the bytes of its thumbs follow."""
+    """All that was made of a picture; the bytes of its thumbs, then of its display picture, follow."""
 
     kind: Literal["rendered"] = "rendered"
     width: PositiveInt
@@ -45,6 +45,7 @@ class Rendered(_Message):
     colors: Annotated[tuple[Colour, ...], Field(min_length=1, max_length=9)]
     placeholder: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=64)]
     thumbs: Annotated[tuple[ThumbHeader, ...], Field(max_length=32)]
+    display: ThumbHeader | None = None
 
 
 class Refused(_Message):
@@ -96,17 +97,7 @@ def receive_ready(connection: socket.socket) -> None:
 
 
 def send_rendering(connection: socket.socket, rendering: Rendering) -> None:
-    """Send a rendering with the bytes of its thumbs."""
-    thumbs = [
-        {
-            "square": thumb.square,
-            "width": thumb.width,
-            "height": thumb.height,
-            "content_type": thumb.content_type,
-            "size": len(thumb.data),
-        }
-        for thumb in rendering.thumbs
-    ]
+    """Send a rendering with the bytes of its thumbs and its display picture."""
     rendered = Rendered.model_validate(
         {
             "width": rendering.width,
@@ -114,11 +105,12 @@ def send_rendering(connection: socket.socket, rendering: Rendering) -> None:
             "content_type": rendering.content_type,
             "colors": rendering.colors,
             "placeholder": rendering.placeholder,
-            "thumbs": thumbs,
+            "thumbs": [_header(thumb) for thumb in rendering.thumbs],
+            "display": _header(rendering.display) if rendering.display else None,
         }
     )
     send(connection, rendered)
-    for thumb in rendering.thumbs:
+    for thumb in rendering.encoded:
         connection.sendall(thumb.data)
 
 
@@ -128,9 +120,9 @@ def send(connection: socket.socket, message: BaseModel) -> None:
 
 
 def receive_answer(
-    connection: socket.socket, squares: tuple[int, ...], max_side: int
+    connection: socket.socket, squares: tuple[int, ...], max_side: int, display: DisplayPictures
 ) -> Rendering | Refused | Exhausted:
-    """Receive the answer to a picture with sides up to `max_side`, which was to be rendered for `squares`.
+    """Receive the answer to a picture with sides up to `max_side`, to be rendered for `squares` and `display`.
 
     Raise `EndedError`; `ValueError` for an answer that no intact child would send.
     """
@@ -139,7 +131,9 @@ def receive_answer(
         return answer
     if max(answer.width, answer.height) > max_side or [thumb.square for thumb in answer.thumbs] != sorted(squares):
         raise ValueError("the answer is about another picture than the one that was sent")
-    for thumb in answer.thumbs:
+    if answer.display is not None and (display == "none" or answer.display.square != DISPLAY_SQUARE):
+        raise ValueError("the answer has a display picture that was not asked for")
+    for thumb in filter(None, (*answer.thumbs, answer.display)):
         if max(thumb.width, thumb.height) > thumb.square or thumb.size > 4 * thumb.width * thumb.height + _MAX_OVERHEAD:
             raise ValueError("a thumb has more bytes than its pixels can take")
     return Rendering(
@@ -148,11 +142,24 @@ def receive_answer(
         answer.content_type,
         answer.colors,
         answer.placeholder,
-        tuple(
-            Thumb(thumb.square, thumb.width, thumb.height, thumb.content_type, bytes(_receive(connection, thumb.size)))
-            for thumb in answer.thumbs
-        ),
+        tuple(_thumb(connection, header) for header in answer.thumbs),
+        _thumb(connection, answer.display) if answer.display else None,
     )
+
+
+def _header(thumb: Thumb) -> dict[str, str | int]:
+    return {
+        "square": thumb.square,
+        "width": thumb.width,
+        "height": thumb.height,
+        "content_type": thumb.content_type,
+        "size": len(thumb.data),
+    }
+
+
+def _thumb(connection: socket.socket, header: ThumbHeader) -> Thumb:
+    data = bytes(_receive(connection, header.size))
+    return Thumb(header.square, header.width, header.height, header.content_type, data)
 
 
 def _receive(connection: socket.socket, size: int) -> bytearray:
