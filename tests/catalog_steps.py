@@ -1,7 +1,7 @@
 """Helpers for tests of catalog: what users ask for, and the answers of imaging."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import sqlalchemy as sa
@@ -59,8 +59,8 @@ class Steps:
         """Return the open jobs of a key, oldest first."""
         return self.database.read(Store.key_queue, key, bucket).jobs
 
-    def processed(self, image: Image, etag: str = "etag", recipe: int = 1) -> None:
-        self.answer(Processed(image.registration, picture(etag, recipe)))
+    def processed(self, image: Image, etag: str = "etag", recipe: int = 1, display: Thumb | None = None) -> None:
+        self.answer(Processed(image.registration, replace(picture(etag, recipe), display=display)))
 
     def failed(self, image: Image) -> None:
         self.answer(Failed(image.registration, Fault("malformed", "broken")))

@@ -12,7 +12,7 @@ from catalog.adapters.operators_store import OperatorsStore
 from catalog.adapters.store import Store
 from catalog.adapters.tables import installation, jobs
 from catalog.cli import main
-from catalog.domain import Image
+from catalog.domain import Image, Thumb
 from catalog.keys import thumb_key
 from catalog.settings import ReconcileSettings
 from catalog.upkeep import reconciliation
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 KEY = "a/b.jpg"
 INSTALLATION = "5f1d5e0a-8a53-4c8e-9f0b-3c2f6f8d7e21"
 SQUARES = (64, 128)  # those of catalog_steps.picture
+DISPLAY = Thumb(2048, 640, 480)
 LONG_AGO, SOON = now() - timedelta(hours=1), now() + timedelta(hours=1)
 
 Reconcile = Callable[..., Result]
@@ -106,13 +107,13 @@ def put_thumb(
     return key
 
 
-def ready_image(steps: Steps, s3: "S3Client", key: str = KEY) -> Image:
-    """Make an image that is ready, with its original and all thumbs."""
+def ready_image(steps: Steps, s3: "S3Client", key: str = KEY, display: Thumb | None = None) -> Image:
+    """Make an image that is ready, with its original, all thumbs and, if given, its display picture."""
     image = steps.register(key)
     s3.put_object(Bucket=BUCKET, Key=key, Body=b"original")
-    for square in SQUARES:
+    for square in (*SQUARES, *([display.square] if display else [])):
         put_thumb(s3, image, square)
-    steps.processed(image)
+    steps.processed(image, display=display)
     return steps.image(key)
 
 

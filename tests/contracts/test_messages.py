@@ -28,7 +28,7 @@ REGISTRATION = Registration(IMAGE_ID, 3, "pics", "01V9PaTx/my image ä.jpg")
 JOB = Job(IMAGE_ID, 3, "pics", "01V9PaTx/my image ä.jpg", INSTALLATION.installation_id)
 SHA256 = "5a1c31b5a7d5e5bb2fd0f7bd8c0c47f0b1a8a92a3c9d7a0c4f8e5d6b3a2c1f90"
 # Fields that an earlier release does not send yet.
-ADDED = {"installation_id", "owns_unmarked", "newest_generation", "sha256", "original"}
+ADDED = {"installation_id", "owns_unmarked", "newest_generation", "sha256", "original", "display"}
 
 
 def job(kind: str) -> Job:
@@ -66,7 +66,10 @@ def test_imaging_reads_jobs_as_recorded(kind: str) -> None:
 
 def test_imaging_sends_answers_as_recorded() -> None:
     thumbs = tuple(imaging_domain.Thumb(n, n, h, "image/jpeg", b"") for n, h in ((64, 36), (512, 288)))
-    rendering = Rendering(1920, 1080, "image/jpeg", ("#6c5378", "#8e6274"), "XkgGLYZ3eId4h4hwhwiJhoh1kFkH", thumbs)
+    display = imaging_domain.Thumb(2048, 1920, 1080, "image/jpeg", b"")
+    rendering = Rendering(
+        1920, 1080, "image/jpeg", ("#6c5378", "#8e6274"), "XkgGLYZ3eId4h4hwhwiJhoh1kFkH", thumbs, display
+    )
     original = Original(b"x" * 184_312, '"9b2cf535f27731c974343645a3985328"', SHA256)
     fault = UnsupportedFormatError("The file is no picture of a format that is taken: JPEG, PNG.")
     for sent in (
@@ -89,6 +92,7 @@ def test_catalog_reads_answers_as_recorded() -> None:
         source_etag='"9b2cf535f27731c974343645a3985328"',
         recipe=1,
         sha256=SHA256,
+        display=Thumb(2048, 1920, 1080),
     )
     fault = Fault("unsupported-format", "The file is no picture of a format that is taken: JPEG, PNG.")
     expected = {

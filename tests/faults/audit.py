@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 60.0
 SQUARES = (64, 128, 256, 512)
+DISPLAY_SQUARE = 2048
 COLOUR_TOLERANCE = 12  # of 256, in each of red, green and blue: JPEG is lossy
 _LEFT = """
     SELECT (SELECT count(*) FROM images WHERE status = 'pending') AS pending,
@@ -39,8 +40,8 @@ _LEFT = """
            (SELECT count(*) FROM outbox WHERE state = 'due') AS due
 """
 _IMAGES = """
-    SELECT i.s3_key, i.image_id, i.status, i.generation, i.date_created, i.thumbs, i.source_etag, i.error_code,
-           array_remove(array_agg(c.name), NULL) AS collections
+    SELECT i.s3_key, i.image_id, i.status, i.generation, i.date_created, i.thumbs, i.display, i.source_etag,
+           i.error_code, array_remove(array_agg(c.name), NULL) AS collections
     FROM images i LEFT JOIN memberships m USING (image_id) LEFT JOIN collections c USING (collection_id)
     WHERE starts_with(i.s3_key, %s)
     GROUP BY i.image_id
@@ -160,8 +161,9 @@ def examine(
         ready = [image for image in images.values() if image["status"] == "ready"]
         for faults in pool.map(lambda image: list(_faults_of_thumbs(s3, image, objects)), ready):
             findings.lost += faults
-    owned = {thumb_key(image["s3_key"], square) for image in ready for square in SQUARES}
-    thumbs = {key for key in objects if key.rpartition("/")[0].rpartition("/")[2] in {f"t{n}" for n in SQUARES}}
+    owned = {thumb_key(image["s3_key"], thumb["square"]) for image in ready for thumb in _derived(image)}
+    folders = {f"t{square}" for square in (*SQUARES, DISPLAY_SQUARE)}
+    thumbs = {key for key in objects if key.rpartition("/")[0].rpartition("/")[2] in folders}
     findings.duplicated += [f"{key} belongs to no image" for key in thumbs - owned]
     return findings
 
@@ -210,16 +212,19 @@ def _faults_of_thumbs(s3: "S3Client", image: Mapping[str, Any], objects: Collect
     if original["ETag"].strip('"') != etag:
         yield f"{key} tells of another object than the one that is there"
         return
-    colour = _colour(decoded(original["Body"].read()))
+    picture = decoded(original["Body"].read())
+    colour = _colour(picture)
     if [thumb["square"] for thumb in image["thumbs"]] != list(SQUARES):
         yield f"{key} has the thumbs {image['thumbs']}"
-    for thumb in image["thumbs"]:
+    if (image["display"] is not None) != (picture.format == "TIFF"):
+        yield f"{key} is a {picture.format} and has the display picture {image['display']}"
+    for thumb in _derived(image):
         name = thumb_key(key, thumb["square"])
         if name not in objects:
             yield f"{name} is missing"
             continue
         found = s3.get_object(Bucket=BUCKET, Key=name)
-        picture = decoded(found["Body"].read())
+        made = decoded(found["Body"].read())
         told = found["Metadata"]
         if (told.get("imghost-image-id"), told.get("imghost-generation"), told.get("imghost-etag")) != (
             image["image_id"],
@@ -227,10 +232,15 @@ def _faults_of_thumbs(s3: "S3Client", image: Mapping[str, Any], objects: Collect
             etag,
         ):
             yield f"{name} is of {told}, not of {image['image_id']}, {image['generation']}, {etag}"
-        if picture.size != (thumb["width"], thumb["height"]):
-            yield f"{name} is {picture.size}, not {thumb}"
-        if any(abs(a - b) > COLOUR_TOLERANCE for a, b in zip(_colour(picture), colour, strict=True)):
+        if made.size != (thumb["width"], thumb["height"]):
+            yield f"{name} is {made.size}, not {thumb}"
+        if any(abs(a - b) > COLOUR_TOLERANCE for a, b in zip(_colour(made), colour, strict=True)):
             yield f"{name} has another colour than its original"
+
+
+def _derived(image: Mapping[str, Any]) -> list[Mapping[str, int]]:
+    """Return the thumbs of an image, and its display picture if it has one."""
+    return [*image["thumbs"], *([image["display"]] if image["display"] else [])]
 
 
 def _colour(picture: Image.Image) -> tuple[int, int, int]:

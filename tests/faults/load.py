@@ -73,11 +73,15 @@ class Client:
         return self.send(operation, key, self.random.choice(self.ledger.collections))
 
     def put_original(self, key: str) -> bool:
-        """Put an original with a colour of its own into S3, past the proxy; return whether S3 has it."""
+        """Put an original with a colour of its own into S3, past the proxy; return whether S3 has it.
+
+        Some have a display picture, so that a key may have one of an image that was there before.
+        """
         colour = self.random.randrange(256), self.random.randrange(256), self.random.randrange(256)
-        picture = encoded(Image.new("RGB", SIZE, colour), "PNG")
+        file_format = self.random.choice(("PNG", "PNG", "TIFF"))
+        picture = encoded(Image.new("RGB", SIZE, colour), file_format)
         try:
-            self.s3.put_object(Bucket=BUCKET, Key=key, Body=picture, ContentType="image/png")
+            self.s3.put_object(Bucket=BUCKET, Key=key, Body=picture, ContentType=f"image/{file_format.lower()}")
         except (ConnectionError, HTTPClientError):  # S3 is away
             return False
         return True

@@ -10,10 +10,10 @@ from catalog.adapters.operators_store import OperatorsStore
 from catalog.keys import thumb_key
 from catalog.stored_objects import StoredThumb
 from catalog.upkeep import reconciliation
-from catalog.upkeep.findings import MissingThumbs, OrphanThumb, Outcome
+from catalog.upkeep.findings import DifferingThumbs, MissingThumbs, OrphanThumb, Outcome
 from catalog.upkeep.reconciliation import Comparison
 from catalog_steps import Sent, Steps
-from reconcile_steps import KEY, SQUARES, Reconcile, all_findings, findings, keys, put_thumb, ready_image
+from reconcile_steps import DISPLAY, KEY, SQUARES, Reconcile, all_findings, findings, keys, put_thumb, ready_image
 from s3 import BUCKET
 
 if TYPE_CHECKING:
@@ -47,6 +47,17 @@ def test_image_whose_thumb_is_missing_is_found_and_processed_again(
     assert (steps.image().status, steps.image().generation) == ("pending", 2)
     assert sent()[-1] == ("image.reprocess", image.image_id, 2)
     assert reconcile().exit_code == 0
+
+
+def test_image_whose_display_picture_is_missing_or_of_another_is_found(
+    steps: Steps, s3: "S3Client", comparison: Comparison
+) -> None:
+    image = ready_image(steps, s3, display=DISPLAY)
+    assert all_findings(comparison) == []
+    s3.delete_object(Bucket=BUCKET, Key=thumb_key(KEY, DISPLAY.square))
+    assert all_findings(comparison) == [MissingThumbs(KEY, image.image_id, 1)]
+    put_thumb(s3, image, DISPLAY.square, generation=5)
+    assert all_findings(comparison) == [DifferingThumbs(KEY, image.image_id, 1, 5)]
 
 
 @pytest.mark.parametrize("metadata", [{}, {"imghost-image-id": "another"}], ids=["somebody's", "another image's"])

@@ -17,6 +17,7 @@ from catalog.upkeep.findings import OrphanThumb, Outcome, Stuck
 from catalog.upkeep.reconciliation import Comparison
 from catalog_steps import ANNA, BUCKETS, Steps
 from reconcile_steps import (
+    DISPLAY,
     KEY,
     SOON,
     Reconcile,
@@ -52,6 +53,12 @@ def of_a_failed_image(steps: Steps, s3: "S3Client") -> str:
     return put_thumb(s3, image, 64)
 
 
+def of_the_display_picture(steps: Steps, s3: "S3Client") -> str:
+    """The image had one: its original was another, or the operator wanted one of all images."""
+    ready_image(steps, s3, "scan.tif", DISPLAY)
+    return put_thumb(s3, ready_image(steps, s3), DISPLAY.square)
+
+
 def of_another_square(steps: Steps, s3: "S3Client") -> str:
     return put_thumb(s3, ready_image(steps, s3), 1024)
 
@@ -63,7 +70,15 @@ def of_an_image_in_another_bucket(steps: Steps, s3: "S3Client") -> str:
 
 
 @pytest.mark.parametrize(
-    "make", [of_no_image, of_an_image_before, of_a_failed_image, of_another_square, of_an_image_in_another_bucket]
+    "make",
+    [
+        of_no_image,
+        of_an_image_before,
+        of_a_failed_image,
+        of_the_display_picture,
+        of_another_square,
+        of_an_image_in_another_bucket,
+    ],
 )
 def test_orphan_is_found_and_deleted_and_nothing_else(
     steps: Steps, s3: "S3Client", reconcile: Reconcile, make: Callable[[Steps, "S3Client"], str]

@@ -21,7 +21,10 @@ COLLECTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 @dataclass(frozen=True)
 class Thumb:
-    """A thumb that fits a square of `square` pixels; it lies at the thumb key of its image for that square."""
+    """A thumb that fits a square of `square` pixels; it lies at the thumb key of its image for that square.
+
+    So does a display picture.
+    """
 
     square: int
     width: int
@@ -40,7 +43,8 @@ class Fault:
 class Picture:
     """What imaging found in an object: the size of the upright picture in pixels, its colours, its thumbs.
 
-    `sha256` is of the object's bytes, None if an earlier release of imaging has processed it.
+    `sha256` is of the object's bytes, None if an earlier release of imaging has processed it. `display` is what pages
+    show instead of the object, None if they show that.
     """
 
     width: int
@@ -53,6 +57,14 @@ class Picture:
     source_etag: str
     recipe: int
     sha256: str | None = None
+    display: Thumb | None = None
+
+    @property
+    def derived(self) -> tuple[Thumb, ...]:
+        """All that imaging has written beside the object: the thumbs, and the display picture unless it is one."""
+        if self.display is None or self.display in self.thumbs:
+            return self.thumbs
+        return (*self.thumbs, self.display)
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,7 @@ class _Processed(_AboutImage):
     colors: tuple[Colour, ...] = Field(min_length=1)
     placeholder: str
     thumbs: tuple[_Thumb, ...]
+    display: _Thumb | None = None  # an earlier release does not send it
     recipe: int
 
 
@@ -161,12 +162,17 @@ def _processed(message: _Processed) -> Processed:
         width=message.width,
         height=message.height,
         colors=message.colors,
-        thumbs=tuple(Thumb(thumb.square, thumb.width, thumb.height) for thumb in message.thumbs),
+        thumbs=tuple(_thumb(thumb) for thumb in message.thumbs),
         placeholder=message.placeholder,
         content_type=message.content_type,
         bytes=message.bytes,
         source_etag=message.source_etag,
         recipe=message.recipe,
         sha256=message.sha256,
+        display=_thumb(message.display) if message.display else None,
     )
     return Processed(message.registration(), picture)
+
+
+def _thumb(message: _Thumb) -> Thumb:
+    return Thumb(message.square, message.width, message.height)

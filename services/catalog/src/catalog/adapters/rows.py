@@ -36,6 +36,7 @@ def image_from_row(row: Mapping[Any, Any]) -> Image:
             **{name: row[name] for name in _OF_PICTURE},
             colors=tuple(row["colors"]),
             thumbs=tuple(Thumb(**thumb) for thumb in row["thumbs"]),
+            display=Thumb(**row["display"]) if row["display"] else None,
         )
     error = None if row["error_code"] is None else Fault(row["error_code"], row["error_detail"])
     return Image(**{name: row[name] for name in _OF_IMAGE}, picture=picture, error=error)
@@ -48,6 +49,7 @@ def row_from_image(image: Image) -> dict[str, Any]:
     row |= {name: None if picture is None else getattr(picture, name) for name in _OF_PICTURE}
     row["colors"] = None if picture is None else list(picture.colors)
     row["thumbs"] = None if picture is None else [asdict(thumb) for thumb in picture.thumbs]
+    row["display"] = None if picture is None or picture.display is None else asdict(picture.display)
     row["error_code"] = None if image.error is None else image.error.code
     row["error_detail"] = None if image.error is None else image.error.detail
     return row

@@ -60,6 +60,8 @@ images = sa.Table(
     # The installation that handed out the prefix under which it was uploaded; null if it came to S3 in another way, or
     # was registered by a release that did not tell.
     sa.Column("upload_of", sa.String(36)),
+    # What pages show instead of the original; null if they show that.
+    sa.Column("display", sa.JSON(none_as_null=True)),
     sa.Index("images_listing", "user_id", "date_created", "image_id"),
     sa.Index("images_state", "status", "date_updated"),
     sa.Index("images_pending", "date_pending", "date_updated", postgresql_where=_PENDING, sqlite_where=_PENDING),

@@ -92,8 +92,8 @@ def shows(image: Image, square: int) -> bool:
 
 
 def shown_thumbs(image: Image) -> Sequence[Thumb]:
-    """Return the thumbs that `image` shows: those of a ready image."""
-    return image.picture.thumbs if image.status == "ready" and image.picture is not None else ()
+    """Return the thumbs that `image` shows, of which a display picture is one: those of a ready image."""
+    return image.picture.derived if image.status == "ready" and image.picture is not None else ()
 
 
 def lacks_thumbs(image: Image, found: Mapping[str, StoredThumb]) -> bool:

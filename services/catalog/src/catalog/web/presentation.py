@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from catalog.buckets import Buckets
-from catalog.domain import Collection, Image, Member, Stats
+from catalog.domain import Collection, Image, Member, Stats, Thumb
 from catalog.keys import thumb_key
 
 
@@ -38,16 +38,18 @@ def _public_image(image: Image, buckets: Buckets, quoted_key: str) -> dict[str, 
         "description": image.description,
         "size": {"width": picture.width, "height": picture.height} if picture else None,
         "colors": list(picture.colors) if picture else [],
-        "thumbs": [
-            {
-                "size": {"width": thumb.width, "height": thumb.height},
-                "url": base_url + thumb_key(quoted_key, thumb.square) + version,
-            }
-            for thumb in thumbs
-        ],
+        "thumbs": [_thumb(thumb, base_url, quoted_key, version) for thumb in thumbs],
+        "display": _thumb(picture.display, base_url, quoted_key, version) if picture and picture.display else None,
         "status": image.status,
         "placeholder": picture.placeholder if picture else None,
         "date_created": image.date_created.isoformat(),
+    }
+
+
+def _thumb(thumb: Thumb, base_url: str, quoted_key: str, version: str) -> dict[str, Any]:
+    return {
+        "size": {"width": thumb.width, "height": thumb.height},
+        "url": base_url + thumb_key(quoted_key, thumb.square) + version,
     }
 
 

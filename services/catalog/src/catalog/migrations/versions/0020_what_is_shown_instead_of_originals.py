@@ -1,0 +1,11 @@
+"""Images may have a display picture, which pages show instead of the original; null until they are processed again."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0020"
+down_revision = "0018"
+
+
+def upgrade() -> None:
+    op.add_column("images", sa.Column("display", sa.JSON(none_as_null=True), nullable=True))
