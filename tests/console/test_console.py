@@ -1,6 +1,7 @@
 """What people do at the console, in a real browser on the whole service."""
 
 import base64
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from console import landscapes
 from console.browser import Browser, browser, pretty
 from console.people import Person, put_in
 from deadlines import until
+from pictures import photo
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -182,6 +184,23 @@ def test_the_page_of_an_image_tells_what_is_known_and_copies_links(
     anna.call("PUT", f"images/{key}", reprocess=True)
     page.click(".head button", "Reprocess")
     page.see(".badge.ready")
+
+
+def test_an_original_that_browsers_do_not_show_is_shown_by_its_display_picture(
+    anna: Person, page: Browser, s3: "S3Client", stack: Stack
+) -> None:
+    key = f"{secrets.token_hex(4)}/scan.tif"
+    s3.put_object(Bucket=stack["S3_BUCKET"], Key=key, Body=photo(1600, 900, "TIFF"))
+    anna.call("POST", "images", s3_key=key)
+    until(lambda: anna.call("GET", f"images/{key}").json()["status"] == "ready", 60, "it is not ready")
+    display = anna.call("GET", f"images/{key}").json()["display"]["url"]
+    page.open(f"#/image/{key}")
+    page.see(".frame img.over.sharp")
+    assert page.run("return document.querySelector('.frame img.over').naturalWidth") == 1600
+    assert page.run("return document.querySelector('.frame img.over').currentSrc") == display
+    texts = [each.get_attribute("title") for each in page.all(".links code")]
+    assert f"![scan.tif]({display})" in texts
+    assert display in texts
 
 
 def test_deleting_can_be_undone_for_some_seconds_and_then_happens(

@@ -32,6 +32,7 @@ SHAPES: dict[str, tuple[type, dict[str, Any]]] = {
         name: (getattr(batches, name), SCHEMAS[name])
         for name in (*(f"{op}Operation" for op in ("Register", "Change", "Delete", "Add", "Remove")), "Result")
     },
+    "DisplayPicture": (models.Thumb, SCHEMAS["DisplayPicture"]),
     "ImageCounts": (models.ImageCounts, SCHEMAS["Stats"]["properties"]["images"]),
     "FormatCounts": (models.FormatCounts, SCHEMAS["Stats"]["properties"]["formats"]["items"]),
     "Use": (models.Use, SCHEMAS["User"]["properties"]["use"]),

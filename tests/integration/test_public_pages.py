@@ -4,6 +4,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -13,6 +14,7 @@ import html5lib
 import pytest
 
 import ready_images
+from catalog.domain import Image, Thumb
 from chassis.clock import now
 from clients import Answer, ValidatingClient
 from deadlines import until
@@ -40,10 +42,17 @@ def own_stack(web_stack: WebStack) -> WebStack:
 
 
 def started(stack: WebStack) -> WebStack:
-    others = [ready_image("alone.jpg"), pending_image("pending.jpg")]
+    others = [ready_image("alone.jpg"), scan("scan.tif"), pending_image("pending.jpg")]
     ready_images.fill(stack.folder / "catalog.db", COLLECTION, MEMBERS, others)
     stack.start_all(PUBLIC_URL=f"{PUBLIC}/")
     return stack
+
+
+def scan(key: str) -> Image:
+    """Return an image with a display picture."""
+    image = ready_image(key)
+    assert image.picture is not None
+    return replace(image, picture=replace(image.picture, display=Thumb(2048, 1920, 1080)))
 
 
 @pytest.fixture(scope="module")
@@ -292,6 +301,15 @@ def test_oembed_of_an_image_is_a_photo_that_fits(anyone: ValidatingClient) -> No
         "&maxheight=100&format=json": (128, 72),
         "&maxwidth=10": (10, 5),
     }
+
+
+def test_oembed_of_an_image_with_a_display_picture_shows_that_where_it_fits(anyone: ValidatingClient) -> None:
+    display = anyone.get("/api/i/scan.tif").json()["display"]
+    assert (display["size"]["width"], display["url"].rsplit("/", 2)[1:]) == (1920, ["t2048", "scan.tif"])
+    document = oembed(anyone, "/i/scan.tif").json()
+    assert (document["url"], document["width"], document["height"]) == (display["url"], 1920, 1080)
+    assert document["thumbnail_url"].endswith("/t512/scan.tif")
+    assert oembed(anyone, "/i/scan.tif", "&maxwidth=1919").json()["url"].endswith("/t512/scan.tif")
 
 
 @pytest.mark.parametrize("s3_key", KEYS)

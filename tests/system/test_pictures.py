@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
+from pillow_heif import register_heif_opener
 
 from clients import Register, ValidatingClient, path
 from pictures import BLUE, ORANGE, decoded, encoded, photo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+register_heif_opener()
 
 
 def rotated() -> bytes:
@@ -34,6 +37,7 @@ PICTURES: "Mapping[str, bytes]" = {
     "e.avif": photo(320, 240, "AVIF"),
     "f.tiff": photo(320, 240, "TIFF"),
     "g.bmp": photo(320, 240, "BMP"),
+    "h.heic": photo(320, 240, "HEIF"),
     "png-by-content.jpg": photo(321, 240, "PNG"),
     "no-extension": photo(322, 240),
     "rotated.jpg": rotated(),
@@ -74,12 +78,21 @@ def _forgotten(alice: ValidatingClient, results: dict[str, dict[str, Any]]) -> A
         ("e.avif", "image/avif"),
         ("f.tiff", "image/tiff"),
         ("g.bmp", "image/bmp"),
+        ("h.heic", "image/heic"),
         ("png-by-content.jpg", "image/png"),
         ("no-extension", "image/jpeg"),
     ],
 )
 def test_pictures_are_told_by_content(results: dict[str, dict[str, Any]], name: str, content_type: str) -> None:
     assert (results[name]["status"], results[name]["content_type"]) == ("ready", content_type)
+
+
+def test_originals_that_browsers_do_not_show_have_a_display_picture(results: dict[str, dict[str, Any]]) -> None:
+    assert [name for name, image in results.items() if image["display"] is not None] == ["f.tiff", "h.heic"]
+    for name in ("f.tiff", "h.heic"):
+        with urllib.request.urlopen(results[name]["display"]["url"], timeout=10) as answer:  # noqa: S310
+            assert answer.headers.get_content_type() == "image/jpeg"
+            assert decoded(answer.read()).size == (320, 240)
 
 
 def test_size_is_of_the_upright_picture(results: dict[str, dict[str, Any]]) -> None:

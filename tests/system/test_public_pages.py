@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -11,6 +12,9 @@ from clients import Register, ValidatingClient, path
 from console.browser import Browser, browser, install_axe, pretty
 from deadlines import until
 from pictures import photo
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
 
 SIZES = [(1200, 800), (600, 900), (64, 48)]
 
@@ -72,12 +76,31 @@ def test_a_picture_gets_as_sharp_as_its_original(window: Browser, member: list[s
     )
 
 
-def test_where_a_browser_cannot_show_the_original_the_thumb_stays(window: Browser, member: list[str]) -> None:
+def test_where_a_browser_cannot_show_the_original_its_display_picture_is_shown(
+    window: Browser, member: list[str]
+) -> None:
     window.driver.get(member[3])
-    tried = "return performance.getEntriesByType('resource').filter((each) => each.name.endsWith('3%2B.jpg')).length"
+    until(
+        lambda: shown_width(window, ".picture img") > 0 and "/t2048/" in chosen(window),
+        20,
+        "the display picture is not shown",
+    )
+    assert window.complaints() == []
+
+
+def test_where_the_original_is_gone_the_thumb_stays(
+    window: Browser, anyone: ValidatingClient, alice: ValidatingClient, register: Register, s3: "S3Client", bucket: str
+) -> None:
+    s3_key = f"{os.urandom(4).hex()}/gone.jpg"
+    register(s3_key, photo(1200, 800))
+    assert alice.settled(s3_key)["status"] == "ready"
+    s3.delete_object(Bucket=bucket, Key=s3_key)
+    window.driver.get(anyone.base_url + path("i", s3_key).removeprefix("/api"))
+    tried = "return performance.getEntriesByType('resource').filter((each) => each.name.endsWith('gone.jpg')).length"
     until(lambda: window.run(tried) >= 2, 20, "the original is not asked for")
     until(lambda: shown_width(window, ".picture img") > 0, 20, "nothing is shown")
     assert "/t512/" in chosen(window)
+    window.complaints()  # of the original, which it lacks
 
 
 def test_arrow_keys_lead_through_a_collection(window: Browser, member: list[str]) -> None:

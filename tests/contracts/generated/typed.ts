@@ -10,9 +10,10 @@ export const known: [
   Equal<Image["thumbs"], components["schemas"]["Thumb"][]>,
   Equal<Image["thumbs"][number]["url"], string>,
   Equal<Image["thumbs"][number]["size"]["width"], number>,
+  Equal<Image["display"], components["schemas"]["DisplayPicture"] | null>,
   Equal<Refusal["type"], string>,
   Equal<Refusal["code"], string>,
   Equal<Refusal["status"], number>,
   Equal<Fault["detail"], string>,
   Equal<Fault["pointer"], string | undefined>,
-] = [true, true, true, true, true, true, true, true];
+] = [true, true, true, true, true, true, true, true, true];

@@ -165,6 +165,19 @@ def test_the_original_is_offered_where_it_is_larger_than_all_thumbs() -> None:
     assert "a.jpg 512w" not in Picture(small, "").whole_srcset
 
 
+def test_the_display_picture_is_shown_instead_of_the_original_where_there_is_one() -> None:
+    address = "https://cdn.example/t2048/a.heic"
+    scan = image("a.heic", "t", "", display={"size": {"width": 1600, "height": 900}, "url": address})
+    page = rendered("image", scan)
+    assert f"{address} 1600w" in page
+    assert "a.heic 1920w" not in page
+    assert "https://cdn.example" in rendering.policy(Picture(scan, "").addresses)
+    [entry] = feedparser.parse(rendered("feed", collection("c", scan))).entries
+    assert [each.href for each in entry.enclosures] == [address]
+    [entry] = feedparser.parse(rendered("feed", collection("c", image("a.jpg", "t", "", display=None)))).entries
+    assert [each.href for each in entry.enclosures] == ["https://s3.example/imghost/a.jpg"]
+
+
 def test_cover_stands_for_a_collection_and_else_its_first_picture() -> None:
     one, two = (Picture(image(name, "", ""), "") for name in ("one", "two"))
     bare = Picture(image("bare", "", "", thumbs=[]), "")

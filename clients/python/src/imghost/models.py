@@ -61,7 +61,10 @@ class ImageError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublicImage:
-    """An image as everybody sees it. Until it is `ready` for the first time, there is no size, colour or thumb."""
+    """An image as everybody sees it. Until it is `ready` for the first time, there is no size, colour or thumb.
+
+    `display` is to be shown instead of the original, where it is not None: browsers do not show every format.
+    """
 
     url: str
     s3_key: str
@@ -70,6 +73,7 @@ class PublicImage:
     size: Size | None
     colors: tuple[str, ...]
     thumbs: tuple[Thumb, ...]
+    display: Thumb | None = None
     status: Status
     placeholder: str | None
     date_created: datetime

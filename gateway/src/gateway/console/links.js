@@ -11,15 +11,17 @@ const markdown = (text) => text.replace(/[\\`*_[\]<>!]/g, "\\$&").replace(/\s+/g
 /** Return pairs of a name and a text. */
 function linksOf(image) {
   const name = nameOf(image);
-  const shown = image.thumbs.at(-1)?.url ?? image.url;
+  const whole = (image.display ?? image).url;
+  const shown = image.thumbs.at(-1)?.url ?? whole;
   return [
     ["Page", publicImage(image.s3_key)],
     ["Original", image.url],
-    ["Markdown", `![${markdown(name)}](${image.url})`],
-    ["HTML", `<a href="${html(image.url)}"><img src="${html(shown)}" alt="${html(name)}"></a>`],
-    ["BBCode", `[url=${image.url}][img]${shown}[/img][/url]`],
+    ["Display picture", image.display?.url],
+    ["Markdown", `![${markdown(name)}](${whole})`],
+    ["HTML", `<a href="${html(whole)}"><img src="${html(shown)}" alt="${html(name)}"></a>`],
+    ["BBCode", `[url=${whole}][img]${shown}[/img][/url]`],
     ...image.thumbs.map((each) => [`Thumb ${each.size.width} × ${each.size.height}`, each.url]),
-  ];
+  ].filter(([, text]) => text);
 }
 
 /** Return the list of links, each with a button that copies it. */

@@ -1,4 +1,4 @@
-// The large picture of an image: its placeholder at once, then a thumb, then the original where browsers show it.
+// The large picture of an image: its placeholder at once, then a thumb, then the display picture or the original.
 
 import { h, icon } from "./dom.js";
 import { PICTURE, WARNING } from "./icons.js";
@@ -25,12 +25,13 @@ export function picture(image) {
   const thumb = h("img", { alt: nameOf(image), src: image.thumbs.at(-1).url });
   frame.append(canvas, thumb);
   const isShown = SHOWN_BY_BROWSERS.has(image.content_type) && image.bytes <= LARGEST_BYTES;
-  if (isShown && !(isSmall && image.content_type === "image/jpeg")) {
-    const original = h("img", { alt: "", className: "over" });
-    original.addEventListener("load", () => original.classList.add("sharp"));
-    original.addEventListener("error", () => original.remove());
-    original.src = image.url;
-    frame.append(original);
+  const source = image.display ?? (isShown ? image : null);
+  if (source && !(isSmall && (image.display || image.content_type === "image/jpeg"))) {
+    const whole = h("img", { alt: "", className: "over" });
+    whole.addEventListener("load", () => whole.classList.add("sharp"));
+    whole.addEventListener("error", () => whole.remove());
+    whole.src = source.url;
+    frame.append(whole);
   }
   return frame;
 }

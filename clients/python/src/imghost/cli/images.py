@@ -102,8 +102,9 @@ def show(key: str, *, as_json: bool) -> None:
         "url": image.url,
         "created": f"{image.date_created:%Y-%m-%d %H:%M:%S %Z}",
     }
-    thumbs = [f"thumb        {thumb.size.width}x{thumb.size.height} {thumb.url}" for thumb in image.thumbs]
-    tell(image, *(f"{name:<12} {value}" for name, value in shown.items() if value), *thumbs, as_json=as_json)
+    made = [("thumb", thumb) for thumb in image.thumbs] + ([("display", image.display)] if image.display else [])
+    pictures = [f"{name:<12} {each.size.width}x{each.size.height} {each.url}" for name, each in made]
+    tell(image, *(f"{name:<12} {value}" for name, value in shown.items() if value), *pictures, as_json=as_json)
 
 
 @click.command("open")

@@ -82,7 +82,7 @@ def _requested() -> tuple[int, int]:
 
 def _image(answer: Answer, max_width: int, max_height: int) -> dict[str, Any]:
     picture = Picture(answer.document(), "")
-    shown = _fitting(picture, max_width, max_height)
+    shown = _fitting(picture, max_width, max_height, whole=True)
     if shown is None:
         return {"type": "link", "title": picture.title}
     return {
@@ -115,12 +115,14 @@ def _thumbnail(picture: Picture, max_width: int, max_height: int) -> dict[str, A
     return {"thumbnail_url": shown.url, "thumbnail_width": shown.width, "thumbnail_height": shown.height}
 
 
-def _fitting(picture: Picture, max_width: int, max_height: int) -> Rendition | None:
+def _fitting(picture: Picture, max_width: int, max_height: int, *, whole: bool = False) -> Rendition | None:
     """Return the largest thumb that fits, the smallest one scaled down if none does, None if there are none.
 
-    Never the original, since it may be of any size, and of a format that browsers do not show.
+    The display picture counts as one if the picture is to be shown `whole`. Never the original, since it may be of any
+    size, and of a format that browsers do not show.
     """
     if not picture.thumbs:
         return None
-    fitting = [thumb for thumb in picture.thumbs if thumb.width <= max_width and thumb.height <= max_height]
+    offered = [*picture.thumbs, picture.display] if whole and picture.display else picture.thumbs
+    fitting = [thumb for thumb in offered if thumb.width <= max_width and thumb.height <= max_height]
     return fitting[-1] if fitting else picture.thumbs[0].within(max_width, max_height)

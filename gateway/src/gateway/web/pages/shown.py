@@ -93,6 +93,12 @@ class Picture:
         """The thumbs, smallest first."""
         return [Rendition(each["url"], **each["size"]) for each in self.document["thumbs"]]
 
+    @cached_property
+    def display(self) -> Rendition | None:
+        """What is shown instead of the original, None where that is shown."""
+        display = self.document.get("display")  # a catalog of an earlier release tells of none
+        return Rendition(display["url"], **display["size"]) if display else None
+
     @property
     def largest(self) -> Rendition | None:
         """The largest thumb, None while there is none."""
@@ -106,11 +112,11 @@ class Picture:
 
     @property
     def whole_srcset(self) -> str:
-        """The thumbs and the original for `srcset`."""
-        original, largest = self.size, self.largest
-        if original is None or largest is None or original.width <= largest.width:
+        """The thumbs and the original, or what is shown instead of it, for `srcset`."""
+        whole, largest = self.display or self.size, self.largest
+        if whole is None or largest is None or whole.width <= largest.width:
             return self.srcset
-        return f"{self.srcset}, {original.url} {original.width}w"
+        return f"{self.srcset}, {whole.url} {whole.width}w"
 
     @property
     def tenths(self) -> int:
@@ -127,7 +133,7 @@ class Picture:
     @property
     def addresses(self) -> Sequence[str]:
         """The addresses of all pictures that a page of it may load."""
-        return [self.url, *(thumb.url for thumb in self.thumbs)]
+        return [self.url, *(thumb.url for thumb in self.thumbs), *([self.display.url] if self.display else [])]
 
 
 @dataclass(frozen=True)
