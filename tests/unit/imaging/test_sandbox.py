@@ -131,7 +131,7 @@ def test_child_knows_no_variable_of_its_parent_but_those_it_needs(
         "os.fork()",
         "os.posix_spawn('/bin/true', ['true'], {})",
         "__import__('subprocess').run(['/bin/true'])",
-        "__import__('threading').Thread(target=print).start()",
+        "os.execv('/bin/true', ['true'])",
         "__import__('resource').setrlimit(7, (100, 100))",
     ],
 )
@@ -152,6 +152,29 @@ def test_confined_child_cannot(deed: str, speaking: Replaced) -> None:
         """
     )
     with pool_of(program=program) as pool, pytest.raises(MalformedError, match="refused: "):
+        pool.render(b"a picture")
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_confined_child_decodes_every_format(file_format: str, speaking: Replaced, tmp_path: Path) -> None:
+    """As a user without rights: the decoder of HEIC makes a thread, which a limit of no processes would forbid."""
+    file = tmp_path / "picture"
+    file.write_bytes(photo(1200, 800, file_format))
+    program = speaking(
+        f"""
+        from pathlib import Path
+        from imaging.domain import Limits
+        from imaging.pipeline import render
+        from imaging.sandbox import child
+        data, limits = Path({str(file)!r}).read_bytes(), Limits(2**26, 10**7, 10**5, 2**30, ({file_format!r},))
+        child.rehearse(limits, (64,))
+        if os.geteuid() == 0:
+            os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+        confinement.confine()
+        refuse(f"made {{render(data, limits, (64,)).width}}")
+        """
+    )
+    with pool_of(program=program) as pool, pytest.raises(MalformedError, match="made 1200"):
         pool.render(b"a picture")
 
 
