@@ -54,6 +54,41 @@ def test_large_jpeg_that_is_decoded_small_is_found_cut_too() -> None:
         rendered(data[: len(data) // 2] + b"\xff\xd9")
 
 
+def scans_of(data: bytes) -> list[int]:
+    """Return where the scans of a JPEG begin."""
+    return [at for at in range(len(data)) if data.startswith(b"\xff\xda", at)]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_progressive_jpeg_that_ends_behind_its_first_scan_is_whole_if_less_fine(mode: str) -> None:
+    """The standard lets encoders leave out scans; browsers show such a picture, too."""
+    picture = landscape(mode=mode)
+    data = encoded(picture, "JPEG", quality=90, progressive=True)
+    made = rendered(data[: scans_of(data)[1]] + b"\xff\xd9")
+    blurred, fine = (np.asarray(decoded(each.thumbs[-1].data).convert("L"), float) for each in (made, rendered(data)))
+    assert np.abs(blurred - fine).mean() < 16
+    assert blurred.std() > fine.std() / 2
+
+
+def test_jpeg_some_of_whose_colours_never_come_is_malformed() -> None:
+    """A progressive one that has scans of its luma only: chroma is grey, and the corner need not be."""
+    data = encoded(landscape(mode="L"), "JPEG", quality=90, progressive=True)
+    at = data.index(b"\xff\xc2")
+    sides = data[at + 5 : at + 9]
+    in_colour = b"\xff\xc2" + struct.pack(">HB", 17, 8) + sides + b"\3" + b"\1\x11\0\2\x11\0\3\x11\0"
+    with pytest.raises(MalformedError, match="all of its colours"):
+        rendered(data[:at] + in_colour + data[at + 13 :])
+
+
+def test_progressive_jpeg_without_its_first_scan_is_malformed() -> None:
+    """What refines coefficients that never came makes a grey picture with coloured specks of it."""
+    data = encoded(landscape(), "JPEG", quality=90, progressive=True)
+    first, second = scans_of(data)[:2]
+    tables = data.rindex(b"\xff\xc4", 0, second)
+    with pytest.raises(MalformedError, match="all of its colours"):
+        rendered(data[:first] + data[tables:])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("progressive", [False, True])
 def test_whole_jpeg_with_a_grey_corner_is_shown(kind: str, progressive: bool) -> None:

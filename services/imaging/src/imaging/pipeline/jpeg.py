@@ -1,5 +1,6 @@
 """JPEG: what its first frame is (ITU-T T.81, annex B), and whether its data ends before its picture does."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from PIL import Image
@@ -11,7 +12,7 @@ _LOSSLESS = 0xC3
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # those are tables, and one that is reserved
 _NOT_READ = dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF), "in layers") | {0xCB: "lossless, arithmetic"}
 _ALONE = {0x00, 0x01, *range(0xD0, 0xD9)}  # markers without a segment
-_SCAN = 0xDA
+_SCAN, _SCAN_MARKER = 0xDA, b"\xff\xda"
 _BITS = 8
 _BLOCK_ROWS = 256
 # libjpeg fills blocks for which it has no data with zeros, which are the middle of the range: 127 if inks are inverted.
@@ -35,9 +36,37 @@ class Frame:
 
 def frame(data: bytes) -> Frame | None:
     """Return the first frame of the JPEG in `data`, None if there is none. Raise `UnsupportedFormatError`."""
-    if not data.startswith(_BEGINNING):
-        return None
-    at = 2
+    for at, marker in _segments(data):
+        if marker in _FRAMES:
+            return _checked(Frame(marker, data[at + 4]))
+    return None
+
+
+def lacks_components(data: bytes) -> bool:
+    """Return whether the JPEG in `data` ends before all of its components have begun, which are grey then.
+
+    A progressive one need not have all of its scans (T.81, G.1.1.1): it is whole, if less fine. But each component has
+    one with its first coefficients.
+    """
+    found = {marker: at for at, marker in _segments(data)}
+    header, at = next((at for marker, at in found.items() if marker in _FRAMES), None), found.get(_SCAN)
+    if header is None or at is None:
+        return False  # nothing that could be decoded at all
+    due = {*data[header + 10 : header + 2 + int.from_bytes(data[header + 2 : header + 4]) : 3]}
+    end = data.find(_END, at)
+    while 0 <= at < end and due:
+        behind = at + 5 + 2 * data[at + 4]
+        # From the first coefficient on, not to refine what came before. In a lossless one this means something else.
+        first, refined = data[behind : behind + 1], data[behind + 2 : behind + 3]
+        if (first == b"\0" and refined < b"\x10") or _LOSSLESS in found:
+            due -= {*data[at + 5 : behind : 2]}
+        at = data.find(_SCAN_MARKER, at + 2)
+    return bool(due) and end >= 0
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where each segment begins, and its marker, up to the first scan."""
+    at = 2 if data.startswith(_BEGINNING) else -1
     while at >= 0 and at + 4 < len(data):
         marker = data[at + 1]
         if data[at] != _PREFIX:  # some files have rubbish between their segments
@@ -46,13 +75,28 @@ def frame(data: bytes) -> Frame | None:
             at += 1
         elif marker in _ALONE:
             at += 2
-        elif marker in _FRAMES:
-            return _checked(Frame(marker, data[at + 4]))
-        elif marker == _SCAN:
-            break
         else:
+            yield at, marker
+            if marker == _SCAN:
+                return
             at += 2 + int.from_bytes(data[at + 2 : at + 4])
-    return None
+
+
+def _begun(data: bytes, at: int, components: frozenset[int]) -> set[int]:
+    """Return those of `components` for which a scan, of those from `at` on, begins at the first coefficient.
+
+    A progressive JPEG need not have all scans (T.81, G.1.1.1): the picture is whole, if less fine. But a component of
+    which the first coefficient never comes is grey.
+    """
+    begun: set[int] = set()
+    end = data.find(_END, at)
+    while 0 <= at < end and not components <= begun:
+        count = data[at + 4]
+        listed, first = data[at + 5 : at + 5 + 2 * count : 2], data[at + 5 + 2 * count : at + 6 + 2 * count]
+        if first == b"\0":
+            begun.update(listed)
+        at = data.find(_SCAN_MARKER, at + 2)
+    return begun
 
 
 def _checked(found: Frame) -> Frame:

@@ -73,6 +73,8 @@ def open_picture(data: bytes, limits: Limits) -> Opened:
     if width < 1 or height < 1:
         raise MalformedError("The picture is broken: it has no pixels.")
     stored = image.format or ""
+    if stored in {"JPEG", "MPO"} and jpeg.lacks_components(data):
+        raise MalformedError("The picture is cut short: its data ends before all of its colours have come.")
     progressive = bool(image.info.get("progressive"))
     per_pixel = image.bytes_per_pixel if isinstance(image, tiff.TiffPicture) else None
     memory = decoded_bytes(stored, image.size, len(data), progressive=progressive, per_pixel=per_pixel)
