@@ -112,8 +112,10 @@ def test_clean_aperture_crops() -> None:
     data = with_property(encoded(picture, "AVIF", quality=95), aperture)
     made = rendered(data)
     assert (made.width, made.height) == (100, 80)
-    for corner in ((1, 1), (98, 78)):
-        assert decoded(made.thumbs[-1].data).getpixel(corner) == pytest.approx((230, 120, 20), abs=12)
+    assert made.display is not None, "some browsers show all of the original"
+    for shown in (made.thumbs[-1], made.display):
+        for corner in ((1, 1), (98, 78)):
+            assert decoded(shown.data).getpixel(corner) == pytest.approx((230, 120, 20), abs=12)
 
 
 @pytest.mark.parametrize("numbers", [(0, 1, 0, 1), (100, 0, 80, 0), (500, 1, 500, 1)])

@@ -27,6 +27,14 @@ def test_pictures_get_a_display_picture_as_the_operator_wants(file_format: str, 
     assert [thumb.square for thumb in made.thumbs] == list(SQUARES)
 
 
+def test_webp_that_has_to_be_turned_gets_one_since_not_all_browsers_turn_it() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    made = rendered(encoded(decoded(photo(300, 200)), "WEBP", exif=exif))
+    assert made.display is not None
+    assert decoded(made.display.data).size == (200, 300)
+
+
 @pytest.mark.parametrize(
     ("width", "height", "size"),
     [(4000, 3000, (2048, 1536)), (1000, 4096, (500, 2048)), (300, 200, (300, 200)), (6000, 2, (2048, 1))],

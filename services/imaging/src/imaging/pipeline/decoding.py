@@ -60,7 +60,7 @@ def decode(opened: Opened, needed: int) -> Picture:
             _refuse_if_cut(image, opened.data, as_stored, reduced)
         if not scaled:  # some decoders turn the picture upright themselves, and swap its sides
             size = image.size
-        orientation = _orientation(image)
+        orientation = orientation_of(image)
         image = samples.to_eight_bits(image, stored)
         if opened.covered:
             image = samples.transparent_outside(image, opened.covered)
@@ -131,7 +131,7 @@ def _shrink(image: Image.Image, size: tuple[int, int], needed: int) -> Image.Ima
     return resize(image, fit(size, needed))
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """Return the EXIF orientation of `image`; 1, upright, if its metadata is broken."""
     _forget_xmp(image)
     try:

@@ -5,18 +5,24 @@ import io
 from PIL import Image
 
 from imaging.domain import DisplayPictures
+from imaging.pipeline.decoding import orientation_of
 from imaging.pipeline.opening import Opened
 
-_NOT_SHOWN_BY_BROWSERS = {"image/heic", "image/tiff"}
+_NOT_SHOWN = {"image/heic", "image/tiff"}
 
 
 def is_wanted(opened: Opened, display: DisplayPictures) -> bool:
     """Return whether `opened` gets a display picture."""
     if display == "none":
         return False
-    if opened.content_type in _NOT_SHOWN_BY_BROWSERS or opened.is_lossless_jpeg:
-        return True
-    return display == "all" and not _moves(opened)
+    return not _is_shown_by_browsers(opened) or (display == "all" and not _moves(opened))
+
+
+def _is_shown_by_browsers(opened: Opened) -> bool:
+    """Return whether browsers show `opened` as its thumbs do. Some turn no WebP, and crop no AVIF."""
+    if opened.content_type in _NOT_SHOWN or opened.is_lossless_jpeg or opened.crop is not None:
+        return False
+    return opened.content_type != "image/webp" or orientation_of(opened.image) == 1
 
 
 def _moves(opened: Opened) -> bool:
