@@ -1239,7 +1239,7 @@ DEFECTS = (
         (
             Edit(
                 f"{AUTH}/token_key_rotation.py",
-                "token_keys.write_public(public, [key.public_key() for key in (*former, new)])",
+                "pair.write_public([key.public_key() for key in (*former, new)])",
                 "pass",
             ),
         ),

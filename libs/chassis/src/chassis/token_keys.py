@@ -14,10 +14,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 from cryptography.hazmat.primitives import serialization
@@ -133,22 +133,86 @@ def key_id(key: Ed25519PublicKey) -> str:
     return _base64url(hashlib.sha256(text.encode()).digest())
 
 
-def create_files(private: Path, public: Path) -> None:
-    """Write a new key pair as PEM files, the private one readable by its owner only.
+class KeyPair(Protocol):
+    """Where the private and the public keys lie; what is not there yet reads as None."""
 
-    A private key that exists is kept. The file of public keys is written if one is missing there. Nothing is done while
-    another process has them `locked`, which then sees to both.
+    private_name: str
+    public_name: str
+
+    def locked(self) -> AbstractContextManager[bool]:
+        """Keep others from changing the keys in the body; yield False if somebody does just now."""
+
+    def private_text(self) -> str | None:
+        """Return the private keys as PEM."""
+
+    def public_text(self) -> str | None:
+        """Return the public keys as PEM."""
+
+    def write_private(self, keys: Sequence[Ed25519PrivateKey]) -> None:
+        """Put `keys` in the place of the private ones, whole or not at all."""
+
+    def write_public(self, keys: Sequence[Ed25519PublicKey]) -> None:
+        """Put `keys` in the place of the public ones, whole or not at all."""
+
+
+class KeyFiles:
+    """A `KeyPair` of two PEM files, of which the private one is readable by its owner only."""
+
+    def __init__(self, private: Path, public: Path) -> None:
+        self.private_name, self.public_name = str(private), str(public)
+        self._private, self._public = private.resolve(), public.resolve()  # a link stays a link
+
+    def make_folders(self) -> None:
+        """Make the folders of the files. Raise `OSError` if they cannot be made."""
+        for file in (self._private, self._public):
+            file.parent.mkdir(parents=True, exist_ok=True)
+
+    def locked(self) -> AbstractContextManager[bool]:
+        """Lock the folder of the private ones, until the process ends at the latest. See `KeyPair`."""
+        return locked(self._private)
+
+    def private_text(self) -> str | None:
+        """See `KeyPair`. Raise `OSError` if the file cannot be read."""
+        return self._private.read_text() if self._private.exists() else None
+
+    def public_text(self) -> str | None:
+        """See `KeyPair`. Raise `OSError` if the file cannot be read."""
+        return self._public.read_text() if self._public.exists() else None
+
+    def write_private(self, keys: Sequence[Ed25519PrivateKey]) -> None:
+        """See `KeyPair`. Raise `OSError` if the file cannot be written."""
+        write_private(self._private, keys)
+
+    def write_public(self, keys: Sequence[Ed25519PublicKey]) -> None:
+        """See `KeyPair`. Raise `OSError` if the file cannot be written."""
+        write_public(self._public, keys)
+
+
+def create(pair: KeyPair) -> None:
+    """Make the keys of `pair`.
+
+    A private key that exists is kept. The public keys are written if one is missing there. Nothing is done while
+    somebody else has them `locked`, who then sees to both.
     """
-    for file in (private, public):
-        file.parent.mkdir(parents=True, exist_ok=True)
-    with locked(private) as is_ours:
+    with pair.locked() as is_ours:
         if not is_ours:
             return
-        if not private.exists():
-            write_private(private, [new_key()])
-        ours = [key.public_key() for key in private_keys(private.read_text())]
-        if not public.exists() or not {key_id(key) for key in ours} <= set(_readable(public)):
-            write_public(public, ours)
+        text = pair.private_text()
+        if text is None:
+            made = [new_key()]
+            pair.write_private(made)
+        else:
+            made = private_keys(text)
+        ours = [key.public_key() for key in made]
+        if not {key_id(key) for key in ours} <= set(_readable(pair.public_text())):
+            pair.write_public(ours)
+
+
+def create_files(private: Path, public: Path) -> None:
+    """Make the keys of two PEM files, and their folders, as `create` does."""
+    pair = KeyFiles(private, public)
+    pair.make_folders()
+    create(pair)
 
 
 @contextmanager
@@ -169,16 +233,26 @@ def locked(private: Path) -> Iterator[bool]:
         os.close(descriptor)
 
 
+def private_pem(keys: Sequence[Ed25519PrivateKey]) -> bytes:
+    """Return `keys` as PEM."""
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return b"".join(key.private_bytes(serialization.Encoding.PEM, *form) for key in keys)
+
+
+def public_pem(keys: Sequence[Ed25519PublicKey]) -> bytes:
+    """Return `keys` as PEM."""
+    form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return b"".join(key.public_bytes(*form) for key in keys)
+
+
 def write_private(file: Path, keys: Sequence[Ed25519PrivateKey]) -> None:
     """Replace `file` by one with `keys`, readable by its owner only, or by whom the former one was readable."""
-    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    _replace(file, b"".join(key.private_bytes(serialization.Encoding.PEM, *form) for key in keys), 0o600)
+    _replace(file, private_pem(keys), 0o600)
 
 
 def write_public(file: Path, keys: Sequence[Ed25519PublicKey]) -> None:
     """Replace `file` by one with `keys`."""
-    form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    _replace(file, b"".join(key.public_bytes(*form) for key in keys), 0o644)
+    _replace(file, public_pem(keys), 0o644)
 
 
 def require_private_file(file: Path, setting: str) -> None:
@@ -217,9 +291,9 @@ def _blocks(text: str) -> list[bytes]:
     return blocks
 
 
-def _readable(public: Path) -> dict[str, Ed25519PublicKey]:
+def _readable(text: str | None) -> dict[str, Ed25519PublicKey]:
     with suppress(ValueError, TypeError):
-        return public_keys(public.read_text())
+        return public_keys(text or "")
     return {}
 
 

@@ -3,13 +3,14 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
 from auth import domain, first_user, keys, operators, token_key_rotation, use_cases
+from auth.adapters.key_secrets import KeySecrets
 from auth.adapters.store import Store
 from auth.bootstrap import make_database
 from auth.domain import User
@@ -22,7 +23,11 @@ from chassis import commands, token_keys, tokens, worker
 from chassis.commands import Commands, json_option, tell
 from chassis.database.database import Database
 from chassis.settings import load, variable
+from chassis.token_keys import KeyFiles, KeyPair
 from chassis.web import server
+
+# How the keys of tokens are named that are in a Secret of Kubernetes.
+_SCHEME = "secret:"
 
 
 @click.group(cls=Commands, package="imghost-auth", refusals=(AuthError,))
@@ -63,37 +68,68 @@ def migrate(*, as_json: bool) -> None:
     commands.tell_migration(later, *said, as_json=as_json)
 
 
-def _token_key_files(command: Callable[..., None]) -> Callable[..., None]:
-    """Give `command` the options that name the files of the keys of tokens."""
-    file = click.Path(path_type=Path, dir_okay=False)
-    private = click.option("--private", type=file, required=True, help="File of the private key, for auth only.")
-    public = click.option("--public", type=file, required=True, help="File of the public key, for the other services.")
-    return private(public(command))
+def _token_keys(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command` the options that name where the keys of tokens are, and the `KeyPair` there as its argument."""
+
+    @wraps(command)
+    def with_pair(private: str, public: str, kubernetes: str, service_account: Path, **words: Any) -> None:
+        names = [each.removeprefix(_SCHEME) for each in (private, public) if each.startswith(_SCHEME)]
+        match names:
+            case []:
+                command(KeyFiles(Path(private), Path(public)), **words)
+            case [private_name, public_name]:
+                command(KeySecrets(private_name, public_name, kubernetes, service_account), **words)
+            case _:
+                raise click.UsageError("the keys are two files or two Secrets")
+
+    options = [
+        click.option("--private", required=True, help="File of the private key, for auth only, or secret:NAME."),
+        click.option("--public", required=True, help="That of the public key, for the other services, likewise."),
+        click.option(
+            "--kubernetes",
+            default="https://kubernetes.default.svc",
+            show_default=True,
+            help="Where the Secrets NAME are, which have to be there, and may be empty.",
+        ),
+        click.option(
+            "--service-account",
+            type=click.Path(path_type=Path, file_okay=False),
+            default="/var/run/secrets/kubernetes.io/serviceaccount",
+            show_default=True,
+            help="Folder with the token for them.",
+        ),
+    ]
+    for option in reversed(options):
+        with_pair = option(with_pair)
+    return with_pair
 
 
 @contextmanager
-def _key_files(private: Path) -> Iterator[None]:
-    """Print a file of keys that cannot be read or written in the body as one line."""
+def _readable_keys(pair: KeyPair) -> Iterator[None]:
+    """Print keys that cannot be read or written in the body as one line."""
     try:
         yield
     except OSError as fault:
         raise click.ClickException(f"{fault.filename}: {fault.strerror}") from fault
     except (ValueError, TypeError) as fault:  # its text may show the text of the key
-        raise click.ClickException(f"{private} is there, and is no private key in PEM without a passphrase") from fault
+        reason = f"{pair.private_name} is there, and is no private key in PEM without a passphrase"
+        raise click.ClickException(reason) from fault
 
 
 @main.command("create-token-key")
-@_token_key_files
+@_token_keys
 @json_option
-def create_token_key(private: Path, public: Path, *, as_json: bool) -> None:
-    """Make the key pair that signs and verifies tokens between the services. Keep files that exist."""
-    with _key_files(private):
-        token_keys.create_files(private, public)
-    tell({"private": str(private), "public": str(public)}, as_json=as_json)
+def create_token_key(pair: KeyPair, *, as_json: bool) -> None:
+    """Make the key pair that signs and verifies tokens between the services. Keep keys that exist."""
+    with _readable_keys(pair):
+        if isinstance(pair, KeyFiles):
+            pair.make_folders()
+        token_keys.create(pair)
+    tell({"private": pair.private_name, "public": pair.public_name}, as_json=as_json)
 
 
 @main.command("rotate-signing-key")
-@_token_key_files
+@_token_keys
 @click.option(
     "--spread",
     "spread_s",
@@ -111,10 +147,10 @@ def create_token_key(private: Path, public: Path, *, as_json: bool) -> None:
     help="Seconds for which the former key is accepted after that; 0 if it has leaked.",
 )
 @json_option
-def rotate_signing_key(private: Path, public: Path, spread_s: float, keep_s: float, *, as_json: bool) -> None:
+def rotate_signing_key(pair: KeyPair, spread_s: float, keep_s: float, *, as_json: bool) -> None:
     """Replace the key that signs tokens between the services by a new one, while they run."""
-    with _key_files(private):
-        new = token_key_rotation.rotate(private, public, spread_s, keep_s, partial(click.echo, err=True))
+    with _readable_keys(pair):
+        new = token_key_rotation.rotate(pair, spread_s, keep_s, partial(click.echo, err=True))
     said = f"tokens are signed with the new key {new}, and former keys are accepted no longer"
     tell({"key_id": new}, said, as_json=as_json)
 
