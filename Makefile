@@ -44,6 +44,7 @@ lint: $(VENV)/dev.stamp  ## check style, types, and the directions of imports
 	PYTHONPATH=tests $(BIN)/python tools/access_table.py --check
 	PYTHONPATH=tests $(BIN)/python tools/security_table.py --check
 	PYTHONPATH=tests $(BIN)/python tools/metrics_table.py --check
+	$(BIN)/python tools/monitoring.py --check
 
 format: $(VENV)/dev.stamp  ## format the code, and update the generated tables
 	$(BIN)/ruff check --fix
@@ -52,6 +53,7 @@ format: $(VENV)/dev.stamp  ## format the code, and update the generated tables
 	PYTHONPATH=tests $(BIN)/python tools/access_table.py
 	PYTHONPATH=tests $(BIN)/python tools/security_table.py
 	PYTHONPATH=tests $(BIN)/python tools/metrics_table.py
+	$(BIN)/python tools/monitoring.py
 
 .PHONY: k8s-test
 k8s-test: $(VENV)/dev.stamp  ## test the trial on the cluster of KUBECONFIG; half an hour (REGISTRY=, TAG=, SEED=, PYTEST=)

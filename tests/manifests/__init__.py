@@ -16,9 +16,11 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 K8S = ROOT / "k8s"
-COMPONENTS = sorted(path.name for path in (K8S / "components").iterdir())
+# These take the place of what the trial has inside, so that only production takes them.
+FOR_PRODUCTION = ("cert-manager", "external-secrets", "postgres-cloudnativepg", "rabbitmq-operator", "signing-key")
+COMPONENTS = sorted({path.name for path in (K8S / "components").iterdir()} - set(FOR_PRODUCTION))
 # What has to be named before a component.
-NEEDED = {"edge": ("network-policies",)}
+NEEDED = {"cert-manager": ("ingress",), "edge": ("network-policies",)}
 VARIANTS: Mapping[str, tuple[str, ...]] = {
     "trial": (),
     **{f"trial and {name}": (*NEEDED.get(name, ()), name) for name in COMPONENTS},
@@ -26,14 +28,18 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
     "trial and all for CPU": ("network-policies", "ingress", "autoscaling-hpa"),
     "trial and all for KEDA": ("network-policies", "edge", "autoscaling-keda"),
 }
-# Network policies, and so the edge, name the data services of the trial.
+# Network policies, and so the edge, name the data services of the trial; the operators' components add theirs.
 PRODUCTION: Mapping[str, tuple[str, ...]] = {
     "production": (),
     "production for CPU": ("ingress", "autoscaling-hpa"),
     "production for KEDA": ("ingress", "autoscaling-keda"),
+    **{f"production and {name}": (*NEEDED.get(name, ()), name) for name in ("monitoring", *FOR_PRODUCTION)},
+    "production with all": ("network-policies", "ingress", "autoscaling-hpa", "monitoring", *FOR_PRODUCTION),
 }
 POD_OWNERS = {"Deployment", "StatefulSet", "Job", "CronJob"}
 DATA_SERVICES = {"postgres", "rabbitmq", "s3"}
+# The pods of the component signing-key.
+KEY_MAKERS = {"create-signing-key", "rotate-signing-key"}
 
 Document = dict[str, Any]
 
@@ -108,6 +114,14 @@ def pods(variant: str = "trial") -> dict[str, Document]:
 def our_pods(variant: str = "trial") -> dict[str, Document]:
     """Return the templates of the pods that run images of imghost."""
     return {name: each for name, each in pods(variant).items() if name not in DATA_SERVICES | {"edge"}}
+
+
+def pods_of_operators(variant: str) -> list[dict[str, str]]:
+    """Return the labels of the pods that operators make of the documents of a variant."""
+    label = {"Cluster": "cnpg.io/cluster", "RabbitmqCluster": "app.kubernetes.io/name"}
+    found = [(each["kind"], each["metadata"]["name"]) for each in built()[variant]]
+    solver = [{"acme.cert-manager.io/http01-solver": "true"} for kind, _ in found if kind == "Issuer"]
+    return solver + [{label[kind]: name} for kind, name in found if kind in label]
 
 
 def containers(variant: str = "trial") -> Iterator[tuple[str, Document]]:

@@ -2,7 +2,14 @@
 import { readFileSync } from "node:fs";
 
 const document = JSON.parse(readFileSync(0, "utf8"));
-const models = await import(`@kubernetes-models/keda/${document.apiVersion}`);
+const packages = {
+  "cert-manager.io": "cert-manager",
+  "external-secrets.io": "external-secrets",
+  "keda.sh": "keda",
+  "monitoring.coreos.com": "prometheus-operator",
+};
+const [group] = document.apiVersion.split("/");
+const models = await import(`@kubernetes-models/${packages[group]}/${document.apiVersion}`);
 try {
   new models[document.kind](document).validate();
 } catch (fault) {
