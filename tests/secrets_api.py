@@ -1,8 +1,11 @@
 """What the API of Kubernetes does with Secrets, as far as auth asks, and kubelets that show them to pods as files."""
 
 import base64
+import datetime as dt
+import ipaddress
 import json
 import shutil
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 TOKEN = "token-of-the-account"
 
@@ -64,9 +72,10 @@ class SecretsApi:
 
 @contextmanager
 def secrets_api(folder: Path) -> Iterator[SecretsApi]:
-    """Serve Secrets at a port of this machine; the folder of the account is in `folder`."""
+    """Serve Secrets by TLS at a port of this machine; the folder of the account is in `folder`."""
     account = folder / "account"
     account.mkdir()
+    certificate(account / "ca.crt", folder / "server.pem")
     (account / "token").write_text(f"{TOKEN}\n")
     (account / "namespace").write_text("imghost")
     api = SecretsApi(account)
@@ -97,7 +106,10 @@ def secrets_api(folder: Path) -> Iterator[SecretsApi]:
             """Keep silent."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    api.url = f"http://127.0.0.1:{server.server_port}"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    api.url = f"https://127.0.0.1:{server.server_port}"
     thread = Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -106,6 +118,36 @@ def secrets_api(folder: Path) -> Iterator[SecretsApi]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def certificate(authority: Path, server: Path) -> None:
+    """Write the certificate of a new authority, and one of a server at 127.0.0.1 with its key.
+
+    As in many clusters they have none of the extensions that RFC 5280 asks for, but which of them may sign.
+    """
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("kubernetes", "kube-apiserver")]
+    now = dt.datetime.now(dt.UTC)
+    extensions = (
+        x509.BasicConstraints(ca=True, path_length=None),
+        x509.SubjectAlternativeName([x509.IPAddress(ipaddress.IPv4Address("127.0.0.1"))]),
+    )
+    made = [
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(names[0])
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(extension, critical=False)
+        .sign(keys[0], hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+        for name, key, extension in zip(names, keys, extensions, strict=True)
+    ]
+    form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    authority.write_bytes(made[0])
+    server.write_bytes(made[1] + keys[1].private_bytes(*form))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from chassis import token_keys
 from chassis.token_keys import VerifyingKeys
 from clients import ValidatingClient
 from deadlines import until
-from secrets_api import SecretsApi, kubelets, secrets_api
+from secrets_api import SecretsApi, certificate, kubelets, secrets_api
 from web_stack import WebStack
 
 PRIVATE, PUBLIC = "token-private-key", "token-public-key"
@@ -132,6 +132,13 @@ def test_what_kubernetes_refuses_is_told_in_one_sentence(api: SecretsApi) -> Non
     )
     (api.account / "token").write_text("another")
     assert "Kubernetes answers 401: Unauthorized" in run(api, "create-token-key")[1]
+
+
+def test_server_that_another_authority_vouches_for_gets_no_token(api: SecretsApi, tmp_path: Path) -> None:
+    certificate(api.account / "ca.crt", tmp_path / "another.pem")
+    status, said = run(api, "create-token-key")
+    assert (status, api.writes) == (1, [])
+    assert "CERTIFICATE_VERIFY_FAILED" in said
 
 
 def test_keys_that_are_not_there_are_not_replaced(api: SecretsApi) -> None:

@@ -2,22 +2,23 @@
 
 import base64
 import errno
+import json
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import requests
+import urllib3
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from requests.adapters import HTTPAdapter
-from urllib3 import Retry
+from urllib3.exceptions import HTTPError, MaxRetryError
 
 from auth.errors import RotationUnderWayError
 from chassis import token_keys
 
 # What the file in the volume of a Secret is called.
 FILE = "key.pem"
-_TIMEOUT_S = (5, 20)
+_TIMEOUT = urllib3.Timeout(connect=5, read=20)
 _CONFLICT = 409
 _FAILED = 400
 
@@ -37,12 +38,7 @@ class KeySecrets:
         self._private, self._public = private, public
         self._api, self._account = api, account
         self._seen: dict[str, dict[str, Any]] = {}
-        self._http = requests.Session()
-        self._http.trust_env = False  # no proxy stands between a pod and Kubernetes
-        again = Retry(total=5, backoff_factor=1, status_forcelist=[429, 500, 502, 503, 504], allowed_methods=None)
-        again.raise_on_status = False
-        for scheme in ("https://", "http://"):
-            self._http.mount(scheme, HTTPAdapter(max_retries=again))
+        self._http = _http(account / "ca.crt")
 
     @contextmanager
     def locked(self) -> Iterator[bool]:
@@ -85,17 +81,33 @@ class KeySecrets:
                 f"{self._api}/api/v1/namespaces/{namespace}/secrets/{name}",
                 json=body,
                 headers={"Authorization": f"Bearer {token}"},
-                verify=str(self._account / "ca.crt"),
-                timeout=_TIMEOUT_S,
-                allow_redirects=False,
+                redirect=False,
             )
-            if answer.status_code == _CONFLICT:
-                raise RotationUnderWayError
-            said: dict[str, Any] = answer.json()
-        except requests.RequestException as fault:
-            reason = f"Kubernetes cannot be asked: {type(fault).__name__}"
-            raise OSError(errno.EIO, reason, f"secret:{name}") from fault
-        if answer.status_code >= _FAILED:
-            reason = f"Kubernetes answers {answer.status_code}: {said.get('message')}"
+        except HTTPError as fault:
+            cause = fault.reason if isinstance(fault, MaxRetryError) else fault
+            raise OSError(errno.EIO, f"Kubernetes cannot be asked: {cause}", f"secret:{name}") from fault
+        if answer.status == _CONFLICT:
+            raise RotationUnderWayError
+        try:
+            said: dict[str, Any] = json.loads(answer.data)
+        except ValueError:
+            said = {"message": "no JSON"}
+        if answer.status >= _FAILED or "metadata" not in said:
+            reason = f"Kubernetes answers {answer.status}: {said.get('message')}"
             raise OSError(errno.EIO, reason, f"secret:{name}")
         return said
+
+
+def _http(authority: Path) -> urllib3.PoolManager:
+    """Return what asks a server whose certificate is signed by `authority`, again if it is busy or away."""
+    context = ssl.create_default_context(cafile=authority)
+    # Clusters whose certificates leave out an extension of RFC 5280 are many; from Python 3.13 on, that is refused.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    again = urllib3.Retry(
+        total=5,
+        backoff_factor=1,
+        status_forcelist=[429, 500, 502, 503, 504],
+        allowed_methods=None,
+        raise_on_status=False,
+    )
+    return urllib3.PoolManager(ssl_context=context, timeout=_TIMEOUT, retries=again)
