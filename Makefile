@@ -45,6 +45,7 @@ lint: $(VENV)/dev.stamp  ## check style, types, and the directions of imports
 	PYTHONPATH=tests $(BIN)/python tools/security_table.py --check
 	PYTHONPATH=tests $(BIN)/python tools/metrics_table.py --check
 	$(BIN)/python tools/monitoring.py --check
+	$(BIN)/python tools/version.py --check
 
 format: $(VENV)/dev.stamp  ## format the code, and update the generated tables
 	$(BIN)/ruff check --fix
@@ -54,6 +55,7 @@ format: $(VENV)/dev.stamp  ## format the code, and update the generated tables
 	PYTHONPATH=tests $(BIN)/python tools/security_table.py
 	PYTHONPATH=tests $(BIN)/python tools/metrics_table.py
 	$(BIN)/python tools/monitoring.py
+	$(BIN)/python tools/version.py
 
 .PHONY: k8s-test
 k8s-test: $(VENV)/dev.stamp  ## test the trial on the cluster of KUBECONFIG; half an hour (REGISTRY=, TAG=, SEED=, PYTEST=)
@@ -218,9 +220,14 @@ compose-up: engine  ## build and start the whole stack in containers (PORT, S3_P
 	@echo "imghost is on http://$$(docker compose port gateway 8000), user $${AUTH_FIRST_USERNAME:-demo}," \
 		"password as in AUTH_FIRST_PASSWORD ($$(grep -qs ^AUTH_FIRST_PASSWORD= .env && echo in .env || echo demo-on-this-machine))"
 
-.PHONY: images push
+.PHONY: images push release
 images: engine $(VENV)/dev.stamp  ## build the images of a release, tagged with version and commit, each with its SBOM
 	@tools/images.sh build
+
+release: engine $(VENV)/dev.stamp  ## tag the version of VERSION, build its images, and collect all of it; pushes nothing
+	@$(BIN)/python -m tools.release cut
+	@tools/images.sh build
+	@$(BIN)/python -m tools.release collect
 
 push: engine  ## push these images to a registry (REGISTRY=registry.example/team)
 	@tools/images.sh push "$(REGISTRY)"

@@ -17,7 +17,7 @@ SBOM=.imghost/sbom
 
 fail() { echo "images: $*" >&2; exit 1; }
 
-version() { sed -n 's/^version = "\(.*\)"$/\1/p' gateway/pyproject.toml; }
+version() { cat VERSION; }
 
 # A commit names what is in an image only if nothing was changed since.
 revision() { git describe --always --abbrev=12 --exclude='*' --dirty 2>/dev/null || echo unknown; }
@@ -37,6 +37,7 @@ build() {
         image=imghost-$name
         said=$(docker build --quiet --file "${DOCKERFILES[$name]}/Dockerfile" --build-arg PYTHON_IMAGE="$(base)" \
             --build-arg VERSION="$VERSION" --build-arg REVISION="$REVISION" \
+            --label org.opencontainers.image.base.name="$(base)" --label org.opencontainers.image.created="$COMMITTED" \
             --tag "$image:$VERSION" --tag "$image:$VERSION-$REVISION" . 2>&1) ||
             fail "building $image failed: $said"
         .venv/bin/python tools/sbom.py "$image:$VERSION" "$VERSION" >"$SBOM/$image-$VERSION.cdx.json" ||
@@ -60,6 +61,8 @@ push() {
 
 VERSION=$(version)
 REVISION=$(revision)
+# When the commit was made, not the image: an image of the same commit has the same labels.
+COMMITTED=$(git log -1 --format=%cI 2>/dev/null || echo unknown)
 case ${1:-} in
     build) build ;;
     push) push "${2:-}" ;;
