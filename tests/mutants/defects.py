@@ -1586,6 +1586,44 @@ DEFECTS = (
         ("tests/unit/imaging/test_jpeg.py::test_jpeg_that_was_cut_and_closed_is_malformed",),
     ),
     Defect(
+        "jpeg-without-colours-shown",
+        "A JPEG some of whose colours never come is shown without them.",
+        (Edit(f"{IMAGING}/pipeline/jpeg.py", "    return bool(due) and end >= 0\n", "    return False\n"),),
+        ("tests/unit/imaging/test_jpeg.py::test_jpeg_some_of_whose_colours_never_come_is_malformed",),
+    ),
+    Defect(
+        "former-display-picture-stays",
+        "The display picture of an original stays in S3 when another one needs none.",
+        (
+            Edit(
+                f"{IMAGING}/use_cases.py",
+                "if DISPLAY_SQUARE not in pictures and job.generation > 1:",
+                "if DISPLAY_SQUARE not in pictures and job.generation < 1:",
+            ),
+        ),
+        (
+            "tests/integration/test_storage.py::test_original_that_browsers_show_now_has_its_former_display_picture_deleted",
+        ),
+    ),
+    Defect(
+        "children-without-threads",
+        "Children may make no threads, so that no HEIC is decoded unless imaging runs as root.",
+        (Edit(f"{IMAGING}/sandbox/confinement.py", "if not system_calls.forbid_processes():", "if True:"),),
+        ("tests/unit/imaging/test_sandbox.py::test_confined_child_decodes_every_format",),
+    ),
+    Defect(
+        "children-make-processes",
+        "A decoder that a picture has taken over makes processes, which outlive their limits.",
+        (
+            Edit(
+                f"{IMAGING}/sandbox/system_calls.py",
+                "(_IF_SET, 1, 0, _CLONE_THREAD)",
+                "(_IF_SET, 1, 1, _CLONE_THREAD)",
+            ),
+        ),
+        ("tests/unit/imaging/test_sandbox.py::test_confined_child_cannot",),
+    ),
+    Defect(
         "raw-for-its-preview",
         "A raw file of a camera is taken for the small preview within it.",
         (Edit(f"{IMAGING}/pipeline/tiff.py", "        self._refuse_raw()\n", ""),),
@@ -1606,13 +1644,13 @@ DEFECTS = (
     Defect(
         "orientation-ignored",
         "Pictures that a camera stored sideways are shown sideways.",
-        (Edit(f"{IMAGING}/pipeline/decoding.py", "orientation = _orientation(image)", "orientation = 1"),),
+        (Edit(f"{IMAGING}/pipeline/decoding.py", "orientation = orientation_of(image)", "orientation = 1"),),
         ("tests/unit/imaging/test_pipeline.py::test_picture_is_turned_upright",),
     ),
     Defect(
         "one-thumb-missing",
         "Imaging answers that an image is processed although one of its thumbs could not be written.",
-        (Edit(f"{IMAGING}/use_cases.py", "    if faults:\n", "    if len(faults) == len(written):\n"),),
+        (Edit(f"{IMAGING}/use_cases.py", "    if faults:\n", "    if len(faults) == len(done):\n"),),
         (
             "tests/integration/test_whole_thumbs.py::test_image_of_which_one_thumb_was_not_written_is_not_told_to_be_processed",
         ),
