@@ -28,8 +28,8 @@ FAILURES = Counter("imghost_image_failures_total", "Images that were answered as
 ORIGINALS_READ = Counter("imghost_originals_read_total", "Originals read from S3.")
 ORIGINAL_BYTES = Counter("imghost_originals_read_bytes_total", "Bytes of the originals read from S3.")
 ORIGINALS_DELETED = Counter("imghost_originals_deleted_total", "Originals deleted from S3, as their owners asked for.")
-THUMBS_WRITTEN = Counter("imghost_thumbs_written_total", "Thumbs written to S3.")
-THUMB_BYTES = Counter("imghost_thumbs_written_bytes_total", "Bytes of the thumbs written to S3.")
+THUMBS_WRITTEN = Counter("imghost_thumbs_written_total", "Thumbs and display pictures written to S3.")
+THUMB_BYTES = Counter("imghost_thumbs_written_bytes_total", "Bytes of the thumbs and display pictures written to S3.")
 DECODERS = Gauge("imghost_decoders", "Child processes that may decode at a time.", multiprocess_mode="livesum")
 DECODERS_BUSY = Gauge("imghost_decoders_busy", "Child processes that decode a picture.", multiprocess_mode="livesum")
 DECODER_RESTARTS = Counter(

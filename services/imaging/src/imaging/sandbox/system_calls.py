@@ -9,6 +9,7 @@ import errno
 import os
 import platform
 import struct
+import sys
 from dataclasses import dataclass
 
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
@@ -18,6 +19,7 @@ _ALLOW, _KILL, _FAIL = 0x7FFF0000, 0x80000000, 0x00050000
 _CLONE_THREAD = 0x00010000
 # Calls of x86-64's second ABI (x32) have this bit set, and other numbers.
 _OTHER_ABI = 0x40000000
+_MOST_OF_32_BITS = 2**32
 
 _Instruction = tuple[int, int, int, int]  # code, how many to skip if true, if false, operand
 
@@ -54,7 +56,7 @@ def forbid_processes() -> bool:
     Return whether the kernel does so. It may not, and of some architectures the numbers are not known here.
     """
     architecture = _ARCHITECTURES.get(platform.machine())
-    if architecture is None:
+    if architecture is None or sys.maxsize < _MOST_OF_32_BITS:
         return False
     instructions = b"".join(struct.pack("=HBBI", *each) for each in _filter(architecture, os.getpid()))
     program = _Program(len(instructions) // 8, instructions)
