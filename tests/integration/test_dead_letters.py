@@ -98,7 +98,7 @@ def test_deletion_that_was_given_up_does_not_hold_up_the_next_registration(
     steps.delete()
     again = steps.register()
     database.transact(keep, job_letter(image, "image.deleted"))
-    assert sent()[-1] == ("image.created", again.image_id, 1)
+    assert sent()[-1] == ("image.created", again.image_id, 2)
 
 
 def test_answer_that_catalog_could_not_apply_fails_its_image_too(

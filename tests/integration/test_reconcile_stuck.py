@@ -80,7 +80,7 @@ def test_lost_deletion_is_done_before_the_image_that_waits_for_it(
     mend_all_stuck(comparison)
     assert sent()[-1] == ("image.deleted", first.image_id, 1)
     steps.thumbs_deleted(first)
-    assert sent()[-1] == ("image.reprocess", second.image_id, 2)
+    assert sent()[-1] == ("image.reprocess", second.image_id, 3)
     steps.processed(steps.image())
     assert steps.image().status == "ready"
 

@@ -94,7 +94,7 @@ def test_lost_deletion_is_asked_for_again_as_it_is(
     assert looks(watchdog) == 1
     assert sent()[-1] == ("image.deleted", image.image_id, 1)
     steps.thumbs_deleted(image)
-    assert sent()[-1] == ("image.reprocess", again.image_id, 2)
+    assert sent()[-1] == ("image.reprocess", again.image_id, 3)
 
 
 def test_pending_image_without_any_job_is_queued(
