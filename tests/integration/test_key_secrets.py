@@ -105,7 +105,7 @@ def test_no_request_fails_while_kubelets_learn_of_the_keys_one_after_the_other(
         assert new == verifying != [first]
 
 
-def test_rotation_whose_secret_somebody_else_has_changed_ends_and_the_next_one_retires_what_it_left(
+def test_overtaken_rotation_ends_and_the_next_retires_what_it_left(
     api: SecretsApi,
 ) -> None:
     run(api, "create-token-key")

@@ -1246,6 +1246,18 @@ DEFECTS = (
         ("tests/integration/test_signing_key_rotation.py::test_no_request_fails_while_keys_follow_each_other",),
     ),
     Defect(
+        "rotation-overwrites-anothers",
+        "A rotation in Secrets of Kubernetes overwrites what somebody else has written meanwhile.",
+        (
+            Edit(
+                f"{AUTH}/adapters/key_secrets.py",
+                'before = self._seen.get(name) or self._ask("GET", name)',
+                'before = self._ask("GET", name)',
+            ),
+        ),
+        ("tests/integration/test_key_secrets.py::test_overtaken_rotation_ends_and_the_next_retires_what_it_left",),
+    ),
+    Defect(
         "keys-read-once",
         "A process does not notice that a file of keys was replaced.",
         (Edit(f"{CHASSIS}/token_keys.py", "if state != self._seen and", "if False and"),),
