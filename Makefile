@@ -152,6 +152,10 @@ bench-finding: $(VENV)/dev.stamp  ## have catalog find images among a million, a
 bench-uploads: $(VENV)/dev.stamp  ## measure the gateway's memory while slow clients upload large files; two minutes
 	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.uploads
 
+.PHONY: simulate
+simulate: $(VENV)/dev.stamp  ## simulate uploads on a large installation, whose chart goes to docs/images/ (SEED=1)
+	$(BIN)/python -m benchmarks.scale
+
 .PHONY: bench-imaging
 bench-imaging: $(VENV)/dev.stamp  ## measure imaging beside its peers; results go to benchmarks/results/
 	$(BIN)/python -m benchmarks.imaging
