@@ -54,7 +54,12 @@ class Worker(ThreadWorker):
     def enqueue_req(self, conn: TConn) -> None:
         """Have the threads wait for the first request of a new connection."""
         conn.data_ready = True  # it is when a thread looks at it
-        self._await_request(conn, self._readable.register)
+        try:
+            self._await_request(conn, self._readable.register)
+        except OSError:  # the system watches no more of them
+            self.log.exception("a connection was given up")
+            conn.close()
+            self._note_closed()
 
     def murder_keepalived(self, force: bool = False) -> None:
         """Close the connections that are idle for too long, or all that are."""
@@ -99,7 +104,12 @@ class Worker(ThreadWorker):
         number = conn.sock.fileno()
         with self._lock:
             self._idle[number] = conn, ends
-        watch(number, select.EPOLLIN | select.EPOLLONESHOT)
+        try:
+            watch(number, select.EPOLLIN | select.EPOLLONESHOT)
+        except OSError:
+            with self._lock:
+                self._idle.pop(number, None)
+            raise
 
     def _note_closed(self) -> None:
         self.nr_conns -= 1
