@@ -39,10 +39,11 @@ def test_result_is_applied_in_three_statements(steps: Steps, count: Count) -> No
     assert steps.image().status == "ready"
 
 
-def test_result_that_frees_the_next_job_is_applied_in_five_statements(steps: Steps, count: Count) -> None:
+def test_result_that_frees_the_next_job_is_applied_in_one_statement_more(steps: Steps, count: Count) -> None:
+    """It asks which installation this is. On SQLite the message is a statement of its own, too."""
     first = steps.register()
     second = steps.reprocess()
-    assert count(lambda: steps.processed(first)) == 5
+    assert count(lambda: steps.processed(first)) == (4 if is_postgresql(steps) else 5)
     assert [job.registration for job in steps.jobs()] == [second.registration]
 
 
@@ -50,3 +51,7 @@ def test_result_that_comes_twice_changes_nothing_in_two_statements(steps: Steps,
     image = steps.register()
     steps.processed(image)
     assert count(lambda: steps.processed(image)) <= 2
+
+
+def is_postgresql(steps: Steps) -> bool:
+    return steps.database.engine.dialect.name == "postgresql"
