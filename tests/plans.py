@@ -45,11 +45,13 @@ def explained(engine: sa.Engine, grows: frozenset[str], packages: tuple[str, ...
     """Explain each statement that is sent by functions of `packages`; `grows` are the tables that grow."""
     plans = Plans(grows)
 
-    def explain(_connection: object, cursor: Any, statement: str, parameters: Any, *_: object) -> None:
+    def explain(
+        _connection: object, cursor: Any, statement: str, parameters: Any, _context: object, executemany: bool
+    ) -> None:
         functions = list(_functions(packages))
         if functions and statement.lstrip().startswith(_EXPLAINED):
             try:
-                plans.note(functions, _plan(cursor.connection, statement, parameters))
+                plans.note(functions, _plan(cursor.connection, statement, parameters[0] if executemany else parameters))
             except psycopg.Error:  # the statement itself fails in the same way, and the code deals with that
                 plans.ran.update(functions)
 

@@ -1,7 +1,6 @@
 """Finding images: alike on both databases, whatever is looked for, and page by page without gaps."""
 
 import itertools
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -26,6 +25,7 @@ from chassis.database.database import Database
 from chassis.web.paging import PAGE_BYTES
 from containers import empty_database
 from deadlines import until
+from earlier_release import as_written, at_release
 
 MOMENT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SAME = "ab" * 32
@@ -236,10 +236,10 @@ def test_counts_follow_every_change(steps: Steps) -> None:
 def test_images_of_an_earlier_release_are_counted_by_the_migration(any_database_url: str, tmp_path: Path) -> None:
     settings = catalog.settings.DatabaseSettings(database_url=any_database_url)
     database = catalog.bootstrap.make_database(settings)
-    later = shutil.ignore_patterns("001[4-9]_*")
-    shutil.copytree(database.migrations, tmp_path / "earlier", ignore=later)
-    replace(database, migrations=tmp_path / "earlier").migrate()
-    add(database, [an_image(number) for number in range(60)])
+    at_release(database, "0013", tmp_path / "earlier").migrate()
+    with database.engine.begin() as connection:
+        rows = [as_written(connection, images, row_from_image(an_image(number))) for number in range(60)]
+        connection.execute(images.insert(), rows)
     database.migrate()
     assert database.read(use_cases.stats, ANNA) == recounted(database, ANNA.user_id)
     assert database.read(use_cases.stats, ANNA).pending == 15

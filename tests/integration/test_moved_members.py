@@ -1,8 +1,6 @@
 """Collections are renamed and described, and their members moved, alike on both databases."""
 
 import random
-import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from chassis.database.database import Database
 from chassis.tokens import Principal
 from chassis.web.paging import PAGE_BYTES
 from clients import ValidatingClient
+from earlier_release import at_release
 from web_stack import WebStack
 
 KEYS = [f"k/{number}" for number in range(6)]
@@ -145,9 +144,7 @@ def test_cover_is_gone_with_its_membership(
 
 def test_members_of_an_earlier_release_keep_their_order_and_can_be_moved(any_database_url: str, tmp_path: Path) -> None:
     database = catalog.bootstrap.make_database(catalog.settings.DatabaseSettings(database_url=any_database_url))
-    later = shutil.ignore_patterns("001[6-9]_*")
-    shutil.copytree(database.migrations, tmp_path / "earlier", ignore=later)
-    replace(database, migrations=tmp_path / "earlier").migrate()
+    at_release(database, "0015", tmp_path / "earlier").migrate()
     moment = "2026-01-02 03:04:05.678900"
     with database.engine.begin() as connection:
         connection.exec_driver_sql(f"INSERT INTO collections VALUES ('c', '{ANNA.user_id}', 'c', '{moment}')")  # noqa: S608

@@ -259,6 +259,7 @@ def operators_look(database: Database[OperatorsStore]) -> None:
     ((date, prefix), *_) = read(OperatorsStore.upload_prefixes, now(), 250)
     read(OperatorsStore.upload_prefixes, now(), 250, (date, prefix))
     read(OperatorsStore.owners_of_upload_prefixes, [prefix, "unknown"])
+    read(Store.owner_of_upload_prefix, prefix)
 
 
 def selections(database: Database[OperatorsStore]) -> Iterator[Selection]:

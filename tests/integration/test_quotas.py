@@ -1,10 +1,8 @@
 """What each user may have: counted with every change, on both databases, and never exceeded in a race."""
 
-import shutil
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Barrier
@@ -26,6 +24,7 @@ from catalog_steps import ANNA, BERT, BUCKETS, Steps, picture
 from chassis.clock import now
 from chassis.database.database import Database
 from chassis.tokens import Principal
+from earlier_release import as_written, at_release
 from races import while_open
 from web_stack import WebStack
 
@@ -223,18 +222,10 @@ def test_results_come_while_their_user_is_deleted(steps: Steps) -> None:
     assert deadlocks == []
 
 
-def without_counts(database: Database[Store], folder: Path) -> Database[Store]:
-    """Return the database with the migrations of the release before what users have was counted."""
-    shutil.copytree(
-        database.migrations, folder, ignore=lambda _, names: {n for n in names if n[:4] > "0007" and n[0] == "0"}
-    )
-    return replace(database, migrations=folder)
-
-
 def row_of_image(key: str, caller: Principal, shown: Picture | None) -> dict[str, Any]:
-    """Return the row of an image of `caller`, as that release wrote it, ready if there is a picture."""
+    """Return the row of an image of `caller`, ready if there is a picture."""
     moment = now()
-    row = row_from_image(
+    return row_from_image(
         Image(
             image_id=str(uuid.uuid4()),
             user_id=caller.user_id,
@@ -249,7 +240,6 @@ def row_of_image(key: str, caller: Principal, shown: Picture | None) -> dict[str
             picture=shown,
         )
     )
-    return {name: value for name, value in row.items() if name != "sha256"}
 
 
 def row_of_collection(name: str, caller: Principal) -> dict[str, Any]:
@@ -259,11 +249,12 @@ def row_of_collection(name: str, caller: Principal) -> dict[str, Any]:
 
 def test_migration_counts_what_is_there_and_what_an_earlier_release_adds(any_database_url: str, tmp_path: Path) -> None:
     database = catalog.bootstrap.make_database(catalog.settings.DatabaseSettings(database_url=any_database_url))
-    without_counts(database, tmp_path / "before").migrate()
+    at_release(database, "0007", tmp_path / "before").migrate()
     with database.engine.begin() as connection:  # as that release did, whose tables have fewer columns
         for key in ("a/0", "a/1", "a/2", "a/3", "a/4", "b"):
             shown = picture() if key in {"a/1", "a/2"} else None
-            connection.execute(images.insert().values(row_of_image(key, BERT if key == "b" else ANNA, shown)))
+            row = row_of_image(key, BERT if key == "b" else ANNA, shown)
+            connection.execute(images.insert().values(as_written(connection, images, row)))
         only_a_collection = Principal("33333333-3333-3333-3333-333333333333", "cora", "password")
         for name, caller in (("one", ANNA), ("two", only_a_collection)):
             connection.execute(collections.insert().values(row_of_collection(name, caller)))
