@@ -159,7 +159,7 @@ def table(of: Installation, outcomes: Sequence[Outcome]) -> str:
         [
             each.scenario.name,
             *(f"{each.percentile(part):,.0f}" for part in (0.5, 0.99, 1.0)),
-            f"{each.backlog.max():,.0f}",
+            f"{np.max(each.backlog):,.0f}",
             f"{each.behind_s / MINUTE_S:,.0f}",
             f"{hours:,.1f}" if (hours := each.reprocessed_after_h) is not None else "",
         ]

@@ -15,7 +15,7 @@ def test_what_arrives_is_ready_or_waits(scenario: Scenario) -> None:
     arrived = outcome.ready.sum() + outcome.backlog[-1]
     expected = (SMALL.uploads_a_second * scenario.rate(np.arange(DAYS * DAY_S, dtype=np.float64))).sum()
     assert arrived == pytest.approx(expected, rel=0.05)
-    assert outcome.backlog.min() >= 0
+    assert np.min(outcome.backlog) >= 0
     assert outcome.reprocessed[-1] == (SMALL.stored if scenario.reprocess else 0)
 
 
