@@ -259,3 +259,17 @@ def test_most_events_stay_on_their_page_when_they_are_leased(database_url: str) 
         kept = connection.scalar(sa.text("SELECT pg_stat_get_xact_tuples_hot_updated('outbox'::regclass)"))
     assert kept > 0.8 * leased > 0
     database.engine.dispose()
+
+
+def test_deletions_leave_the_outbox_after_all_other_jobs(catalog_database: Database[Store]) -> None:
+    steps = Steps(catalog_database)
+    for number in range(3):
+        image = steps.register(f"gone/{number}")
+        steps.processed(image)
+        steps.delete(f"gone/{number}")
+    with catalog_database.engine.begin() as connection:  # what was registered there has left
+        connection.execute(outbox.update().where(outbox.c.type != "image.deleted").values(state="published"))
+    steps.register("new")
+    with catalog_database.engine.begin() as connection:
+        leaving = [row.type for row in chassis_outbox.lease(connection, outbox)]
+    assert leaving == ["image.created", *["image.deleted"] * 3]

@@ -1812,6 +1812,12 @@ DEFECTS = (
     ),
     # --- operations ---
     Defect(
+        "deletions-leave-first",
+        "Uploads wait until all jobs have left the outbox that a deleted user leaves behind.",
+        (Edit(f"{CHASSIS}/database/outbox.py", "order = (outbox.c.lane, ", "order = ("),),
+        (f"{CATALOG_STORE}::test_deletions_leave_the_outbox_after_all_other_jobs",),
+    ),
+    Defect(
         "swept-before-published",
         "The outbox is swept by the age of its rows, so events are deleted unsent if the broker was away for long.",
         (
