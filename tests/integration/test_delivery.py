@@ -527,3 +527,15 @@ def test_password_that_the_broker_refuses_is_told_from_a_broker_that_is_away(bro
             assert ("keeps the password of its first start" in said) == is_refused, said
             assert len(said.splitlines()) == 1
             assert "hidden" not in said
+
+
+def test_queue_takes_no_longer_what_it_took_in_an_earlier_release(
+    broker_url: str, queue: Queue, publisher: Publisher
+) -> None:
+    with pika.BlockingConnection(pika.URLParameters(broker_url)) as connection:
+        topology.declare(connection.channel(), queue)
+        publisher.publish(happened(queue))
+        topology.declare(connection.channel(), Queue(queue.name, (), formerly=queue.types))
+    with pytest.raises(NotPublishedError, match="no queue takes"):
+        publisher.publish(happened(queue))
+    assert depth(broker_url, queue.name) == 1
