@@ -1600,7 +1600,13 @@ DEFECTS = (
     Defect(
         "jpeg-without-colours-shown",
         "A JPEG some of whose colours never come is shown without them.",
-        (Edit(f"{IMAGING}/pipeline/jpeg.py", "    return bool(due) and end >= 0\n", "    return False\n"),),
+        (
+            Edit(
+                f"{IMAGING}/pipeline/jpeg.py",
+                "            return data.find(_END, at) >= 0\n",
+                "            return False\n",
+            ),
+        ),
         ("tests/unit/imaging/test_jpeg.py::test_jpeg_some_of_whose_colours_never_come_is_malformed",),
     ),
     Defect(

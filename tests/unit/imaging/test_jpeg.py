@@ -89,6 +89,14 @@ def test_progressive_jpeg_without_its_first_scan_is_malformed() -> None:
         rendered(data[:first] + data[tables:])
 
 
+@pytest.mark.parametrize("behind", [2, 3, 4, 5, 8])
+def test_jpeg_that_is_cut_within_the_header_of_a_scan_is_malformed(behind: int) -> None:
+    data = encoded(landscape(), "JPEG", quality=90, progressive=True)
+    for at in scans_of(data):
+        with pytest.raises(MalformedError):
+            rendered(data[: at + behind])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("progressive", [False, True])
 def test_whole_jpeg_with_a_grey_corner_is_shown(kind: str, progressive: bool) -> None:

@@ -53,15 +53,18 @@ def lacks_components(data: bytes) -> bool:
     if header is None or at is None:
         return False  # nothing that could be decoded at all
     due = {*data[header + 10 : header + 2 + int.from_bytes(data[header + 2 : header + 4]) : 3]}
-    end = data.find(_END, at)
-    while 0 <= at < end and due:
-        behind = at + 5 + 2 * data[at + 4]
+    while True:
+        behind = at + 5 + 2 * int.from_bytes(data[at + 4 : at + 5])
         # From the first coefficient on, not to refine what came before. In a lossless one this means something else.
         first, refined = data[behind : behind + 1], data[behind + 2 : behind + 3]
         if (first == b"\0" and refined < b"\x10") or _LOSSLESS in found:
             due -= {*data[at + 5 : behind : 2]}
-        at = data.find(_SCAN_MARKER, at + 2)
-    return bool(due) and end >= 0
+        if not due:  # most have one scan for all, and need not be searched to their end
+            return False
+        following = data.find(_SCAN_MARKER, at + 2)
+        if following < 0 or data.find(_END, at, following) >= 0:
+            return data.find(_END, at) >= 0
+        at = following
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int]]:
@@ -80,23 +83,6 @@ def _segments(data: bytes) -> Iterator[tuple[int, int]]:
             if marker == _SCAN:
                 return
             at += 2 + int.from_bytes(data[at + 2 : at + 4])
-
-
-def _begun(data: bytes, at: int, components: frozenset[int]) -> set[int]:
-    """Return those of `components` for which a scan, of those from `at` on, begins at the first coefficient.
-
-    A progressive JPEG need not have all scans (T.81, G.1.1.1): the picture is whole, if less fine. But a component of
-    which the first coefficient never comes is grey.
-    """
-    begun: set[int] = set()
-    end = data.find(_END, at)
-    while 0 <= at < end and not components <= begun:
-        count = data[at + 4]
-        listed, first = data[at + 5 : at + 5 + 2 * count : 2], data[at + 5 + 2 * count : at + 6 + 2 * count]
-        if first == b"\0":
-            begun.update(listed)
-        at = data.find(_SCAN_MARKER, at + 2)
-    return begun
 
 
 def _checked(found: Frame) -> Frame:
