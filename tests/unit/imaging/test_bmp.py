@@ -4,6 +4,7 @@ import struct
 
 import pytest
 
+from colour_maths import DISPLAY_P3
 from imaging.domain import Limits, Rendering
 from imaging.errors import MalformedError, UnsupportedFormatError
 from imaging.pipeline import render
@@ -122,3 +123,36 @@ def test_palette_of_more_colours_than_pixels_can_name_is_read() -> None:
 def test_what_is_not_read_is_named(bits: int, compression: int, told: str) -> None:
     with pytest.raises(UnsupportedFormatError, match=told):
         rendered(bmp(bits, compression, bytes(SIDE * SIDE)))
+
+
+def with_profile(profile: bytes, space: bytes = b"DEBM", offset: int | None = None) -> bytes:
+    """Return an orange BMP with the last header of Windows, and `profile` behind its pixels."""
+    pixels = bytes(ORANGE[::-1]) * SIDE * SIDE
+    at = 124 + len(pixels) if offset is None else offset
+    rest = struct.pack("<16x4s48xIIII", space, 4, at, len(profile), 0)
+    return bmp(24, 0, pixels, rest, header=124) + profile
+
+
+def alike(one: tuple[int, ...], other: tuple[int, ...], tolerance: int = 3) -> bool:
+    return max(abs(a - b) for a, b in zip(one, other, strict=True)) <= tolerance
+
+
+def test_colours_are_those_of_the_profile_that_the_file_holds() -> None:
+    expected = DISPLAY_P3.in_srgb(ORANGE)
+    assert alike(pixel(with_profile(DISPLAY_P3.profile()))[:3], expected)
+    assert not alike(ORANGE, expected)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        with_profile(b"c:\\windows\\p3.icm\0", b"KNIL"),  # the name of a file elsewhere
+        with_profile(DISPLAY_P3.profile(), b"BGRs"),
+        with_profile(DISPLAY_P3.profile()[:200]),
+        with_profile(DISPLAY_P3.profile(), offset=2**32 - 1),
+        with_profile(b""),
+    ],
+    ids=["elsewhere", "sRGB", "cut", "beyond the file", "empty"],
+)
+def test_picture_without_a_profile_that_can_be_read_is_shown_as_it_is(data: bytes) -> None:
+    assert alike(pixel(data)[:3], ORANGE)

@@ -1,4 +1,4 @@
-"""BMP: what Pillow refuses or misreads: samples by unusual masks, with alpha by them, and runs of colours."""
+"""BMP: what Pillow refuses or misreads: samples by unusual masks, with alpha by them, runs of colours, and profiles."""
 
 from typing import IO, cast
 
@@ -17,6 +17,8 @@ _OS2_HEADER = 64  # bytes of a header of OS/2, which numbers compressions otherw
 _ALPHA_AT = 52  # headers with more bytes have a mask for alpha among them
 _DEPTHS = {16: "<u2", 32: "<u4"}
 _RARE_DEPTHS = {2, 64}
+_LAST_HEADER = 124  # bytes of the one that can tell where a profile is
+_HAS_PROFILE, _SPACE_AT, _PROFILE_AT = b"DEBM", 56, 112  # "MBED", as a number
 _MOST_COLOURS = 256
 _BLOCK = 2**20  # pixels that are unmasked at a time
 
@@ -27,7 +29,10 @@ class BmpPicture(BmpImagePlugin.BmpImageFile):
     def _bitmap(self, header: int = 0, offset: int = 0) -> None:
         file = cast("IO[bytes]", self.fp)  # Pillow opens a picture with a file
         at = header or file.tell()
-        info = file.read(_ALPHA_AT + 4)
+        info = file.read(_LAST_HEADER)
+        profile = _profile(file, at, info)
+        if profile:
+            self.info["icc_profile"] = profile
         file.seek(at)
         size, compression = _int(info, 0), _int(info, 16) if _int(info, 0) >= _INFO_HEADER else _PLAIN
         bits = int.from_bytes(info[14:16] if size >= _INFO_HEADER else info[10:12], "little")
@@ -46,6 +51,14 @@ class BmpPicture(BmpImagePlugin.BmpImageFile):
         if self.palette is not None and self.palette.rawmode:
             entry = len(self.palette.rawmode)  # BGR or BGRX; more colours than a pixel can name are of no use
             self.palette.palette = self.palette.palette[: _MOST_COLOURS * entry]
+
+
+def _profile(file: IO[bytes], at: int, info: bytes) -> bytes:
+    """Return the profile that `file` holds by its header `info`, which begins at `at`; nothing if there is none."""
+    if _int(info, 0) != _LAST_HEADER or info[_SPACE_AT : _SPACE_AT + 4] != _HAS_PROFILE:
+        return b""
+    file.seek(at + _int(info, _PROFILE_AT))
+    return file.read(_int(info, _PROFILE_AT + 4))
 
 
 def _refuse_unknown(size: int, bits: int, compression: int) -> None:
