@@ -118,7 +118,13 @@ def empty_database(postgres_url: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def broker_url(engine: None) -> Iterator[str]:  # noqa: ARG001
+def broker_url(rabbitmq_url: str) -> str:
+    """AMQP URL of the broker of most tests. A module that parametrizes this name would start a broker for each test."""
+    return rabbitmq_url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url(engine: None) -> Iterator[str]:  # noqa: ARG001
     """AMQP URL of a RabbitMQ that all tests of the session share."""
     testcontainers_configured()
     # Not testcontainers' own RabbitMqContainer: its import warns of a deprecation, and warnings are errors here.

@@ -11,7 +11,7 @@ HEARTBEAT = b"\x08\x00\x00\x00\x00\x00\x00\xce"  # a complete AMQP frame
 class Line:
     """A line to the server at `url` from a port at `host` on this machine; `query` is added to the URL of the line.
 
-    It counts connections and the heartbeats of AMQP clients, and can be cut.
+    It counts connections and the heartbeats of AMQP clients, can be cut, and can keep back the server's answers.
     """
 
     def __init__(self, url: str, host: str = "127.0.0.1", query: str = "") -> None:
@@ -24,6 +24,8 @@ class Line:
         self.connections = 0
         self.heartbeats = 0
         self._is_away = False
+        self._is_answering = threading.Event()
+        self._is_answering.set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -49,6 +51,14 @@ class Line:
         """Let new connections pass again."""
         self._is_away = False
 
+    def keep_back_answers(self) -> None:
+        """Keep back what the server sends, until `answer_again`: it takes everything, and says nothing."""
+        self._is_answering.clear()
+
+    def answer_again(self) -> None:
+        """Pass on what was kept back, and what the server sends from now on."""
+        self._is_answering.set()
+
     def close(self) -> None:
         """End the line and all connections."""
         self._listening.shutdown(socket.SHUT_RDWR)
@@ -72,6 +82,8 @@ class Line:
         with suppress(OSError), source:
             while data := source.recv(65536):
                 self.heartbeats += data.count(HEARTBEAT) if is_clients else 0
+                if not is_clients:
+                    self._is_answering.wait()
                 target.sendall(data)
         with suppress(OSError):
             target.shutdown(socket.SHUT_RDWR)

@@ -4,16 +4,17 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from uuid import uuid4
 
 import pika
 import pytest
 
-from chassis.broker import topology
+from chassis.broker import link, topology
 from chassis.broker.depths import Depths
 from chassis.broker.drain import Drain, DrainedMessage
+from chassis.broker.errors import NotPublishedError
 from chassis.broker.publisher import Publisher
 from chassis.broker.topology import Queue
 from chassis.envelope import Event
@@ -64,6 +65,82 @@ def test_closed_publisher_leaves_no_thread_and_can_be_used_again(line: Line, que
         publisher.close()
         assert not [thread for thread in set(threading.enumerate()) - before if "of this test" in thread.name]
     assert line.connections == 2
+
+
+def test_messages_wait_for_their_confirms_together_and_fail_one_by_one(
+    line: Line, broker_url: str, queue: Queue
+) -> None:
+    publisher = Publisher(line.url, "test")
+    publisher.publish(happened(queue))  # the connection is there
+    line.keep_back_answers()
+    given = [
+        publisher.submit(queue.types[0] if number % 10 else "nobody.listens", b"{}", f"message {number}")
+        for number in range(200)
+    ]
+    depths = Depths(broker_url)
+    until(lambda: depths.measure(queue).ready == 181, 10, "messages wait for the confirms of others")
+    assert not any(each.done() for each in given)
+    line.answer_again()
+    faults = [each.exception(10) for each in given]
+    assert [number for number, fault in enumerate(faults) if fault is not None] == list(range(0, 200, 10))
+    assert {str(fault) for fault in faults if fault is not None} == {"no queue takes nobody.listens"}
+    depths.close()
+    publisher.close()
+
+
+def test_broker_that_never_confirms_is_given_up_for_a_new_connection(
+    line: Line, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "CONFIRM_S", 1.0)
+    publisher = Publisher(line.url, "test")
+    publisher.publish(happened(queue))
+    line.keep_back_answers()
+    given = [publisher.submit(queue.types[0], b"{}", f"message {number}") for number in range(3)]
+    for each in given:
+        with pytest.raises(NotPublishedError, match="no confirm within 1 s") as told:
+            each.result(10)
+        assert told.value.broker_is_away
+    line.answer_again()
+    publisher.publish(happened(queue))
+    assert line.connections == 2
+    publisher.close()
+
+
+def test_what_is_sent_as_the_connection_is_lost_fails_and_can_be_sent_again(line: Line, queue: Queue) -> None:
+    publisher = Publisher(line.url, "test")
+    publisher.publish(happened(queue))
+    line.keep_back_answers()
+    given = [publisher.submit(queue.types[0], b"{}", f"message {number}") for number in range(3)]
+    line.cut()
+    assert {type(each.exception(10)) for each in given} == {NotPublishedError}
+    line.answer_again()
+    publisher.publish(happened(queue))
+    publisher.close()
+
+
+def test_channel_that_the_broker_closes_fails_what_waits_and_another_is_opened(line: Line, queue: Queue) -> None:
+    publisher = Publisher(line.url, "test")
+    publisher.publish(happened(queue))
+    with pytest.raises(NotPublishedError, match="NOT_FOUND"):
+        publisher.send("there is no such exchange", "key", b"{}", "message", headers={})
+    publisher.publish(happened(queue))
+    publisher.close()
+
+
+@pytest.mark.parametrize("when", ["before the first message", "while one waits"])
+def test_closing_a_publisher_lets_nobody_wait(line: Line, queue: Queue, when: str) -> None:
+    publisher = Publisher(line.url, "test")
+    if when == "while one waits":
+        publisher.publish(happened(queue))
+    line.keep_back_answers()
+    given = publisher.submit(queue.types[0], b"{}", "message")
+    closing = threading.Thread(target=publisher.close)
+    closing.start()
+    line.answer_again()
+    with suppress(NotPublishedError):  # it may still have been confirmed
+        given.result(10)
+    closing.join(10)
+    assert not closing.is_alive()
 
 
 PUBLISHING = """

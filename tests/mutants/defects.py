@@ -96,14 +96,26 @@ DEFECTS = (
     Defect(
         "no-mandatory",
         "A message that no queue takes counts as published.",
-        (Edit(f"{CHASSIS}/broker/publisher.py", "mandatory=True", "mandatory=False"),),
+        (Edit(f"{CHASSIS}/broker/link.py", "mandatory=True", "mandatory=False"),),
         (f"{DELIVERY}::test_message_that_no_queue_takes_counts_as_not_published",),
     ),
     Defect(
         "no-confirms",
         "Nobody waits for the broker to confirm what was published.",
-        (Edit(f"{CHASSIS}/broker/publisher.py", "    channel.confirm_delivery()\n", ""),),
+        (
+            Edit(
+                f"{CHASSIS}/broker/link.py",
+                "mandatory=True\n            )\n",
+                "mandatory=True\n            )\n            waiting.confirmed.set_result(None)\n",
+            ),
+        ),
         (f"{DELIVERY}::test_message_that_no_queue_takes_counts_as_not_published",),
+    ),
+    Defect(
+        "confirms-without-deadline",
+        "Whoever publishes waits without end for a queue that has lost the majority of its nodes.",
+        (Edit(f"{CHASSIS}/broker/link.py", "oldest is None or self._is_watched", "True"),),
+        ("tests/integration/test_connections.py::test_broker_that_never_confirms_is_given_up_for_a_new_connection",),
     ),
     Defect(
         "retry-acked-before-published",

@@ -10,7 +10,8 @@ import structlog
 
 from chassis import stages
 from chassis.broker.consumer import Consumer
-from chassis.broker.publisher import NotPublishedError, Publisher
+from chassis.broker.errors import NotPublishedError
+from chassis.broker.publisher import Publisher
 from chassis.broker.topology import LONGEST_DELAY_S, Queue
 from chassis.broker.verdicts import TransientError
 from chassis.envelope import Event

@@ -1,7 +1,7 @@
 """A connection to the broker that stays open while idle: opened at the first use, and again after it was lost."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pika
@@ -35,7 +35,7 @@ def parameters(url: str, client: str) -> pika.URLParameters:
     return given
 
 
-def reason(fault: Exception) -> str:
+def reason(fault: BaseException) -> str:
     """Return one line for operators about `fault`, with which the broker was lost or could not be reached."""
     refusals = (AuthenticationError, ProbableAuthenticationError)
     if isinstance(fault, refusals) or (
@@ -49,15 +49,14 @@ def reason(fault: Exception) -> str:
 
 
 class KeptConnection:
-    """One connection with one channel, each new one set up by `prepare`. Threads may share it; they take turns.
+    """One connection with one channel. Threads may share it; they take turns.
 
     From the first use until `close`, a thread of its own answers the broker's heartbeats while nobody uses it.
     """
 
-    def __init__(self, url: str, client: str, prepare: Callable[[BlockingChannel], object]) -> None:
+    def __init__(self, url: str, client: str) -> None:
         self._parameters = parameters(url, client)
         self._client = client
-        self._prepare = prepare
         self._lock = threading.Lock()
         self._connection: pika.BlockingConnection | None = None
         self._channel: BlockingChannel | None = None
@@ -93,7 +92,6 @@ class KeptConnection:
             self._drop()
             self._connection = pika.BlockingConnection(self._parameters)
             self._channel = self._connection.channel()
-            self._prepare(self._channel)
             if self._pump is None:
                 self._closed = threading.Event()
                 self._pump = threading.Thread(

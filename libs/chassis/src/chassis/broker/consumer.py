@@ -20,7 +20,8 @@ from pika.exceptions import AMQPError, ConsumerCancelled
 from chassis import checkpoints, stages, tracing
 from chassis.broker import metrics, topology
 from chassis.broker.connection import parameters, reason
-from chassis.broker.publisher import NotPublishedError, Publisher
+from chassis.broker.errors import NotPublishedError
+from chassis.broker.publisher import Publisher
 from chassis.broker.topology import Queue
 from chassis.broker.verdicts import (
     Ack,

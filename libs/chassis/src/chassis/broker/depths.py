@@ -36,7 +36,7 @@ class Depths:
     """Measures queues over one connection, which stays open. Threads may share it."""
 
     def __init__(self, url: str) -> None:
-        self._connection = KeptConnection(url, "depths", lambda _channel: None)
+        self._connection = KeptConnection(url, "depths")
 
     def measure(self, queue: Queue) -> Depth:
         """Return the depth of `queue`, which is declared if missing. Raise `DependencyDownError` without a broker."""

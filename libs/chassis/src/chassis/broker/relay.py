@@ -5,8 +5,8 @@ between, they are sent again under the same message ids; consumers are idempoten
 """
 
 import threading
-import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -14,7 +14,8 @@ import structlog
 
 from chassis import checkpoints, tracing
 from chassis.broker import outbox_metrics as metrics
-from chassis.broker.publisher import NotPublishedError, Publisher
+from chassis.broker.errors import NotPublishedError
+from chassis.broker.publisher import Publisher
 from chassis.clock import now
 from chassis.database import outbox
 from chassis.database.transactions import attempt, transact
@@ -72,18 +73,13 @@ class Relay:
         rows = transact(self.engine, self._lease)
         confirmed: list[str] = []
         refused: NotPublishedError | None = None
-        until = time.monotonic() + outbox.LEASE.total_seconds() / 2
-        for row in rows:
-            if time.monotonic() > until:  # the broker is slow: another relay could lease the rest before we send it
-                break
+        sent = [(row, self._submit(row)) for row in rows]
+        for row, result in sent:  # within the lease: all of them fail together if the broker takes too long
             try:
-                self._publish(row)
+                result.result()
             except NotPublishedError as fault:
                 metrics.PUBLISH_FAILURES.labels("away" if fault.broker_is_away else "refused").inc()
                 refused = fault
-                # The other rows may be for queues that exist. Only if the broker is away do all of them fail.
-                if fault.broker_is_away:
-                    break
             else:
                 confirmed.append(row.id)
                 metrics.PUBLISHED.labels(row.type).inc()
@@ -97,14 +93,13 @@ class Relay:
             raise refused
         return len(confirmed)
 
-    def _publish(self, row: sa.Row[str, str, bytes]) -> None:
+    def _submit(self, row: sa.Row[str, str, bytes]) -> Future[None]:
         if not tracing.is_on():
-            self.publisher.publish_encoded(row.type, row.body, row.id)
-            return
+            return self.publisher.submit(row.type, row.body, row.id)
         event = Event.decode(row.body)
         tracing.waited("wait in the outbox", event.time, event.traceparent)
         with tracing.work(f"relay {row.type}", "internal", parent=event.traceparent):
-            self.publisher.publish_encoded(row.type, row.body, row.id)
+            return self.publisher.submit(row.type, row.body, row.id)
 
     def _lease(self, connection: sa.Connection) -> Sequence[sa.Row[str, str, bytes]]:
         return outbox.lease(connection, self.table) if self.may_relay(connection) else []

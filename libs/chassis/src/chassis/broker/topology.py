@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.channel import Channel
 
 # The header of a message with the time at which it was put into its queue, in milliseconds since 1970.
 SENT_HEADER = "x-sent-ms"
@@ -43,7 +44,7 @@ class Queue:
         return f"{self.name}.retry.{delay_s}s"
 
 
-def declare_exchange(channel: BlockingChannel) -> None:
+def declare_exchange(channel: BlockingChannel | Channel) -> None:
     """Declare the topic exchange that all events go through."""
     channel.exchange_declare(EXCHANGE, exchange_type="topic", durable=True)
 
