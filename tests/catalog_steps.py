@@ -12,6 +12,7 @@ from catalog.adapters.tables import jobs, outbox
 from catalog.buckets import Bucket, Buckets
 from catalog.domain import Answer, Failed, Fault, Image, Job, Picture, Processed, Thumb, ThumbsDeleted
 from catalog.jobs import results
+from catalog.jobs.results import Received
 from chassis.database.database import Database
 from chassis.envelope import Event
 from chassis.tokens import Principal
@@ -69,7 +70,7 @@ class Steps:
         self.answer(ThumbsDeleted(image.registration, took_original=original))
 
     def answer(self, answer: Answer) -> None:
-        self.database.transact(results.apply, answer)
+        self.database.transact(results.apply, [Received(answer)])
 
 
 @pytest.fixture

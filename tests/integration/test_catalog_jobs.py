@@ -12,6 +12,9 @@ from catalog.adapters.store import Store
 from catalog.adapters.tables import outbox
 from catalog.domain import Answer, Failed, Fault, Image, Processed, Registration, ThumbsDeleted
 from catalog.errors import ImageExistsError, ImageNotFoundError, UserGoneError
+from catalog.jobs import results
+from catalog.jobs.results import Outcome, Received
+from catalog.key_queue import Effect
 from catalog.users import forget_user
 from catalog.worker import FORGET_S
 from catalog_steps import ANNA, BERT, Sent, Steps, picture
@@ -368,3 +371,43 @@ def test_late_job_that_met_a_generation_known_here_raises_none(steps: Steps, ope
     assert (steps.image().status, steps.image().generation) == ("pending", renewed.generation + 1)
     steps.processed(steps.image())
     assert open_jobs() == 0
+
+
+def test_answers_that_are_applied_together_are_each_applied_as_if_alone(
+    steps: Steps, catalog_database: Database[Store], open_jobs: Callable[[], int]
+) -> None:
+    first, broken, twice, late = (steps.register(f"a/{name}.jpg") for name in ("first", "broken", "twice", "late"))
+    theirs = steps.register("a/theirs.jpg", BERT)
+    steps.processed(twice)
+    steps.processed(late)
+    steps.delete("a/late.jpg")
+    steps.thumbs_deleted(late)
+    answers: list[Answer] = [
+        Processed(theirs.registration, picture()),
+        Processed(twice.registration, picture("another")),
+        Processed(first.registration, picture()),
+        Failed(broken.registration, Fault("malformed", "broken")),
+        Processed(late.registration, picture()),
+        ThumbsDeleted(replace(first.registration, s3_key="nobody's")),
+    ]
+    outcomes = catalog_database.transact(
+        results.apply, [Received(answer, f"answer {number}") for number, answer in enumerate(answers)]
+    )
+    assert outcomes == [
+        Outcome(Effect.APPLIED, theirs.date_created),
+        Outcome(Effect.DIFFERENT),
+        Outcome(Effect.APPLIED, first.date_created),
+        Outcome(Effect.APPLIED),
+        Outcome(Effect.LATE),
+        Outcome(Effect.LATE),
+    ]
+    found = {name: steps.image(f"a/{name}.jpg").status for name in ("theirs", "twice", "first", "broken")}
+    assert found == {"theirs": "ready", "twice": "pending", "first": "ready", "broken": "failed"}
+    with catalog_database.engine.connect() as connection:
+        bodies = connection.scalars(sa.select(outbox.c.body).order_by(outbox.c.date_created)).all()
+    sent = {event.data["s3_key"]: event for event in map(Event.decode, bodies[-2:])}
+    assert {key: (event.type, event.request_id) for key, event in sent.items()} == {
+        "a/twice.jpg": ("image.reprocess", "answer 1"),
+        "a/late.jpg": ("image.deleted", "answer 4"),
+    }
+    assert open_jobs() == 2

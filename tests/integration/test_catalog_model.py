@@ -22,6 +22,7 @@ from catalog.adapters.tables import METADATA, formats_of_users, images, images_o
 from catalog.domain import Answer, Failed, Fault, Image, Processed, Registration, Status, ThumbsDeleted, Use
 from catalog.errors import CatalogError
 from catalog.jobs import recovery, results
+from catalog.jobs.results import Received
 from catalog.upkeep import dead_letters
 from catalog.users import forget_user
 from catalog.worker import FORGET_S
@@ -161,11 +162,13 @@ class HostileImaging:
             self.database.transact(dead_letters.keep, letter)
 
     def answer(self, *, again: bool) -> None:
-        if self.answers:
-            answer = self.chance.choice(self.answers)
-            if not again:
-                self.answers.remove(answer)
-            self.database.transact(results.apply, answer)
+        """Apply some answers together, no two about the same key; `again` leaves them to come once more."""
+        some = self.chance.sample(self.answers, min(len(self.answers), self.chance.randint(1, 3)))
+        together = {answer.registration.s3_key: answer for answer in some}.values()
+        if not again:
+            self.answers = [answer for answer in self.answers if answer not in together]
+        if together:
+            self.database.transact(results.apply, [Received(answer) for answer in together])
 
     def watch(self) -> int:
         """Do what the watchdog does when the queues are empty, and an operator about deletions that were given up."""

@@ -3,11 +3,11 @@
 import structlog
 
 from catalog.adapters.store import Store
-from catalog.domain import Failed, Fault, Image, Processed
+from catalog.domain import Answer, Failed, Fault, Image, Processed
 from catalog.jobs import recovery, results
-from catalog.jobs.results import Outcome
+from catalog.jobs.results import Outcome, Received
 from catalog.key_queue import Effect
-from catalog.worker import handle
+from catalog.worker import handler
 from catalog_steps import Steps, picture
 from chassis.clock import now
 from chassis.database.database import Database
@@ -17,8 +17,13 @@ from metric_values import shown
 NOTHING = Outcome(Effect.APPLIED)
 
 
+def applied(database: Database[Store], answer: Answer) -> Outcome:
+    (outcome,) = database.transact(results.apply, [Received(answer)])
+    return outcome
+
+
 def ready(database: Database[Store], image: Image) -> Outcome:
-    return database.transact(results.apply, Processed(image.registration, picture()))
+    return applied(database, Processed(image.registration, picture()))
 
 
 def test_time_is_that_from_the_registration_to_the_first_result(
@@ -36,7 +41,7 @@ def test_reprocessing_is_left_out(steps: Steps, catalog_database: Database[Store
 
 def test_image_that_failed_first_is_left_out(steps: Steps, catalog_database: Database[Store]) -> None:
     failed = Failed(steps.register().registration, Fault("malformed", "broken"))
-    assert catalog_database.transact(results.apply, failed) == NOTHING
+    assert applied(catalog_database, failed) == NOTHING
     assert ready(catalog_database, steps.reprocess()) == NOTHING
 
 
@@ -60,6 +65,6 @@ def test_request_ids_that_are_too_long_for_an_exemplar_do_no_harm(
     made = {name: getattr(found, name) for name in ("source_etag", "content_type", "bytes", "width", "height")}
     made |= {"colors": list(found.colors), "placeholder": "1QcSHQRnh493V4dIh4eXh1h4kJUI", "recipe": 1, "thumbs": thumbs}
     structlog.contextvars.bind_contextvars(request_id="x" * 128)
-    handle(catalog_database, Event("image.processed", "/imaging", image.image_id, "x" * 128, {**about, **made}), 1)
+    handler(catalog_database, 1)(Event("image.processed", "/imaging", image.image_id, "x" * 128, {**about, **made}), 1)
     assert steps.image().status == "ready"
     assert shown("imghost_image_ready_duration_seconds_count") == before + 1

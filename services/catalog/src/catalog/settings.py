@@ -127,7 +127,9 @@ class WorkerSettings(DatabaseSettings):
     model_config = _CONFIG
 
     broker_url: BrokerUrl = Field(description="AMQP URL of RabbitMQ.")
-    worker_threads: PositiveInt = Field(2, description="Results applied at a time by one process.")
+    worker_threads: PositiveInt = Field(
+        8, description="Results that one process has in hand; it applies them together."
+    )
     stuck_after_s: Seconds = Field(
         300.0,
         description="Seconds until an unanswered job is sent again; 12 times as many while messages wait in a queue.",

@@ -1,7 +1,7 @@
 """The worker of catalog: what it is made of, and what each message of imaging and auth makes it do."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import product
@@ -17,7 +17,7 @@ from catalog.bootstrap import checks, make_database
 from catalog.domain import Answer, Failed, Processed, Registration, ThumbsDeleted
 from catalog.jobs import results
 from catalog.jobs.queues import ALL, DELETION_RESULTS, RESULTS
-from catalog.jobs.results import Outcome
+from catalog.jobs.results import Outcome, Received
 from catalog.jobs.watchdog import Watchdog
 from catalog.key_queue import Effect
 from catalog.settings import WorkerSettings
@@ -31,19 +31,20 @@ from chassis.broker.drain import Drain, DrainedMessage
 from chassis.broker.publisher import Publisher
 from chassis.broker.relay import Relay
 from chassis.broker.topology import SHORTEST_DELAY_S
-from chassis.broker.verdicts import TransientError
+from chassis.broker.verdicts import Handler, TransientError
 from chassis.clock import now
 from chassis.database import audit_notes as chassis_audit_notes
 from chassis.database import kept_answers as chassis_kept_answers
 from chassis.database.database import Database
 from chassis.envelope import Event
 from chassis.errors import DependencyDownError
+from chassis.together import Together
 from chassis.worker import Worker, every
 
 log = structlog.get_logger(__name__)
 
-# One may be busy with what belongs to a deleted user; that is interrupted after this time, and retried.
-DELETION_THREADS = 2
+# Some may be busy with what belongs to deleted users; that is interrupted after this time, and retried.
+DELETION_THREADS = 8
 FORGET_S = 10.0
 WATCH_EVERY_S = 15.0
 # The names of answers in metrics.
@@ -64,9 +65,10 @@ def make_worker(settings: WorkerSettings) -> Worker:
     stop = threading.Event()
     relaying, retrying = Publisher(broker_url, "catalog relay"), Publisher(broker_url, "catalog retries")
     relay = Relay(database.engine, outbox, relaying, stop, may_relay)
-    handled = partial(handle, database)
-    consumer = Consumer(broker_url, RESULTS, handled, retrying, threads=settings.worker_threads, stop=stop)
-    deletions = Consumer(broker_url, DELETION_RESULTS, handled, retrying, threads=DELETION_THREADS, stop=stop)
+    consumer, deletions = (
+        Consumer(broker_url, queue, handler(database, threads), retrying, threads=threads, stop=stop)
+        for queue, threads in ((RESULTS, settings.worker_threads), (DELETION_RESULTS, DELETION_THREADS))
+    )
     drain = Drain(broker_url, ALL, partial(keep_letter, database), stop)
     depths = Depths(broker_url)
     watchdog = Watchdog(database, depths, ALL, timedelta(seconds=settings.stuck_after_s))
@@ -132,7 +134,19 @@ def forget(
         pass
 
 
-def handle(database: Database[Store], event: Event, _attempt: int) -> None:
+def handler(database: Database[Store], threads: int) -> Handler:
+    """Return `handle` for so many threads, which apply together what they have in hand."""
+
+    def apply(received: Sequence[Received]) -> list[Outcome]:
+        return database.transact(results.apply, received)
+
+    def about(received: Received) -> str:
+        return received.answer.registration.s3_key
+
+    return partial(handle, database, Together(apply, about, threads))
+
+
+def handle(database: Database[Store], applied: Callable[[Received], Outcome], event: Event, _attempt: int) -> None:
     """Apply `event` and commit. Raise `MalformedMessageError`, or `TransientError` if it has to be delivered again."""
     try:
         if event.type == messages.USER_DELETED:
@@ -141,7 +155,8 @@ def handle(database: Database[Store], event: Event, _attempt: int) -> None:
                 raise TransientError(f"more to forget of user {user_id}", delay_s=SHORTEST_DELAY_S, logged=True)
         else:
             answer = messages.read_answer(event)
-            _tell(_RESULTS[type(answer)], answer.registration, database.transact(results.apply, answer))
+            outcome = applied(Received(answer))
+            _tell(_RESULTS[type(answer)], answer.registration, outcome)
     except DependencyDownError as fault:
         raise TransientError(str(fault)) from fault
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from operator import attrgetter
 
 from catalog.adapters.rows import row_from_image, row_from_job
 from catalog.adapters.tables import deleted_images, images, jobs
@@ -38,9 +39,10 @@ def image_changes(queues: Sequence[KeyQueue]) -> Iterator[Change]:
         yield images.delete().where(images.c.image_id.in_(gone)), []
     if new := [row_from_image(after) for before, after in changed if before is None and after is not None]:
         yield images.insert(), new
-    for before, after in changed:
-        if before is not None and after is not None:
-            yield images.update().where(images.c.image_id == after.image_id).values(row_from_image(after)), []
+    kept = [after for before, after in changed if before is not None and after is not None]
+    # In the order of their users, whose counts each of them locks: others do so in the same order.
+    for after in sorted(kept, key=attrgetter("user_id")):
+        yield images.update().where(images.c.image_id == after.image_id).values(row_from_image(after)), []
 
 
 def job_changes(queues: Sequence[KeyQueue]) -> Iterator[Change]:

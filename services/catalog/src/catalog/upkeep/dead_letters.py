@@ -9,7 +9,7 @@ from catalog.adapters.store import Store
 from catalog.domain import DeadLetter, Fault, Registration, ThumbsDeleted
 from catalog.errors import NotReplayableError
 from catalog.jobs import results
-from catalog.jobs.results import Outcome
+from catalog.jobs.results import Outcome, Received
 from chassis import request_ids
 from chassis.broker import drain
 from chassis.broker.verdicts import EXHAUSTED_REASON
@@ -40,7 +40,8 @@ def keep(store: Store, letter: drain.DrainedMessage) -> tuple[Registration, Outc
     if event and registration:
         if event.type in messages.ABOUT_DELETIONS:
             # As if it were done: the next job of the key writes over the thumbs that are left.
-            return registration, results.apply(store, ThumbsDeleted(registration, took_original=True))
+            done = Received(ThumbsDeleted(registration, took_original=True))
+            return registration, results.apply(store, [done])[0]
         return registration, results.give_up(store, registration, EXHAUSTED)
     return None
 
