@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -60,7 +61,7 @@ class Relay:
                 pause_s = min(pause_s * 2, PAUSE_S[1])
                 continue
             pause_s = PAUSE_S[0]
-            if not moved:
+            if moved < outbox.BATCH:  # what was written meanwhile wakes it at once
                 wakeup.wait(self.wakeable_poll_s, POLL_S, self.stop)
         wakeup.close()
 
@@ -93,7 +94,7 @@ class Relay:
             raise refused
         return len(confirmed)
 
-    def _submit(self, row: sa.Row[str, str, bytes]) -> Future[None]:
+    def _submit(self, row: sa.Row[Any]) -> Future[None]:
         if not tracing.is_on():
             return self.publisher.submit(row.type, row.body, row.id)
         event = Event.decode(row.body)
@@ -101,7 +102,7 @@ class Relay:
         with tracing.work(f"relay {row.type}", "internal", parent=event.traceparent):
             return self.publisher.submit(row.type, row.body, row.id)
 
-    def _lease(self, connection: sa.Connection) -> Sequence[sa.Row[str, str, bytes]]:
+    def _lease(self, connection: sa.Connection) -> Sequence[sa.Row[Any]]:
         return outbox.lease(connection, self.table) if self.may_relay(connection) else []
 
     def tidy(self) -> None:

@@ -76,23 +76,22 @@ def wake_relays(connection: sa.Connection) -> sa.Select[Any] | None:
     return wakeup.notification(connection, CHANNEL)
 
 
-def lease(connection: sa.Connection, outbox: sa.Table) -> Sequence[sa.Row[str, str, bytes]]:
-    """Return up to `BATCH` due rows that no other relay holds, leased for the time `LEASE`.
+def lease(connection: sa.Connection, outbox: sa.Table) -> Sequence[sa.Row[Any]]:
+    """Return the id, type and body of up to `BATCH` due rows that no other relay holds, leased for the time `LEASE`.
 
     Those come first that are not to leave later, and the oldest first.
     """
     moment = shared_now(connection)
     free = sa.or_(outbox.c.date_leased_until.is_(None), outbox.c.date_leased_until < moment)
-    order = (outbox.c.lane, outbox.c.date_created, outbox.c.id)
-    ids = connection.scalars(
-        sa.select(outbox.c.id).where(DUE, free).order_by(*order).limit(BATCH).with_for_update(skip_locked=True)
-    ).all()
-    if not ids:
-        return []
-    connection.execute(outbox.update().where(outbox.c.id.in_(ids)).values(date_leased_until=moment + LEASE))
-    return connection.execute(
-        sa.select(outbox.c.id, outbox.c.type, outbox.c.body).where(outbox.c.id.in_(ids)).order_by(*order)
-    ).all()
+    columns = (outbox.c.lane, outbox.c.date_created, outbox.c.id)
+    first = sa.select(outbox.c.id).where(DUE, free).order_by(*columns).limit(BATCH).with_for_update(skip_locked=True)
+    leased = (
+        outbox.update()
+        .where(outbox.c.id.in_(sa.select(first.cte("first").c.id)))
+        .values(date_leased_until=moment + LEASE)
+        .returning(*columns, outbox.c.type, outbox.c.body)
+    )
+    return sorted(connection.execute(leased).all(), key=lambda row: (row.lane, row.date_created, row.id))
 
 
 def mark_published(connection: sa.Connection, outbox: sa.Table, ids: Sequence[str]) -> None:

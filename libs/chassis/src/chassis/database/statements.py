@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql.dml import UpdateBase
 
-# A statement, and the rows that it inserts; none if it has its values already.
+# A statement, and the rows that it inserts or the values that it takes for each; none if it has its values already.
 Change = tuple[UpdateBase, Sequence[Mapping[str, Any]]]
 
 # Up to so many changes are one statement: its text is put together for each number of them.

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from operator import attrgetter
 
+import sqlalchemy as sa
+
 from catalog.adapters.rows import row_from_image, row_from_job
 from catalog.adapters.tables import deleted_images, images, jobs
 from catalog.domain import Former, Image, Job
@@ -11,6 +13,9 @@ from catalog.key_queue import KeyQueue
 from chassis import request_ids, tracing
 from chassis.clock import now
 from chassis.database.statements import Change
+
+# Of many images in one go: psycopg sends them all before it waits for the first.
+_UPDATE = images.update().where(images.c.image_id == sa.bindparam("of_image"))
 
 
 def key_queue(
@@ -40,9 +45,12 @@ def image_changes(queues: Sequence[KeyQueue]) -> Iterator[Change]:
     if new := [row_from_image(after) for before, after in changed if before is None and after is not None]:
         yield images.insert(), new
     kept = [after for before, after in changed if before is not None and after is not None]
-    # In the order of their users, whose counts each of them locks: others do so in the same order.
-    for after in sorted(kept, key=attrgetter("user_id")):
-        yield images.update().where(images.c.image_id == after.image_id).values(row_from_image(after)), []
+    if len(kept) == 1:
+        yield images.update().where(images.c.image_id == kept[0].image_id).values(row_from_image(kept[0])), []
+    elif kept:
+        # In the order of their users, whose counts each of them locks: others do so in the same order.
+        in_order = sorted(kept, key=attrgetter("user_id"))
+        yield _UPDATE, [{"of_image": after.image_id, **row_from_image(after)} for after in in_order]
 
 
 def job_changes(queues: Sequence[KeyQueue]) -> Iterator[Change]:
