@@ -14,6 +14,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
 from chassis.networks import network_of
+from chassis.web.gunicorn_configuration import RememberedConfiguration
 from gateway import metrics
 from gateway.door import header_limits, refusals
 from gateway.door.client import Client, NobodyWaitsError, Patience
@@ -60,18 +61,6 @@ def allow_chunks(body: Any, count: int) -> None:
         reader.left = count
 
 
-class _Remembered:
-    """Gunicorn's configuration, each value looked up once: gunicorn asks for some thirty of them at each request."""
-
-    def __init__(self, configuration: Any) -> None:
-        self._configuration = configuration
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self._configuration, name)
-        setattr(self, name, value)
-        return value
-
-
 class DoorWorker(GeventWorker):
     """Serves clients for whose every step there is a time limit, and answers unreadable requests with problems."""
 
@@ -92,7 +81,7 @@ class DoorWorker(GeventWorker):
                 self.log.warning("the limit of open files allows %d connections only", most)
         self._at_the_door = 0
         self.connections = Connections(most, self.connections_per_source, MOST_UNSENT_BYTES)
-        self.cfg = _Remembered(self.cfg)  # type: ignore[assignment] # has what is used of it
+        self.cfg = RememberedConfiguration(self.cfg)  # type: ignore[assignment] # has what is used of it
         super().init_process()
 
     def run(self) -> None:
