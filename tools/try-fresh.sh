@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-PATIENCE_S=180
+PATIENCE_S=600
 AUTHORITIES=/etc/ssl/certs/ca-certificates.crt
 
 began=$SECONDS
