@@ -192,6 +192,21 @@ def test_lost_connection_is_one_line_and_the_next_message_goes_at_once(
     depths.close()
 
 
+def test_node_that_is_away_is_passed_over_for_the_next_one(broker_url: str, queue: Queue) -> None:
+    refuses, has_no_address = "amqp://guest:guest@127.0.0.1:9/%2F", "amqp://guest:guest@away.invalid/%2F"
+    nodes = f"{refuses},{broker_url},{has_no_address}"
+    for _ in range(10):  # the order is random
+        with closing(Publisher(nodes, "test")) as publisher, closing(Depths(nodes)) as depths:
+            publisher.publish(happened(queue))
+            depths.measure(queue)
+    with closing(Depths(broker_url)) as depths:
+        until(lambda: depths.measure(queue).ready == 10, 10, "a message is missing")
+    with closing(Depths(f"{refuses},{refuses}")) as depths, pytest.raises(DependencyDownError):
+        depths.measure(queue)
+    with closing(Publisher(f"{has_no_address},{refuses}", "test")) as publisher, pytest.raises(NotPublishedError):
+        publisher.publish(happened(queue))
+
+
 def test_looking_at_depths_takes_one_connection(line: Line, queue: Queue) -> None:
     depths = Depths(line.url)
     for _ in range(3):

@@ -15,6 +15,7 @@ GOOD = [
     (DatabaseUrl, "sqlite:////var/lib/imghost/auth.db"),
     (BrokerUrl, "amqp://imghost:secret@rabbitmq:5672/%2F"),
     (BrokerUrl, "amqps://imghost:secret@[2001:db8::1]/vhost?heartbeat=20"),
+    (BrokerUrl, "amqp://imghost:a,b@one:5672/%2F,amqp://imghost:a,b@two:5672/%2F,amqps://imghost:a,b@three/%2F"),
     (HttpUrl, "https://cdn.example/pictures/"),
     (ServerUrl, "http://auth_service:8000"),
     (EndpointUrl, "http://[::1]:9000"),
@@ -53,6 +54,9 @@ BAD = [
         (f"amqp://imghost:{SECRET}@rabbitmq:70000/", "no port"),
         (f"amqp://imghost:{SECRET}@[::1/", "is no URL"),
         (f"amqp://imghost:{SECRET}@rabbitmq/?heartbeat={SECRET}", "option"),
+        (f"amqp://imghost:{SECRET}@one/%2F,amqp://imghost:{SECRET}@two:port/%2F", "no port"),
+        (f"amqp://imghost:{SECRET}@one/%2F,amqp://imghost:{SECRET}@/%2F", "names no host"),
+        (f"amqp://imghost:{SECRET}@one:5672,two:5672/%2F", "no port"),
     ]),
     *((HttpUrl, url, told) for url, told in [
         ("cdn.example/", "does not begin with http:// or https://"),

@@ -87,16 +87,25 @@ def check_endpoint(url: str) -> str:
 
 
 def check_broker(secret: SecretStr) -> SecretStr:
-    """Return `secret` if it is an AMQP URL that pika understands; else raise `ValueError`."""
+    """Return `secret` if it is an AMQP URL that pika understands, or several with commas between them.
+
+    Else raise `ValueError`.
+    """
     import pika  # noqa: PLC0415 - installed only in services with a broker
 
-    url = secret.get_secret_value()
-    _split(url, ("amqp", "amqps"), "amqp://user:password@host:5672/%2F")
-    try:
-        pika.URLParameters(url)
-    except Exception:  # noqa: BLE001 - pika raises many kinds of errors here, with pieces of the URL in the text
-        raise ValueError("has an option that the client library does not understand") from None
+    for url in broker_nodes(secret.get_secret_value()):
+        _split(url, ("amqp", "amqps"), "amqp://user:password@host:5672/%2F")
+        try:
+            pika.URLParameters(url)
+        except Exception:  # noqa: BLE001 - pika raises many kinds of errors here, with pieces of the URL in the text
+            raise ValueError("has an option that the client library does not understand") from None
     return secret
+
+
+def broker_nodes(urls: str) -> list[str]:
+    """Return the URL of each node of a broker in `urls`, where they have commas between them."""
+    # A comma by itself may be a part of a password.
+    return re.split(r",(?=amqps?://)", urls)
 
 
 def check_database(secret: SecretStr) -> SecretStr:

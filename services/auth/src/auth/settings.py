@@ -76,4 +76,4 @@ class WorkerSettings(DatabaseSettings):
 
     model_config = _CONFIG
 
-    broker_url: BrokerUrl = Field(description="AMQP URL of RabbitMQ.")
+    broker_url: BrokerUrl = Field(description="AMQP URL of RabbitMQ, or of each node, with commas between.")

@@ -126,7 +126,7 @@ class WorkerSettings(DatabaseSettings):
 
     model_config = _CONFIG
 
-    broker_url: BrokerUrl = Field(description="AMQP URL of RabbitMQ.")
+    broker_url: BrokerUrl = Field(description="AMQP URL of RabbitMQ, or of each node, with commas between.")
     worker_threads: PositiveInt = Field(
         8, description="Results that one process has in hand; it applies them together."
     )
@@ -145,7 +145,7 @@ class StatusSettings(DatabaseSettings):
 
     model_config = _CONFIG
 
-    broker_url: BrokerUrl = Field(description="AMQP URL of RabbitMQ.")
+    broker_url: BrokerUrl = Field(description="AMQP URL of RabbitMQ, or of each node, with commas between.")
     status_urls: dict[str, Annotated[tuple[ServerUrl, ...], Field(min_length=1)]] = Field(
         {}, description="JSON: process → [base URL of its web or operations port for /readyz, another for /metrics]."
     )

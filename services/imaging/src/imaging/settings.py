@@ -56,7 +56,7 @@ class ImagingSettings(PictureSettings):
 
     model_config = _CONFIG
 
-    broker_url: BrokerUrl = Field(description="AMQP URL of RabbitMQ.")
+    broker_url: BrokerUrl = Field(description="AMQP URL of RabbitMQ, or of each node, with commas between.")
     s3_endpoint_url: EndpointUrl | None = Field(None, description="S3 endpoint; AWS if empty.")
     s3_region: HostLabel = Field("us-east-1", description="Region of the buckets.")
     s3_access_key_id: str = Field(

@@ -1,5 +1,6 @@
 """A connection to the broker that stays open while idle: opened at the first use, and again after it was lost."""
 
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,8 @@ import pika
 import structlog
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, AuthenticationError, ConnectionClosedByBroker, ProbableAuthenticationError
+
+from chassis.urls import broker_nodes
 
 log = structlog.get_logger(__name__)
 
@@ -20,11 +23,32 @@ SOCKET_TIMEOUT_S = 10
 ACCESS_REFUSED = 403
 
 
-def parameters(url: str, client: str) -> pika.URLParameters:
-    """Return the connection parameters for `url`, with timeouts for all that pika would wait for without end.
+def parameters(url: str, client: str) -> list[pika.URLParameters]:
+    """Return the connection parameters for each node in `url`, in a random order, so that connections spread over them.
 
-    `client` is the name of the connection that the broker shows to operators.
+    They have timeouts for all that pika would wait for without end. `client` is the name of the connection that the
+    broker shows to operators.
     """
+    nodes = broker_nodes(url)
+    return [_node(each, client) for each in random.sample(nodes, len(nodes))]
+
+
+def connect(url: str, client: str) -> pika.BlockingConnection:
+    """Return a connection to a node in `url` that lets `client` in; raise `AMQPError` or `OSError` if none does.
+
+    Given all nodes at once, pika would end at the first whose name is not known, which is that of a container that is
+    gone, and at the first that is reached and does not answer.
+    """
+    *others, last = parameters(url, client)
+    for node in others:
+        try:
+            return pika.BlockingConnection(node)
+        except (AMQPError, OSError) as fault:
+            log.info("broker node passed over", node=node.host, client=client, error=reason(fault))
+    return pika.BlockingConnection(last)
+
+
+def _node(url: str, client: str) -> pika.URLParameters:
     given = pika.URLParameters(url)
     if given.heartbeat is None:
         given.heartbeat = HEARTBEAT_S
@@ -55,7 +79,7 @@ class KeptConnection:
     """
 
     def __init__(self, url: str, client: str) -> None:
-        self._parameters = parameters(url, client)
+        self._url = url
         self._client = client
         self._lock = threading.Lock()
         self._connection: pika.BlockingConnection | None = None
@@ -90,7 +114,7 @@ class KeptConnection:
         self._service()
         if self._channel is None or self._channel.is_closed:
             self._drop()
-            self._connection = pika.BlockingConnection(self._parameters)
+            self._connection = connect(self._url, self._client)
             self._channel = self._connection.channel()
             if self._pump is None:
                 self._closed = threading.Event()

@@ -19,7 +19,7 @@ from pika.exceptions import AMQPError, ConsumerCancelled
 
 from chassis import checkpoints, stages, tracing
 from chassis.broker import metrics, topology
-from chassis.broker.connection import parameters, reason
+from chassis.broker.connection import connect, reason
 from chassis.broker.errors import NotPublishedError
 from chassis.broker.publisher import Publisher
 from chassis.broker.topology import Queue
@@ -85,7 +85,7 @@ class Consumer:
             self.stop.wait(pause_s)
 
     def _consume(self) -> None:
-        connection = pika.BlockingConnection(parameters(self.url, f"{self.queue.name} consumer"))
+        connection = connect(self.url, f"{self.queue.name} consumer")
         lost = threading.Event()
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix=self.queue.name)
         try:

@@ -17,7 +17,7 @@ from pika.exceptions import AMQPError
 
 from chassis import request_ids
 from chassis.broker import topology
-from chassis.broker.connection import parameters, reason
+from chassis.broker.connection import connect, reason
 from chassis.broker.topology import Queue
 from chassis.envelope import Event, MalformedMessageError
 from chassis.errors import DependencyDownError
@@ -74,7 +74,7 @@ class Drain:
             self.stop.wait(POLL_S)
 
     def _drain(self) -> None:
-        connection = pika.BlockingConnection(parameters(self.url, "dead letters"))
+        connection = connect(self.url, "dead letters")
         try:
             channel = connection.channel()
             for queue in self.queues:

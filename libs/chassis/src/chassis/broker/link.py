@@ -66,6 +66,7 @@ class Link:
         self._lost: NotPublishedError | None = None
         self._unconfirmed: dict[int, _Waiting] = {}  # by their delivery tags, which the broker counts as we do
         self._published = 0
+        self._nodes: list[pika.URLParameters] = []  # that are left to try
         self._opening: workflow.AbstractAMQPConnectionWorkflow
         self._connection: Connection | None = None
         self._channel: Channel | None = None
@@ -101,9 +102,8 @@ class Link:
 
     def _run(self, url: str) -> None:
         try:
-            self._opening = pika.SelectConnection.create_connection(
-                [parameters(url, self._client)], self._take_connection, custom_ioloop=self._loop
-            )
+            self._nodes = parameters(url, self._client)
+            self._open()
             self._loop.start()
         except Exception as fault:
             log.exception("broker connection failed", client=self._client)
@@ -112,15 +112,24 @@ class Link:
             self._lose(_away(ConnectionError("the connection was closed")))
             self._loop.close()
 
+    def _open(self) -> None:
+        """Connect to one node: given all at once, pika passes over some kinds of failures only (see `connect`)."""
+        self._opening = pika.SelectConnection.create_connection(
+            [self._nodes.pop()], self._take_connection, custom_ioloop=self._loop
+        )
+
     def _take_connection(self, made: Connection | BaseException) -> None:
-        if isinstance(made, BaseException):
+        if isinstance(made, BaseException) and self._nodes and not self._is_closing:
+            log.info("broker node passed over", client=self._client, error=reason(_cause(made)))
+            self._open()
+        elif isinstance(made, BaseException):
             self._lose(_away(_cause(made)))
             self._loop.stop()
-            return
-        self._connection = made
-        made.add_on_close_callback(self._end)
-        made.channel(on_open_callback=self._take_channel)
-        self._loop.call_later(CONFIRM_S, self._expect_channel)
+        else:
+            self._connection = made
+            made.add_on_close_callback(self._end)
+            made.channel(on_open_callback=self._take_channel)
+            self._loop.call_later(CONFIRM_S, self._expect_channel)
 
     def _expect_channel(self) -> None:
         if self._channel is None:
