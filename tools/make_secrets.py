@@ -1,4 +1,4 @@
-"""Write good passwords for docker-compose.yml into an env file. Whatever is set there already stays as it is.
+"""Write good passwords for docker-compose.yml and ha.yml into an env file; whatever is set there stays as it is.
 
 Usage: make_secrets.py [ENV_FILE]    .env of this repository by default, which docker compose reads by itself
 
@@ -15,6 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # Every variable that has a default password in docker-compose.yml.
 DEFAULT = re.compile(r"\$\{(\w+):-[\w-]+-on-this-machine\}")
+# Every variable without which ha.yml does not start. They are written in any case, so that it can be added later.
+REQUIRED = re.compile(r"\$\{(\w+):\?make secrets ")
 # A variable with a value; docker compose takes the default for one without.
 ASSIGNMENT = re.compile(r"""^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*[=:][ \t]*(?!#|''|"")(\S.*)$""", re.MULTILINE)
 OWN_S3 = "own-s3.yml"
@@ -22,9 +24,10 @@ OWN_S3 = "own-s3.yml"
 
 def names(settings: dict[str, str]) -> list[str]:
     """Return the variables of all passwords of the stack; those of S3 only if it runs an S3 of its own."""
-    found = sorted(set(DEFAULT.findall((ROOT / "docker-compose.yml").read_text())))
+    found = set(DEFAULT.findall((ROOT / "docker-compose.yml").read_text()))
+    found |= set(REQUIRED.findall((ROOT / "ha.yml").read_text()))
     files = settings.get("COMPOSE_FILE", os.environ.get("COMPOSE_FILE", ""))
-    return [name for name in found if OWN_S3 not in files or "S3_" not in name]
+    return [name for name in sorted(found) if OWN_S3 not in files or "S3_" not in name]
 
 
 def write(file: Path) -> list[str]:

@@ -1,7 +1,6 @@
 """What docker compose makes of the variables that an operator sets, without editing a file; nothing is started."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from composed import OF_HA, compose_config, services
 from containers import ROOT
 
 WARNING = "DEFAULT_PASSWORDS_ARE_IN_USE__RUN_make_secrets"
@@ -19,19 +19,6 @@ OWN_S3 = {
     "AWS_ACCESS_KEY_ID": "id",
     "AWS_SECRET_ACCESS_KEY": "secret",
 }
-
-
-def compose_config(env_file: str = os.devnull, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | variables
-    command = ["docker", "compose", "--env-file", env_file, "config"]
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
-
-
-def services(**variables: str) -> dict[str, Any]:
-    done = compose_config(**variables)
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = yaml.safe_load(done.stdout)["services"]
-    return found
 
 
 def buckets(found: dict[str, Any]) -> Any:
@@ -102,7 +89,7 @@ def test_one_line_warns_while_any_password_is_a_default(tmp_path: Path) -> None:
     assert len(warnings(compose_config())) == 1
     assert warnings(compose_config(str(file))) == []
     lines = file.read_text().splitlines(keepends=True)
-    for line in lines:
+    for line in [line for line in lines if line.partition("=")[0] not in OF_HA]:
         file.write_text("".join(other for other in lines if other != line))
         assert len(warnings(compose_config(str(file)))) == 1, line
 
