@@ -46,6 +46,7 @@ lint: $(VENV)/dev.stamp  ## check style, types, and the directions of imports
 	PYTHONPATH=tests $(BIN)/python tools/metrics_table.py --check
 	$(BIN)/python tools/monitoring.py --check
 	$(BIN)/python tools/version.py --check
+	$(BIN)/python tools/ha_faults_table.py --check
 
 format: $(VENV)/dev.stamp  ## format the code, and update the generated tables
 	$(BIN)/ruff check --fix
@@ -56,6 +57,7 @@ format: $(VENV)/dev.stamp  ## format the code, and update the generated tables
 	PYTHONPATH=tests $(BIN)/python tools/metrics_table.py
 	$(BIN)/python tools/monitoring.py
 	$(BIN)/python tools/version.py
+	$(BIN)/python tools/ha_faults_table.py
 
 .PHONY: k8s-test
 k8s-test: $(VENV)/dev.stamp  ## test the trial on the cluster of KUBECONFIG; half an hour (REGISTRY=, TAG=, SEED=, PYTEST=)
@@ -90,7 +92,11 @@ edge-test: $(VENV)/dev.stamp  ## run the system tests through the edge, before p
 
 .PHONY: faults
 faults: $(VENV)/dev.stamp  ## break the compose stack under load in every way; half an hour (FAULTS=name,…, SEED=)
-	FAULTS=$${FAULTS:-all} IMGHOST_REQUIRE_ENGINE=1 $(BIN)/pytest tests/faults $(PYTEST)
+	FAULTS=$${FAULTS:-all} IMGHOST_REQUIRE_ENGINE=1 $(BIN)/pytest --ignore tests/faults/ha tests/faults $(PYTEST)
+
+.PHONY: ha-faults
+ha-faults: $(VENV)/dev.stamp  ## lose brokers and databases of the stack with ha.yml under load (FAULTS=name,…, SEED=)
+	FAULTS=$${FAULTS:-all} IMGHOST_REQUIRE_ENGINE=1 $(BIN)/pytest tests/faults/ha $(PYTEST)
 
 .PHONY: restore-drill
 restore-drill: $(VENV)/dev.stamp  ## lose both databases and restore them, with 100,000 images; two hours (IMAGES=)

@@ -54,7 +54,13 @@ def fault_stack(engine: None) -> Iterator[Stack]:  # noqa: ARG001
 
 
 @pytest.fixture
-def trial(fault_stack: Stack, request: pytest.FixtureRequest) -> Iterator[Trial]:
+def kind_of_trial() -> type[Trial]:
+    """The class of the trials."""
+    return Trial
+
+
+@pytest.fixture
+def trial(fault_stack: Stack, kind_of_trial: type[Trial], request: pytest.FixtureRequest) -> Iterator[Trial]:
     """A trial on a stack that works and has nothing left to do, with a seed.
 
     After a failed test the containers' logs and the ledger are in .imghost/faults, and the next test gets a new stack.
@@ -66,7 +72,7 @@ def trial(fault_stack: Stack, request: pytest.FixtureRequest) -> Iterator[Trial]
         fault_stack.up()
     fault_stack.wait_until_serving()
     fault_stack.sound = False
-    begun = Trial(name, seed, fault_stack, request.config.stash[ROWS])
+    begun = kind_of_trial(name, seed, fault_stack, request.config.stash[ROWS])
     yield begun
     if not begun.passed:
         begun.keep_ledger(HOME / f"{name}.ledger")
@@ -75,10 +81,11 @@ def trial(fault_stack: Stack, request: pytest.FixtureRequest) -> Iterator[Trial]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    rows = config.stash[ROWS]
-    if not rows:
-        return
-    terminalreporter.section("faults")
-    for line in report.table(rows):
-        terminalreporter.write_line(line)
-    report.keep(rows, report.FILE if os.environ.get("FAULTS") else HOME / "report.json")
+    found = config.stash[ROWS]
+    kinds: dict[type[Row], None] = dict.fromkeys(type(row) for row in found)
+    for kind in kinds:
+        rows = [row for row in found if type(row) is kind]
+        terminalreporter.section("faults")
+        for line in report.table(rows):
+            terminalreporter.write_line(line)
+        report.keep(rows, kind.file if os.environ.get("FAULTS") else HOME / "report.json")

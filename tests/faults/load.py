@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ConnectionError, HTTPClientError  # noqa: A004 - botocore's
 from PIL import Image
 
-from clients import ValidatingClient, path
+from clients import Answer, ValidatingClient, path
 from deadlines import until
 from faults.ledger import Entry, Ledger
 from faults.stack import BUCKET
@@ -114,13 +114,24 @@ class Client:
         return ("register", self.random.choice(free)) if free else ("delete", self.random.choice(registered))
 
     def _send(self, operation: str, key: str, name: str, due: int, method: str, target: str, **options: Any) -> bool:
+        entry, told = self._ask(operation, key, name, method, target, **options)
+        if entry is None:
+            return False
+        created = told.json()["date_created"] if told is not None and told.status in {200, 201} else ""
+        self.ledger.note(entry, due, created)
+        return entry.acknowledged
+
+    def _ask(
+        self, operation: str, key: str, name: str, method: str, target: str, **options: Any
+    ) -> tuple[Entry | None, Answer | None]:
+        """Send a request; return its entry, None if nothing was sent, and its answer, None if there is none."""
         began = time.time()
         answer: int | str
-        created = ""
+        told = None
         try:
             told = self.api.send(method, target, **options)
         except ConnectionRefusedError:
-            return False  # nothing was sent, so nothing was done
+            return None, None  # nothing was sent, so nothing was done
         except ContractBreachError as fault:
             self.ledger.breaches.append(str(fault))
             answer = type(fault).__name__
@@ -128,13 +139,10 @@ class Client:
             answer = type(fault).__name__
         else:
             answer = told.status
-            created = told.json()["date_created"] if told.status in {200, 201} else ""
         finally:
             if not self.keeps_connection:
                 self.api.close()
-        entry = Entry(round(began, 3), round(time.time() - began, 3), operation, key, name, answer)
-        self.ledger.note(entry, due, created)
-        return entry.acknowledged
+        return Entry(round(began, 3), round(time.time() - began, 3), operation, key, name, answer), told
 
 
 @dataclass

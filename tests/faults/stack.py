@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import boto3
 import psycopg
@@ -52,6 +52,7 @@ SECRETS = (
     "IMAGING_S3_SECRET_ACCESS_KEY",
     "AUTH_FIRST_PASSWORD",
 )
+FILES = ("docker-compose.yml", "tests/faults/compose.yml")
 HOOKED = ("auth", "auth-worker", "catalog", "catalog-worker", "imaging")
 READY_S = 60.0
 USERS = 3
@@ -71,6 +72,8 @@ class Started:
 class Stack:
     """The running stack with its users; `sound` until a fault test has failed on it."""
 
+    files: ClassVar[Sequence[str]] = FILES
+    published: ClassVar[Mapping[str, int]] = PORTS
     environment: dict[str, str] = field(default_factory=lambda: {name: secrets.token_urlsafe(16) for name in SECRETS})
     users: list[ValidatingClient] = field(default_factory=list)
     sound: bool = False
@@ -99,8 +102,8 @@ class Stack:
 
     def compose(self, *words: str) -> str:
         """Run docker compose on the project; return its output, or fail with its last lines."""
-        files = ("--file", "docker-compose.yml", "--file", "tests/faults/compose.yml", "--env-file", os.devnull)
-        ports = {name: str(port) for name, port in PORTS.items()}
+        files = [f"--file={file}" for file in self.files] + ["--env-file", os.devnull]
+        ports = {name: str(port) for name, port in self.published.items()}
         return run(
             *("docker", "compose", "--project-name", PROJECT, *files, *words),
             environment={
@@ -138,8 +141,7 @@ class Stack:
     def query(self, database: str, statement: str, *parameters: Any) -> list[dict[str, Any]]:
         """Query a database of the stack as its superuser. Raise `psycopg.Error` if it does not answer."""
         with psycopg.connect(
-            host="127.0.0.1",
-            port=PORTS["POSTGRES_PORT"],
+            **self.postgres(),
             user="postgres",
             password=self.environment["POSTGRES_PASSWORD"],
             dbname=database,
@@ -148,6 +150,10 @@ class Stack:
             row_factory=dict_row,
         ) as connection:
             return connection.execute(statement, parameters or None).fetchall()
+
+    def postgres(self) -> dict[str, Any]:
+        """Return where PostgreSQL is as seen from this machine, as parameters of libpq."""
+        return {"host": "127.0.0.1", "port": self.published["POSTGRES_PORT"]}
 
     def amqp_url(self) -> str:
         """Return the URL of the broker as seen from this machine."""

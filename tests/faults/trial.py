@@ -105,7 +105,7 @@ class Trial:
         heal_s = audit.wait_for_rest(self.stack, healed)
         self.stack.wait_until_serving()
         clients = [*self.load.clients, *self.bystanders]
-        findings = audit.examine(self.stack, self.s3, clients, self.prefix, self.failed)
+        findings = self.examine(clients)
         findings.others += audit.restarted(self._starts, self.stack.starts(), hit)
         findings.others += audit.leaks(self.stack, clients, self._since)
         if self.answers_all:
@@ -116,6 +116,10 @@ class Trial:
         self.rows.append(self._row(findings, heal_s))
         assert not findings.all(), "\n".join(findings.all())
         self.passed = True
+
+    def examine(self, clients: list[Client]) -> Findings:
+        """Compare what the clients were answered with what is there."""
+        return audit.examine(self.stack, self.s3, clients, self.prefix, self.failed)
 
     def keep_ledger(self, file: Path) -> None:
         """Write every request with its answer into `file`, to find out why a trial failed."""
