@@ -421,7 +421,7 @@ DEFECTS = (
     Defect(
         "taken-down-key-is-free",
         "What was taken down is registered again by its owner.",
-        (Edit(f"{CATALOG}/use_cases.py", "if standing.key_is_blocked:", "if False:"),),
+        (Edit(f"{CATALOG}/use_cases/images.py", "if standing.key_is_blocked:", "if False:"),),
         (f"{TAKEDOWN}::test_key_is_blocked_for_everybody_also_when_its_image_is_deleted",),
     ),
     Defect(
@@ -444,7 +444,7 @@ DEFECTS = (
         "An original is deleted that its owner has not uploaded.",
         (
             Edit(
-                f"{CATALOG}/use_cases.py",
+                f"{CATALOG}/use_cases/images.py",
                 "if takes_original and image.upload_of != store.own_installation.installation_id:",
                 "if False:",
             ),
@@ -1008,7 +1008,7 @@ DEFECTS = (
     Defect(
         "upload-prefix-can-be-guessed",
         "The prefix of an upload form is short enough to be guessed once it is nobody's.",
-        (Edit(f"{CATALOG}/use_cases.py", "_PREFIX_BYTES = 16", "_PREFIX_BYTES = 5"),),
+        (Edit(f"{CATALOG}/use_cases/uploads.py", "_PREFIX_BYTES = 16", "_PREFIX_BYTES = 5"),),
         (f"{CATALOG_STORE}::test_prefix_has_128_random_bits_and_leaves_room_for_the_longest_name",),
     ),
     Defect(
@@ -1385,7 +1385,7 @@ DEFECTS = (
         "Any user sees the private form of any image.",
         (
             Edit(
-                f"{CATALOG}/use_cases.py",
+                f"{CATALOG}/use_cases/images.py",
                 "store.image(s3_key, locked=locked)\n    if image is None or image.user_id != caller.user_id:",
                 "store.image(s3_key, locked=locked)\n    if image is None:",
             ),
@@ -1395,13 +1395,17 @@ DEFECTS = (
     Defect(
         "upload-prefix-of-anybody",
         "Whoever learns of an upload can register it, although its prefix was handed out to another user.",
-        (Edit(f"{CATALOG}/use_cases.py", "if standing.prefix_owner not in {None, caller.user_id}:", "if False:"),),
+        (
+            Edit(
+                f"{CATALOG}/use_cases/images.py", "if standing.prefix_owner not in {None, caller.user_id}:", "if False:"
+            ),
+        ),
         (f"{CATALOG_STORE}::test_prefix_that_was_handed_out_for_uploads_is_of_one_user",),
     ),
     Defect(
         "stale-deletion",
         "An image is deleted although it is not in the state that the caller's If-Match names.",
-        (Edit(f"{CATALOG}/use_cases.py", "    check(image)\n    queue.withdraw", "    queue.withdraw"),),
+        (Edit(f"{CATALOG}/use_cases/images.py", "    check(image)\n    queue.withdraw", "    queue.withdraw"),),
         (f"{CATALOG_STORE}::test_image_in_another_state_than_the_caller_has_read_is_neither_changed_nor_deleted",),
     ),
     # --- requests that are sent again ---
@@ -1757,7 +1761,7 @@ DEFECTS = (
         "Of two images that are registered at once, both pass where there is room for one.",
         (
             Edit(
-                f"{CATALOG}/use_cases.py",
+                f"{CATALOG}/use_cases/images.py",
                 "limits.require_image(store.locked_use(caller.user_id))",
                 "limits.require_image(store.use(caller.user_id))",
             ),
