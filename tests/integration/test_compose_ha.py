@@ -76,8 +76,12 @@ def data(spec: dict[str, Any]) -> str:
 
 
 def without_name_and_data(spec: dict[str, Any]) -> dict[str, Any]:
-    volumes = [mount for mount in spec["volumes"] if mount["source"] != data(spec)]
-    # A new node waits for the first one, which waits for nobody.
+    volumes = [
+        mount
+        for mount in spec["volumes"]
+        if mount["source"] != data(spec) and not mount["source"].endswith("/join.conf")
+    ]
+    # A new node waits for the first one and joins it; the first waits for nobody.
     return {**spec, "hostname": "", "volumes": volumes, "command": spec["command"] if "postgres" in data(spec) else ""}
 
 
