@@ -261,7 +261,10 @@ def test_most_events_stay_on_their_page_when_they_are_leased(database_url: str) 
     database.engine.dispose()
 
 
-def test_deletions_leave_the_outbox_after_all_other_jobs(catalog_database: Database[Store]) -> None:
+def test_deletions_leave_the_outbox_after_all_other_jobs(
+    catalog_database: Database[Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chassis_outbox, "BATCH", 2)
     steps = Steps(catalog_database)
     for number in range(3):
         image = steps.register(f"gone/{number}")
@@ -271,5 +274,5 @@ def test_deletions_leave_the_outbox_after_all_other_jobs(catalog_database: Datab
         connection.execute(outbox.update().where(outbox.c.type != "image.deleted").values(state="published"))
     steps.register("new")
     with catalog_database.engine.begin() as connection:
-        leaving = [row.type for row in chassis_outbox.lease(connection, outbox)]
-    assert leaving == ["image.created", *["image.deleted"] * 3]
+        leaving = [[row.type for row in chassis_outbox.lease(connection, outbox)] for _ in range(2)]
+    assert leaving == [["image.created", "image.deleted"], ["image.deleted", "image.deleted"]]

@@ -158,8 +158,8 @@ DEFECTS = (
             Edit(f"{CHASSIS}/database/outbox.py", "(DUE, free)", "(DUE, outbox.c.date_created > last, free)"),
             Edit(
                 f"{CHASSIS}/database/outbox.py",
-                "values(date_leased_until=moment + LEASE))\n",
-                "values(date_leased_until=moment + LEASE))\n    last = moment\n",
+                "    return sorted(connection",
+                "    last = moment\n    return sorted(connection",
             ),
         ),
         (f"{DELIVERY}::test_event_that_is_committed_late_is_not_passed_over",),
@@ -1836,7 +1836,7 @@ DEFECTS = (
     Defect(
         "deletions-leave-first",
         "Uploads wait until all jobs have left the outbox that a deleted user leaves behind.",
-        (Edit(f"{CHASSIS}/database/outbox.py", "order = (outbox.c.lane, ", "order = ("),),
+        (Edit(f"{CHASSIS}/database/outbox.py", "order_by(*columns)", "order_by(*columns[1:])"),),
         (f"{CATALOG_STORE}::test_deletions_leave_the_outbox_after_all_other_jobs",),
     ),
     Defect(
