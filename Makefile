@@ -44,6 +44,7 @@ lint: $(VENV)/dev.stamp  ## check style, types, and the directions of imports
 	PYTHONPATH=tests $(BIN)/python tools/access_table.py --check
 	PYTHONPATH=tests $(BIN)/python tools/security_table.py --check
 	PYTHONPATH=tests $(BIN)/python tools/metrics_table.py --check
+	$(BIN)/python tools/upgrade_tables.py --check
 	$(BIN)/python tools/monitoring.py --check
 	$(BIN)/python tools/version.py --check
 	$(BIN)/python tools/ha_faults_table.py --check
@@ -55,6 +56,7 @@ format: $(VENV)/dev.stamp  ## format the code, and update the generated tables
 	PYTHONPATH=tests $(BIN)/python tools/access_table.py
 	PYTHONPATH=tests $(BIN)/python tools/security_table.py
 	PYTHONPATH=tests $(BIN)/python tools/metrics_table.py
+	$(BIN)/python tools/upgrade_tables.py
 	$(BIN)/python tools/monitoring.py
 	$(BIN)/python tools/version.py
 	$(BIN)/python tools/ha_faults_table.py
@@ -101,6 +103,10 @@ ha-faults: $(VENV)/dev.stamp  ## lose brokers and databases of the stack with ha
 .PHONY: restore-drill
 restore-drill: $(VENV)/dev.stamp  ## lose both databases and restore them, with 100,000 images; two hours (IMAGES=)
 	DRILL_IMAGES=$${IMAGES:-100000} IMGHOST_REQUIRE_ENGINE=1 $(BIN)/pytest -s tests/faults/test_restore_drill.py
+
+.PHONY: upgrade-trial
+upgrade-trial: $(VENV)/dev.stamp  ## upgrade a loaded stack from PREVIOUS (a tag or commit; the newest tag) and back
+	PREVIOUS=$${PREVIOUS:-newest} IMGHOST_REQUIRE_ENGINE=1 $(BIN)/pytest -s tests/upgrade
 
 .PHONY: alerts
 alerts: $(VENV)/dev.stamp  ## make each alert fire on a running stack by its fault; eight minutes
@@ -153,6 +159,10 @@ bench-deletions: $(VENV)/dev.stamp  ## measure how soon what a deleted user had 
 .PHONY: bench-finding
 bench-finding: $(VENV)/dev.stamp  ## have catalog find images among a million, and PostgreSQL explain it (IMAGES=)
 	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.finding $${IMAGES:-1000000}
+
+.PHONY: bench-migrations
+bench-migrations: $(VENV)/dev.stamp  ## measure how long each migration makes requests wait, on filled databases (ROWS=)
+	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.migrations $${ROWS:-100000}
 
 .PHONY: bench-uploads
 bench-uploads: $(VENV)/dev.stamp  ## measure the gateway's memory while slow clients upload large files; two minutes

@@ -139,11 +139,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def postgresql(names: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Start a PostgreSQL in a container; yield the URLs of databases with these `names`."""
+def postgresql(names: Sequence[str], called: str = "", settings: Sequence[str] = ()) -> Iterator[dict[str, str]]:
+    """Start a PostgreSQL with `settings` in a container; yield the URLs of databases with these `names`.
+
+    The container gets a name of its own, unless it is `called` something, so that its log can be read.
+    """
     port = free_port()
     command = ["docker", "run", "--rm", "-d", "-p", f"127.0.0.1:{port}:5432", "-e", "POSTGRES_PASSWORD=bench"]
-    container = subprocess.check_output([*command, images()["POSTGRES_IMAGE"]], text=True).strip()
+    named = ("--name", called) if called else ()
+    server = ("postgres", *(word for setting in settings for word in ("-c", setting)))
+    container = subprocess.check_output([*command, *named, images()["POSTGRES_IMAGE"], *server], text=True).strip()
     try:
         for name in names:
             _create_database(container, name)

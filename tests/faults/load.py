@@ -46,6 +46,7 @@ class Client:
     random: random.Random
     pace_s: float = PACE_S
     keeps_connection: bool = True
+    formats: tuple[str, ...] = ("PNG", "PNG", "TIFF")
     ledger: Ledger = field(default_factory=Ledger)
 
     def make_collections(self, count: int = 2) -> None:
@@ -78,7 +79,7 @@ class Client:
         Some have a display picture, so that a key may have one of an image that was there before.
         """
         colour = self.random.randrange(256), self.random.randrange(256), self.random.randrange(256)
-        file_format = self.random.choice(("PNG", "PNG", "TIFF"))
+        file_format = self.random.choice(self.formats)
         picture = encoded(Image.new("RGB", SIZE, colour), file_format)
         try:
             self.s3.put_object(Bucket=BUCKET, Key=key, Body=picture, ContentType=f"image/{file_format.lower()}")
