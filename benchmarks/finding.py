@@ -27,7 +27,7 @@ from catalog.domain import Image, Search
 from catalog.settings import DatabaseSettings
 from chassis.database.database import Database
 from chassis.tokens import Principal
-from filled_catalog import COLLECTION, OWNER, SMALL_COLLECTION, fill
+from filled_catalog import COLLECTION, OWNER, SMALL_COLLECTION, Sizes, fill
 from plans import explained
 
 RESULTS = Path(__file__).parent / "results" / "finding.json"
@@ -126,7 +126,7 @@ def main() -> None:
     with postgresql(["catalog"]) as urls:
         database = bootstrap.make_database(DatabaseSettings(database_url=urls["catalog"]))
         database.migrate()
-        fill(database.engine, count)
+        fill(database.engine, Sizes(images=count))
         rows = list(measured(database))
         database.engine.dispose()
     print(f"{count:,} images\n\n{tabulate([asdict(row) for row in rows], headers='keys', intfmt=',')}")  # noqa: T201

@@ -1,8 +1,12 @@
 """A catalog on PostgreSQL with the rows of an installation that has grown, made by SQL in some seconds.
 
-150,000 images of 9,000 users, one of whom has 60,000, or more; and after an outage a backlog of everything that can
-pile up: pending images with their jobs, jobs that wait, unpublished and published events, dead letters, kept answers.
+150,000 images of 9,000 users, one of whom has 60,000, or as many as `Sizes` says; and after an outage a backlog of
+everything that can pile up: pending images with their jobs, jobs that wait, unpublished and published events, dead
+letters, kept answers.
 """
+
+from dataclasses import asdict, dataclass
+from typing import Self
 
 import sqlalchemy as sa
 
@@ -11,14 +15,43 @@ BUCKET = "pics"
 OWNER = "00000000-0000-0000-0000-000000000001"
 COLLECTION = "holidays"
 SMALL_COLLECTION = "album-10"
-PENDING, IMAGES, MEMBERS, MEMBERS_AFTER_GAP = 12_000, 150_000, 20_000, 1_500
+MEMBERS_AFTER_GAP = 1_500
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much there is. `members` are those of the large collection before its gap; `rest` is that of other tables."""
+
+    images: int = 150_000
+    pending: int = 12_000
+    members: int = 20_000
+    users: int = 9_000
+    collections: int = 20_000
+    events: int = 80_100
+    published: int = 60_000
+    rest: int = 40_000
+
+    @classmethod
+    def in_proportion(cls, images: int) -> Self:
+        """Return the sizes of an installation with `images`, where everything else has grown with them."""
+        return cls(
+            images=images,
+            pending=images // 50,
+            members=(images - MEMBERS_AFTER_GAP) // 4,
+            users=max(100, images // 20),
+            collections=max(100, images // 10),
+            events=images // 25,
+            published=images // 50,
+            rest=images // 10,
+        )
+
 
 # Triggers would count row by row what each user has. Ids are as random as those of the code.
 _FILL = f"""
 SET session_replication_role = replica;
 CREATE FUNCTION pg_temp.id_of(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT md5($1)::uuid::text';
 CREATE FUNCTION pg_temp.user_of(bigint) RETURNS text LANGUAGE sql IMMUTABLE AS
-    $$SELECT CASE WHEN $1 % 5 < 2 THEN '{OWNER}' ELSE pg_temp.id_of('user' || $1 % 9000) END$$;
+    $$SELECT CASE WHEN $1 % 5 < 2 THEN '{OWNER}' ELSE pg_temp.id_of('user' || $1 % :users) END$$;
 
 INSERT INTO images (image_id, user_id, s3_bucket, s3_key, title, description, status, generation, date_created,
                     date_updated, width, height, colors, thumbs, placeholder, content_type, bytes, source_etag, recipe,
@@ -37,39 +70,39 @@ SELECT pg_temp.id_of('image' || n), pg_temp.user_of(n), '{BUCKET}', 'folder' || 
        CASE status WHEN 'ready' THEN repeat(md5('bytes' || n % 20000), 2) END
   FROM generate_series(1, :images) n,
        LATERAL (SELECT now() - n * interval '1 minute' AS moment,
-                       CASE WHEN n > :images - {PENDING} THEN 'pending' WHEN n % 60 = 7 THEN 'failed' ELSE 'ready' END
+                       CASE WHEN n > :images - :pending THEN 'pending' WHEN n % 60 = 7 THEN 'failed' ELSE 'ready' END
                        AS status) each;
 
 -- The latest images wait behind the deletion of an earlier one at their key.
 INSERT INTO jobs (kind, s3_bucket, s3_key, image_id, generation, request_id, date_created, date_sent)
 SELECT 'image.deleted', s3_bucket, s3_key, pg_temp.id_of('gone' || image_id), 1, 'request', date_created, date_created
-  FROM (SELECT * FROM images WHERE status = 'pending' ORDER BY date_created DESC LIMIT 6000) latest;
+  FROM (SELECT * FROM images WHERE status = 'pending' ORDER BY date_created DESC LIMIT :pending / 2) latest;
 INSERT INTO jobs (kind, s3_bucket, s3_key, image_id, generation, request_id, date_created, date_sent)
 SELECT 'image.created', s3_bucket, s3_key, image_id, 1, 'request', date_created,
-       CASE WHEN row_number() OVER (ORDER BY date_created DESC) > 6000 THEN date_created END
+       CASE WHEN row_number() OVER (ORDER BY date_created DESC) > :pending / 2 THEN date_created END
   FROM images WHERE status = 'pending';
 
 INSERT INTO outbox (id, type, body, state, date_created, date_leased_until, date_published)
 SELECT pg_temp.id_of('event' || n), (ARRAY['image.created', 'image.reprocess', 'image.deleted'])[1 + n % 3],
-       convert_to(repeat('body', 100), 'UTF8'), CASE WHEN n > 60000 THEN 'due' ELSE 'published' END, moment,
-       CASE WHEN n <= 60000 OR n > 80000 THEN moment END, CASE WHEN n <= 60000 THEN moment END
-  FROM generate_series(1, 80100) n, LATERAL (SELECT now() - interval '1 hour' + n * interval '30 ms' AS moment) each;
+       convert_to(repeat('body', 100), 'UTF8'), CASE WHEN n > :published THEN 'due' ELSE 'published' END, moment,
+       CASE WHEN n <= :published OR n > :events - 100 THEN moment END, CASE WHEN n <= :published THEN moment END
+  FROM generate_series(1, :events) n, LATERAL (SELECT now() - interval '1 hour' + n * interval '30 ms' AS moment) each;
 
 INSERT INTO dead_letters (queue, message_id, reason, type, s3_key, body, date_created)
 SELECT CASE WHEN n % 4 = 0 THEN 'catalog.results' ELSE 'imaging.jobs' END, pg_temp.id_of('letter' || n),
        (ARRAY['unroutable', 'crashed', 'malformed-message'])[1 + n % 3], 'image.created', 'folder/' || n,
        convert_to(repeat('body', 100), 'UTF8'), now() - n * interval '1 second'
-  FROM generate_series(1, 12000) n;
+  FROM generate_series(1, :pending) n;
 
 INSERT INTO collections (collection_id, user_id, name, date_created)
 SELECT pg_temp.id_of('collection' || n), pg_temp.user_of(n), CASE n WHEN 5 THEN '{COLLECTION}' ELSE 'album-' || n END,
        now() - n * interval '1 minute'
-  FROM generate_series(1, 20000) n;
+  FROM generate_series(1, :collections) n;
 -- One by one into many collections, as users do; then long into others than the large one, and again into that.
 INSERT INTO memberships (collection_id, position, image_id)
-SELECT pg_temp.id_of('collection' || CASE WHEN n <= {2 * MEMBERS} AND n % 2 = 0 OR n > {4 * MEMBERS} THEN 5
-                                          ELSE 6 + n % 19000 END), n, pg_temp.id_of('image' || n)
-  FROM generate_series(1, {4 * MEMBERS} + {MEMBERS_AFTER_GAP}) n ORDER BY n;
+SELECT pg_temp.id_of('collection' || CASE WHEN n <= 2 * :members AND n % 2 = 0 OR n > 4 * :members THEN 5
+                                          ELSE 6 + n % (:collections * 19 / 20) END), n, pg_temp.id_of('image' || n)
+  FROM generate_series(1, 4 * :members + {MEMBERS_AFTER_GAP}) n ORDER BY n;
 
 INSERT INTO use_of_users (user_id, images, bytes, collections)
 SELECT user_id, count(*), coalesce(sum(bytes), 0), 0 FROM images GROUP BY user_id;
@@ -79,18 +112,18 @@ SELECT user_id, count(*) FILTER (WHERE status = 'pending'), count(*) FILTER (WHE
 INSERT INTO formats_of_users (user_id, content_type, images, bytes)
 SELECT user_id, content_type, count(*), sum(bytes) FROM images WHERE content_type IS NOT NULL GROUP BY 1, 2;
 INSERT INTO deleted_images (s3_key, generation, takes_original, date_deleted)
-SELECT 'gone/' || n || '.jpg', 1, n % 4 = 0, now() - n * interval '2 seconds' FROM generate_series(1, 40000) n;
+SELECT 'gone/' || n || '.jpg', 1, n % 4 = 0, now() - n * interval '2 seconds' FROM generate_series(1, :rest) n;
 INSERT INTO jobs (kind, s3_bucket, s3_key, image_id, generation, request_id, date_created, date_sent, takes_original)
 SELECT 'image.deleted', '{BUCKET}', s3_key, pg_temp.id_of(s3_key), 1, 'request', date_deleted, date_deleted, true
   FROM deleted_images WHERE takes_original ORDER BY date_deleted LIMIT 400;
-INSERT INTO deleted_users SELECT pg_temp.id_of('former' || n), now() FROM generate_series(1, 20000) n;
+INSERT INTO deleted_users SELECT pg_temp.id_of('former' || n), now() FROM generate_series(1, :collections) n;
 INSERT INTO upload_prefixes
 SELECT substr(md5('prefix' || n), 1, 26), pg_temp.user_of(n), now() - n * interval '2 seconds'
-  FROM generate_series(1, 40000) n;
+  FROM generate_series(1, :rest) n;
 INSERT INTO kept_answers (user_id, key_digest, fingerprint, status, headers, body, date_created)
 SELECT pg_temp.user_of(n), md5('key' || n), md5('print' || n), 201, '{{}}', convert_to(repeat('body', 50), 'UTF8'),
        now() - n * interval '2.2 seconds'
-  FROM generate_series(1, 40000) n;
+  FROM generate_series(1, :rest) n;
 INSERT INTO kept_in_hours (user_id, date_begins, answers, bytes)
 SELECT user_id, date_trunc('hour', date_created), count(*), sum(length(body)) FROM kept_answers GROUP BY 1, 2;
 INSERT INTO reprocess_runs (selection, total, done, cursor, date_created, date_finished)
@@ -99,10 +132,31 @@ RESET session_replication_role;
 """  # noqa: S608 - nothing in it comes from outside
 
 
-def fill(engine: sa.Engine, count: int = IMAGES) -> None:
-    """Fill the migrated, empty database of `engine` with `count` images; let the planner learn what is in it."""
+# All indexes but those of constraints.
+_INDEXES = """
+SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'
+   AND NOT EXISTS (SELECT FROM pg_constraint WHERE conname = indexname)
+"""
+
+
+def fill(engine: sa.Engine, sizes: Sizes | None = None) -> None:
+    """Fill the migrated, empty database of `engine`; let the planner learn what is in it."""
+    text = _FILL.replace("%", "%%")
+    for name, size in asdict(sizes or Sizes()).items():
+        text = text.replace(f":{name}", str(size))
     with engine.begin() as connection:
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # on a machine that has much else to do
-        connection.exec_driver_sql(_FILL.replace(":images", str(count)).replace("%", "%%"))
+        connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '512MB'")
+        # Their memory would be shared, of which a container has 64 MiB.
+        connection.exec_driver_sql("SET LOCAL max_parallel_maintenance_workers = 0")
+        # With millions of rows it takes many times as long to insert into an index as to make it afterwards.
+        indexes = connection.exec_driver_sql(_INDEXES).all()
+        for name, _ in indexes:
+            connection.exec_driver_sql(f"DROP INDEX {name}")
+        connection.exec_driver_sql(text)
+        for _, definition in indexes:
+            connection.exec_driver_sql(definition.replace("%", "%%"))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("SET statement_timeout = 0")
         connection.exec_driver_sql("VACUUM (ANALYZE)")
+        connection.exec_driver_sql("RESET statement_timeout")

@@ -17,7 +17,7 @@ from psycopg.rows import tuple_row
 
 # A page has 1,000 rows, a batch of deletions too.
 MOST_ROWS = 5_000
-_EXPLAINED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+STATEMENTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 # They send what other modules have made.
 _MECHANICS = {"chassis.database." + name for name in ("database", "transactions", "statements", "wakeup", "engines")}
 Plan = Mapping[str, Any]
@@ -48,8 +48,8 @@ def explained(engine: sa.Engine, grows: frozenset[str], packages: tuple[str, ...
     def explain(
         _connection: object, cursor: Any, statement: str, parameters: Any, _context: object, executemany: bool
     ) -> None:
-        functions = list(_functions(packages))
-        if functions and statement.lstrip().startswith(_EXPLAINED):
+        functions = list(sending_functions(packages))
+        if functions and statement.lstrip().startswith(STATEMENTS):
             try:
                 plans.note(functions, _plan(cursor.connection, statement, parameters[0] if executemany else parameters))
             except psycopg.Error:  # the statement itself fails in the same way, and the code deals with that
@@ -71,7 +71,7 @@ def _plan(connection: "psycopg.Connection[Any]", statement: str, parameters: Any
     return plan
 
 
-def _functions(packages: tuple[str, ...]) -> Iterator[str]:
+def sending_functions(packages: tuple[str, ...]) -> Iterator[str]:
     """Yield the names of the public functions of `packages` that are running, the innermost first."""
     frame = inspect.currentframe()
     while frame is not None and (frame := frame.f_back) is not None:
