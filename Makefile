@@ -164,6 +164,15 @@ bench-finding: $(VENV)/dev.stamp  ## have catalog find images among a million, a
 bench-migrations: $(VENV)/dev.stamp  ## measure how long each migration makes requests wait, on filled databases (ROWS=)
 	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.migrations $${ROWS:-100000}
 
+.PHONY: bench-growth
+bench-growth: $(VENV)/dev.stamp  ## time every statement of catalog at 5 million images (GROWTH_LARGE=, GROWTH_LARGEST=)
+	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.growth
+
+.PHONY: bench-memory
+bench-memory: $(VENV)/dev.stamp  ## measure memory after requests of every kind; takes the images of `make images` (REQUESTS=)
+	@set -a; [ ! -f .imghost/images.env ] || . ./.imghost/images.env; set +a; \
+		PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.memory $${REQUESTS:-100000}
+
 .PHONY: bench-uploads
 bench-uploads: $(VENV)/dev.stamp  ## measure the gateway's memory while slow clients upload large files; two minutes
 	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.uploads
