@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 CONFIRM_S = 10.0
 # How long to wait for the broker to close a connection with us; afterwards it is left to its heartbeats.
 _CLOSE_S = 5.0
+# How long pika has to close the socket of a connection that is over, which it does a moment after it says so.
+_LAST_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class Link:
             self._open()
         elif isinstance(made, BaseException):
             self._lose(_away(_cause(made)))
-            self._loop.stop()
+            self._loop.call_later(_LAST_S, self._loop.stop)
         else:
             self._connection = made
             made.add_on_close_callback(self._end)
@@ -220,7 +222,7 @@ class Link:
         if not self._is_closing:
             log.warning("broker connection lost", client=self._client, error=reason(fault))
         self._lose(_away(fault))
-        self._loop.stop()
+        self._loop.call_later(_LAST_S, self._loop.stop)
 
     def _lose(self, fault: NotPublishedError) -> None:
         """Have all that waits fail with `fault`, as will whatever is sent from now on."""
