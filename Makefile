@@ -152,6 +152,10 @@ bench-traces: $(VENV)/dev.stamp  ## measure what traces cost a request
 bench-capacity: $(VENV)/dev.stamp  ## measure what each process takes for an operation; takes the images of `make images`
 	@set -a; [ ! -f .imghost/images.env ] || . ./.imghost/images.env; set +a; $(BIN)/python -m benchmarks.capacity
 
+.PHONY: bench-replicas
+bench-replicas: $(VENV)/dev.stamp  ## the same with one, two and four replicas of everything; takes the images of `make images`
+	@set -a; [ ! -f .imghost/images.env ] || . ./.imghost/images.env; set +a; $(BIN)/python -m benchmarks.replicas
+
 .PHONY: bench-deletions
 bench-deletions: $(VENV)/dev.stamp  ## measure how soon what a deleted user had is gone; takes the images of `make images`
 	@set -a; [ ! -f .imghost/images.env ] || . ./.imghost/images.env; set +a; $(BIN)/python -m benchmarks.deletions

@@ -42,20 +42,22 @@ class Cost:
 
 
 class Meter:
-    """Reads the CPU time of the containers of a stack."""
+    """Reads the CPU time of the containers of a stack, of all replicas of a process together."""
 
     def __init__(self, project: str) -> None:
         found = DockerClient().client.containers.list(filters={"label": f"com.docker.compose.project={project}"})
-        by_service = {each.labels["com.docker.compose.service"]: each for each in found}
-        self._containers = {name: by_service[name] for name in PROCESSES}
+        services = [each.labels["com.docker.compose.service"] for each in found]
+        self._containers = [each for each in zip(services, found, strict=True) if each[0] in PROCESSES]
         self._idle: Mapping[str, float] = {}
 
     def read(self) -> tuple[float, Mapping[str, float]]:
         """Return the time, and the CPU time of each process until now, both in seconds."""
+        used = dict.fromkeys(PROCESSES, 0.0)
         with ThreadPoolExecutor(len(self._containers)) as pool:
-            stats = pool.map(lambda each: each.stats(stream=False), self._containers.values())
-            used = [each["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9 for each in stats]
-        return time.monotonic(), dict(zip(self._containers, used, strict=True))
+            stats = pool.map(lambda each: each[1].stats(stream=False), self._containers)
+            for (name, _), found in zip(self._containers, stats, strict=True):
+                used[name] += found["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9
+        return time.monotonic(), used
 
     def rest(self) -> None:
         """Measure what they take while nothing is asked."""
