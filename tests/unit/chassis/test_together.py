@@ -26,6 +26,10 @@ class Work:
             raise ValueError("minus one")
         if -2 in asked:
             raise DependencyDownError("database")
+        if -3 in asked:
+            raise SystemExit
+        if -4 in asked:
+            return [0]
         return [2 * each for each in asked]
 
 
@@ -68,6 +72,18 @@ def test_dependency_that_is_down_is_not_asked_for_each() -> None:
     work, made = asked_for([1, -2, 2])
     assert [type(each) for each in made] == [DependencyDownError] * 3
     assert work.calls == [[0], [1, -2, 2]]
+
+
+def test_nobody_waits_for_ever_when_the_process_is_to_end() -> None:
+    work, made = asked_for([1, -3, 2])
+    assert [type(each) for each in made] == [SystemExit] * 3
+    assert work.calls == [[0], [1, -3, 2]]
+
+
+def test_each_is_done_alone_where_the_answers_are_too_few() -> None:
+    work, made = asked_for([1, -4, 2])
+    assert made == [2, 0, 4]
+    assert work.calls == [[0], [1, -4, 2], [1], [-4], [2]]
 
 
 def test_one_alone_fails_with_its_own_fault() -> None:

@@ -59,12 +59,14 @@ class Together(Generic[Asked, Made]):
 
     def _serve(self, together: Sequence[_Waiting[Asked, Made]]) -> None:
         try:
-            for each, made in zip(together, self._work([each.asked for each in together]), strict=True):
-                each.made.set_result(made)
-        except Exception as fault:  # noqa: BLE001 - whatever it is, those who asked raise it
-            if len(together) == 1 or isinstance(fault, DependencyDownError):
-                for each in together:
-                    each.made.set_exception(fault)
-            else:
+            made = [*zip(together, self._work([each.asked for each in together]), strict=True)]
+        except BaseException as fault:  # noqa: BLE001 - whatever it is, those who asked raise it, and none waits for ever
+            if len(together) > 1 and isinstance(fault, Exception) and not isinstance(fault, DependencyDownError):
                 for each in together:
                     self._serve([each])
+                return
+            for each in together:
+                each.made.set_exception(fault)
+        else:
+            for each, result in made:
+                each.made.set_result(result)
