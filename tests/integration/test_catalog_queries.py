@@ -6,7 +6,10 @@ import pytest
 import sqlalchemy as sa
 
 from catalog.adapters.store import Store
-from catalog_steps import Steps
+from catalog.domain import Processed
+from catalog.jobs import results
+from catalog.jobs.results import Received
+from catalog_steps import Steps, picture
 from chassis.database.database import Database
 
 Count = Callable[[Callable[[], object]], int]
@@ -37,6 +40,14 @@ def test_result_is_applied_in_three_statements(steps: Steps, count: Count) -> No
     image = steps.register()
     assert count(lambda: steps.processed(image)) == 3
     assert steps.image().status == "ready"
+
+
+def test_results_that_come_together_take_few_statements_more(
+    steps: Steps, count: Count, catalog_database: Database[Store]
+) -> None:
+    """The lock, three queries, an update of the images and a deletion of the jobs, however many they are."""
+    answers = [Received(Processed(steps.register(f"{n}.jpg").registration, picture())) for n in range(8)]
+    assert count(lambda: catalog_database.transact(results.apply, answers)) <= 6
 
 
 def test_result_that_frees_the_next_job_is_applied_in_one_statement_more(steps: Steps, count: Count) -> None:

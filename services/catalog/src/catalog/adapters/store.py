@@ -149,6 +149,9 @@ class Store:
     def key_queues(self, keys: Iterable[tuple[str | None, str]]) -> Sequence[KeyQueue]:
         """Do what `key_queue` does for each of `keys`, a bucket or None and a key; in the order of the locks."""
         wanted = sorted(set(keys), key=itemgetter(1))
+        if len(wanted) == 1:  # one statement instead of three
+            ((s3_bucket, s3_key),) = wanted
+            return [self.key_queue(s3_key, s3_bucket)]
         s3_keys = sorted({s3_key for _, s3_key in wanted})
         self.lock_keys(s3_keys)
         at_keys = {image.s3_key: image for image in self.images_with_keys(s3_keys)}
