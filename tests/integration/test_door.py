@@ -1,5 +1,6 @@
 """Limits on connections and times, made small: who is over them gives way, and nobody else waits."""
 
+import http.client
 import json
 import socket
 import time
@@ -130,6 +131,26 @@ def test_few_chunks_are_read_of_a_body_that_nobody_wants(web_stack: WebStack, ch
             assert ask(connection) == 200
         else:
             assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize(("rest", "closes"), [(64 * 1024, False), (1024**2, True)])
+def test_client_is_told_of_the_close_if_the_rest_of_its_body_is_too_long_to_be_read(
+    web_stack: WebStack, rest: int, *, closes: bool
+) -> None:
+    """Else it may send its next request before it notices, and gets no answer to it."""
+    web_stack.start("auth")
+    web_stack.start("gateway")
+    with connect(web_stack.url()) as connection:
+        length = str(rest).encode()
+        connection.sendall(b"POST /api/images HTTP/1.1\r\nHost: x\r\nContent-Length: " + length + b"\r\n\r\n")
+        response = http.client.HTTPResponse(connection)
+        response.begin()
+        assert response.status == http.client.UNAUTHORIZED
+        assert (response.headers["Connection"] == "close") is closes
+        response.read()
+        if not closes:
+            connection.sendall(b"x" * rest)
+            assert ask(connection) == http.client.OK
 
 
 def test_requests_that_come_by_the_hundred_delay_no_health_check(web_stack: WebStack) -> None:

@@ -3,13 +3,14 @@
 import re
 import resource
 import time
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
 import gevent
 from gunicorn.http import errors
-from gunicorn.http.body import ChunkedReader
+from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -167,6 +168,7 @@ class DoorWorker(GeventWorker):
             request = next(parser)
             client.head_is_read()
             _check(request)
+            request.should_close = partial(_should_close, request, request.should_close)  # type: ignore[method-assign]
             client.wait_for_turn(
                 first=request.path in GO_FIRST, is_hopeless=self._is_hopeless(request.path or "", address[0])
             )
@@ -197,6 +199,16 @@ def _check(request: Any) -> None:
     request.version = min(request.version, _HIGHEST_VERSION)
     if isinstance(request.body.reader, ChunkedReader):
         request.body.reader = _FewChunks(request, request.unreader)
+
+
+def _should_close(request: Any, is_asked: Callable[[], bool]) -> bool:
+    """Return whether to tell the client that the connection closes after this answer.
+
+    It does if the rest of the body is more than is drained. A client that was not told so might send its next request
+    before it notices.
+    """
+    reader = request.body.reader
+    return is_asked() or (isinstance(reader, LengthReader) and reader.length > MOST_DRAINED_BYTES)
 
 
 def _drain(body: Any) -> bool:
