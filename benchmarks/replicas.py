@@ -72,7 +72,7 @@ class ScalableStack(ImghostStack):
         compose = super()._make_compose()
         override = Path(compose.context) / "without-ports.yml"
         override.write_text(_WITHOUT_PORTS)
-        compose.compose_file_name = [str(compose.compose_file_name), str(override)]
+        compose.compose_file_name = [*cast("list[str]", compose.compose_file_name), str(override)]
         return compose
 
 
