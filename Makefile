@@ -45,10 +45,9 @@ lint: $(VENV)/dev.stamp  ## check style, types, and the directions of imports
 	PYTHONPATH=tests $(BIN)/python tools/access_table.py --check
 	PYTHONPATH=tests $(BIN)/python tools/security_table.py --check
 	PYTHONPATH=tests $(BIN)/python tools/metrics_table.py --check
-	$(BIN)/python tools/upgrade_tables.py --check
+	$(BIN)/python tools/measured_tables.py --check
 	$(BIN)/python tools/monitoring.py --check
 	$(BIN)/python tools/version.py --check
-	$(BIN)/python tools/ha_faults_table.py --check
 
 format: $(VENV)/dev.stamp  ## format the code, and update the generated tables
 	$(BIN)/ruff check --fix
@@ -57,10 +56,9 @@ format: $(VENV)/dev.stamp  ## format the code, and update the generated tables
 	PYTHONPATH=tests $(BIN)/python tools/access_table.py
 	PYTHONPATH=tests $(BIN)/python tools/security_table.py
 	PYTHONPATH=tests $(BIN)/python tools/metrics_table.py
-	$(BIN)/python tools/upgrade_tables.py
+	$(BIN)/python tools/measured_tables.py
 	$(BIN)/python tools/monitoring.py
 	$(BIN)/python tools/version.py
-	$(BIN)/python tools/ha_faults_table.py
 
 .PHONY: k8s-test
 k8s-test: $(VENV)/dev.stamp  ## test the trial on the cluster of KUBECONFIG; half an hour (REGISTRY=, TAG=, SEED=, PYTEST=)

@@ -75,7 +75,7 @@ class Relay:
         confirmed: list[str] = []
         refused: NotPublishedError | None = None
         sent = [(row, self._submit(row)) for row in rows]
-        for row, result in sent:  # within the lease: all of them fail together if the broker takes too long
+        for row, result in sent:  # if the broker takes too long, all of them fail together
             try:
                 result.result()
             except NotPublishedError as fault:

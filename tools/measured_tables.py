@@ -1,6 +1,7 @@
-"""Write the tables of upgrades in the documents from what was measured. With `--check`, only check them.
+"""Write tables into the documents from what was measured. With `--check`, only check them.
 
-docs/operations.md has the figures of `make upgrade-trial`, docs/performance.md those of `make bench-migrations`.
+docs/operations.md has the figures of `make upgrade-trial` and `make ha-faults`, docs/performance.md those of
+`make bench-migrations` and `make bench-replicas`.
 """
 
 import json
@@ -41,6 +42,30 @@ def migrations() -> str:
     return f"{found['rows']:,} images and as many API keys, load {found['load']}:\n\n{table(heads, rows)}"
 
 
+def faults() -> str:
+    """Return the table of what happened as brokers and databases were lost."""
+    columns = {
+        "operations": "Requests",
+        "uploads": "Files uploaded",
+        "failed": "Failed",
+        "failing_s": "From the first failure to the last, s",
+        "lost": "Answered and lost",
+        "duplicated": "Done twice",
+        "heal_s": "Until nothing waited any more, s",
+    }
+    rows = json.loads((ROOT / "tests" / "faults" / "ha" / "report.json").read_text())
+    named = [(row["fault"].replace("-", " "), *(row[column] for column in columns)) for row in rows]
+    return table(("Fault", *columns.values()), named)
+
+
+def replicas() -> str:
+    """Return the table of what operations take with several replicas."""
+    found = json.loads((ROOT / "benchmarks" / "results" / "replicas.json").read_text())
+    heads = ("CPU in milliseconds for one", "replicas", "a second", *found[0]["cost"]["cpu_ms"])
+    rows = [(row["cost"]["operation"], row["replicas"], row["rate"], *row["cost"]["cpu_ms"].values()) for row in found]
+    return table(heads, rows)
+
+
 def wait(milliseconds: float) -> str:
     """Return a wait for a lock in words: PostgreSQL tells of none that is shorter than 10 ms."""
     return f"{milliseconds:.0f} ms" if milliseconds else "below 10 ms"
@@ -52,15 +77,18 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
+# By their marks: the document, and what makes the table.
 TABLES: Mapping[str, tuple[str, Callable[[], str]]] = {
-    "docs/operations.md": ("upgrades", trials),
-    "docs/performance.md": ("migrations", migrations),
+    "upgrades": ("docs/operations.md", trials),
+    "ha-faults": ("docs/operations.md", faults),
+    "migrations": ("docs/performance.md", migrations),
+    "replicas": ("docs/performance.md", replicas),
 }
 
 
 def main() -> None:
     """Update the documents; with `--check`, exit with code 1 if one is out of date."""
-    for name, (mark, make) in TABLES.items():
+    for mark, (name, make) in TABLES.items():
         begin, end = f"<!-- {mark}: begin -->", f"<!-- {mark}: end -->"
         file = ROOT / name
         text = file.read_text()
