@@ -26,12 +26,14 @@ test: lint  ## lint, then all tests, some of which need a container engine; PYTE
 	@if [ -n "$(PYTEST)" ]; then exec $(BIN)/pytest $(PYTEST); else $(SIDE_BY_SIDE); fi
 
 # Most tests wait for something, so that two halves go on at the same time, which take about as long: the second is
-# tests/integration from the letter c on. What the first tells is printed when it is done.
+# tests/integration from the letter c on. What the first tells is printed when it is done, and last of all the names of
+# what failed in either.
 define SIDE_BY_SIDE
-first=$$(mktemp) && trap 'rm -f "$$first"; kill $$(jobs -p) 2>/dev/null; wait' EXIT; \
-	$(BIN)/pytest --ignore-glob 'tests/integration/test_[!ab]*' >"$$first" 2>&1 & \
-	$(BIN)/pytest tests/integration --ignore-glob 'tests/integration/test_[ab]*'; second=$$?; \
-	wait $$!; failed=$$?; cat "$$first"; exit $$((failed || second))
+told=$$(mktemp -d) && trap 'kill $$(jobs -p) 2>/dev/null; wait; rm -rf "$$told"' EXIT; set -o pipefail; \
+	$(BIN)/pytest --ignore-glob 'tests/integration/test_[!ab]*' >"$$told/first" 2>&1 & first=$$!; \
+	$(BIN)/pytest tests/integration --ignore-glob 'tests/integration/test_[ab]*' 2>&1 | tee "$$told/second"; \
+	second=$$?; wait $$first; failed=$$?; cat "$$told/first"; grep -hE '^(FAILED|ERROR) ' "$$told"/*; \
+	exit $$((failed || second))
 endef
 
 lint: $(VENV)/dev.stamp  ## check style, types, and the directions of imports
