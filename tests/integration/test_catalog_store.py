@@ -11,7 +11,8 @@ import sqlalchemy as sa
 import catalog.bootstrap
 import catalog.settings
 from catalog import use_cases
-from catalog.adapters.store import Position, Store
+from catalog.adapters.queries import Position
+from catalog.adapters.store import Store
 from catalog.adapters.tables import images, outbox, upload_prefixes
 from catalog.domain import EVERYTHING, Image
 from catalog.errors import (

@@ -227,7 +227,7 @@ DEFECTS = (
     Defect(
         "key-not-locked",
         "Two transactions look at the jobs of a key at once, and each takes itself for the first.",
-        (Edit(f"{CATALOG}/adapters/store.py", 'self._lock(_lock_of(f"key/{s3_key}"))', "pass"),),
+        (Edit(f"{CATALOG}/adapters/key_queries.py", 'self._lock(_lock_of(f"key/{s3_key}"))', "pass"),),
         (f"{JOBS}::test_registering_while_a_result_is_applied_never_leaves_a_job_waiting_for_ever",),
     ),
     Defect(
@@ -368,7 +368,7 @@ DEFECTS = (
         "A page of stuck keys that ends between two buckets of one key leaves the second out.",
         (
             Edit(
-                f"{CATALOG}/adapters/store.py",
+                f"{CATALOG}/adapters/upkeep_queries.py",
                 "sa.tuple_(*place) > sa.tuple_(sa.literal(after[1]), sa.literal(after[0]))",
                 "table.c.s3_key > after[1]",
             ),
@@ -1305,7 +1305,7 @@ DEFECTS = (
     Defect(
         "loads-more-than-it-shows",
         "The rows of a whole page are loaded, although most of them have no place in its bytes.",
-        (Edit(f"{CATALOG}/adapters/store.py", "            .where(counted.c.before < max_bytes)\n", ""),),
+        (Edit(f"{CATALOG}/adapters/queries.py", "            .where(counted.c.before < max_bytes)\n", ""),),
         (f"{PAGES}::test_what_a_page_has_no_place_for_is_not_loaded",),
     ),
     Defect(
@@ -1349,7 +1349,7 @@ DEFECTS = (
         "Upload prefixes are forgotten while their forms are still good for uploads.",
         (
             Edit(
-                f"{CATALOG}/adapters/store.py",
+                f"{CATALOG}/adapters/user_queries.py",
                 ".where(upload_prefixes.c.date_created < before).limit(limit)",
                 ".limit(limit)",
             ),
@@ -1773,7 +1773,7 @@ DEFECTS = (
         "A user who has nothing has no row to be locked, and registers any number of images at once.",
         (
             Edit(
-                f"{CATALOG}/adapters/store.py",
+                f"{CATALOG}/adapters/user_queries.py",
                 "        if row is None:  # there is no row to be locked before the first image or collection\n",
                 "        if row is None:\n            return Use()\n",
             ),
@@ -1959,7 +1959,7 @@ DEFECTS = (
         "From a picture in a collection one gets to the first one instead of the one before.",
         (
             Edit(
-                f"{CATALOG}/adapters/store.py",
+                f"{CATALOG}/adapters/collection_queries.py",
                 "return query.order_by(*_by_place_backwards(memberships.c)).limit(limit)",
                 "return query.order_by(*_by_place(memberships.c)).limit(limit)",
             ),

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from catalog import messages
 from catalog.adapters.finding import bound
 from catalog.adapters.rows import image_from_row
-from catalog.adapters.store import Store, given_up
+from catalog.adapters.store import Store
 from catalog.adapters.tables import (
     audit_notes,
     blocked_keys,
@@ -25,6 +25,7 @@ from catalog.adapters.tables import (
     reprocess_runs,
     upload_prefixes,
 )
+from catalog.adapters.upkeep_queries import given_up
 from catalog.domain import DeadLetter, DeadLetterSummary, Failures, Image, Installation, OpenWork
 from catalog.errors import DeadLetterNotFoundError
 from catalog.runs import Run, Selection

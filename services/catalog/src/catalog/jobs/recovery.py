@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import structlog
 
-from catalog.adapters.store import NO_KEY, Key, Store
+from catalog.adapters.key_queries import NO_KEY, Key
+from catalog.adapters.store import Store
 from chassis import request_ids
 from chassis.database.database import Database
 

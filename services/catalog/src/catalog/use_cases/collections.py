@@ -4,7 +4,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from catalog.adapters.store import Position, Store
+from catalog.adapters.queries import Position
+from catalog.adapters.store import Store
 from catalog.domain import Chosen, Collection, Image, Limits
 from catalog.errors import CollectionNotFoundError, NotAMemberError
 from catalog.use_cases.admission import NO_LIMITS, admit

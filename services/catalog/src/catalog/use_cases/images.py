@@ -4,7 +4,8 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from catalog.adapters.store import Position, Store
+from catalog.adapters.queries import Position
+from catalog.adapters.store import Store
 from catalog.buckets import Buckets
 from catalog.domain import Image, Limits, Search, Stats
 from catalog.errors import (

@@ -1,0 +1,143 @@
+"""The queries for keys: their locks, and their images with the jobs that wait for each other."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from operator import itemgetter
+from typing import Any
+
+import sqlalchemy as sa
+
+from catalog import messages
+from catalog.adapters.key_queues import former_changes, image_changes, job_changes, key_queue
+from catalog.adapters.queries import Queries
+from catalog.adapters.rows import FORMER_COLUMNS, JOB_COLUMNS, former_from_row, image_from_row, job_from_row
+from catalog.adapters.tables import deleted_images, images, installation, jobs, outbox
+from catalog.domain import Image, Installation, Job
+from catalog.key_queue import KeyQueue
+from chassis.database import fingerprint
+from chassis.database import outbox as chassis_outbox
+from chassis.database.statements import execute_together
+
+# The bucket and the key. This one is before all others.
+Key = tuple[str, str]
+NO_KEY: Key = ("", "")
+
+# What nearly every request asks for, put together once: that takes as long as to send it.
+_IMAGES = sa.select(images).where(images.c.s3_key.in_(sa.bindparam("s3_keys", expanding=True)))
+_OF_KEYS = jobs.c.s3_key.in_(sa.bindparam("s3_keys", expanding=True))
+_JOBS = sa.select(*JOB_COLUMNS).where(_OF_KEYS).order_by(jobs.c.job_id)
+_FORMERS = sa.select(*FORMER_COLUMNS).where(deleted_images.c.s3_key.in_(sa.bindparam("s3_keys", expanding=True)))
+
+
+class KeyQueries(Queries):
+    """Locks, keys with their images and jobs, and which installation sends them."""
+
+    # --- locks; SQLite has one writer at a time and needs none ---
+
+    def lock_user(self, user_id: str) -> None:
+        """Lock `user_id` until the transaction ends; waits for all transactions that share the lock."""
+        self._lock(_lock_of(f"user/{user_id}"))
+
+    def share_user(self, user_id: str, s3_key: str | None = None) -> None:
+        """Share the lock of `user_id` until the transaction ends. Afterwards lock `s3_key`, if given, as `lock_key`."""
+        locks = [sa.func.pg_advisory_xact_lock_shared(_number_of(f"user/{user_id}"))]
+        self._lock(*locks, *[_lock_of(f"key/{key}") for key in [s3_key] if key is not None])
+
+    def lock_key(self, s3_key: str) -> None:
+        """Lock `s3_key` until the transaction ends: its image and jobs are read and changed by one at a time."""
+        self._lock(_lock_of(f"key/{s3_key}"))
+
+    def lock_keys(self, s3_keys: Sequence[str]) -> None:
+        """Lock `s3_keys` in their order, as `lock_key` does."""
+        names = sa.func.unnest(sa.literal([f"key/{key}" for key in s3_keys], sa.ARRAY(sa.Text))).column_valued()
+        self._lock(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(names, 0)))
+
+    def _lock(self, *locks: sa.ColumnElement[Any]) -> None:
+        if self._connection.dialect.name == "postgresql":
+            self._connection.execute(sa.select(*locks))
+
+    # --- a key with its image and jobs ---
+
+    def key_queue(self, s3_key: str, s3_bucket: str | None = None, *, is_locked: bool = False) -> KeyQueue:
+        """Lock `s3_key` until the transaction ends, unless it `is_locked`, and load its image and jobs in `s3_bucket`.
+
+        Without a bucket the jobs are those in the image's own.
+        """
+        if not is_locked:
+            self.lock_key(s3_key)
+        # A query of its own: one that also took the lock would see the rows as they were before it had the lock.
+        bucket = images.c.s3_bucket if s3_bucket is None else sa.literal(s3_bucket)
+        of_key = (
+            sa.select(sa.literal(1))
+            .subquery()
+            .outerjoin(images, images.c.s3_key == s3_key)
+            .outerjoin(jobs, (jobs.c.s3_key == s3_key) & (jobs.c.s3_bucket == bucket))
+            .outerjoin(deleted_images, deleted_images.c.s3_key == s3_key)
+        )
+        query = sa.select(images, *JOB_COLUMNS, *FORMER_COLUMNS).select_from(of_key).order_by(jobs.c.job_id)
+        rows = self._connection.execute(query).mappings().all()
+        image = image_from_row(rows[0]) if rows[0]["image_id"] is not None else None
+        waiting = [job_from_row(row) for row in rows if row["job_id"] is not None]
+        return key_queue(s3_bucket, s3_key, image, waiting, former_from_row(rows[0]))
+
+    def key_queues(self, keys: Iterable[tuple[str | None, str]]) -> Sequence[KeyQueue]:
+        """Do what `key_queue` does for each of `keys`, a bucket or None and a key; in the order of the locks."""
+        wanted = sorted(set(keys), key=itemgetter(1))
+        if len(wanted) == 1:  # one statement instead of three
+            ((s3_bucket, s3_key),) = wanted
+            return [self.key_queue(s3_key, s3_bucket)]
+        s3_keys = sorted({s3_key for _, s3_key in wanted})
+        self.lock_keys(s3_keys)
+        at_keys = {image.s3_key: image for image in self.images_with_keys(s3_keys)}
+        waiting = defaultdict[Key, list[Job]](list)
+        for row in self._connection.execute(_JOBS, {"s3_keys": s3_keys}).mappings():
+            job = job_from_row(row)
+            waiting[job.registration.s3_bucket, job.registration.s3_key].append(job)
+        rows = self._connection.execute(_FORMERS, {"s3_keys": s3_keys}).mappings()
+        former = {row["former_s3_key"]: former_from_row(row) for row in rows}
+        found = []
+        for s3_bucket, s3_key in wanted:
+            image = at_keys.get(s3_key)
+            own = waiting[s3_bucket or (image.s3_bucket if image else ""), s3_key]
+            found.append(key_queue(s3_bucket, s3_key, image, own, former.get(s3_key)))
+        return found
+
+    def save(self, *queues: KeyQueue) -> None:
+        """Save what has changed in `queues`, and send the jobs that are due, in the transaction that loaded them."""
+        for queue in queues:
+            if queue.is_saved:
+                raise AssertionError("a key queue is saved once: it still has the state that was loaded")
+            queue.is_saved = True
+        changes = [*image_changes(queues), *job_changes(queues), *former_changes(queues)]
+        due = [queue.due for queue in queues if queue.due is not None]
+        if due:
+            events = ((messages.job_event(job, self.own_installation), job.is_deletion) for job in due)
+            rows = [chassis_outbox.row(event, later=later) for event, later in events]
+            changes.append((outbox.insert(), rows))
+        execute_together(self._connection, changes, then=chassis_outbox.wake_relays(self._connection) if due else None)
+
+    @cached_property
+    def own_installation(self) -> Installation:
+        """Which installation this is; read once in a transaction."""
+        return self.installation()
+
+    def images_with_keys(self, s3_keys: Sequence[str]) -> Sequence[Image]:
+        """Return the images that there are at `s3_keys`."""
+        return [image_from_row(row) for row in self._connection.execute(_IMAGES, {"s3_keys": s3_keys}).mappings()]
+
+    # --- which installation this is ---
+
+    def installation(self) -> Installation:
+        """Return which installation this is, and whether the database is still the one in which that was settled."""
+        row = self._connection.execute(sa.select(installation)).one()
+        is_settled = row.fingerprint == fingerprint.of(self._connection)
+        return Installation(row.installation_id, row.owns_unmarked, is_settled)
+
+
+def _number_of(name: str) -> sa.ColumnElement[int]:
+    return sa.func.hashtextextended(name, 0)
+
+
+def _lock_of(name: str) -> sa.ColumnElement[Any]:
+    return sa.func.pg_advisory_xact_lock(_number_of(name))
