@@ -2,6 +2,10 @@
 
 Accepting a connection takes a tenth of the work of its first request: of thousands that come at the same moment, the
 one that watches this process is found soon.
+
+Of a few that come at the same moment, each process is to get its share, as they may stay for long: an nginx in front
+keeps its connections. So a process accepts one in a round, and then four times as many in each next one, as long as
+there are more.
 """
 
 import socket
@@ -20,6 +24,7 @@ from gateway.door.newcomers import Newcomer, Newcomers
 from gateway.door.turns import EACH_ROUND, FIRST_AT_ONCE, LONGEST_HEALTH_CHECK, is_health_check
 
 AT_ONCE = 8
+MORE, MOST_ACCEPTED = 4, 128
 MOST_WAITING = 4096
 # If more were accepted in a round, there are more to come, of which one may be a health check: only one begins then.
 _MANY = 32
@@ -43,6 +48,7 @@ class Listener(StreamServer):  # type: ignore[misc] # gevent has no types
         most_per_source: int = MOST_WAITING,
     ) -> None:
         super().__init__(sock, handle=handle)
+        self.max_accept = 1  # in this round
         self._waiting = Newcomers(most_waiting, most_per_source)
         self._begun = self._begun_first = self._accepted = 0  # in this round
         self._rounds = gevent.get_hub().loop.idle(priority=EACH_ROUND)
@@ -122,6 +128,7 @@ class Listener(StreamServer):  # type: ignore[misc] # gevent has no types
         return True
 
     def _begin_round(self) -> None:
+        self.max_accept = min(MORE * self.max_accept, MOST_ACCEPTED) if self._accepted == self.max_accept else 1
         self._begun = min(1 if self._accepted > _MANY else AT_ONCE, len(self._waiting))
         self._accepted = self._begun_first = 0
         self._begin_next(self._begun)

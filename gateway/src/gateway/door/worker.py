@@ -27,7 +27,6 @@ MOST_DRAINED_BYTES = 256 * 1024
 DRAIN_TIMEOUT_S = 2.0
 MOST_CHUNKS = 1000
 MOST_DRAINED_CHUNKS = 16  # of a body that nobody has asked for
-MOST_ACCEPTED = 128
 MOST_AT_THE_DOOR = 256  # connections that wait for one of others to end
 MOST_UNSENT_BYTES = 64 * 1024 * 1024
 # How long a worker that ends keeps idle connections, on which clients may just be sending, as gunicorn's others do.
@@ -96,8 +95,6 @@ class DoorWorker(GeventWorker):
             for listener in self.sockets
         ]
         for server in servers:
-            if self.cfg.workers > 1:
-                server.max_accept = MOST_ACCEPTED  # at once, so that the other processes get their share
             server.start()
         while self.alive:
             self.notify()
