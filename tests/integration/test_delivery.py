@@ -33,6 +33,7 @@ from chassis.broker.verdicts import TransientError
 from chassis.clock import now
 from chassis.database.database import Database
 from chassis.database.outbox import CHANNEL, KEEP_PUBLISHED, SWEEP_BATCH, add, lease
+from chassis.database.wakeup import Wakeup
 from chassis.envelope import Event
 from chassis.errors import DependencyDownError
 from deadlines import until
@@ -494,6 +495,52 @@ def test_relay_goes_on_when_its_connection_for_wake_ups_is_lost(
         thread.join(timeout=30)
         database.engine.dispose()
     assert not thread.is_alive()
+
+
+def test_of_several_relays_one_is_woken_and_another_when_that_is_gone(database_url: str) -> None:
+    database = catalog.bootstrap.make_database(catalog.settings.DatabaseSettings(database_url=database_url))
+    first, second = (Wakeup(database.engine, CHANNEL) for _ in range(2))
+
+    def is_woken(waiting: Wakeup) -> bool:
+        with database.engine.begin() as connection:
+            connection.execute(sa.select(sa.func.pg_notify(CHANNEL, "")))
+        began = time.monotonic()
+        waiting.wait(timeout_s=0.5, poll_s=0.5, stop=threading.Event())
+        return time.monotonic() - began < 0.4
+
+    try:
+        for waiting in (first, second):  # whoever comes first listens
+            waiting.wait(timeout_s=0, poll_s=0, stop=threading.Event())
+        assert is_woken(first)
+        assert not is_woken(second)
+        first.close()
+        assert not is_woken(second)  # it begins to listen
+        assert is_woken(second)
+        with database.engine.begin() as connection:
+            connection.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": listener(database)})
+        first.wait(timeout_s=0, poll_s=0, stop=threading.Event())
+        assert is_woken(first)
+    finally:
+        first.close()
+        second.close()
+        database.engine.dispose()
+
+
+def test_relay_without_a_broker_is_not_the_one_that_is_woken(database_url: str) -> None:
+    database = catalog.bootstrap.make_database(catalog.settings.DatabaseSettings(database_url=database_url))
+    database.migrate()
+    relay = Relay(database.engine, outbox, Publisher("amqp://127.0.0.1:9", "test"))
+    thread = threading.Thread(target=relay.run)
+    thread.start()
+    try:
+        wait_for(lambda: listener(database) is not None)
+        with database.engine.begin() as connection:
+            add(connection, outbox, Event("something.happened", "/test", "s", "r", {}))
+        wait_for(lambda: listener(database) is None)
+    finally:
+        relay.stop.set()
+        thread.join(timeout=30)
+        database.engine.dispose()
 
 
 def listener(database: Database[Store]) -> int | None:

@@ -51,12 +51,13 @@ class Relay:
     def run(self) -> None:
         """Relay until `stop` is set; retry whenever the database or the broker is lost."""
         pause_s = PAUSE_S[0]
-        wakeup = Wakeup(self.engine, outbox.CHANNEL)
+        wakeup = Wakeup(self.engine, outbox.CHANNEL)  # of all relays one is woken
         while not self.stop.is_set():
             try:
                 moved = self.relay_batch()
             except (NotPublishedError, DependencyDownError) as fault:
                 log.warning("relay delayed", error=str(fault), pause_s=pause_s)
+                wakeup.close()  # another relay may reach the broker, and is woken instead
                 self.stop.wait(pause_s)
                 pause_s = min(pause_s * 2, PAUSE_S[1])
                 continue
