@@ -21,7 +21,8 @@ from tabulate import tabulate
 
 from benchmarks.chain import postgresql
 from catalog import bootstrap, use_cases
-from catalog.adapters.store import Position, Store
+from catalog.adapters.queries import Position
+from catalog.adapters.store import Store
 from catalog.adapters.tables import images
 from catalog.domain import Image, Search
 from catalog.settings import DatabaseSettings
