@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+import yaml
 
 from composed import OF_HA, compose_config, services
+from containers import ROOT
 
 ADDED = {"postgres-2", "postgres-watch", "rabbitmq-2", "rabbitmq-3"}
 ADDRESSES = ("_DATABASE_URL", "_BROKER_URL")
@@ -55,6 +57,12 @@ def test_every_process_knows_all_addresses_and_its_passwords_are_those_of_the_st
                 f"postgresql+psycopg://{role}:{role}-on-this-machine@/{role}"
                 "?host=postgres:5432&host=postgres-2:5432&target_session_attrs=read-write"
             )
+
+
+def test_prometheus_looks_into_every_broker(together: dict[str, Any]) -> None:
+    configuration = yaml.safe_load((ROOT / "observe" / "prometheus" / "prometheus.yml").read_text())
+    (job,) = (job for job in configuration["scrape_configs"] if job["job_name"] == "rabbitmq")
+    assert job["dns_sd_configs"][0]["names"] == brokers(together)
 
 
 def brokers(found: dict[str, Any]) -> list[str]:
