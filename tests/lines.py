@@ -26,6 +26,7 @@ class Line:
         self._is_away = False
         self._is_answering = threading.Event()
         self._is_answering.set()
+        self._last_answer: bytes | None = None
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -55,8 +56,13 @@ class Line:
         """Keep back what the server sends, until `answer_again`: it takes everything, and says nothing."""
         self._is_answering.clear()
 
+    def keep_back_answers_from(self, answer: bytes) -> None:
+        """Keep back what the server sends as soon as it sends `answer`, and that itself."""
+        self._last_answer = answer
+
     def answer_again(self) -> None:
         """Pass on what was kept back, and what the server sends from now on."""
+        self._last_answer = None
         self._is_answering.set()
 
     def close(self) -> None:
@@ -83,6 +89,8 @@ class Line:
             while data := source.recv(65536):
                 self.heartbeats += data.count(HEARTBEAT) if is_clients else 0
                 if not is_clients:
+                    if self._last_answer is not None and self._last_answer in data:
+                        self.keep_back_answers()
                     self._is_answering.wait()
                 target.sendall(data)
         with suppress(OSError):

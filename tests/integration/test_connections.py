@@ -23,6 +23,10 @@ from deadlines import until
 from lines import Line
 
 
+# The class and the method of channel.open-ok, in AMQP 0-9-1.
+CHANNEL_IS_OPEN = b"\x00\x14\x00\x0b"
+
+
 @pytest.fixture
 def line(broker_url: str) -> Iterator[Line]:
     line = Line(broker_url, query="heartbeat=2")
@@ -100,6 +104,21 @@ def test_broker_that_never_confirms_is_given_up_for_a_new_connection(
         with pytest.raises(NotPublishedError, match="no confirm within 1 s") as told:
             each.result(10)
         assert told.value.broker_is_away
+    line.answer_again()
+    publisher.publish(happened(queue))
+    assert line.connections == 2
+    publisher.close()
+
+
+def test_broker_that_opens_no_channel_is_given_up_for_a_new_connection(
+    line: Line, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "CONFIRM_S", 1.0)
+    publisher = Publisher(line.url, "test")
+    line.keep_back_answers_from(CHANNEL_IS_OPEN)
+    with pytest.raises(NotPublishedError, match="no channel within 1 s") as told:
+        publisher.publish(happened(queue))
+    assert told.value.broker_is_away
     line.answer_again()
     publisher.publish(happened(queue))
     assert line.connections == 2
