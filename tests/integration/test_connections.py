@@ -22,7 +22,6 @@ from chassis.errors import DependencyDownError
 from deadlines import until
 from lines import Line
 
-
 # The class and the method of channel.open-ok, in AMQP 0-9-1.
 CHANNEL_IS_OPEN = b"\x00\x14\x00\x0b"
 
