@@ -24,7 +24,7 @@ from httptools import HttpParserError, HttpResponseParser
 
 REUSED_FOR_S = 1.0
 _MOST_KEPT = 200
-_MOST_READ = 256 * 1024
+_MOST_READ = 64 * 1024
 # What would end a line of a request, and begin another one.
 _UNSENDABLE = re.compile(r"[\r\n\0]")
 

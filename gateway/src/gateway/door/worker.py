@@ -15,6 +15,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
 from chassis.networks import network_of
+from chassis.web import gunicorn_response
 from chassis.web.gunicorn_configuration import RememberedConfiguration
 from gateway import metrics
 from gateway.door import header_limits, refusals
@@ -81,6 +82,7 @@ class DoorWorker(GeventWorker):
                 self.log.warning("the limit of open files allows %d connections only", most)
         self._at_the_door = 0
         self.connections = Connections(most, self.connections_per_source, MOST_UNSENT_BYTES)
+        gunicorn_response.install()
         self.cfg = RememberedConfiguration(self.cfg)  # type: ignore[assignment] # has what is used of it
         super().init_process()
 

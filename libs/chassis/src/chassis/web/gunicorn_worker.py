@@ -17,6 +17,7 @@ from typing import Any
 from gunicorn.http import RequestParser
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from chassis.web import gunicorn_response
 from chassis.web.gunicorn_configuration import RememberedConfiguration
 
 # How long a connection that is idle when the worker is to end stays open, for a request that is on its way.
@@ -32,6 +33,7 @@ class Worker(ThreadWorker):
         # By the numbers of their files, with the moment at which each is closed.
         self._idle: dict[int, tuple[TConn, float]] = {}
         self._lock = threading.Lock()
+        gunicorn_response.install()
         self.cfg = RememberedConfiguration(self.cfg)  # type: ignore[assignment] # has what is used of it
         super().init_process()
 
