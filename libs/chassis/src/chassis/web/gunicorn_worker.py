@@ -10,11 +10,13 @@ off.
 """
 
 import select
+import socket
 import threading
 import time
 from typing import Any
 
 from gunicorn.http import RequestParser
+from gunicorn.http.body import LengthReader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from chassis.web import gunicorn_response
@@ -59,6 +61,7 @@ class Worker(ThreadWorker):
     def enqueue_req(self, conn: TConn) -> None:
         """Have the threads wait for the first request of a new connection."""
         conn.data_ready = True  # it is when a thread looks at it
+        conn.sock = _Socket(fileno=conn.sock.detach())
         try:
             self._await_request(conn, self._readable.register)
         except OSError:  # the system watches no more of them
@@ -103,6 +106,13 @@ class Worker(ThreadWorker):
             conn.close()
         self.method_queue.defer(self._note_closed)  # on the main thread, which counts those that it accepts
 
+    def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
+        """Return whether the connection can be used again; what is left of the body is read before."""
+        parser: Any = conn.parser
+        reader = parser.mesg.body.reader
+        is_read = isinstance(reader, LengthReader) and not reader.length
+        return keepalive and (is_read or super()._keepalive_after(conn, keepalive))  # type: ignore[misc] # it has one
+
     def _await_request(self, conn: TConn, watch: Any) -> None:
         """Have one of the threads take `conn` when it can be read, once; `watch` tells the system so."""
         ends = time.monotonic() + (self.cfg.keepalive if self.alive else LINGER_S)
@@ -118,6 +128,22 @@ class Worker(ThreadWorker):
 
     def _note_closed(self) -> None:
         self.nr_conns -= 1
+
+
+class _Socket(socket.socket):
+    """A socket that is not told again what it does already, as gunicorn's code around each request tells it.
+
+    Each time the thread would give way to others, and have to wait for its turn.
+    """
+
+    def setblocking(self, flag: bool) -> None:
+        """Wait for others without end, or never."""
+        self.settimeout(None if flag else 0.0)
+
+    def settimeout(self, value: float | None) -> None:
+        """Wait for others for `value` seconds at most, or without end."""
+        if value != self.gettimeout():
+            super().settimeout(value)
 
 
 def _has_read_on(conn: TConn) -> bool:
