@@ -9,7 +9,9 @@ if [[ $# -gt 0 ]]; then exec "$@"; fi
 export MINIO_ROOT_USER=$ROOT_ACCESS_KEY_ID MINIO_ROOT_PASSWORD=$ROOT_SECRET_ACCESS_KEY HOME=/tmp
 port=${VGW_PORT:-:7070}
 [[ $port != :* ]] || port=0.0.0.0$port
-index=sqlite3://$VGW_IAM_DIR/index.db
+# A volume that began with SQLite goes on with it, which takes three times the CPU.
+index=badger://$VGW_IAM_DIR/index
+[[ ! -e $VGW_IAM_DIR/index.db ]] || index=sqlite3://$VGW_IAM_DIR/index.db
 
 juicefs --quiet --no-color format --no-update --storage file --bucket "${VGW_BACKEND_ARG%/}/" --trash-days 0 "$index" imghost
 # Without caches and a staging area, an object is on the volume before the server answers, and no answer is stale.
