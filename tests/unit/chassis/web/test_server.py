@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
@@ -29,6 +30,10 @@ def make(settings):
     def wait(seconds):
         time.sleep(seconds)
         return "done"
+
+    @app.get("/large/<int:size>")
+    def large(size):
+        return bytes(size)
 
     @app.post("/length")
     def length():
@@ -110,6 +115,20 @@ def test_request_that_came_with_the_body_before_it_is_answered(server: subproces
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client, client.makefile("rb") as answers:
         client.sendall(post + then)
         assert list(answers_of(answers, 2)) == [b"5", b"done"]
+    assert server.poll() is None
+
+
+def test_client_may_take_a_large_answer_and_send_a_body_slowly(server: subprocess.Popen[bytes], port: int) -> None:
+    size = 32 * 1024 * 1024  # more than the system keeps of it
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client, client.makefile("rb") as answers:
+        for _ in range(2):
+            client.sendall(f"GET /large/{size} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            time.sleep(0.3)
+            assert [len(body) for body in answers_of(answers, 1)] == [size]
+            client.sendall(b"POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12")
+            time.sleep(0.3)
+            client.sendall(b"345")
+            assert list(answers_of(answers, 1)) == [b"5"]
     assert server.poll() is None
 
 

@@ -61,7 +61,7 @@ class Worker(ThreadWorker):
     def enqueue_req(self, conn: TConn) -> None:
         """Have the threads wait for the first request of a new connection."""
         conn.data_ready = True  # it is when a thread looks at it
-        conn.sock = _Socket(fileno=conn.sock.detach())
+        conn.sock = _Socket(conn.sock.detach())
         try:
             self._await_request(conn, self._readable.register)
         except OSError:  # the system watches no more of them
@@ -135,6 +135,10 @@ class _Socket(socket.socket):
 
     Each time the thread would give way to others, and have to wait for its turn.
     """
+
+    def __init__(self, fileno: int) -> None:
+        super().__init__(fileno=fileno)
+        super().setblocking(True)  # which a new object takes it for, whatever the system knows of it
 
     def setblocking(self, flag: bool) -> None:
         """Wait for others without end, or never."""
