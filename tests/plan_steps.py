@@ -40,9 +40,9 @@ PAGE, PAGE_BYTES, WATCHED = 1001, 256 * 1024, 500
 _COUNTS = "an exact number, counted in an index that holds nothing else: "
 MAY_GROW = {
     "finding.Finding.query": "looks up in the index how many images have the words, some 0.1 µs each",
-    "store.Store.count_members": f"{_COUNTS}the members of one collection, some 0.1 µs each",
-    "store.Store.pending": f"{_COUNTS}images that are pending",
-    "store.Store.count_dead_letters": f"{_COUNTS}dead letters, until an operator has dealt with them",
+    "collection_queries.CollectionQueries.count_members": f"{_COUNTS}the members of one collection, some 0.1 µs each",
+    "upkeep_queries.UpkeepQueries.pending": f"{_COUNTS}images that are pending",
+    "upkeep_queries.UpkeepQueries.count_dead_letters": f"{_COUNTS}dead letters, until an operator has dealt with them",
     "outbox.due": f"{_COUNTS}events that wait for the broker",
     "operators_store.OperatorsStore.open_work": f"{_COUNTS}jobs, when an operator asks for them",
     "operators_store.OperatorsStore.spare_originals": "looks at all jobs, once, in a database that was restored",
