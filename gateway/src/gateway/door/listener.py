@@ -4,8 +4,8 @@ Accepting a connection takes a tenth of the work of its first request: of thousa
 one that watches this process is found soon.
 
 Of a few that come at the same moment, each process is to get its share, as they may stay for long: an nginx in front
-keeps its connections. So a process accepts one in a round, and then four times as many in each next one, as long as
-there are more.
+keeps its connections. So a process accepts one, and after a pause, in which others may have got the processor, twice as
+many each time, as long as there are more.
 """
 
 import socket
@@ -24,9 +24,10 @@ from gateway.door.newcomers import Newcomer, Newcomers
 from gateway.door.turns import EACH_ROUND, FIRST_AT_ONCE, LONGEST_HEALTH_CHECK, is_health_check
 
 AT_ONCE = 8
-MORE, MOST_ACCEPTED = 4, 128
+MOST_ACCEPTED = 128  # before a pause
+PAUSE_S = 0.002
 MOST_WAITING = 4096
-# If more were accepted in a round, there are more to come, of which one may be a health check: only one begins then.
+# If more may be accepted at once, there are more to come, of which one may be a health check: only one begins then.
 _MANY = 32
 
 _READABLE = 1  # of libev's events
@@ -48,7 +49,8 @@ class Listener(StreamServer):  # type: ignore[misc] # gevent has no types
         most_per_source: int = MOST_WAITING,
     ) -> None:
         super().__init__(sock, handle=handle)
-        self.max_accept = 1  # in this round
+        self.max_accept = 1  # before the next pause
+        self._pause = gevent.get_hub().loop.timer(PAUSE_S)
         self._waiting = Newcomers(most_waiting, most_per_source)
         self._begun = self._begun_first = self._accepted = 0  # in this round
         self._rounds = gevent.get_hub().loop.idle(priority=EACH_ROUND)
@@ -128,12 +130,23 @@ class Listener(StreamServer):  # type: ignore[misc] # gevent has no types
         return True
 
     def _begin_round(self) -> None:
-        self.max_accept = min(MORE * self.max_accept, MOST_ACCEPTED) if self._accepted == self.max_accept else 1
-        self._begun = min(1 if self._accepted > _MANY else AT_ONCE, len(self._waiting))
+        if self._accepted:
+            self._pause_accepting()
+        self._begun = min(1 if self.max_accept > _MANY else AT_ONCE, len(self._waiting))
         self._accepted = self._begun_first = 0
         self._begin_next(self._begun)
         if not self._begun:
             self._rounds.stop()
+
+    def _pause_accepting(self) -> None:
+        self.max_accept = min(2 * self.max_accept, MOST_ACCEPTED) if self._accepted == self.max_accept else 1
+        if self._watcher is not None:
+            self._watcher.stop()
+            self._pause.start(self._accept_again)
+
+    def _accept_again(self) -> None:
+        if self._watcher is not None:  # else it is to accept no more
+            self._watcher.start(self._do_read)
 
     def _begin_next(self, count: int) -> None:
         for _ in range(count):
