@@ -64,8 +64,10 @@ def test_two_brokers_frozen(trial: HaTrial) -> None:
     def fault() -> None:
         since = datetime.now(UTC).isoformat()
         with ExitStack() as frozen:
-            for broker in BROKERS[1:]:
-                frozen.enter_context(trial.stack.paused(broker))
+            with trial.stack.s3_behaving("slow", delay_s=2.0):
+                lasts(2.0)  # imaging has jobs in hand, whose results it cannot send then
+                for broker in BROKERS[1:]:
+                    frozen.enter_context(trial.stack.paused(broker))
             for service, words in (("catalog-worker", "relay delayed"), ("imaging", "verdict not applied")):
                 until(
                     lambda service=service, words=words: trial.ha.said(service, words, since),  # type: ignore[misc]
