@@ -102,8 +102,9 @@ ha-faults: $(VENV)/dev.stamp  ## lose brokers and databases of the stack with ha
 	FAULTS=$${FAULTS:-all} IMGHOST_REQUIRE_ENGINE=1 $(BIN)/pytest tests/faults/ha $(PYTEST)
 
 .PHONY: restore-drill
-restore-drill: $(VENV)/dev.stamp  ## lose both databases and restore them, with 100,000 images; two hours (IMAGES=)
-	DRILL_IMAGES=$${IMAGES:-100000} IMGHOST_REQUIRE_ENGINE=1 $(BIN)/pytest -s tests/faults/test_restore_drill.py
+restore-drill: $(VENV)/dev.stamp  ## lose both databases and restore them, with 100,000 images; takes long (IMAGES=)
+	DISK_SIZE=4g POSTGRES_MEMORY=6g DRILL_IMAGES=$${IMAGES:-100000} IMGHOST_REQUIRE_ENGINE=1 \
+		$(BIN)/pytest -s tests/faults/test_restore_drill.py
 
 .PHONY: upgrade-trial
 upgrade-trial: $(VENV)/dev.stamp  ## upgrade a loaded stack from PREVIOUS (a tag or commit; the newest tag) and back
