@@ -80,6 +80,7 @@ def users_ask(database: Database[OperatorsStore], turn: int = 0) -> None:
     steps.delete(keys[1], caller)
     read(use_cases.public_image, keys[2])
     read(use_cases.public_images, keys)
+    read(use_cases.own_images, [(caller, key) for key in keys])
     middle = read(use_cases.public_image, keys[50])
     for search, collection in searches(middle):
         for max_bytes, behind in ((PAGE_BYTES, None), (10**9, (middle.date_created, middle.image_id))):

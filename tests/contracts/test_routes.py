@@ -4,9 +4,10 @@ import re
 
 from auth.web.access import RULES as OF_AUTH
 from catalog.web.access import RULES as OF_CATALOG
-from gateway.public_images import TOGETHER
 from gateway.settings import GatewaySettings
+from gateway.single_images import TOGETHER
 from gateway.table import OEMBED, PAGES, ROUTES
+from gateway.web import authentication
 from gateway.web.app import make_flask
 from gateway.web.docs import document
 
@@ -49,5 +50,5 @@ def test_every_operation_of_the_services_is_reached_through_the_gateway() -> Non
             ("GET", route.completed_by and route.completed_by[1]),
         )
     }
-    own = {"POST /tokens", f"POST {TOGETHER}"}
+    own = {"POST /tokens", *(f"POST {path}" for path in (authentication.TOGETHER, *TOGETHER.values()))}
     assert set(OF_AUTH) | set(OF_CATALOG) == reached - {"GET None"} | own

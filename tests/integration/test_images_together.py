@@ -229,7 +229,7 @@ def test_nonsense_about_several_images_reaches_no_client(web_stack: WebStack, wr
         assert (answer.status_code, answer.content) == (200, b"{}\n")
         standing.go_on.set()
         assert hanging.result().status_code == 200
-        [line] = web_stack.lines("gateway", "catalog answers about several images with something else")
+        [line] = web_stack.lines("gateway", "service answers several questions with something else")
         request_id = answer.headers["X-Request-ID"]
         assert (line["request_id"], line["requests"]) == (request_id, [request_id])
 

@@ -52,6 +52,7 @@ TRACING = "tests/unit/chassis/test_tracing.py"
 PUBLIC_ANSWERS = "tests/unit/gateway/test_public_answers.py"
 LISTENER = "tests/unit/gateway/test_listener.py"
 TOGETHER = "tests/integration/test_images_together.py"
+KEYS_TOGETHER = "tests/integration/test_keys_together.py"
 EDGE = "tests/integration/test_edge.py"
 EDGE_CACHE = "tests/integration/test_edge_cache.py"
 COLOUR_SPACES = "tests/unit/imaging/test_colour_spaces.py"
@@ -865,7 +866,7 @@ DEFECTS = (
     Defect(
         "keys-of-nobody-together",
         "A few keys that no image can have make the call for all others too long.",
-        (Edit(f"{GATEWAY}/public_images.py", "s3_key.isprintable()", "True"),),
+        (Edit(f"{GATEWAY}/single_images.py", "s3_key.isprintable()", "True"),),
         (f"{TOGETHER}::test_key_that_no_image_can_have_is_asked_for_alone",),
     ),
     Defect(
@@ -879,7 +880,7 @@ DEFECTS = (
         "Of those who ask for images together, each gets the answer of another one.",
         (
             Edit(
-                f"{GATEWAY}/public_images.py",
+                f"{GATEWAY}/asked_together.py",
                 "zip(asked, answers, strict=True)",
                 "zip(asked, answers[::-1], strict=True)",
             ),
@@ -887,9 +888,45 @@ DEFECTS = (
         (f"{TOGETHER}::test_what_many_ask_for_is_answered_as_if_each_had_asked_alone",),
     ),
     Defect(
+        "images-of-others-together",
+        "Whoever asks for an image together with others gets it, whosever it is.",
+        (
+            Edit(
+                f"{CATALOG}/use_cases/images.py",
+                "if s3_key in found and found[s3_key].user_id == caller.user_id",
+                "if s3_key in found",
+            ),
+        ),
+        (f"{KEYS_TOGETHER}::test_each_caller_gets_their_own_images_only",),
+    ),
+    Defect(
+        "right-key-for-a-wrong-one",
+        "A key that is asked about together with others is taken by its id, whatever its secret.",
+        (
+            Edit(
+                f"{AUTH}/use_cases.py",
+                "if each.key_id in known and _is_right(known[each.key_id][0], each, now):",
+                "if each.key_id in known:",
+            ),
+        ),
+        (f"{KEYS_TOGETHER}::test_what_is_refused_has_to_be_asked_about_alone_and_is_nobody_elses",),
+    ),
+    Defect(
+        "writers-read-together",
+        "A key without the scope to read shows an image, if it asks together with others.",
+        (
+            Edit(
+                "libs/chassis/src/chassis/web/access.py",
+                "return principal if principal.has_any(rule.scopes) else None",
+                "return principal",
+            ),
+        ),
+        (f"{KEYS_TOGETHER}::test_each_caller_gets_their_own_images_only",),
+    ),
+    Defect(
         "call-that-hangs-holds-up-all",
         "While one call for a public image hangs, no other one is asked for.",
-        (Edit(f"{GATEWAY}/public_images.py", "LONGEST_WAIT_S = 0.1", "LONGEST_WAIT_S = 20.0"),),
+        (Edit(f"{GATEWAY}/asked_together.py", "LONGEST_WAIT_S = 0.1", "LONGEST_WAIT_S = 20.0"),),
         (f"{TOGETHER}::test_call_that_hangs_holds_up_nobody_else",),
     ),
     Defect(
@@ -897,7 +934,7 @@ DEFECTS = (
         "If catalog does not answer about several images at once, nobody gets an answer.",
         (
             Edit(
-                f"{GATEWAY}/public_images.py",
+                f"{GATEWAY}/asked_together.py",
                 "!= HTTPStatus.OK:\n            return [None] * len(asked)",
                 '!= HTTPStatus.OK:\n            raise DependencyDownError("catalog service")',
             ),
@@ -907,7 +944,7 @@ DEFECTS = (
     Defect(
         "more-bytes-than-told",
         "If catalog tells a wrong size, clients get a part of an image, or that of another one.",
-        (Edit(f"{GATEWAY}/public_images.py", "if entry is not None) != len(rest):", "if entry is not None) > 1e9:"),),
+        (Edit(f"{GATEWAY}/single_images.py", "if entry is not None) != len(rest):", "if entry is not None) > 1e9:"),),
         (f"{TOGETHER}::test_nonsense_about_several_images_reaches_no_client",),
     ),
     Defect(

@@ -20,14 +20,27 @@ def name(text: str) -> dict[str, str]:
 
 def is_password(authorization: str) -> bool:
     """Return whether an Authorization header has a password that auth would hash, and not an API key."""
+    password = _password(authorization)
+    return password is not None and not _KEY.fullmatch(password)
+
+
+def is_key(authorization: str) -> bool:
+    """Return whether an Authorization header has an API key, by its shape."""
+    scheme, _, value = authorization.partition(" ")
+    text = value.strip(" ") if scheme.lower() == "bearer" else _password(authorization)
+    return text is not None and _KEY.fullmatch(text) is not None
+
+
+def _password(authorization: str) -> str | None:
+    """Return the password of an Authorization header with the scheme Basic, None if it is no such header."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() != "basic":
-        return False
+        return None
     try:
         _, colon, password = base64.b64decode(value.strip(" "), validate=True).decode().partition(":")
     except ValueError:
-        return False
-    return bool(colon) and not _KEY.fullmatch(password)
+        return None
+    return password if colon else None
 
 
 def hide(path: str) -> str:

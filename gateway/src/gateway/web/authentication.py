@@ -1,22 +1,42 @@
 """Authentication: auth is asked who sends a request, and counts it for the limits of that user."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
-from flask import json, request
+from flask import request
+from pydantic import TypeAdapter
 
 from chassis import request_ids
 from chassis.deadlines import Deadline
 from chassis.errors import DependencyDownError, OutcomeUnknownError
 from chassis.stages import Stage
 from chassis.web.observation import note_caller
+from gateway import api_keys
+from gateway.asked_together import Answers, AskedTogether
 from gateway.password_checks import PasswordChecks
 from gateway.progress import Progress
 from gateway.services import Answer, Services
 from gateway.table import Service
 from gateway.web import rate_limits
+
+TOGETHER = "/tokens/together"
+# No API key is so long, and few of what is would make a call too long.
+LONGEST_TOGETHER = 300
+
+
+@dataclass(frozen=True)
+class _Admitted:
+    """What auth answers about one of several API keys: the body and the headers as if asked about it alone."""
+
+    document: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+
+_ADMITTED = TypeAdapter(list[_Admitted | None])
 
 
 class SenderRefusedError(Exception):
@@ -42,6 +62,7 @@ class Authentication:
         self._services = services
         self._checks = checks
         self._progress = progress
+        self._together = AskedTogether[Mapping[str, Any]](services, "auth", TOGETHER, _body, _read)
 
     def sender(self, audiences: Sequence[Service], deadline: Deadline, count: int = 1) -> Sender:
         """Return who sends the current request, which counts as `count`, and what lets them in at the `audiences`.
@@ -71,10 +92,9 @@ class Authentication:
             "further_audiences": audiences[1:],
             "count": count,
         }
-        with ExitStack() as turn:
-            with Stage("turn for a password"), self._progress.waiting(source):
-                turn.enter_context(self._checks.turn(authorization or "", source))
-            answer = self._services.call(
+
+        def alone() -> Answer:
+            return self._services.call(
                 "auth",
                 "POST",
                 "/tokens",
@@ -83,8 +103,28 @@ class Authentication:
                 headers={"Content-Type": "application/json", request_ids.HEADER: request_ids.current()},
                 body=json.dumps(asked, ensure_ascii=False).encode(),
             )
+
+        if authorization and len(authorization) <= LONGEST_TOGETHER and api_keys.is_key(authorization):
+            answer = self._together.ask(asked, LONGEST_TOGETHER, deadline, alone)
+            rate_limits.note(answer)
+            return answer
+        with ExitStack() as turn:
+            with Stage("turn for a password"), self._progress.waiting(source):
+                turn.enter_context(self._checks.turn(authorization or "", source))
+            answer = alone()
             rate_limits.note(answer)
             # Who is refused for the number of their requests has sent the right password.
             status = HTTPStatus.OK if rate_limits.is_refusal(answer) else answer.status
             self._checks.note(authorization or "", source, status)
         return answer
+
+
+def _body(asked: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"asked": asked}
+
+
+def _read(body: bytes, _asked: Sequence[Mapping[str, Any]]) -> Answers:
+    return [
+        Answer("auth", HTTPStatus.OK, each.headers, json.dumps(each.document).encode()) if each else None
+        for each in _ADMITTED.validate_json(body)
+    ]

@@ -17,10 +17,10 @@ from chassis.web.app import MAX_BATCH_BYTES
 from chassis.web.observation import SOURCE_HEADER
 from gateway import api_keys, paths, prefixes
 from gateway.progress import Progress
-from gateway.public_images import PublicImages
 from gateway.room import Room
 from gateway.services import Answer, Services
 from gateway.settings import GatewaySettings
+from gateway.single_images import TOGETHER, SingleImages
 from gateway.table import Route
 from gateway.web import completion, query, request_bodies
 from gateway.web.authentication import Authentication, Sender
@@ -54,7 +54,7 @@ def view_of(
 
     Errors are reported in this order: credentials, body, parameters, and then whatever the service finds.
     """
-    call = PublicImages(services).call if route.target == PublicImages.TARGET else services.call
+    call = SingleImages(services, route.target).call if route.target in TOGETHER else services.call
     audiences = [route.service, *([route.completed_by[0]] if route.completed_by else [])]
     room = Room(ROOM_FOR_BATCHES)
 

@@ -5,12 +5,14 @@ same steps and the same time, so that nobody can find out which names exist; whi
 refused before any hashing.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 from auth import credentials, metrics, throttle, use_cases
 from auth.adapters.store import Store
-from auth.domain import USERNAME, User, mark_of
+from auth.domain import USERNAME, ApiKey, User, mark_of
 from auth.errors import (
     AuthError,
     KeyOverError,
@@ -60,6 +62,27 @@ class Authenticator:
             raise
         metrics.AUTHENTICATIONS.labels("ok").inc()
         return principal
+
+    def authenticate_keys(self, authorizations: Sequence[str]) -> Sequence[Principal | None]:
+        """Return who sent each of `authorizations`, None for those that `authenticate` has to be asked about.
+
+        These are all that are refused, that have no API key, or one whose use has to be noted.
+        """
+        presented = [_key_of(authorization) for authorization in authorizations]
+        found = self.database.read(use_cases.find_presented_keys, [key for key in presented if key is not None])
+        moment = now()
+        return [self._at_once(key, found.get(key), moment) if key else None for key in presented]
+
+    def _at_once(
+        self, presented: PresentedKey, found: tuple[ApiKey, User] | None, moment: datetime
+    ) -> Principal | None:
+        if found is None:
+            return None
+        key, user = found
+        if user.date_disabled is not None or key.use_is_worth_noting(moment):
+            return None
+        metrics.AUTHENTICATIONS.labels("ok").inc()
+        return _owner(key, user, presented)
 
     def _principal(self, authorization: str | None, source: str) -> Principal:
         presented = credentials.read(authorization)
@@ -115,8 +138,7 @@ class Authenticator:
             raise UserDisabledError
         if key.use_is_worth_noting(now()):
             self.database.transact(Store.touch_key, key.key_id, now())
-        mark = mark_of(presented.digest)
-        return Principal(user.user_id, user.username, "key", frozenset(key.scopes), key.key_id, credential_mark=mark)
+        return _owner(key, user, presented)
 
     def _by_password(self, username: str, password: str, source: str) -> User | None:
         account, all_accounts = throttle.account_subject(username, source), throttle.source_subject(source)
@@ -158,3 +180,16 @@ class Authenticator:
     def _refuse_blocked(self, store: Store, account: str, all_accounts: str) -> None:
         throttle.refuse_blocked(store, store.failures(account))
         throttle.refuse_busy_source(store, all_accounts, self.policy.password_failures_a_minute)
+
+
+def _key_of(authorization: str) -> PresentedKey | None:
+    try:
+        presented = credentials.read(authorization)
+    except AuthError:
+        return None
+    return presented if isinstance(presented, PresentedKey) else None
+
+
+def _owner(key: ApiKey, user: User, presented: PresentedKey) -> Principal:
+    mark = mark_of(presented.digest)
+    return Principal(user.user_id, user.username, "key", frozenset(key.scopes), key.key_id, credential_mark=mark)

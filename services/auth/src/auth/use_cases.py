@@ -1,9 +1,11 @@
 """What auth does: one function for each thing, run in one transaction."""
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 
 from auth import domain, keys, messages
 from auth.adapters.store import Store
@@ -155,17 +157,31 @@ def find_presented_key(store: Store, presented: PresentedKey) -> tuple[ApiKey, U
     Raise `KeyOverError` if it, or the secret that was presented, has expired.
     """
     found = store.key_with_user(presented.key_id)
-    if found is None:
-        return None
-    key, _ = found
+    return found if found is not None and _is_right(found[0], presented, store.now) else None
+
+
+def find_presented_keys(store: Store, presented: Sequence[PresentedKey]) -> Mapping[PresentedKey, tuple[ApiKey, User]]:
+    """Return those of the API keys that clients presented that are valid, each with its user."""
+    known = store.keys_with_ids([each.key_id for each in presented])
+    now = cache(store.now)
+    found = {}
+    for each in presented:
+        with suppress(KeyOverError):
+            if each.key_id in known and _is_right(known[each.key_id][0], each, now):
+                found[each] = known[each.key_id]
+    return found
+
+
+def _is_right(key: ApiKey, presented: PresentedKey, now: Callable[[], datetime]) -> bool:
+    """Return whether the secret of `key` was presented. Raise `KeyOverError` if that, or the key, has expired."""
     if not key.had_secret(presented.digest):
-        return None
+        return False
     if key.expires_at is None and keys.same_digest(key.digest, presented.digest):
-        return found  # as nearly always: saves the query for the time
-    moment = store.now()
+        return True  # as nearly always: saves the query for the time
+    moment = now()
     if key.has_expired(moment) or not key.has_secret(presented.digest, moment):
         raise KeyOverError(key.user_id)
-    return found
+    return True
 
 
 def own_user(store: Store, caller: Principal, username: str) -> User:

@@ -13,9 +13,9 @@ from chassis.deadlines import Deadline
 from chassis.web import etags, problems
 from chassis.web.observation import SOURCE_HEADER
 from gateway import paths, prefixes
-from gateway.public_images import PublicImages
 from gateway.services import Answer, Services
 from gateway.settings import GatewaySettings
+from gateway.single_images import TOGETHER, SingleImages
 from gateway.table import PAGE_FOLDERS, PAGES, Route
 from gateway.web import query
 from gateway.web.forwarding import relay
@@ -37,7 +37,7 @@ def pages(services: Services, settings: GatewaySettings) -> Blueprint:
         presenter.image, presenter.collection, presenter.feed, presenter.member
     )  # fmt: skip
     for route, present in zip(PAGES, presents, strict=True):
-        call = PublicImages(services).call if route.target == PublicImages.TARGET else services.call
+        call = SingleImages(services, route.target).call if route.target in TOGETHER else services.call
         view = _view(route, call, settings, present)
         routes.add_url_rule(
             route.rule, endpoint=route.target.strip("/").replace("/", "-"), view_func=view, methods=route.methods,

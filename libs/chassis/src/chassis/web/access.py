@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 
 from chassis import repeated_refusals, tokens
 from chassis.audit import Actor
-from chassis.errors import ClocksApartError, InsufficientScopeError
+from chassis.errors import ClocksApartError, InsufficientScopeError, TokenRefusedError
 from chassis.tokens import Keys, Principal
 from chassis.web.metrics import CLOCKS_APART
 from chassis.web.observation import SOURCE_HEADER, note_caller
@@ -29,6 +30,8 @@ class Rule:
 OPEN = None
 Rules = Mapping[str, Rule | None]
 
+# Where the application has what verifies tokens.
+_TOKENS = "imghost.tokens"
 _HEALTH: Rules = {"GET /healthz": OPEN, "GET /readyz": OPEN}
 
 
@@ -39,6 +42,7 @@ def guard(app: Flask, rules: Rules, keys: Keys, audience: str, own_lines: Collec
     `ValueError` if a rule is missing or left over. Every 403 to a caller is told by the audit log, by a count if it
     comes again and again, but for the codes `own_lines`, of which the views write lines of their own.
     """
+    app.extensions[_TOKENS] = partial(tokens.verify, keys, audience)
     rules = {**rules, **_HEALTH}
     operations = {
         f"{method} {route.rule}" for route in app.url_map.iter_rules() for method in (route.methods or set()) - {"HEAD"}
@@ -54,11 +58,7 @@ def guard(app: Flask, rules: Rules, keys: Keys, audience: str, own_lines: Collec
         rule = rules[f"{method} {request.url_rule.rule}"]
         if rule is None:
             return
-        try:
-            g.caller = tokens.verify(keys, audience, request.headers.get("Authorization"))
-        except ClocksApartError:
-            CLOCKS_APART.inc()
-            raise
+        g.caller = _verify(request.headers.get("Authorization"))
         note_caller(g.caller.user_id, g.caller.key_id)
         require(rule)
 
@@ -69,6 +69,27 @@ def guard(app: Flask, rules: Rules, keys: Keys, audience: str, own_lines: Collec
             if code not in own_lines:
                 note_refusal(f"{request.method} {request.url_rule.rule}", code)
         return answer
+
+
+def admitted(authorization: str, rule: Rule) -> Principal | None:
+    """Return whom a token lets in to what `rule` is about, None if it lets in nobody.
+
+    For operations that answer about requests of several callers: each of these shows a token.
+    """
+    try:
+        principal = _verify(authorization)
+    except (TokenRefusedError, ClocksApartError):
+        return None
+    return principal if principal.has_any(rule.scopes) else None
+
+
+def _verify(authorization: str | None) -> Principal:
+    verify: Callable[[str | None], Principal] = current_app.extensions[_TOKENS]
+    try:
+        return verify(authorization)
+    except ClocksApartError:
+        CLOCKS_APART.inc()
+        raise
 
 
 def require(rule: Rule) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -28,6 +29,11 @@ from chassis.envelope import Event
 # What nearly every request asks for, so that it is put together once.
 _KEY_WITH_USER = (
     sa.select(*api_keys.c, *users.c).join_from(api_keys, users).where(api_keys.c.key_id == sa.bindparam("key_id"))
+)
+_KEYS_WITH_USERS = (
+    sa.select(*api_keys.c, *users.c)
+    .join_from(api_keys, users)
+    .where(api_keys.c.key_id.in_(sa.bindparam("key_ids", expanding=True)))
 )
 _USER_WITH_FAILURES = sa.select(
     *users.c, failures.c.failed, failures.c.date_blocked_until, failures.c.date_forgotten
@@ -141,9 +147,12 @@ class Store:
     def key_with_user(self, key_id: str) -> tuple[ApiKey, User] | None:
         """Return the API key with this public id, and its user, or None."""
         row = self._connection.execute(_KEY_WITH_USER, {"key_id": key_id}).first()
-        if row is None:
-            return None
-        return ApiKey(*row[: len(api_keys.c)]), User(*row[len(api_keys.c) :])
+        return _key_with_user(row) if row else None
+
+    def keys_with_ids(self, key_ids: Sequence[str]) -> Mapping[str, tuple[ApiKey, User]]:
+        """Return those API keys that there are by their public ids, each with its user."""
+        rows = self._connection.execute(_KEYS_WITH_USERS, {"key_ids": key_ids})
+        return {key.key_id: (key, user) for key, user in map(_key_with_user, rows)}
 
     def user_with_failures(self, username: str, subject: str) -> tuple[User | None, Failures | None]:
         """Return the user with this name, and the failures of `subject`, each None if there are none."""
@@ -318,3 +327,7 @@ class Store:
     def send(self, event: Event) -> None:
         """Write `event` into the outbox, in this transaction."""
         chassis_outbox.add(self._connection, outbox, event)
+
+
+def _key_with_user(row: sa.Row[Any]) -> tuple[ApiKey, User]:
+    return ApiKey(*row[: len(api_keys.c)]), User(*row[len(api_keys.c) :])

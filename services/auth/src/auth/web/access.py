@@ -18,6 +18,7 @@ _KEYS_OR_ITSELF = Rule(("keys",), _is_the_key)
 
 RULES: Rules = {
     "POST /tokens": OPEN,
+    "POST /tokens/together": OPEN,
     "GET /api-keys": _KEYS,
     "POST /api-keys": _KEYS,
     "GET /api-key": _KEYS_OR_ITSELF,

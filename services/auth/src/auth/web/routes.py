@@ -1,8 +1,10 @@
 """The views of auth: each parses a request, calls a use case, and presents the result."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
@@ -14,6 +16,7 @@ from auth.errors import (
     ApiKeyNotFoundError,
     CredentialsRequiredError,
     MalformedCredentialsError,
+    RateLimitedError,
     TooManyAttemptsError,
     UnauthorizedError,
     UserDisabledError,
@@ -21,8 +24,9 @@ from auth.errors import (
 )
 from auth.keys import KEY_ID, KeyName
 from auth.web import schemas
-from chassis import audit, repeated_refusals, tokens
+from chassis import audit, repeated_refusals, request_ids, tokens
 from chassis.audit import Actor
+from chassis.tokens import Principal
 from chassis.web import bodies, etags, paging
 from chassis.web.access import about, actor, caller
 from chassis.web.idempotency import once
@@ -64,15 +68,46 @@ def create_token() -> Response:
         audit.refused("login", _whose(asked), fault.code)
         raise
     note_caller(principal.user_id, principal.key_id)
+    document, headers = _admission(asked, principal)
+    answer = jsonify(document)
+    answer.headers.update(headers)
+    return answer
+
+
+@routes.post("/tokens/together")
+def create_tokens() -> Response:
+    """Exchange several API keys for tokens, each as alone.
+
+    The answer is a list with an entry for each: the document, and the headers. It is null for those that have to be
+    asked about alone, among them all that are refused.
+    """
+    asked = bodies.read(request, schemas.TokenRequests)
+    request_ids.note_several(asked.requests)
+    principals = _app().authenticator.authenticate_keys([each.authorization or "" for each in asked.asked])
+    admitted = []
+    for each, principal in zip(asked.asked, principals, strict=True):
+        entry = None
+        with suppress(RateLimitedError):
+            if principal is not None:
+                document, headers = _admission(each, principal)
+                entry = {"document": document, "headers": {name.lower(): value for name, value in headers.items()}}
+        admitted.append(entry)
+    return jsonify(admitted)
+
+
+def _admission(asked: schemas.TokenRequest, principal: Principal) -> tuple[dict[str, Any], Mapping[str, str]]:
+    """Count the request of `principal` for their limits; return what the gateway is told of them, and of the limits.
+
+    Raise `RateLimitedError`.
+    """
     headers = _app().rate_limits.admit(
         principal.user_id, principal.method, writes=asked.method not in SAFE_METHODS, count=asked.count
     )
     key = _app().token_keys.signing()
     token, *further = (tokens.sign(key, audience, principal) for audience in (asked.audience, *asked.further_audiences))
     # Who it is, for the gateway's log: it does not read tokens.
-    answer = jsonify(token=token, further_tokens=further, user_id=principal.user_id, key_id=principal.key_id)
-    answer.headers.update(headers)
-    return answer
+    document = {"token": token, "further_tokens": further, "user_id": principal.user_id, "key_id": principal.key_id}
+    return document, headers
 
 
 @routes.get("/api-keys")

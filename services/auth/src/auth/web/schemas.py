@@ -115,6 +115,13 @@ class TokenRequest(_Body):
     count: NonNegativeInt = 1
 
 
+class TokenRequests(_Body):
+    """The gateway's question about several requests at once, with their ids."""
+
+    asked: Annotated[list[TokenRequest], Field(max_length=64)]
+    requests: list[str]
+
+
 class KeyChange(_Body):
     """The body that replaces the description of an API key."""
 

@@ -39,6 +39,16 @@ def public_images(store: Store, s3_keys: Sequence[str]) -> Mapping[str, Image]:
     return {image.s3_key: image for image in store.images_with_keys(s3_keys) if not image.is_taken_down}
 
 
+def own_images(store: Store, asked: Sequence[tuple[Principal, str]]) -> Mapping[tuple[Principal, str], Image]:
+    """Return the images at the keys in `asked` that are those of the callers there."""
+    found = {image.s3_key: image for image in store.images_with_keys([s3_key for _, s3_key in asked])}
+    return {
+        (caller, s3_key): found[s3_key]
+        for caller, s3_key in asked
+        if s3_key in found and found[s3_key].user_id == caller.user_id
+    }
+
+
 def own_image(store: Store, caller: Principal, s3_key: str, *, locked: bool = False) -> Image:
     """Return an image of the caller. Raise `ImageNotFoundError`, also for another user's image.
 

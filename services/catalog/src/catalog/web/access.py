@@ -2,33 +2,35 @@
 
 from chassis.web.access import OPEN, Rule, Rules
 
-_READ, WRITE, _UPLOAD = Rule(("read",)), Rule(("write",)), Rule(("upload",))
+READ, WRITE, _UPLOAD = Rule(("read",)), Rule(("write",)), Rule(("upload",))
 # What was uploaded is registered with the same key.
 REGISTER = Rule(("upload", "write"))
 
 RULES: Rules = {
     "GET /public/image": OPEN,
     "POST /public/images": OPEN,
+    # Each caller in it shows a token.
+    "POST /own-images": OPEN,
     "GET /public/collection": OPEN,
     "GET /public/collection/image": OPEN,
     "GET /public/collection/newest": OPEN,
-    "GET /use": _READ,
-    "GET /images": _READ,
+    "GET /use": READ,
+    "GET /images": READ,
     "POST /images": REGISTER,
     # Each operation in it takes the scope that it takes by itself.
     "POST /batch": REGISTER,
-    "GET /stats": _READ,
-    "GET /image": _READ,
+    "GET /stats": READ,
+    "GET /image": READ,
     "PUT /image": WRITE,
     "DELETE /image": WRITE,
-    "GET /collections": _READ,
+    "GET /collections": READ,
     "POST /collections": WRITE,
-    "GET /collection": _READ,
+    "GET /collection": READ,
     "PUT /collection": WRITE,
     "DELETE /collection": WRITE,
-    "GET /collection/images": _READ,
+    "GET /collection/images": READ,
     "POST /collection/images": WRITE,
-    "GET /collection/image": _READ,
+    "GET /collection/image": READ,
     "PUT /collection/image": WRITE,
     "DELETE /collection/image": WRITE,
     "GET /signed-post": _UPLOAD,

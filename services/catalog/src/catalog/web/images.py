@@ -1,5 +1,7 @@
 """The views of images: parse, call, present."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -9,11 +11,12 @@ from catalog.adapters.store import Store
 from catalog.domain import Image
 from catalog.keys import is_acceptable_key
 from catalog.web import presentation, schemas, searches, tags
+from catalog.web.access import READ
 from catalog.web.context import Make, Match, app, created, make_once, match_of_request, named_key
 from chassis import audit, request_ids
 from chassis.tokens import Principal
 from chassis.web import bodies, etags, json_provider, paging
-from chassis.web.access import actor, caller
+from chassis.web.access import actor, admitted, caller
 from chassis.web.idempotency import is_repeat
 from chassis.web.paging import Listing, Moment
 from chassis.web.problems import FieldFault, InvalidFieldsError
@@ -41,20 +44,62 @@ def get_public_images() -> Response:
     request_ids.note_several(asked.requests)
     buckets = app().buckets
     found = app().database.read(use_cases.public_images, [key for key in asked.s3_keys if is_acceptable_key(key)])
-    head: list[tuple[str, int | None] | None] = []
-    parts: list[bytes] = []
+    together = _Together()
     for s3_key, known in zip(asked.s3_keys, asked.tags, strict=True):
         image = found.get(s3_key)
         if image is None:
-            head.append(None)
-            continue
-        tag = tags.public_image(image.version, buckets)
-        if tag == known:
-            head.append((tag, None))
-            continue
-        parts.append(json_provider.encode(presentation.public_image(image, buckets)))
-        head.append((tag, len(parts[-1])))
-    return Response([json_provider.encode(head), *parts], mimetype="application/x-ndjson")
+            together.leave_out()
+        else:
+            tag = tags.public_image(image.version, buckets)
+            together.show(tag, known, partial(presentation.public_image, image, buckets))
+    return together.answer()
+
+
+@routes.post("/own-images")
+def get_own_images() -> Response:
+    """Show images to several callers, each to its owner as alone.
+
+    The body is as that of several public images. The entry is null, too, for a caller who may not read.
+    """
+    asked = bodies.read(request, schemas.OwnImages)
+    request_ids.note_several(asked.requests)
+    callers = [admitted(authorization, READ) for authorization in asked.authorizations]
+    pairs = list(zip(callers, asked.s3_keys, strict=True))
+    found = app().database.read(
+        use_cases.own_images, [(who, key) for who, key in pairs if who is not None and is_acceptable_key(key)]
+    )
+    together = _Together()
+    for (who, s3_key), known in zip(pairs, asked.tags, strict=True):
+        image = found.get((who, s3_key)) if who is not None else None
+        if who is None or image is None:
+            together.leave_out()
+        else:
+            together.show(tag_of(image, who), known, partial(_private, image, who))
+    return together.answer()
+
+
+class _Together:
+    """The answer that shows several images."""
+
+    def __init__(self) -> None:
+        self._head: list[tuple[str, int | None] | None] = []
+        self._parts: list[bytes] = []
+
+    def leave_out(self) -> None:
+        """Add an entry for what has to be asked for alone."""
+        self._head.append(None)
+
+    def show(self, tag: str, known: str | None, document: Callable[[], dict[str, Any]]) -> None:
+        """Add what `document` returns, whose entity tag is `tag`, or nothing but that if the client has `known` it."""
+        size = None
+        if tag != known:
+            self._parts.append(json_provider.encode(document()))
+            size = len(self._parts[-1])
+        self._head.append((tag, size))
+
+    def answer(self) -> Response:
+        """Return what has been added."""
+        return Response([json_provider.encode(self._head), *self._parts], mimetype="application/x-ndjson")
 
 
 @routes.get("/images")

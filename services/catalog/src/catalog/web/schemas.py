@@ -1,6 +1,7 @@
 """What requests to catalog may hold."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -99,9 +100,24 @@ class PublicImages(_Body):
 
     @model_validator(mode="after")
     def _have_a_tag_each(self) -> Self:
-        if len(self.tags) != len(self.s3_keys):
-            raise PydanticCustomError("lengths", "Must be as many tags as keys")
+        _require_as_many(self.s3_keys, self.tags, "tags")
         return self
+
+
+class OwnImages(PublicImages):
+    """Asking for images of several callers, each with the Authorization header of its caller."""
+
+    authorizations: list[str]
+
+    @model_validator(mode="after")
+    def _have_a_caller_each(self) -> Self:
+        _require_as_many(self.s3_keys, self.authorizations, "authorizations")
+        return self
+
+
+def _require_as_many(s3_keys: Sequence[str], others: Sequence[object], name: str) -> None:
+    if len(others) != len(s3_keys):
+        raise PydanticCustomError("lengths", "Must be as many {others} as keys", {"others": name})
 
 
 class NewImage(_Body):
