@@ -133,6 +133,50 @@ def test_what_many_ask_for_is_answered_as_if_each_had_asked_alone(web_stack: Web
     assert set(ids) <= {line["request_id"] for line in lines}.union(*together)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"TRUSTED_PROXIES": "1"}, {"PATH_PREFIX": "/pics"}, {"SLOW_REQUEST_S": "0.000001"}],
+    ids=["as it is", "behind a proxy", "below a path", "slow"],
+)
+def test_answer_is_the_same_whether_the_application_gives_it(web_stack: WebStack, settings: dict[str, str]) -> None:
+    """The gateway remembers no public answers in the second turn, where its application answers everything."""
+    web_stack.start("auth")
+    web_stack.start("catalog")
+    web_stack.start("gateway")
+    anna = web_stack.anna()
+    for key in (*KEYS, "//two/slashes"):
+        anna.post("/api/images", json={"s3_key": key})
+    tag = requests.get(web_stack.url() + public(KEYS[0]), timeout=30).headers["ETag"]
+    paths = [
+        *map(public, (*KEYS, *MISSING, "//two/slashes")),
+        "/api/i/%ff",
+        "/api/i/a%00",
+        "/api/i/",
+        "/api/i",
+        "/api/i/a//b",
+    ]
+    asked: list[tuple[str, str, dict[str, str]]] = [("GET", path, {}) for path in paths]
+    asked += [("GET", f"{paths[0]}?a=b", {}), ("HEAD", paths[0], {}), ("POST", paths[0], {}), ("OPTIONS", paths[0], {})]
+    asked += [("GET", paths[0], {"If-None-Match": known}) for known in (tag, "*", '"0"', f'"0", {tag}')]
+    asked += [("GET", paths[0], {"X-Forwarded-Prefix": "/seen", "X-Forwarded-For": "192.0.2.7"})]
+    found: list[list[Any]] = []
+    for kept in ("0", "1000000"):
+        web_stack.start("gateway", 0, PUBLIC_CACHE_BYTES=kept, **settings)
+        found.append([])
+        for method, path, headers in asked:
+            path = settings.get("PATH_PREFIX", "") + path  # noqa: PLW2901 - as the proxy sends it
+            answer = requests.request(method, web_stack.url() + path, headers=headers, timeout=30)
+            told = {name: value for name, value in answer.headers.items() if name not in {"Date", "X-Request-ID"}}
+            has_problem = answer.headers.get("Content-Type", "").startswith("application/problem")
+            body = {**answer.json(), "request_id": None} if has_problem and answer.content else answer.content
+            if has_problem:
+                told.pop("Content-Length")
+            found[-1].append((method, path, answer.status_code, told, body))
+        assert bool(web_stack.lines("gateway", "slow request")) == ("SLOW_REQUEST_S" in settings)
+    assert found[0] == found[1]
+    assert {status for _, _, status, _, _ in found[1]} == {200, 204, 304, 400, 404, 405}
+
+
 class Standing:
     """A server in place of catalog, whose first call hangs until `go_on`.
 

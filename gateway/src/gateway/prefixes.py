@@ -65,9 +65,8 @@ def current() -> str:
     return of(request.environ) if has_request_context() else ""
 
 
-def add_to_body(body: bytes) -> bytes:
-    """Return the JSON document of a service with the current prefix before each address in it."""
-    prefix = current()
+def add_to_body(body: bytes, prefix: str) -> bytes:
+    """Return the JSON document of a service with `prefix` before each address in it."""
     if not prefix or not body:
         return body
 

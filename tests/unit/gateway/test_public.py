@@ -10,7 +10,7 @@ from gateway.web import public
 
 def client_of(max_age_s: int, *, is_behind_proxy: bool = True) -> FlaskClient:
     app: Flask = web.base_flask("gateway", {}, {}, {}, is_public=True)
-    public.install(app, max_age_s, is_behind_proxy=is_behind_proxy)
+    public.PublicHeaders(max_age_s, is_behind_proxy=is_behind_proxy).install(app)
     app.add_url_rule("/api/i/<int:status>", view_func=lambda status: Response(status=status))
     app.add_url_rule("/api/images", view_func=Response)
     return app.test_client()

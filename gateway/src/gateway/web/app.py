@@ -18,10 +18,12 @@ from gateway.table import ROUTES
 from gateway.web import console, cross_site, docs, forwarding, problem_pages, public, rate_limits
 from gateway.web.admission import Admission
 from gateway.web.authentication import Authentication, SenderRefusedError
+from gateway.web.direct_images import DirectImages
 from gateway.web.errors import STATUSES
 from gateway.web.pages.oembed import oembed
 from gateway.web.pages.views import install as install_pages
 from gateway.web.pages.views import pages
+from gateway.web.public import PublicHeaders
 from gateway.web.public_answers import PublicAnswers
 from gateway.web.uploads import Uploads
 
@@ -67,12 +69,12 @@ def make_flask(settings: GatewaySettings) -> Flask:
     if settings.console:
         flask.register_blueprint(console.console(settings.public_max_age_s, settings.picture_origins))
     may_be_forwarded = settings.path_prefix is None and settings.trusted_proxies > 0
-    public.install(
-        flask,
+    headers = PublicHeaders(
         settings.public_max_age_s,
         varies=[prefixes.HEADER] if may_be_forwarded else [],
         is_behind_proxy=settings.trusted_proxies > 0,
     )
+    headers.install(flask)
 
     cross_site.install(flask, settings.allowed_origins)
     rate_limits.install(flask)
@@ -81,7 +83,8 @@ def make_flask(settings: GatewaySettings) -> Flask:
         return prefixes.forwarded(environ.get("HTTP_X_FORWARDED_PREFIX", "")) if may_be_forwarded else ""
 
     kept = PublicAnswers(settings.public_cache_bytes)
-    asked = kept.asking_once(flask.wsgi_app) if settings.public_cache_bytes else flask.wsgi_app
+    images = DirectImages(flask.wsgi_app, services, settings, headers)
+    asked = kept.asking_once(images) if settings.public_cache_bytes else flask.wsgi_app
     admitted = Admission(asked, progress, services, checks, sources_are_peers=not settings.trusted_proxies)
     flask.extensions[IS_HOPELESS] = admitted.is_hopeless
     answered = kept.from_memory(admitted) if settings.public_cache_bytes else admitted

@@ -22,7 +22,7 @@ from gateway.services import Answer, Services
 from gateway.settings import GatewaySettings
 from gateway.single_images import TOGETHER, SingleImages
 from gateway.table import Route
-from gateway.web import completion, query, request_bodies
+from gateway.web import completion, direct_images, query, request_bodies
 from gateway.web.authentication import Authentication, Sender
 
 SENT_HEADERS = ("Content-Type", "If-Match", "If-None-Match", idempotency.HEADER)
@@ -77,7 +77,10 @@ def view_of(
         is_head = request.method == "HEAD"
         method = "GET" if is_head else request.method
         target = (route.head_target if is_head else None) or route.target
-        answer = call(route.service, method, target, deadline, parameters=parameters, headers=headers, body=body)
+        asked = direct_images.outcome(request.environ) if route.public else None
+        answer = asked or call(
+            route.service, method, target, deadline, parameters=parameters, headers=headers, body=body
+        )
         require_trust(answer)
         if route.completed_by is not None and sender and answer.status == HTTPStatus.OK:
             asking = {name: headers[name] for name in (request_ids.HEADER, SOURCE_HEADER)}
@@ -128,9 +131,8 @@ def relay(answer: Answer) -> Response:
     if answer.headers.get("content-type", "").startswith(problems.CONTENT_TYPE):
         # The service has put in its own path; the client needs that of its request.
         problem = {**answer.document(), "instance": api_keys.hide(request.path)}
-        body = prefixes.add_to_body(json.dumps(problem).encode())
-    else:
-        body = prefixes.add_to_body(body)
+        body = json.dumps(problem).encode()
+    body = prefixes.add_to_body(body, prefixes.current())
     relayed = Response(body, answer.status)
     del relayed.headers["Content-Type"]
     for name in RETURNED_HEADERS:

@@ -5,6 +5,7 @@ Browsers are told what `gateway.browsers` says: text that a user has written mus
 
 import math
 from collections.abc import Sequence
+from http import HTTPStatus
 
 from flask import Flask, Response, request
 
@@ -21,28 +22,48 @@ SHOWN_TO_ALL = "ETag, Link, X-Request-ID"
 PROXY_MAX_AGE = "X-Accel-Expires"
 
 
-def install(app: Flask, max_age_s: int, varies: Sequence[str] = (), *, is_behind_proxy: bool = False) -> None:
-    """Add CORS and Cache-Control headers, and those for browsers, to every answer of `app`, to problem documents too.
+class PublicHeaders:
+    """The headers for CORS, caches and browsers.
 
-    `varies` names request headers that answers depend on, so that caches keep the answers apart. If the gateway
-    `is_behind_proxy`, public answers tell an nginx in front how long it may keep them.
+    Caches may keep public answers for `max_age_s`. `varies` names request headers that answers depend on, so that
+    caches keep the answers apart. If the gateway `is_behind_proxy`, public answers tell an nginx in front how long it
+    may keep them.
     """
 
-    @app.after_request
-    def add_headers(answer: Response) -> Response:
-        public = request.path.startswith(PUBLIC_PREFIXES)
-        if public:
-            answer.headers["Access-Control-Allow-Origin"] = "*"
-            answer.headers["Access-Control-Expose-Headers"] = SHOWN_TO_ALL
-        if "Cache-Control" not in answer.headers:
-            fresh = request.path.startswith(_CACHED_PREFIXES) and answer.status_code in {200, 304}
-            answer.headers["Cache-Control"] = f"public, max-age={max_age_s}" if fresh else "no-store"
-            if fresh and is_behind_proxy:
-                answer.headers[PROXY_MAX_AGE] = str(proxy_max_age_s(max_age_s, took_s()))
-        for name, value in browsers.HEADERS.items():
-            answer.headers.setdefault(name, value)
-        answer.vary.update(varies)
-        return answer
+    def __init__(self, max_age_s: int, varies: Sequence[str] = (), *, is_behind_proxy: bool = False) -> None:
+        self._max_age_s = max_age_s
+        self._varies = varies
+        self._is_behind_proxy = is_behind_proxy
+
+    def of(self, path: str, status: int, took_s: float) -> dict[str, str]:
+        """Return the headers of the answer with `status` at `path` that has taken `took_s`, but for `Vary`."""
+        headers = dict(browsers.HEADERS)
+        if path.startswith(PUBLIC_PREFIXES):
+            headers["Access-Control-Allow-Origin"] = "*"
+            headers["Access-Control-Expose-Headers"] = SHOWN_TO_ALL
+        fresh = path.startswith(_CACHED_PREFIXES) and status in {HTTPStatus.OK, HTTPStatus.NOT_MODIFIED}
+        headers["Cache-Control"] = f"public, max-age={self._max_age_s}" if fresh else "no-store"
+        if fresh and self._is_behind_proxy:
+            headers[PROXY_MAX_AGE] = str(proxy_max_age_s(self._max_age_s, took_s))
+        return headers
+
+    @property
+    def vary(self) -> str:
+        """The value of `Vary`, empty if no answer depends on a header."""
+        return ", ".join(self._varies)
+
+    def install(self, app: Flask) -> None:
+        """Add the headers to every answer of `app` that has none of its own, to problem documents too."""
+
+        @app.after_request
+        def add_headers(answer: Response) -> Response:
+            headers = self.of(request.path, answer.status_code, took_s())
+            if "Cache-Control" in answer.headers:
+                headers.pop(PROXY_MAX_AGE, None)
+            for name, value in headers.items():
+                answer.headers.setdefault(name, value)
+            answer.vary.update(self._varies)
+            return answer
 
 
 def proxy_max_age_s(max_age_s: int, took_s: float) -> int:

@@ -66,6 +66,8 @@ def configure(
     The stream is standard output by default. Texts that match one of `secrets` are redacted.
     """
     stream = stream or sys.stdout
+    # No line shows these, and they are found out for each one: "Optimization" in the Logging HOWTO of Python.
+    logging.logProcesses = logging.logThreads = logging.logMultiprocessing = False
 
     def name_service(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event["service"] = service

@@ -81,6 +81,21 @@ def note_request(method: str, route: str, status: int, took_s: float, client: st
         log.info("request", **_shown(method, route, status, took_s, client), **access)
 
 
+def note_slow(  # noqa: PLR0913 - the parts of one line
+    method: str,
+    route: str,
+    status: int,
+    took_s: float,
+    *,
+    client: str | None,
+    spent: Mapping[str, float],
+    **access: Any,
+) -> None:
+    """Note in the log what a request that took long has waited for: `spent`, as `stages.begin` returns it."""
+    shown = _shown(method, route, status, took_s, client)
+    log.warning("slow request", **shown, **access, waited_ms=stages.in_ms(spent))
+
+
 def note_caller(user_id: Any, key_id: Any) -> None:
     """Have the line of the current request say who sent it, and with which API key, None with the password."""
     g.observed.access = {"user_id": user_id, "key_id": key_id}
@@ -98,8 +113,7 @@ def _tell(observed: _Observed, status: int, slow_s: float) -> None:
     if NOTED_ELSEWHERE not in request.environ:
         note_request(method, route, status, took_s, observed.client, **observed.access)
     if took_s >= slow_s and route not in _PROBES:
-        shown = _shown(method, route, status, took_s, observed.client)
-        log.warning("slow request", **shown, **observed.access, waited_ms=stages.in_ms(observed.spent))
+        note_slow(method, route, status, took_s, client=observed.client, spent=observed.spent, **observed.access)
     if observed.span.is_kept:
         observed.span.set("http.response.status_code", status)
         if status >= _SERVER_ERROR:
