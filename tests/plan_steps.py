@@ -39,7 +39,6 @@ PAGE, PAGE_BYTES, WATCHED = 1001, 256 * 1024, 500
 # The functions whose statements may take longer the more there is, each with the reason. Who mends one removes it.
 _COUNTS = "an exact number, counted in an index that holds nothing else: "
 MAY_GROW = {
-    "finding.Finding.query": "looks up in the index how many images have the words, some 0.1 µs each",
     "collection_queries.CollectionQueries.count_members": f"{_COUNTS}the members of one collection, some 0.1 µs each",
     "upkeep_queries.UpkeepQueries.pending": f"{_COUNTS}images that are pending",
     "upkeep_queries.UpkeepQueries.count_dead_letters": f"{_COUNTS}dead letters, until an operator has dealt with them",
