@@ -103,7 +103,7 @@ ha-faults: $(VENV)/dev.stamp  ## lose brokers and databases of the stack with ha
 
 .PHONY: restore-drill
 restore-drill: $(VENV)/dev.stamp  ## lose both databases and restore them, with 100,000 images; takes long (IMAGES=)
-	DISK_SIZE=4g POSTGRES_MEMORY=6g DRILL_IMAGES=$${IMAGES:-100000} IMGHOST_REQUIRE_ENGINE=1 \
+	DISK_SIZE=4g POSTGRES_MEMORY=6g S3_MEMORY=3g DRILL_IMAGES=$${IMAGES:-100000} IMGHOST_REQUIRE_ENGINE=1 \
 		$(BIN)/pytest -s tests/faults/test_restore_drill.py
 
 .PHONY: upgrade-trial

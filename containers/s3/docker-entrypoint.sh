@@ -14,6 +14,8 @@ index=badger://$VGW_IAM_DIR/index
 [[ ! -e $VGW_IAM_DIR/index.db ]] || index=sqlite3://$VGW_IAM_DIR/index.db
 
 juicefs --quiet --no-color format --no-update --storage file --bucket "${VGW_BACKEND_ARG%/}/" --trash-days 0 "$index" imghost
+# With some 300,000 objects its garbage and the pages of its index would fill the gibibyte that the container may take.
+export GOMEMLIMIT=${GOMEMLIMIT:-700MiB}
 # Without caches and a staging area, an object is on the volume before the server answers, and no answer is stale.
 exec juicefs --quiet --no-color --no-agent gateway --multi-buckets --object-meta --keep-etag --no-banner --cache-size 0 \
     --cache-dir memory --backup-meta 0 --attr-cache 0 --entry-cache 0 --dir-entry-cache 0 "$index" "$port"
