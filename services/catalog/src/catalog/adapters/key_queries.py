@@ -28,6 +28,39 @@ _IMAGES = sa.select(images).where(images.c.s3_key.in_(sa.bindparam("s3_keys", ex
 _OF_KEYS = jobs.c.s3_key.in_(sa.bindparam("s3_keys", expanding=True))
 _JOBS = sa.select(*JOB_COLUMNS).where(_OF_KEYS).order_by(jobs.c.job_id)
 _FORMERS = sa.select(*FORMER_COLUMNS).where(deleted_images.c.s3_key.in_(sa.bindparam("s3_keys", expanding=True)))
+_INSTALLATION = sa.select(installation)
+
+
+def _lock_of(kind: str) -> sa.ColumnElement[Any]:
+    """Return the lock of what the parameter `kind` names, until the transaction ends."""
+    return sa.func.pg_advisory_xact_lock(_number_of(kind))
+
+
+def _number_of(kind: str) -> sa.ColumnElement[int]:
+    return sa.func.hashtextextended(f"{kind}/" + sa.bindparam(kind, type_=sa.Text), 0)
+
+
+_LOCK_USER = sa.select(_lock_of("user"))
+_LOCK_KEY = sa.select(_lock_of("key"))
+_SHARE_USER = sa.select(sa.func.pg_advisory_xact_lock_shared(_number_of("user")))
+_SHARE_USER_LOCK_KEY = _SHARE_USER.add_columns(_lock_of("key"))
+
+
+def _key_with_jobs(s3_bucket: sa.ColumnElement[str]) -> sa.Select[Any]:
+    """Return the query for the image at a key, its jobs in `s3_bucket`, and what was deleted there last."""
+    s3_key = sa.bindparam("s3_key", type_=sa.Text)
+    of_key = (
+        sa.select(sa.literal(1))
+        .subquery()
+        .outerjoin(images, images.c.s3_key == s3_key)
+        .outerjoin(jobs, (jobs.c.s3_key == s3_key) & (jobs.c.s3_bucket == s3_bucket))
+        .outerjoin(deleted_images, deleted_images.c.s3_key == s3_key)
+    )
+    return sa.select(images, *JOB_COLUMNS, *FORMER_COLUMNS).select_from(of_key).order_by(jobs.c.job_id)
+
+
+_KEY_IN_BUCKET = _key_with_jobs(sa.bindparam("s3_bucket", type_=sa.Text))
+_KEY_OF_IMAGE = _key_with_jobs(images.c.s3_bucket)
 
 
 class KeyQueries(Queries):
@@ -37,25 +70,27 @@ class KeyQueries(Queries):
 
     def lock_user(self, user_id: str) -> None:
         """Lock `user_id` until the transaction ends; waits for all transactions that share the lock."""
-        self._lock(_lock_of(f"user/{user_id}"))
+        self._lock(_LOCK_USER, user=user_id)
 
     def share_user(self, user_id: str, s3_key: str | None = None) -> None:
         """Share the lock of `user_id` until the transaction ends. Afterwards lock `s3_key`, if given, as `lock_key`."""
-        locks = [sa.func.pg_advisory_xact_lock_shared(_number_of(f"user/{user_id}"))]
-        self._lock(*locks, *[_lock_of(f"key/{key}") for key in [s3_key] if key is not None])
+        if s3_key is None:
+            self._lock(_SHARE_USER, user=user_id)
+        else:
+            self._lock(_SHARE_USER_LOCK_KEY, user=user_id, key=s3_key)
 
     def lock_key(self, s3_key: str) -> None:
         """Lock `s3_key` until the transaction ends: its image and jobs are read and changed by one at a time."""
-        self._lock(_lock_of(f"key/{s3_key}"))
+        self._lock(_LOCK_KEY, key=s3_key)
 
     def lock_keys(self, s3_keys: Sequence[str]) -> None:
         """Lock `s3_keys` in their order, as `lock_key` does."""
         names = sa.func.unnest(sa.literal([f"key/{key}" for key in s3_keys], sa.ARRAY(sa.Text))).column_valued()
-        self._lock(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(names, 0)))
+        self._lock(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(names, 0))))
 
-    def _lock(self, *locks: sa.ColumnElement[Any]) -> None:
+    def _lock(self, locks: sa.Select[Any], **names: str) -> None:
         if self._connection.dialect.name == "postgresql":
-            self._connection.execute(sa.select(*locks))
+            self._connection.execute(locks, names)
 
     # --- a key with its image and jobs ---
 
@@ -67,16 +102,11 @@ class KeyQueries(Queries):
         if not is_locked:
             self.lock_key(s3_key)
         # A query of its own: one that also took the lock would see the rows as they were before it had the lock.
-        bucket = images.c.s3_bucket if s3_bucket is None else sa.literal(s3_bucket)
-        of_key = (
-            sa.select(sa.literal(1))
-            .subquery()
-            .outerjoin(images, images.c.s3_key == s3_key)
-            .outerjoin(jobs, (jobs.c.s3_key == s3_key) & (jobs.c.s3_bucket == bucket))
-            .outerjoin(deleted_images, deleted_images.c.s3_key == s3_key)
-        )
-        query = sa.select(images, *JOB_COLUMNS, *FORMER_COLUMNS).select_from(of_key).order_by(jobs.c.job_id)
-        rows = self._connection.execute(query).mappings().all()
+        if s3_bucket is None:
+            found = self._connection.execute(_KEY_OF_IMAGE, {"s3_key": s3_key})
+        else:
+            found = self._connection.execute(_KEY_IN_BUCKET, {"s3_key": s3_key, "s3_bucket": s3_bucket})
+        rows = found.mappings().all()
         image = image_from_row(rows[0]) if rows[0]["image_id"] is not None else None
         waiting = [job_from_row(row) for row in rows if row["job_id"] is not None]
         return key_queue(s3_bucket, s3_key, image, waiting, former_from_row(rows[0]))
@@ -130,14 +160,6 @@ class KeyQueries(Queries):
 
     def installation(self) -> Installation:
         """Return which installation this is, and whether the database is still the one in which that was settled."""
-        row = self._connection.execute(sa.select(installation)).one()
+        row = self._connection.execute(_INSTALLATION).one()
         is_settled = row.fingerprint == fingerprint.of(self._connection)
         return Installation(row.installation_id, row.owns_unmarked, is_settled)
-
-
-def _number_of(name: str) -> sa.ColumnElement[int]:
-    return sa.func.hashtextextended(name, 0)
-
-
-def _lock_of(name: str) -> sa.ColumnElement[Any]:
-    return sa.func.pg_advisory_xact_lock(_number_of(name))

@@ -18,6 +18,11 @@ from chassis.envelope import Event
 
 # What nearly every request asks for, put together once: that takes as long as to send it.
 _IMAGE = sa.select(images).where(images.c.s3_key == sa.bindparam("s3_key"))
+_STANDING = sa.select(
+    sa.exists().where(deleted_users.c.user_id == sa.bindparam("user_id")),
+    sa.select(upload_prefixes.c.user_id).where(upload_prefixes.c.prefix == sa.bindparam("prefix")).scalar_subquery(),
+    sa.exists().where(blocked_keys.c.s3_key == sa.bindparam("s3_key")),
+)
 
 
 class Store(KeyQueries, CollectionQueries, UserQueries, UpkeepQueries):
@@ -50,11 +55,8 @@ class Store(KeyQueries, CollectionQueries, UserQueries, UpkeepQueries):
 
     def standing(self, user_id: str, s3_key: str) -> Standing:
         """Return what may be against a user's registration of `s3_key`."""
-        prefix = s3_key.partition("/")[0]
-        owner = sa.select(upload_prefixes.c.user_id).where(upload_prefixes.c.prefix == prefix).scalar_subquery()
-        is_gone = sa.exists().where(deleted_users.c.user_id == user_id)
-        is_blocked = sa.exists().where(blocked_keys.c.s3_key == s3_key)
-        return Standing(*self._connection.execute(sa.select(is_gone, owner, is_blocked)).one())
+        names = {"user_id": user_id, "prefix": s3_key.partition("/")[0], "s3_key": s3_key}
+        return Standing(*self._connection.execute(_STANDING, names).one())
 
     def send(self, event: Event) -> None:
         """Write `event` into the outbox, so that it is sent if this transaction commits."""
