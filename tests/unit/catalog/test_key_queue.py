@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from catalog.adapters.key_queues import image_changes
 from catalog.domain import (
     Answer,
     Failed,
@@ -370,3 +371,14 @@ def test_image_that_is_restored_is_processed_behind_the_deletion_of_its_thumbs()
     restored = queue.restore(present(queue))
     assert (restored.status, restored.error) == ("pending", None)
     assert kinds(queue) == [("image.deleted", "one", 2), ("image.reprocess", "one", 3)]
+
+
+def test_images_that_change_together_do_so_in_the_order_of_their_users() -> None:
+    """Each change locks the counts of its user: in another order, two transactions could wait for each other."""
+    queues = []
+    for user in ("cleo", "anna", "bert", "anna"):
+        queue = a_queue(replace(an_image(user), user_id=user))
+        queue.registered = ready(queue.registered) if queue.registered else None
+        queues.append(queue)
+    [(_, rows)] = image_changes(queues)
+    assert [row["user_id"] for row in rows] == ["anna", "anna", "bert", "cleo"]
