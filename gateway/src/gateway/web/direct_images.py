@@ -28,7 +28,9 @@ _IMAGE = ROUTES[0]
 _BEGIN = _IMAGE.rule.partition("<")[0]
 _RETURNED = ("Content-Type", "ETag")
 _OUTCOME = "imghost.outcome"
-_STATUSES = {status: f"{status.value} {status.phrase.upper()}" for status in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED)}
+_STATUSES: dict[int, str] = {
+    status: f"{status.value} {status.phrase.upper()}" for status in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED)
+}
 
 
 class DirectImages:
@@ -50,23 +52,23 @@ class DirectImages:
         if s3_key is None:
             return self._app(environ, start_response)
         began, spent = time.monotonic(), stages.begin()
+        found: Answer | DependencyDownError
         IN_PROGRESS.inc()
         try:
-            answer = self._ask(s3_key, environ)
+            found = self._ask(s3_key, environ)
         except DependencyDownError as fault:
-            environ[_OUTCOME] = fault
-            return self._app(environ, start_response)
+            found = fault
         finally:
             IN_PROGRESS.dec()
-        status = HTTPStatus(answer.status)
-        if status not in _STATUSES:
-            environ[_OUTCOME] = answer
-            return self._app(environ, start_response)
         took_s = time.monotonic() - began
+        status = found.status if isinstance(found, Answer) else HTTPStatus.SERVICE_UNAVAILABLE
         if took_s >= self._settings.slow_request_s:
             note_slow("GET", _IMAGE.rule, status, took_s, client=environ.get("REMOTE_ADDR"), spent=spent)
-        body = prefixes.add_to_body(answer.body, prefixes.of(environ))
-        start_response(_STATUSES[status], self._shown(path, answer, took_s, len(body)))
+        if isinstance(found, DependencyDownError) or status not in _STATUSES:
+            environ[_OUTCOME] = found
+            return self._app(environ, start_response)
+        body = prefixes.add_to_body(found.body, prefixes.of(environ))
+        start_response(_STATUSES[status], self._shown(path, found, took_s, len(body)))
         return [body]
 
     def _ask(self, s3_key: str, environ: "WSGIEnvironment") -> Answer:
