@@ -91,7 +91,7 @@ DEFECTS = (
     Defect(
         "clocks-apart-uncounted",
         "No metric tells that the clocks of two machines are apart, so that no alert fires.",
-        (Edit(f"{CHASSIS}/web/access.py", "            CLOCKS_APART.inc()\n", ""),),
+        (Edit(f"{CHASSIS}/web/access.py", "        CLOCKS_APART.inc()\n", ""),),
         ("tests/integration/test_clocks.py::test_more_than_that_is_503_with_a_line_that_names_the_clocks",),
     ),
     Defect(
@@ -228,7 +228,7 @@ DEFECTS = (
     Defect(
         "key-not-locked",
         "Two transactions look at the jobs of a key at once, and each takes itself for the first.",
-        (Edit(f"{CATALOG}/adapters/key_queries.py", 'self._lock(_lock_of(f"key/{s3_key}"))', "pass"),),
+        (Edit(f"{CATALOG}/adapters/key_queries.py", "self._lock(_LOCK_KEY, key=s3_key)", "pass"),),
         (f"{JOBS}::test_registering_while_a_result_is_applied_never_leaves_a_job_waiting_for_ever",),
     ),
     Defect(
@@ -981,8 +981,8 @@ DEFECTS = (
         (
             Edit(
                 f"{GATEWAY}/web/public.py",
-                "fresh = request.path.startswith(_CACHED_PREFIXES) and answer",
-                "fresh = answer",
+                "fresh = path.startswith(_CACHED_PREFIXES) and status",
+                "fresh = status",
             ),
         ),
         (f"{DOOR}::test_caches_keep_public_answers_only_and_no_refusals",),
@@ -1023,9 +1023,9 @@ DEFECTS = (
             Edit(
                 f"{AUTH}/use_cases.py",
                 "    if key.has_expired(moment) or not key.has_secret(presented.digest, moment):\n"
-                "        raise KeyOverError(key.user_id)\n    return found",
+                "        raise KeyOverError(key.user_id)\n    return True",
                 "    if key.has_expired(moment) or not key.has_secret(presented.digest, moment):\n"
-                "        return None\n    return found",
+                "        return False\n    return True",
             ),
         ),
         (f"{SIGN_IN}::test_expired_key_is_no_guess",),
