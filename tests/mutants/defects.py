@@ -91,7 +91,7 @@ DEFECTS = (
     Defect(
         "clocks-apart-uncounted",
         "No metric tells that the clocks of two machines are apart, so that no alert fires.",
-        (Edit(f"{CHASSIS}/web/access.py", "        CLOCKS_APART.inc()\n", ""),),
+        (Edit(f"{CHASSIS}/web/access.py", "            CLOCKS_APART.inc()\n", ""),),
         ("tests/integration/test_clocks.py::test_more_than_that_is_503_with_a_line_that_names_the_clocks",),
     ),
     Defect(

@@ -20,6 +20,7 @@ from gevent.event import AsyncResult
 from chassis import request_ids, tracing
 from chassis.deadlines import Deadline
 from chassis.errors import DependencyDownError
+from chassis.stages import Stage
 from gateway.services import Answer, Services
 from gateway.table import Service
 
@@ -76,7 +77,9 @@ class AskedTogether(Generic[Question]):
         """
         # The spans of a trace show one request.
         if self._calls and not tracing.current().is_kept:
-            answer = self._wait(_Waiting(question, size, deadline))
+            # The call itself is timed elsewhere, for none of the requests.
+            with Stage(self._service):
+                answer = self._wait(_Waiting(question, size, deadline))
             if answer is not None:
                 return answer
         with self._call():
@@ -145,6 +148,9 @@ class AskedTogether(Generic[Question]):
             body=json.dumps(body, ensure_ascii=False).encode(),
             repeatable=True,
         )
+        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            # The service itself lacks something. Alone, each would wait for that once more.
+            raise DependencyDownError(f"{self._service} service")
         if answer.status != HTTPStatus.OK:
             return [None] * len(asked)
         try:

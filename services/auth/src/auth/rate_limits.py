@@ -8,7 +8,7 @@ little is lost with a process that gets no more requests of the user in this min
 import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -91,8 +91,7 @@ class RateLimits:
             return {}
         leases = self._leases_of(user_id, method)
         with leases.lock:
-            counting = [name for name in self._a_minute if writes or name != WRITES]
-            found = {name: self._lease(leases, user_id, method, name, count) for name in counting}
+            found = {name: self._lease(leases, user_id, method, name, count) for name in self._counting(writes=writes)}
             known = {name: lease for name, lease in found.items() if lease is not None}
             for name, lease in known.items():
                 if lease.count < count:
@@ -101,6 +100,32 @@ class RateLimits:
             for lease in known.values():
                 lease.count -= count
             return self._headers(known)
+
+    def admit_at_once(self, user_id: str, method: Method, *, writes: bool, count: int = 1) -> dict[str, str] | None:
+        """Count a request as `admit` does if the leases at hand are enough for it. Else return None, and count nothing.
+
+        This neither asks the database nor waits for another thread that does.
+        """
+        if not self._a_minute:
+            return {}
+        leases = self._leases_of(user_id, method)
+        if not leases.lock.acquire(blocking=False):
+            return None
+        try:
+            held = {name: leases.of_limit.get(name) for name in self._counting(writes=writes)}
+            now = time.monotonic()
+            known = {name: lease for name, lease in held.items() if lease and lease.ends > now and lease.count >= count}
+            if len(known) < len(held):
+                return None
+            for lease in known.values():
+                lease.count -= count
+            return self._headers(known)
+        finally:
+            leases.lock.release()
+
+    def _counting(self, *, writes: bool) -> Sequence[str]:
+        """Return the names of the limits that count a request, which `writes` or only reads."""
+        return [name for name in self._a_minute if writes or name != WRITES]
 
     def limits(self) -> dict[str, int | None]:
         """Return how much every user may send a minute, by the names of the limits; None is no limit."""

@@ -1,14 +1,13 @@
 """The views of auth: each parses a request, calls a use case, and presents the result."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from auth import use_cases
+from auth import metrics, use_cases
 from auth.adapters.store import Store
 from auth.bootstrap import App
 from auth.domain import ApiKey, User
@@ -16,7 +15,6 @@ from auth.errors import (
     ApiKeyNotFoundError,
     CredentialsRequiredError,
     MalformedCredentialsError,
-    RateLimitedError,
     TooManyAttemptsError,
     UnauthorizedError,
     UserDisabledError,
@@ -68,8 +66,10 @@ def create_token() -> Response:
         audit.refused("login", _whose(asked), fault.code)
         raise
     note_caller(principal.user_id, principal.key_id)
-    document, headers = _admission(asked, principal)
-    answer = jsonify(document)
+    headers = _app().rate_limits.admit(
+        principal.user_id, principal.method, writes=asked.method not in SAFE_METHODS, count=asked.count
+    )
+    answer = jsonify(_tokens(asked, principal))
     answer.headers.update(headers)
     return answer
 
@@ -79,35 +79,31 @@ def create_tokens() -> Response:
     """Exchange several API keys for tokens, each as alone.
 
     The answer is a list with an entry for each: the document, and the headers. It is null for those that have to be
-    asked about alone, among them all that are refused.
+    asked about alone: all that are refused, and those for which something has to be written.
     """
     asked = bodies.read(request, schemas.TokenRequests)
     request_ids.note_several(asked.requests)
     principals = _app().authenticator.authenticate_keys([each.authorization or "" for each in asked.asked])
-    admitted = []
-    for each, principal in zip(asked.asked, principals, strict=True):
-        entry = None
-        with suppress(RateLimitedError):
-            if principal is not None:
-                document, headers = _admission(each, principal)
-                entry = {"document": document, "headers": {name.lower(): value for name, value in headers.items()}}
-        admitted.append(entry)
-    return jsonify(admitted)
+    return jsonify([_admitted(each, who) if who else None for each, who in zip(asked.asked, principals, strict=True)])
 
 
-def _admission(asked: schemas.TokenRequest, principal: Principal) -> tuple[dict[str, Any], Mapping[str, str]]:
-    """Count the request of `principal` for their limits; return what the gateway is told of them, and of the limits.
-
-    Raise `RateLimitedError`.
-    """
-    headers = _app().rate_limits.admit(
+def _admitted(asked: schemas.TokenRequest, principal: Principal) -> dict[str, Any] | None:
+    headers = _app().rate_limits.admit_at_once(
         principal.user_id, principal.method, writes=asked.method not in SAFE_METHODS, count=asked.count
     )
+    if headers is None:
+        return None
+    metrics.AUTHENTICATIONS.labels("ok").inc()
+    told = {name.lower(): value for name, value in headers.items()}
+    return {"document": _tokens(asked, principal), "headers": told}
+
+
+def _tokens(asked: schemas.TokenRequest, principal: Principal) -> dict[str, Any]:
+    """Return what lets `principal` in at the services that are to be asked, and who it is."""
     key = _app().token_keys.signing()
     token, *further = (tokens.sign(key, audience, principal) for audience in (asked.audience, *asked.further_audiences))
     # Who it is, for the gateway's log: it does not read tokens.
-    document = {"token": token, "further_tokens": further, "user_id": principal.user_id, "key_id": principal.key_id}
-    return document, headers
+    return {"token": token, "further_tokens": further, "user_id": principal.user_id, "key_id": principal.key_id}
 
 
 @routes.get("/api-keys")
