@@ -52,7 +52,7 @@ TRACING = "tests/unit/chassis/test_tracing.py"
 PUBLIC_ANSWERS = "tests/unit/gateway/test_public_answers.py"
 LISTENER = "tests/unit/gateway/test_listener.py"
 TOGETHER = "tests/integration/test_images_together.py"
-KEYS_TOGETHER = "tests/integration/test_keys_together.py"
+CREDENTIALS_TOGETHER = "tests/integration/test_credentials_together.py"
 EDGE = "tests/integration/test_edge.py"
 EDGE_CACHE = "tests/integration/test_edge_cache.py"
 COLOUR_SPACES = "tests/unit/imaging/test_colour_spaces.py"
@@ -897,7 +897,7 @@ DEFECTS = (
                 "if s3_key in found",
             ),
         ),
-        (f"{KEYS_TOGETHER}::test_each_caller_gets_their_own_images_only",),
+        (f"{CREDENTIALS_TOGETHER}::test_each_caller_gets_their_own_images_only",),
     ),
     Defect(
         "right-key-for-a-wrong-one",
@@ -909,7 +909,13 @@ DEFECTS = (
                 "if each.key_id in known:",
             ),
         ),
-        (f"{KEYS_TOGETHER}::test_what_is_refused_has_to_be_asked_about_alone_and_is_nobody_elses",),
+        (f"{CREDENTIALS_TOGETHER}::test_what_is_refused_has_to_be_asked_about_alone_and_is_nobody_elses",),
+    ),
+    Defect(
+        "password-of-a-blocked-account",
+        "A password that is asked about together with others is taken although its account has failures.",
+        (Edit(f"{AUTH}/authentication.py", "if username in users and subject not in failed", "if username in users"),),
+        (f"{CREDENTIALS_TOGETHER}::test_remembered_password_is_asked_about_alone_after_a_change",),
     ),
     Defect(
         "writers-read-together",
@@ -921,7 +927,7 @@ DEFECTS = (
                 "return principal",
             ),
         ),
-        (f"{KEYS_TOGETHER}::test_each_caller_gets_their_own_images_only",),
+        (f"{CREDENTIALS_TOGETHER}::test_each_caller_gets_their_own_images_only",),
     ),
     Defect(
         "call-that-hangs-holds-up-all",

@@ -74,6 +74,10 @@ class PasswordChecks:
             self._refused = time.monotonic()
         return is_hopeless
 
+    def was_right(self, authorization: str, source: str) -> bool:
+        """Return whether `authorization` has a password that was right a moment ago, and came from the same network."""
+        return api_keys.is_password(authorization) and bool(self._right.count(self._password(authorization, source)))
+
     @contextmanager
     def turn(self, authorization: str, source: str) -> Iterator[None]:
         """Wait until auth may be asked about `authorization`, which is asked about in the body.

@@ -24,13 +24,13 @@ from gateway.table import Service
 from gateway.web import rate_limits
 
 TOGETHER = "/tokens/together"
-# No API key is so long, and few of what is would make a call too long.
+# No API key is so long, few passwords are, and few of what is would make a call too long.
 LONGEST_TOGETHER = 300
 
 
 @dataclass(frozen=True)
 class _Admitted:
-    """What auth answers about one of several API keys: the body and the headers as if asked about it alone."""
+    """What auth answers about one of several credentials: the body and the headers as if asked about it alone."""
 
     document: Mapping[str, Any]
     headers: Mapping[str, str]
@@ -62,7 +62,9 @@ class Authentication:
         self._services = services
         self._checks = checks
         self._progress = progress
-        self._together = AskedTogether[Mapping[str, Any]](services, "auth", TOGETHER, _body, _read)
+        self._keys = AskedTogether[Mapping[str, Any]](services, "auth", TOGETHER, _body, _read)
+        # By themselves: auth may have to hash one after all, and no key waits for that.
+        self._passwords = AskedTogether[Mapping[str, Any]](services, "auth", TOGETHER, _body, _read)
 
     def sender(self, audiences: Sequence[Service], deadline: Deadline, count: int = 1) -> Sender:
         """Return who sends the current request, which counts as `count`, and what lets them in at the `audiences`.
@@ -104,18 +106,24 @@ class Authentication:
                 body=json.dumps(asked, ensure_ascii=False).encode(),
             )
 
-        if authorization and len(authorization) <= LONGEST_TOGETHER and api_keys.is_key(authorization):
-            answer = self._together.ask(asked, LONGEST_TOGETHER, deadline, alone)
-            rate_limits.note(answer)
+        def in_turn() -> Answer:
+            with ExitStack() as turn:
+                with Stage("turn for a password"), self._progress.waiting(source):
+                    turn.enter_context(self._checks.turn(authorization or "", source))
+                answer = alone()
+                # Who is refused for the number of their requests has sent the right password.
+                status = HTTPStatus.OK if rate_limits.is_refusal(answer) else answer.status
+                self._checks.note(authorization or "", source, status)
             return answer
-        with ExitStack() as turn:
-            with Stage("turn for a password"), self._progress.waiting(source):
-                turn.enter_context(self._checks.turn(authorization or "", source))
-            answer = alone()
-            rate_limits.note(answer)
-            # Who is refused for the number of their requests has sent the right password.
-            status = HTTPStatus.OK if rate_limits.is_refusal(answer) else answer.status
-            self._checks.note(authorization or "", source, status)
+
+        short = authorization if authorization and len(authorization) <= LONGEST_TOGETHER else ""
+        if api_keys.is_key(short):
+            answer = self._keys.ask(asked, LONGEST_TOGETHER, deadline, alone)
+        elif self._checks.was_right(short, source):
+            answer = self._passwords.ask(asked, LONGEST_TOGETHER, deadline, in_turn)
+        else:
+            answer = in_turn()
+        rate_limits.note(answer)
         return answer
 
 

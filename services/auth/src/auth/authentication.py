@@ -5,13 +5,14 @@ same steps and the same time, so that nobody can find out which names exist; whi
 refused before any hashing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 from auth import credentials, metrics, throttle, use_cases
 from auth.adapters.store import Store
+from auth.credentials import PresentedPassword
 from auth.domain import USERNAME, ApiKey, User, mark_of
 from auth.errors import (
     AuthError,
@@ -63,25 +64,35 @@ class Authenticator:
         metrics.AUTHENTICATIONS.labels("ok").inc()
         return principal
 
-    def authenticate_keys(self, authorizations: Sequence[str]) -> Sequence[Principal | None]:
-        """Return who sent each of `authorizations`, None for those that `authenticate` has to be asked about.
+    def authenticate_together(self, asked: Sequence[tuple[str, str]]) -> Sequence[Principal | None]:
+        """Return who sent each of `asked`, an Authorization header and where it came from.
 
-        These are all that are refused, that have no API key, or one whose use has to be noted. Nothing is counted.
+        None stands for those that `authenticate` has to be asked about: all that are refused, API keys whose use has to
+        be noted, passwords that are not remembered, and those of accounts with failures. Nothing is counted.
         """
-        presented = [_key_of(authorization) for authorization in authorizations]
-        found = self.database.read(use_cases.find_presented_keys, [key for key in presented if key is not None])
+        presented = [(_presented(authorization), source) for authorization, source in asked]
+        by_key = [each for each, _ in presented if isinstance(each, PresentedKey)]
+        keys = self.database.read(use_cases.find_presented_keys, by_key) if by_key else {}
+        by_password = [(each.username, source) for each, source in presented if isinstance(each, PresentedPassword)]
+        users = self.database.read(_users_without_failures, by_password) if by_password else {}
         moment = now()
-        return [self._at_once(key, found.get(key), moment) if key else None for key in presented]
+        found: list[Principal | None] = []
+        for each, source in presented:
+            if isinstance(each, PresentedKey):
+                found.append(_by_key_at_once(each, keys.get(each), moment))
+            elif each is None:
+                found.append(None)
+            else:
+                found.append(self._by_password_at_once(each, users.get((each.username, source)), source))
+        return found
 
-    def _at_once(
-        self, presented: PresentedKey, found: tuple[ApiKey, User] | None, moment: datetime
-    ) -> Principal | None:
-        if found is None:
+    def _by_password_at_once(self, presented: PresentedPassword, user: User | None, source: str) -> Principal | None:
+        if user is None or user.date_disabled is not None:
             return None
-        key, user = found
-        if user.date_disabled is not None or key.use_is_worth_noting(moment):
+        network = network_of(source)
+        if not self.verifier.remembers(user.user_id, presented.password, user.password_hash, network):
             return None
-        return _owner(key, user, presented)
+        return _owner_by_password(user)
 
     def _principal(self, authorization: str | None, source: str) -> Principal:
         presented = credentials.read(authorization)
@@ -93,7 +104,7 @@ class Authenticator:
         if user.date_disabled is not None:
             self._note_refused(user.user_id, source)
             raise UserDisabledError
-        return Principal(user.user_id, user.username, "password", credential_mark=mark_of(user.password_hash))
+        return _owner_by_password(user)
 
     def whose(self, authorization: str | None, source: str) -> Actor:
         """Return whom credentials that were refused name, for the audit log.
@@ -181,12 +192,36 @@ class Authenticator:
         throttle.refuse_busy_source(store, all_accounts, self.policy.password_failures_a_minute)
 
 
-def _key_of(authorization: str) -> PresentedKey | None:
+def _presented(authorization: str) -> PresentedKey | PresentedPassword | None:
     try:
-        presented = credentials.read(authorization)
+        return credentials.read(authorization)
     except AuthError:
         return None
-    return presented if isinstance(presented, PresentedKey) else None
+
+
+def _users_without_failures(store: Store, asked: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], User]:
+    """Return those of the users with the names in `asked` at whose accounts the source there has no failures."""
+    subjects = {each: throttle.account_subject(*each) for each in asked if USERNAME.fullmatch(each[0])}
+    users = store.users_with_names({username for username, _ in subjects})
+    failed = store.failed_subjects(subjects.values())
+    return {
+        (username, source): users[username]
+        for (username, source), subject in subjects.items()
+        if username in users and subject not in failed
+    }
+
+
+def _by_key_at_once(presented: PresentedKey, found: tuple[ApiKey, User] | None, moment: datetime) -> Principal | None:
+    if found is None:
+        return None
+    key, user = found
+    if user.date_disabled is not None or key.use_is_worth_noting(moment):
+        return None
+    return _owner(key, user, presented)
+
+
+def _owner_by_password(user: User) -> Principal:
+    return Principal(user.user_id, user.username, "password", credential_mark=mark_of(user.password_hash))
 
 
 def _owner(key: ApiKey, user: User, presented: PresentedKey) -> Principal:

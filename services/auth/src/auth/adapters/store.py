@@ -1,6 +1,6 @@
 """Every query of auth. A `Store` lives as long as one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -43,6 +43,9 @@ _USER_WITH_FAILURES = sa.select(
     .outerjoin(users, users.c.username == sa.bindparam("username"))
     .outerjoin(failures, failures.c.subject == sa.bindparam("subject"))
 )
+
+_USERS = sa.select(users).where(users.c.username.in_(sa.bindparam("usernames", expanding=True)))
+_FAILED = sa.select(failures.c.subject).where(failures.c.subject.in_(sa.bindparam("subjects", expanding=True)))
 
 
 class Store:
@@ -159,6 +162,15 @@ class Store:
         row = self._connection.execute(_USER_WITH_FAILURES, {"username": username, "subject": subject}).one()
         user, failed = row[: len(users.c)], row[len(users.c) :]
         return User(*user) if user[0] is not None else None, Failures(*failed) if failed[0] is not None else None
+
+    def users_with_names(self, usernames: Iterable[str]) -> Mapping[str, User]:
+        """Return those users that there are by their names."""
+        rows = self._connection.execute(_USERS, {"usernames": list(usernames)})
+        return {user.username: user for user in (User(*row) for row in rows)}
+
+    def failed_subjects(self, subjects: Iterable[str]) -> Collection[str]:
+        """Return those of `subjects` that have failures, also if these are to be forgotten by now."""
+        return set(self._connection.scalars(_FAILED, {"subjects": list(subjects)}))
 
     def keys(self, user_id: str, limit: int, after: tuple[datetime, str] | None) -> Sequence[ApiKey]:
         """Return up to `limit` keys of a user, newest first, starting behind the position `after`."""

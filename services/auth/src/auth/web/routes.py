@@ -76,14 +76,16 @@ def create_token() -> Response:
 
 @routes.post("/tokens/together")
 def create_tokens() -> Response:
-    """Exchange several API keys for tokens, each as alone.
+    """Exchange the credentials of several clients for tokens, each as alone.
 
     The answer is a list with an entry for each: the document, and the headers. It is null for those that have to be
-    asked about alone: all that are refused, and those for which something has to be written.
+    asked about alone: all that are refused, and those for which something has to be hashed or written.
     """
     asked = bodies.read(request, schemas.TokenRequests)
     request_ids.note_several(asked.requests)
-    principals = _app().authenticator.authenticate_keys([each.authorization or "" for each in asked.asked])
+    principals = _app().authenticator.authenticate_together(
+        [(each.authorization or "", each.source) for each in asked.asked]
+    )
     return jsonify([_admitted(each, who) if who else None for each, who in zip(asked.asked, principals, strict=True)])
 
 

@@ -1,4 +1,4 @@
-"""Requests with API keys that come at the same time: auth and catalog are asked about several, each as if alone."""
+"""Requests with credentials that come at the same time: auth and catalog are asked about several, each as if alone."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ from auth.adapters.store import Store
 from auth.adapters.tables import api_keys
 from auth.authentication import Authenticator, Policy
 from auth.domain import User, mark_of
-from auth.passwords import Verifier
+from auth.passwords import Verifier, hash_password
 from auth.rate_limits import REQUESTS, WRITES, RateLimits
 from auth.web import app as of_auth
 from catalog.adapters.store import Store as CatalogStore
@@ -37,6 +37,7 @@ from chassis.database.database import Database
 from chassis.token_keys import SigningKeys
 from chassis.tokens import Principal
 from chassis.web.paging import PAGE_BYTES
+from databases import PASSWORD as CORRECT
 from metric_values import shown
 from s3 import serving
 from web_stack import WebStack
@@ -62,6 +63,10 @@ def auth(auth_database: Database[Store], signing_keys: SigningKeys) -> FlaskClie
     return of_auth.make_flask(bootstrap.App(auth_database, authenticator, signing_keys, limits)).test_client()
 
 
+def basic(username: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
 def new_key(database: Database[Store], user: User, expires_at: Any = None, scopes: Any = None) -> str:
     caller = Principal(user.user_id, user.username, "password", credential_mark=mark_of(user.password_hash))
     more = {"scopes": scopes} if scopes else {}
@@ -83,8 +88,7 @@ def test_keys_are_exchanged_for_the_tokens_that_each_would_get_alone(
     auth: FlaskClient, auth_database: Database[Store], anna: User
 ) -> None:
     first, second = new_key(auth_database, anna), new_key(auth_database, anna, now() + timedelta(days=1), ["read"])
-    in_basic = "Basic " + base64.b64encode(f":{second}".encode()).decode()
-    asked = [question(f"Bearer {first}"), question(in_basic), question(f"Bearer {first}", "DELETE")]
+    asked = [question(f"Bearer {first}"), question(basic("", second)), question(f"Bearer {first}", "DELETE")]
     for each in asked:  # their first use is noted, and so are leases of their limits
         assert auth.post("/tokens", json=each).status_code == 200
     for each, entry in zip(asked, ask_auth(auth, *asked), strict=True):
@@ -108,7 +112,7 @@ def test_what_is_refused_has_to_be_asked_about_alone_and_is_nobody_elses(
     with auth_database.engine.begin() as connection:
         of_expired = api_keys.update().where(api_keys.c.key_id == expired.split("_")[1])
         connection.execute(of_expired.values(expires_at=now() - timedelta(seconds=1)))
-    with_password = "Basic " + base64.b64encode(b"anna:correct horse").decode()
+    with_password = basic("anna", CORRECT)
     wrong = [
         f"Bearer {unused}",
         f"Bearer {revoked}",
@@ -151,6 +155,49 @@ def test_keys_of_a_disabled_user_are_asked_about_alone(
     auth_database.transact(Store.disable_user, anna.user_id, now())
     assert ask_auth(auth, question(key)) == [None]
     assert auth.post("/tokens", json=question(key)).status_code == 403
+
+
+def test_password_is_answered_as_alone_while_it_is_remembered(auth: FlaskClient, anna: User) -> None:
+    right = question(basic("anna", CORRECT))
+    assert ask_auth(auth, right) == [None]  # nobody has sent it yet
+    alone = auth.post("/tokens", json=right)
+    wrong = [
+        basic("anna", "another"),
+        basic("anna", CORRECT + "\0"),
+        basic("nobody", CORRECT),
+        basic("", CORRECT),
+        basic("an\0na", CORRECT),
+    ]
+    asked = [question(one) for each in wrong for one in (right["authorization"], each)]
+    answers = ask_auth(auth, *asked, {**right, "source": "198.51.100.1"})
+    assert [entry is not None for entry in answers] == [True, False] * len(wrong) + [False]
+    assert {entry["document"]["user_id"] for entry in answers[:-1:2]} == {anna.user_id}
+    for entry in answers[:-1:2]:
+        assert {**entry["document"], "token": ""} == {**alone.get_json(), "token": ""}
+        assert jwt.decode(entry["document"]["token"], options={"verify_signature": False})["method"] == "password"
+        assert entry["headers"]["ratelimit-policy"] == alone.headers["RateLimit-Policy"]
+
+
+@pytest.mark.parametrize("happens", ["failure", "change", "disabled", "deleted", "renamed"])
+def test_remembered_password_is_asked_about_alone_after_a_change(
+    auth: FlaskClient, auth_database: Database[Store], anna: User, happens: str
+) -> None:
+    right = question(basic("anna", CORRECT))
+    assert auth.post("/tokens", json=right).status_code == 200
+    assert ask_auth(auth, right) != [None]
+    match happens:
+        case "failure":
+            assert auth.post("/tokens", json=question(basic("anna", "another"))).status_code == 401
+            assert ask_auth(auth, {**right, "source": "198.51.100.1"}) == [None]
+        case "change":
+            auth_database.transact(Store.set_password_hash, anna.user_id, hash_password("another"))
+        case "disabled":
+            auth_database.transact(Store.disable_user, anna.user_id, now())
+        case "deleted":
+            auth_database.transact(Store.delete_user, anna.user_id)
+        case "renamed":
+            auth_database.transact(Store.rename_user, anna.user_id, "other")
+    assert ask_auth(auth, right) == [None]
 
 
 @pytest.mark.parametrize(
@@ -220,7 +267,8 @@ def test_what_many_ask_for_with_keys_is_answered_as_if_each_had_asked_alone(web_
     web_stack.start("gateway", WEB_PROCESSES="1")
     url = web_stack.url()
     keys: dict[str, str] = {}
-    for user in (("anna", "annas password"), ("bert", PASSWORD)):
+    passwords = [("anna", "annas password"), ("bert", PASSWORD)]
+    for user in passwords:
         made = [requests.post(f"{url}/api/api-keys", auth=user, json={}, timeout=30).json() for _ in range(3)]
         keys |= {each["key"]: user[0] for each in made}
         requests.delete(url + made[2]["uri"], auth=user, timeout=30)  # this one is revoked
@@ -228,8 +276,8 @@ def test_what_many_ask_for_with_keys_is_answered_as_if_each_had_asked_alone(web_
             requests.post(f"{url}/api/images", auth=user, json={"s3_key": f"{user[0]}/{number}"}, timeout=30)
     nobody = next(iter(keys))[:-1] + "2"
 
-    def ask(key: str, path: str, known: str | None) -> tuple[Any, ...]:
-        headers = {"Authorization": f"Bearer {key}", **({"If-None-Match": known} if known else {})}
+    def ask(authorization: str, path: str, known: str | None) -> tuple[Any, ...]:
+        headers = {"Authorization": authorization, **({"If-None-Match": known} if known else {})}
         answer = requests.get(url + path, headers=headers, timeout=30)
         body = answer.json() if answer.content else None
         if isinstance(body, dict):
@@ -238,12 +286,13 @@ def test_what_many_ask_for_with_keys_is_answered_as_if_each_had_asked_alone(web_
 
     paths = [f"/api/images/{name}/{number}" for name in ("anna", "bert") for number in range(4)]
     paths += ["/api/stats", "/api/collections"]
-    choices: list[tuple[str, str, str | None]] = [(key, path, None) for key in (*keys, nobody) for path in paths]
+    authorizations = [*(f"Bearer {key}" for key in (*keys, nobody)), *(basic(*user) for user in passwords)]
+    choices: list[tuple[str, str, str | None]] = [(each, path, None) for each in authorizations for path in paths]
     alone = {choice: ask(*choice) for choice in choices}
-    for (key, path, _), (status, tag, _) in list(alone.items()):
+    for (each, path, _), (status, tag, _) in list(alone.items()):
         if tag:
-            alone[key, path, tag] = ask(key, path, tag)
-            assert (status, alone[key, path, tag][0]) == (200, 304)
+            alone[each, path, tag] = ask(each, path, tag)
+            assert (status, alone[each, path, tag][0]) == (200, 304)
     assert {answer[0] for answer in alone.values()} == {200, 304, 401, 404}
 
     def read(seed: int) -> list[Any]:
@@ -282,6 +331,34 @@ def test_key_is_refused_as_soon_as_it_is_revoked_however_many_ask(web_stack: Web
         finally:
             ended.set()
         assert set().union(*others) == {200}
+
+
+def test_password_is_refused_as_soon_as_it_is_changed_however_many_ask(web_stack: WebStack) -> None:
+    web_stack.start_all()
+    web_stack.run("auth", "create-user", "bert", "--password-stdin", answer=PASSWORD)
+    url, ended = web_stack.url(), threading.Event()
+
+    def ask(username: str, password: str) -> int:
+        return requests.get(f"{url}/api/stats", auth=(username, password), timeout=30).status_code
+
+    def keep_busy(_: int) -> set[int]:
+        found = set()
+        while not ended.is_set():
+            found.add(ask("anna", "annas password"))
+        return found
+
+    with ThreadPoolExecutor(12) as clients:
+        others = clients.map(keep_busy, range(11))
+        try:
+            assert {ask("bert", PASSWORD) for _ in range(20)} == {200}
+            web_stack.run("auth", "set-password", "bert", "--password-stdin", answer="another password")
+            assert {ask("bert", PASSWORD) for _ in range(3)} == {401}
+            assert {ask("bert", "another password") for _ in range(20)} == {200}
+        finally:
+            ended.set()
+        assert set().union(*others) == {200}
+    together = [line["requests"] for line in web_stack.lines("auth", "request") if line["route"] == "/tokens/together"]
+    assert max(map(len, together)) > 1
 
 
 class Standing:
