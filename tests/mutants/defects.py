@@ -1348,7 +1348,13 @@ DEFECTS = (
     Defect(
         "loads-more-than-it-shows",
         "The rows of a whole page are loaded, although most of them have no place in its bytes.",
-        (Edit(f"{CATALOG}/adapters/queries.py", "            .where(counted.c.before < max_bytes)\n", ""),),
+        (
+            Edit(
+                f"{CATALOG}/adapters/queries.py",
+                '        .where(counted.c.before < sa.bindparam("max_bytes", type_=sa.BigInteger))\n',
+                "",
+            ),
+        ),
         (f"{PAGES}::test_what_a_page_has_no_place_for_is_not_loaded",),
     ),
     Defect(
@@ -2003,8 +2009,8 @@ DEFECTS = (
         (
             Edit(
                 f"{CATALOG}/adapters/collection_queries.py",
-                "return query.order_by(*_by_place_backwards(memberships.c)).limit(limit)",
-                "return query.order_by(*_by_place(memberships.c)).limit(limit)",
+                "return query.where(_OWN).order_by(*_by_place_backwards(memberships.c)).limit(LIMIT)",
+                "return query.where(_OWN).order_by(*_by_place(memberships.c)).limit(LIMIT)",
             ),
         ),
         ("tests/integration/test_public_pages.py::test_an_image_of_a_collection_leads_to_those_beside_it",),

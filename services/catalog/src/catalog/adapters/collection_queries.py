@@ -6,8 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from catalog.adapters.finding import bound
-from catalog.adapters.queries import LEAST_BYTES, Position, Queries
+from catalog.adapters.queries import LEAST_BYTES, LIMIT, Position, Queries, bound, filling
 from catalog.adapters.rows import image_from_row
 from catalog.adapters.tables import collections, images, is_shown, memberships
 from catalog.domain import Collection, Image, ImageVersion
@@ -25,6 +24,53 @@ _COLLECTIONS = (
     .outerjoin(images, (images.c.image_id == memberships.c.image_id) & is_shown)
 )
 _COLLECTION = _COLLECTIONS.where(collections.c.name == sa.bindparam("name"))
+
+
+def _by_place(columns: sa.ColumnCollection[str, Any]) -> Sequence[sa.ColumnElement[Any]]:
+    return columns.position, columns.shift
+
+
+def _by_place_backwards(columns: sa.ColumnCollection[str, Any]) -> Sequence[sa.ColumnElement[Any]]:
+    return [column.desc() for column in _by_place(columns)]
+
+
+# --- members: their statements are put together once, which takes as long as to send them ---
+
+_PLACE = _by_place(memberships.c)
+_OWN = memberships.c.collection_id == sa.bindparam("collection_id", type_=sa.Text)
+_HERE = sa.tuple_(sa.bindparam("position", type_=sa.BigInteger), sa.bindparam("shift", type_=sa.BigInteger))
+_OF_PAGE = (*_PLACE, images.c.image_id, LEAST_BYTES)
+_OF_VERSION = (images.c.image_id, images.c.s3_bucket, images.c.date_updated)
+
+
+def _behind(query: sa.Select[Any]) -> sa.Select[Any]:
+    """Return `query` for the members of a collection behind a place."""
+    return query.where(_OWN, sa.tuple_(*_PLACE) > _HERE).order_by(*_PLACE).limit(LIMIT)
+
+
+def _backwards(query: sa.Select[Any]) -> sa.Select[Any]:
+    """Return `query` for the members of a collection from its end back."""
+    return query.where(_OWN).order_by(*_by_place_backwards(memberships.c)).limit(LIMIT)
+
+
+def _before(query: sa.Select[Any]) -> sa.Select[Any]:
+    """Return `query` for the members of a collection from a place back."""
+    return _backwards(query).where(sa.tuple_(*_PLACE) < _HERE)
+
+
+def _of_members(*columns: sa.ColumnElement[Any], hides: bool = True) -> sa.Select[Any]:
+    """Return the query for `columns` of members and their images; with `hides` of those that are not taken down."""
+    query = sa.select(*columns).join_from(memberships, images)
+    return query.where(is_shown) if hides else query
+
+
+_PLACES_BEHIND = _behind(sa.select(*_PLACE, memberships.c.image_id))
+_KEY_BEFORE, _KEY_BEHIND = _before(_of_members(images.c.s3_key)), _behind(_of_members(images.c.s3_key))
+# By whether those are left out that are taken down.
+_MEMBERS = {hides: filling(_behind(_of_members(*_OF_PAGE, hides=hides)), _by_place) for hides in (False, True)}
+_VERSIONS = {hides: _behind(_of_members(*_PLACE, *_OF_VERSION, hides=hides)) for hides in (False, True)}
+_NEWEST = filling(_backwards(_of_members(*_OF_PAGE)), _by_place_backwards)
+_NEWEST_BEFORE = filling(_before(_of_members(*_OF_PAGE)), _by_place_backwards)
 
 
 class CollectionQueries(Queries):
@@ -106,9 +152,7 @@ class CollectionQueries(Queries):
 
     def places_behind(self, collection_id: str, place: Place, limit: int) -> Sequence[tuple[Place, str]]:
         """Return the places, and the ids of the images, of up to `limit` members of a collection behind `place`."""
-        rows = self._connection.execute(
-            _behind(sa.select(*_PLACE, memberships.c.image_id), collection_id, place, limit)
-        )
+        rows = self._at(_PLACES_BEHIND, collection_id, place, limit)
         return [((row.position, row.shift), row.image_id) for row in rows]
 
     def collections_of(self, image_id: str) -> Sequence[str]:
@@ -128,19 +172,15 @@ class CollectionQueries(Queries):
         They are fewer if they fill a page of `max_bytes`: the last one then fits no longer. With `hides` those are left
         out that are taken down.
         """
-        found = _members(collection_id, limit, after, images.c.image_id, LEAST_BYTES)
-        found = found.where(is_shown) if hides else found
-        rows = self._filling(found, max_bytes, _by_place)
-        return [((row["position"], row["shift"]), image_from_row(row)) for row in rows]
+        rows = self._at(_MEMBERS[hides], collection_id, after, limit, max_bytes=max_bytes)
+        return [((row.position, row.shift), image_from_row(row)) for row in rows]
 
     def member_versions(
         self, collection_id: str, limit: int, after: Place = START, *, hides: bool = False
     ) -> Sequence[tuple[Place, ImageVersion]]:
         """Return (place, version) of the images that `members` returns if they are small."""
-        found = _members(collection_id, limit, after, images.c.image_id, images.c.s3_bucket, images.c.date_updated)
-        found = found.where(is_shown) if hides else found
-        rows = self._connection.execute(found)
-        return [((position, shift), ImageVersion(*version)) for position, shift, *version in rows]
+        rows = self._at(_VERSIONS[hides], collection_id, after, limit)
+        return [((row.position, row.shift), ImageVersion(*row[len(_PLACE) :])) for row in rows]
 
     def newest_members(
         self, collection_id: str, limit: int, max_bytes: int, before: Place | None
@@ -150,24 +190,32 @@ class CollectionQueries(Queries):
         Those are left out that are taken down. They are fewer if they fill a page of `max_bytes`: the last one then
         fits no longer.
         """
-        found = _before(sa.select(*_PLACE, images.c.image_id, LEAST_BYTES), collection_id, before, limit)
-        found = found.where(is_shown)
-        rows = self._filling(found, max_bytes, _by_place_backwards)
-        return [((row["position"], row["shift"]), image_from_row(row)) for row in rows]
+        if before is None:
+            rows = self._at(_NEWEST, collection_id, START, limit, max_bytes=max_bytes)
+        else:
+            rows = self._at(_NEWEST_BEFORE, collection_id, before, limit, max_bytes=max_bytes)
+        return [((row.position, row.shift), image_from_row(row)) for row in rows]
 
     def neighbours(self, collection_id: str, place: Place) -> tuple[str | None, str | None]:
         """Return the keys of the members next before and next behind `place` in a collection, None where it ends.
 
         Those are passed over that are taken down.
         """
-        keys = sa.select(images.c.s3_key).where(is_shown)
-        before = self._connection.scalar(_before(keys, collection_id, place, 1))
-        return before, self._connection.scalar(_behind(_of_members(keys), collection_id, place, 1))
+        before, behind = (self._at(query, collection_id, place, 1) for query in (_KEY_BEFORE, _KEY_BEHIND))
+        return before[0].s3_key if before else None, behind[0].s3_key if behind else None
 
     def count_members(self, collection_id: str) -> int:
         """Return how many images are in a collection."""
         query = sa.select(sa.func.count()).where(memberships.c.collection_id == collection_id)
         return self._connection.scalar(query) or 0
+
+    def _at(
+        self, query: sa.Select[Any], collection_id: str, place: Place, limit: int, **more: int
+    ) -> Sequence[sa.Row[Any]]:
+        """Return what `query` finds in a collection, up to `limit`; it begins at `place`, if it does not at an end."""
+        position, shift = place
+        values = {"collection_id": collection_id, "position": position, "shift": shift, "limit": limit, **more}
+        return self._connection.execute(query, values).all()
 
 
 def _row_from_collection(collection: Collection) -> dict[str, Any]:
@@ -176,37 +224,3 @@ def _row_from_collection(collection: Collection) -> dict[str, Any]:
 
 def _pair(collection_id: str, image_id: str) -> sa.ColumnElement[bool]:
     return (memberships.c.collection_id == collection_id) & (memberships.c.image_id == image_id)
-
-
-def _by_place(columns: sa.ColumnCollection[str, Any]) -> Sequence[sa.ColumnElement[Any]]:
-    return columns.position, columns.shift
-
-
-_PLACE = _by_place(memberships.c)
-
-
-def _by_place_backwards(columns: sa.ColumnCollection[str, Any]) -> Sequence[sa.ColumnElement[Any]]:
-    return [column.desc() for column in _by_place(columns)]
-
-
-def _behind(query: sa.Select[Any], collection_id: str, after: Place, limit: int) -> sa.Select[Any]:
-    """Return `query` for up to `limit` members of a collection after the place `after`."""
-    own = memberships.c.collection_id == collection_id
-    return query.where(own, sa.tuple_(*_PLACE) > after).order_by(*_PLACE).limit(limit)
-
-
-def _before(query: sa.Select[Any], collection_id: str, before: Place | None, limit: int) -> sa.Select[Any]:
-    """Return `query` of images for up to `limit` members of a collection, from its end or the place `before` back."""
-    query = _of_members(query).where(memberships.c.collection_id == collection_id)
-    if before is not None:
-        query = query.where(sa.tuple_(*_PLACE) < before)
-    return query.order_by(*_by_place_backwards(memberships.c)).limit(limit)
-
-
-def _of_members(query: sa.Select[Any]) -> sa.Select[Any]:
-    return query.join_from(memberships, images)
-
-
-def _members(collection_id: str, limit: int, after: Place, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """Return the query for up to `limit` members of a collection after the place `after`, with `columns`."""
-    return _behind(_of_members(sa.select(*_PLACE, *columns)), collection_id, after, limit)

@@ -106,9 +106,9 @@ class KeyQueries(Queries):
             found = self._connection.execute(_KEY_OF_IMAGE, {"s3_key": s3_key})
         else:
             found = self._connection.execute(_KEY_IN_BUCKET, {"s3_key": s3_key, "s3_bucket": s3_bucket})
-        rows = found.mappings().all()
-        image = image_from_row(rows[0]) if rows[0]["image_id"] is not None else None
-        waiting = [job_from_row(row) for row in rows if row["job_id"] is not None]
+        rows = found.all()
+        image = image_from_row(rows[0]) if rows[0].image_id is not None else None
+        waiting = [job_from_row(row) for row in rows if row.job_id is not None]
         return key_queue(s3_bucket, s3_key, image, waiting, former_from_row(rows[0]))
 
     def key_queues(self, keys: Iterable[tuple[str | None, str]]) -> Sequence[KeyQueue]:
@@ -121,11 +121,11 @@ class KeyQueries(Queries):
         self.lock_keys(s3_keys)
         at_keys = {image.s3_key: image for image in self.images_with_keys(s3_keys)}
         waiting = defaultdict[Key, list[Job]](list)
-        for row in self._connection.execute(_JOBS, {"s3_keys": s3_keys}).mappings():
+        for row in self._connection.execute(_JOBS, {"s3_keys": s3_keys}):
             job = job_from_row(row)
             waiting[job.registration.s3_bucket, job.registration.s3_key].append(job)
-        rows = self._connection.execute(_FORMERS, {"s3_keys": s3_keys}).mappings()
-        former = {row["former_s3_key"]: former_from_row(row) for row in rows}
+        rows = self._connection.execute(_FORMERS, {"s3_keys": s3_keys})
+        former = {row.former_s3_key: former_from_row(row) for row in rows}
         found = []
         for s3_bucket, s3_key in wanted:
             image = at_keys.get(s3_key)
@@ -154,7 +154,7 @@ class KeyQueries(Queries):
 
     def images_with_keys(self, s3_keys: Sequence[str]) -> Sequence[Image]:
         """Return the images that there are at `s3_keys`."""
-        return [image_from_row(row) for row in self._connection.execute(_IMAGES, {"s3_keys": s3_keys}).mappings()]
+        return [image_from_row(row) for row in self._connection.execute(_IMAGES, {"s3_keys": s3_keys})]
 
     # --- which installation this is ---
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from catalog import messages
-from catalog.adapters.finding import bound
+from catalog.adapters.queries import bound
 from catalog.adapters.rows import image_from_row
 from catalog.adapters.store import Store
 from catalog.adapters.tables import (
@@ -270,13 +270,13 @@ class OperatorsStore(Store):
         walk = _ready(s3_bucket)
         after, last = next(self._steps(walk, after))
         query = walk.between(after, last, images).order_by(walk.ids).limit(limit)
-        found = [image_from_row(row) for row in self._connection.execute(query).mappings()]
+        found = [image_from_row(row) for row in self._connection.execute(query)]
         return found, found[-1].image_id if len(found) == limit else last
 
     def images_at(self, s3_bucket: str, keys: Collection[str]) -> dict[str, Image]:
         """Return the images at `keys` in a bucket, by key."""
         query = sa.select(images).where(images.c.s3_key.in_(keys), images.c.s3_bucket == s3_bucket)
-        return {row["s3_key"]: image_from_row(row) for row in self._connection.execute(query).mappings()}
+        return {row.s3_key: image_from_row(row) for row in self._connection.execute(query)}
 
     def keys_with_jobs(self, s3_bucket: str, keys: Collection[str]) -> Collection[str]:
         """Return those of `keys` that have open jobs in a bucket."""

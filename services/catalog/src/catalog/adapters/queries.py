@@ -18,25 +18,34 @@ LEAST_BYTES = (
 ).label("least_bytes")
 
 
+LIMIT = sa.bindparam("limit", type_=sa.Integer)
+
+
 class Queries:
     """Queries in the transaction of `connection`."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def _filling(self, found: sa.Select[Any], max_bytes: int, order: Order) -> sa.MappingResult:
-        """Return the rows of `images` for those of `found`, in `order`, until they have at least `max_bytes` as JSON.
 
-        So what a page has no place for is not loaded. `found` has the columns `image_id` and `least_bytes`, those that
-        `order` needs, and others that the result is to have too.
-        """
-        each = found.subquery()
-        up_to_here = sa.func.sum(each.c.least_bytes).over(order_by=order(each.c), rows=(None, 0))
-        counted = sa.select(each, (up_to_here - each.c.least_bytes).label("before")).subquery()
-        query = (
-            sa.select(images, *(column for column in counted.c if column.name not in images.c))
-            .join_from(counted, images, counted.c.image_id == images.c.image_id)
-            .where(counted.c.before < max_bytes)
-            .order_by(*order(counted.c))
-        )
-        return self._connection.execute(query).mappings()
+def bound(place: Position) -> sa.Tuple:
+    """Return `place` as the parameters of a statement."""
+    return sa.tuple_(sa.bindparam(None, place[0], type_=images.c.date_created.type), sa.bindparam(None, place[1]))
+
+
+def filling(found: sa.Select[Any], order: Order) -> sa.Select[Any]:
+    """Return the query for the rows of `images` for those of `found`, in `order`, until they fill a page.
+
+    That is when they have at least as many bytes as JSON as the parameter `max_bytes` says; so what the page has no
+    place for is not loaded. `found` has the columns `image_id` and `least_bytes`, those that `order` needs, and others,
+    which the result has behind those of `images`.
+    """
+    each = found.subquery()
+    up_to_here = sa.func.sum(each.c.least_bytes).over(order_by=order(each.c), rows=(None, 0))
+    counted = sa.select(each, (up_to_here - each.c.least_bytes).label("before")).subquery()
+    return (
+        sa.select(images, *(column for column in counted.c if column.name not in images.c))
+        .join_from(counted, images, counted.c.image_id == images.c.image_id)
+        .where(counted.c.before < sa.bindparam("max_bytes", type_=sa.BigInteger))
+        .order_by(*order(counted.c))
+    )

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from catalog.adapters.collection_queries import CollectionQueries
 from catalog.adapters.finding import Finding
 from catalog.adapters.key_queries import KeyQueries
-from catalog.adapters.queries import LEAST_BYTES, Position
+from catalog.adapters.queries import Position
 from catalog.adapters.rows import image_from_row
 from catalog.adapters.tables import blocked_keys, deleted_users, images, outbox, upload_prefixes
 from catalog.adapters.upkeep_queries import UpkeepQueries
@@ -31,7 +31,7 @@ class Store(KeyQueries, CollectionQueries, UserQueries, UpkeepQueries):
     def image(self, s3_key: str, *, locked: bool = False) -> Image | None:
         """Return the image at `s3_key`, if any; `locked` locks its row until the transaction ends."""
         query = _IMAGE.with_for_update() if locked else _IMAGE
-        row = self._connection.execute(query, {"s3_key": s3_key}).mappings().first()
+        row = self._connection.execute(query, {"s3_key": s3_key}).first()
         return image_from_row(row) if row else None
 
     def images(
@@ -43,9 +43,8 @@ class Store(KeyQueries, CollectionQueries, UserQueries, UpkeepQueries):
         none, if it takes too long to find others: then the second value is the position up to which was looked for
         them, else None.
         """
-        finding = Finding(self._connection, user_id, search, after)
-        found, end = finding.query(limit, LEAST_BYTES)
-        return [image_from_row(row) for row in self._filling(found, max_bytes, finding.order)], end
+        rows, end = Finding(self._connection, user_id, search, after).page(limit, max_bytes)
+        return [image_from_row(row) for row in rows], end
 
     def image_keys(self, user_id: str, limit: int) -> Sequence[str]:
         """Return the keys of up to `limit` images of a user."""
