@@ -135,7 +135,7 @@ bench-door: $(VENV)/dev.stamp  ## attack the gateway and measure what others not
 	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.door
 
 .PHONY: bench
-bench: $(VENV)/dev.stamp  ## measure how fast the API answers; results go to benchmarks/results/
+bench: $(VENV)/dev.stamp  ## measure how fast the API answers, also beside flask-imghost (ORIGIN=its checkout)
 	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.serving
 
 .PHONY: bench-check

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,9 +23,11 @@ import requests
 from tabulate import tabulate
 
 import edge
+from benchmarks import origin
 from benchmarks.chain import BASIC, USERNAME, Chain, free_port, postgresql
 from benchmarks.clients import InBackground, get, regularly
 from benchmarks.figures import Figure
+from benchmarks.origin import AUTHORIZATION, Origin
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).parent / "results" / "chain.json"
@@ -34,6 +36,7 @@ SAMPLE = Path(__file__).with_name("sample.sql")
 IMAGES = 100_000
 CONNECTIONS, WRK_S, WARM_UP_S, ROUNDS = 16, 3.0, 1.0, 3
 MAX_AGE_S = 10  # how long answers may be kept, which is the gateway's default
+ANY, WITH_KEY = "public image, any of 100,000", "image with a key, any of 100,000"
 IMAGE, COLLECTION = "/api/i/bench/%N.jpg", "/api/c/bench-100"
 
 
@@ -60,11 +63,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Serving:
-    """What is measured: the chain, Flask that answers constants at a port, and an API key of the user."""
+    """What is measured: the chain with a key of the user, Flask that answers constants at a port, and the origin."""
 
     chain: Chain
     bare_port: int
     key: str
+    origin: Origin | None = None
 
     def url(self, target: str) -> str:
         """Return the address of `target` at the gateway."""
@@ -76,12 +80,12 @@ def rows(serving: Serving) -> Iterator[Row]:
     with_key = {"Authorization": f"Bearer {serving.key}"}
     one = IMAGE.replace("%N", "000001")
     known = {"If-None-Match": requests.get(serving.url(one), timeout=10).headers["ETag"]}
-    yield Row("public image, any of 100,000", Load(IMAGE, IMAGES), 0.2)
+    yield Row(ANY, Load(IMAGE, IMAGES), 0.2)
     yield Row("public image, always the same", Load(IMAGE), 0.6)
     yield Row("public image, Zipf over 10,000", Load(IMAGE, 10_000, "zipf"), 0.3)
     yield Row("public image, 304", Load(IMAGE, headers=known), 0.6)
     yield Row("public collection of 100", Load(COLLECTION), 0.5)
-    yield Row("image with a key, any of 100,000", Load("/api/images/bench/%N.jpg", IMAGES, headers=with_key), 0.09)
+    yield Row(WITH_KEY, Load("/api/images/bench/%N.jpg", IMAGES, headers=with_key), 0.09)
     yield Row("list of 20 images with a key", Load("/api/images?limit=20", headers=with_key), 0.09)
 
 
@@ -93,7 +97,20 @@ def measure(serving: Serving) -> Iterator[Figure]:
     yield registrations(serving)
     yield calm(serving)
     yield large_page(serving)
+    if serving.origin is not None:
+        yield from against_origin(serving, serving.origin)
     yield from through_edge(serving)
+
+
+def against_origin(serving: Serving, peer: Origin) -> Iterator[Figure]:
+    """Yield the rates of single images beside those of the server from which imghost comes."""
+    load = {row.name: row.load for row in rows(serving)}
+    ours = partial(rate, serving.chain.ports["gateway"], load[ANY])
+    theirs = partial(rate, peer.port, Load(peer.image, IMAGES))
+    yield compared("public image, any of 100,000, against the origin", ours, theirs, 4)
+    ours = partial(rate, serving.chain.ports["gateway"], load[WITH_KEY])
+    theirs = partial(rate, peer.port, Load(peer.with_key, headers={"Authorization": AUTHORIZATION}))
+    yield compared("image with a key, against the origin", ours, theirs, 2.5)
 
 
 def through_edge(serving: Serving) -> Iterator[Figure]:
@@ -254,15 +271,21 @@ def cpu_s(pids: Sequence[int]) -> float:
 
 @contextmanager
 def started() -> Iterator[Serving]:
-    """Start the chain with its sample, and Flask that answers constants."""
-    with postgresql(["auth", "catalog"]) as databases, tempfile.TemporaryDirectory() as folder:
+    """Start the chain with its sample, Flask that answers constants, and the origin if it is there."""
+    with (
+        postgresql(["auth", "catalog", "origin"]) as databases,
+        tempfile.TemporaryDirectory() as folder,
+        ExitStack() as further,
+    ):
+        checkout = origin.folder()
+        peer = further.enter_context(origin.started(checkout, databases.pop("origin"))) if checkout else None
         chain, port = Chain(ROOT, Path(folder), databases), free_port()
         gunicorn = [str(ROOT / ".venv" / "bin" / "gunicorn"), "--workers", "2", "--worker-class", "gevent"]
         bare = subprocess.Popen([*gunicorn, "--bind", f"127.0.0.1:{port}", "benchmarks.bare:app"], cwd=ROOT)
         try:
             chain.start()
             fill(databases)
-            yield Serving(chain, port, chain.make_key())
+            yield Serving(chain, port, chain.make_key(), peer)
         finally:
             chain.stop()
             bare.terminate()
