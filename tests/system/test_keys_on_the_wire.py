@@ -1,6 +1,6 @@
 """Generated S3 keys through every endpoint that takes one, as raw requests: what is registered is what is read.
 
-A thousand keys, and a tenth of that on the compose stack; `make keys` sends twenty thousand (KEYS says how many).
+Five hundred keys, and a tenth of that on the compose stack; `make keys` sends twenty thousand (KEYS says how many).
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from clients import FORM, JSON, NewUser, Register, Stack, path
 from s3_keys import RAW, invalid_keys, valid_keys, write
 
-KEYS = int(os.environ.get("KEYS", "1000"))
+KEYS = int(os.environ.get("KEYS", "500"))
 AT_A_TIME = 10
 CONNECTIONS = 4
 PRIVATE, PUBLIC = b"/api/images/", b"/api/i/"
