@@ -1,6 +1,8 @@
-"""Make the secrets of the trial on Kubernetes: passwords, addresses that contain them, and the keys of tokens.
+"""Make the secrets of imghost on Kubernetes: passwords, addresses that contain them, and the keys of tokens.
 
 Usage: trial_secrets.py [FOLDER]    k8s/overlays/trial/secrets by default, where its kustomization looks for them
+
+The addresses are those of the trial. For production they are replaced: see k8s/overlays/production/README.md.
 
 Run before anything is installed, so it uses the standard library only, and openssl for the keys. A folder that is there
 stays as it is: the databases keep the passwords that they were made with.
