@@ -1,6 +1,5 @@
 """Requests with credentials that come at the same time: auth and catalog are asked about several, each as if alone."""
 
-import base64
 import json
 import random
 import threading
@@ -37,6 +36,7 @@ from chassis.database.database import Database
 from chassis.token_keys import SigningKeys
 from chassis.tokens import Principal
 from chassis.web.paging import PAGE_BYTES
+from clients import authorization
 from databases import PASSWORD as CORRECT
 from metric_values import shown
 from s3 import serving
@@ -63,10 +63,6 @@ def auth(auth_database: Database[Store], signing_keys: SigningKeys) -> FlaskClie
     return of_auth.make_flask(bootstrap.App(auth_database, authenticator, signing_keys, limits)).test_client()
 
 
-def basic(username: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
-
-
 def new_key(database: Database[Store], user: User, expires_at: Any = None, scopes: Any = None) -> str:
     caller = Principal(user.user_id, user.username, "password", credential_mark=mark_of(user.password_hash))
     more = {"scopes": scopes} if scopes else {}
@@ -88,7 +84,7 @@ def test_keys_are_exchanged_for_the_tokens_that_each_would_get_alone(
     auth: FlaskClient, auth_database: Database[Store], anna: User
 ) -> None:
     first, second = new_key(auth_database, anna), new_key(auth_database, anna, now() + timedelta(days=1), ["read"])
-    asked = [question(f"Bearer {first}"), question(basic("", second)), question(f"Bearer {first}", "DELETE")]
+    asked = [question(f"Bearer {first}"), question(authorization(("", second))), question(f"Bearer {first}", "DELETE")]
     for each in asked:  # their first use is noted, and so are leases of their limits
         assert auth.post("/tokens", json=each).status_code == 200
     for each, entry in zip(asked, ask_auth(auth, *asked), strict=True):
@@ -112,7 +108,7 @@ def test_what_is_refused_has_to_be_asked_about_alone_and_is_nobody_elses(
     with auth_database.engine.begin() as connection:
         of_expired = api_keys.update().where(api_keys.c.key_id == expired.split("_")[1])
         connection.execute(of_expired.values(expires_at=now() - timedelta(seconds=1)))
-    with_password = basic("anna", CORRECT)
+    with_password = authorization(("anna", CORRECT))
     wrong = [
         f"Bearer {unused}",
         f"Bearer {revoked}",
@@ -158,15 +154,15 @@ def test_keys_of_a_disabled_user_are_asked_about_alone(
 
 
 def test_password_is_answered_as_alone_while_it_is_remembered(auth: FlaskClient, anna: User) -> None:
-    right = question(basic("anna", CORRECT))
+    right = question(authorization(("anna", CORRECT)))
     assert ask_auth(auth, right) == [None]  # nobody has sent it yet
     alone = auth.post("/tokens", json=right)
     wrong = [
-        basic("anna", "another"),
-        basic("anna", CORRECT + "\0"),
-        basic("nobody", CORRECT),
-        basic("", CORRECT),
-        basic("an\0na", CORRECT),
+        authorization(("anna", "another")),
+        authorization(("anna", CORRECT + "\0")),
+        authorization(("nobody", CORRECT)),
+        authorization(("", CORRECT)),
+        authorization(("an\0na", CORRECT)),
     ]
     asked = [question(one) for each in wrong for one in (right["authorization"], each)]
     answers = ask_auth(auth, *asked, {**right, "source": "198.51.100.1"})
@@ -182,12 +178,12 @@ def test_password_is_answered_as_alone_while_it_is_remembered(auth: FlaskClient,
 def test_remembered_password_is_asked_about_alone_after_a_change(
     auth: FlaskClient, auth_database: Database[Store], anna: User, happens: str
 ) -> None:
-    right = question(basic("anna", CORRECT))
+    right = question(authorization(("anna", CORRECT)))
     assert auth.post("/tokens", json=right).status_code == 200
     assert ask_auth(auth, right) != [None]
     match happens:
         case "failure":
-            assert auth.post("/tokens", json=question(basic("anna", "another"))).status_code == 401
+            assert auth.post("/tokens", json=question(authorization(("anna", "another")))).status_code == 401
             assert ask_auth(auth, {**right, "source": "198.51.100.1"}) == [None]
         case "change":
             auth_database.transact(Store.set_password_hash, anna.user_id, hash_password("another"))
@@ -246,8 +242,8 @@ def test_each_caller_gets_their_own_images_only(catalog: FlaskClient, steps: Ste
     }
     answer = catalog.post("/own-images", json=body)
     head, _, rest = answer.data.partition(b"\n")
-    for (authorization, key, is_shown), entry in zip(asked, json.loads(head), strict=True):
-        alone = catalog.get("/image", query_string={"s3_key": key}, headers={"Authorization": authorization})
+    for (told, key, is_shown), entry in zip(asked, json.loads(head), strict=True):
+        alone = catalog.get("/image", query_string={"s3_key": key}, headers={"Authorization": told})
         assert (entry is not None, alone.status_code == 200) == (is_shown, is_shown)
         if entry is not None:
             assert (f'"{entry[0]}"', rest[: entry[1]]) == (alone.headers["ETag"], alone.data)
@@ -286,7 +282,7 @@ def test_what_many_ask_for_with_keys_is_answered_as_if_each_had_asked_alone(web_
 
     paths = [f"/api/images/{name}/{number}" for name in ("anna", "bert") for number in range(4)]
     paths += ["/api/stats", "/api/collections"]
-    authorizations = [*(f"Bearer {key}" for key in (*keys, nobody)), *(basic(*user) for user in passwords)]
+    authorizations = [*(f"Bearer {key}" for key in (*keys, nobody)), *(authorization(user) for user in passwords)]
     choices: list[tuple[str, str, str | None]] = [(each, path, None) for each in authorizations for path in paths]
     alone = {choice: ask(*choice) for choice in choices}
     for (each, path, _), (status, tag, _) in list(alone.items()):
