@@ -106,16 +106,13 @@ def measured(database: Database[Store]) -> Iterator[Found]:
     for name, search, collection in searches(image):
 
         def work(place: Position | None, search: Search = search, collection: str | None = collection) -> int:
-            found, _ = database.read(
-                use_cases.find_images,
-                CALLER,
-                search,
-                collection,
-                limit=LIMIT + 1,
-                max_bytes=PAGE_BYTES,
-                after=place,
-            )
-            return len(found)
+            def load(store: Store) -> int:
+                found, _ = use_cases.find_images(
+                    store, CALLER, search, collection, limit=LIMIT + 1, max_bytes=PAGE_BYTES, after=place
+                )
+                return sum(1 for _ in found)
+
+            return database.read(load)
 
         yield measure(name, database, begins, work)
     yield measure("GET /api/stats", database, begins, lambda _: int(database.read(use_cases.stats, CALLER).ready > 0))

@@ -1,26 +1,68 @@
 """Helpers for tests of catalog: what users ask for, and the answers of imaging."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from catalog import use_cases
+from catalog.adapters.queries import Position
 from catalog.adapters.store import Store
 from catalog.adapters.tables import jobs, outbox
 from catalog.buckets import Bucket, Buckets
-from catalog.domain import Answer, Failed, Fault, Image, Job, Picture, Processed, Thumb, ThumbsDeleted
+from catalog.domain import (
+    EVERYTHING,
+    Answer,
+    Failed,
+    Fault,
+    Image,
+    Job,
+    Picture,
+    Processed,
+    Search,
+    Thumb,
+    ThumbsDeleted,
+)
 from catalog.jobs import results
 from catalog.jobs.results import Received
+from catalog.places import Place
 from chassis.database.database import Database
 from chassis.envelope import Event
 from chassis.tokens import Principal
+from chassis.web.paging import PAGE_BYTES
 
 ANNA = Principal("11111111-1111-1111-1111-111111111111", "anna", "password")
 BERT = Principal("22222222-2222-2222-2222-222222222222", "bert", "password")
 Sent = Callable[[], list[tuple[str, str, int]]]
 BUCKETS = Buckets({name: Bucket(f"https://{name}.test/", ("",), {}) for name in ("pics", "elsewhere")}, "pics")
+
+
+def page_of(
+    database: Database[Store], use_case: Callable[..., Iterable[tuple[Place, Image]]], *args: Any, hides: bool = False
+) -> list[tuple[Place, Image]]:
+    """Return all members that `use_case` yields for `args`: they are there only until its transaction ends."""
+    more = {"hides": True} if hides else {}
+    return database.read(lambda store: [*use_case(store, *args, **more)])
+
+
+def images_of_anna(
+    database: Database[Store],
+    limit: int,
+    after: Position | None = None,
+    search: Search = EVERYTHING,
+    collection: str | None = None,
+) -> tuple[list[Image], Position | None]:
+    """Return up to `limit` images of Anna that are found after a position, and up to where others were looked for."""
+
+    def load(store: Store) -> tuple[list[Image], Position | None]:
+        found, end = use_cases.find_images(
+            store, ANNA, search, collection, limit=limit, max_bytes=PAGE_BYTES, after=after
+        )
+        return [*found], end
+
+    return database.read(load)
 
 
 def picture(etag: str = "etag", recipe: int = 1) -> Picture:

@@ -18,10 +18,10 @@ from catalog.adapters.store import Store
 from catalog.adapters.tables import images, memberships
 from catalog.bootstrap import App
 from catalog.buckets import Bucket, Buckets
-from catalog.domain import EVERYTHING, Image
+from catalog.domain import Image
 from catalog.places import START
 from catalog.web.app import make_flask
-from catalog_steps import ANNA, BUCKETS, Steps
+from catalog_steps import ANNA, BUCKETS, Steps, images_of_anna, page_of
 from chassis import token_keys, tokens
 from chassis.clock import now
 from chassis.database.database import Database
@@ -137,10 +137,8 @@ def test_pages_end_at_their_bytes_and_together_show_everything(
 def test_what_a_page_has_no_place_for_is_not_loaded(catalog_database: Database[Store]) -> None:
     fill(catalog_database, 100, "🏔" * 10_000)
     collection = catalog_database.read(use_cases.own_collection, ANNA, "c")
-    members = catalog_database.read(use_cases.list_members, collection, 1001, PAGE_BYTES, START)
-    listed, end = catalog_database.read(
-        use_cases.find_images, ANNA, EVERYTHING, limit=1001, max_bytes=PAGE_BYTES, after=None
-    )
+    members = page_of(catalog_database, use_cases.list_members, collection, 1001, PAGE_BYTES, START)
+    listed, end = images_of_anna(catalog_database, 1001)
     assert end is None
     for loaded in ([image for _, image in members], listed):
         assert sum(len(image.description.encode()) for image in loaded[:-1]) < PAGE_BYTES

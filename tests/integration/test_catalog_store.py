@@ -14,7 +14,7 @@ from catalog import use_cases
 from catalog.adapters.queries import Position
 from catalog.adapters.store import Store
 from catalog.adapters.tables import images, outbox, upload_prefixes
-from catalog.domain import EVERYTHING, Image
+from catalog.domain import Image
 from catalog.errors import (
     CollectionNameTakenError,
     CollectionNotFoundError,
@@ -27,7 +27,7 @@ from catalog.keys import MAX_KEY_BYTES
 from catalog.places import START
 from catalog.uploads import check_filename
 from catalog.worker import forget
-from catalog_steps import ANNA, BERT, Steps
+from catalog_steps import ANNA, BERT, Steps, images_of_anna, page_of
 from chassis.clock import now
 from chassis.database import outbox as chassis_outbox
 from chassis.database.database import Database
@@ -46,7 +46,7 @@ def test_keys_that_differ_in_any_byte_are_different_images(steps: Steps) -> None
 
 def found(database: Database[Store], after: Position | None) -> Sequence[Image]:
     """Return the first images of Anna after a position."""
-    page, end = database.read(use_cases.find_images, ANNA, EVERYTHING, limit=10, max_bytes=PAGE_BYTES, after=after)
+    page, end = images_of_anna(database, 10, after)
     assert end is None
     return page
 
@@ -84,13 +84,13 @@ def test_members_keep_the_order_in_which_they_were_added(steps: Steps, catalog_d
         steps.register(key)
     for key in [*order, "b"]:
         catalog_database.transact(use_cases.put_member, ANNA, "c", key)
-    members = catalog_database.read(use_cases.list_members, collection, 10, PAGE_BYTES, START)
+    members = page_of(catalog_database, use_cases.list_members, collection, 10, PAGE_BYTES, START)
     assert [image.s3_key for _, image in members] == order
-    assert catalog_database.read(use_cases.list_members, collection, 10, PAGE_BYTES, (2**63 - 1, 0)) == []
+    assert page_of(catalog_database, use_cases.list_members, collection, 10, PAGE_BYTES, (2**63 - 1, 0)) == []
     catalog_database.transact(use_cases.remove_member, ANNA, "c", "b")
     catalog_database.transact(use_cases.remove_member, ANNA, "c", "b")
     catalog_database.transact(use_cases.put_member, ANNA, "c", "b")
-    members = catalog_database.read(use_cases.list_members, collection, 10, PAGE_BYTES, START)
+    members = page_of(catalog_database, use_cases.list_members, collection, 10, PAGE_BYTES, START)
     assert [image.s3_key for _, image in members] == ["a", "c", "b"]
 
 
@@ -99,7 +99,7 @@ def test_deleting_an_image_takes_it_out_of_its_collections(steps: Steps, catalog
     steps.register("a")
     catalog_database.transact(use_cases.put_member, ANNA, "c", "a")
     steps.delete("a")
-    assert catalog_database.read(use_cases.list_members, collection, 10, PAGE_BYTES, START) == []
+    assert page_of(catalog_database, use_cases.list_members, collection, 10, PAGE_BYTES, START) == []
 
 
 def test_collection_names_are_unique_over_all_users(catalog_database: Database[Store]) -> None:

@@ -20,7 +20,7 @@ from catalog.adapters.tables import images
 from catalog.domain import EVERYTHING, Failed, Fault, FormatStats, Image, Processed, Search, Stats, words_of
 from catalog.errors import CollectionNotFoundError
 from catalog.users import forget_user
-from catalog_steps import ANNA, BERT, Steps, picture
+from catalog_steps import ANNA, BERT, Steps, images_of_anna, picture
 from chassis.database.database import Database
 from chassis.web.paging import PAGE_BYTES
 from containers import empty_database
@@ -75,9 +75,7 @@ def found(database: Database[Store], search: Search, collection: str | None = No
     keys: list[str] = []
     after = None
     while True:
-        page, end = database.read(
-            use_cases.find_images, ANNA, search, collection, limit=limit, max_bytes=PAGE_BYTES, after=after
-        )
+        page, end = images_of_anna(database, limit, after, search, collection)
         keys += [image.s3_key for image in page]
         if len(page) == limit:
             after = page[-1].date_created, page[-1].image_id
@@ -145,14 +143,8 @@ def test_search_in_many_images_stops_after_some_and_goes_on_there(catalog_databa
         for oldest_first in (False, True):
             each = replace(search, oldest_first=oldest_first)
             assert found(catalog_database, each, limit=700) == expected(made, each)
-    page, end = catalog_database.read(
-        use_cases.find_images,
-        ANNA,
-        replace(rare, created_before=None, status="pending"),
-        limit=2000,
-        max_bytes=PAGE_BYTES,
-        after=None,
-    )
+    pending = replace(rare, created_before=None, status="pending")
+    page, end = images_of_anna(catalog_database, 2000, search=pending)
     assert len(page) < 1001
     assert end is not None
 

@@ -14,10 +14,10 @@ from click.testing import CliRunner, Result
 from catalog import use_cases
 from catalog.adapters.store import Store
 from catalog.cli import main
-from catalog.domain import EVERYTHING, Image
+from catalog.domain import Image
 from catalog.places import START
 from catalog.upkeep import importing
-from catalog_steps import ANNA, BERT, Steps
+from catalog_steps import ANNA, BERT, Steps, images_of_anna, page_of
 from deadlines import until
 from s3 import ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY
 
@@ -68,8 +68,8 @@ def put(s3: "S3Client", *keys: str, body: bytes = b"a picture") -> None:
 
 
 def images(steps: Steps) -> list[Image]:
-    found, _ = steps.database.read(Store.images, ANNA.user_id, EVERYTHING, 100_000, 10**9)
-    return list(found)
+    found, _ = images_of_anna(steps.database, 100_000)
+    return found
 
 
 def registered(steps: Steps) -> list[str]:
@@ -134,7 +134,7 @@ def test_images_go_into_the_collection_in_the_order_of_their_keys(run: Import, s
     put(s3, *(f"{number:03}.jpg" for number in range(30)))
     assert run("--collection", "holiday", *FAST).exit_code == 0
     collection = steps.database.read(use_cases.own_collection, ANNA, "holiday")
-    members = steps.database.read(use_cases.list_members, collection, 100, 10**9, START)
+    members = page_of(steps.database, use_cases.list_members, collection, 100, 10**9, START)
     assert [image.s3_key for _, image in members] == [f"{number:03}.jpg" for number in range(30)]
     put(s3, "100.jpg")
     assert run("--collection", "holiday", *FAST).output.startswith("1 of 31 objects registered")

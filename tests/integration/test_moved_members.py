@@ -14,7 +14,7 @@ from catalog.adapters.tables import memberships
 from catalog.domain import Chosen, Collection
 from catalog.errors import CollectionNameTakenError, CollectionNotFoundError, NotAMemberError
 from catalog.places import START
-from catalog_steps import ANNA, BERT, Steps
+from catalog_steps import ANNA, BERT, Steps, page_of
 from chassis.database.database import Database
 from chassis.tokens import Principal
 from chassis.web.paging import PAGE_BYTES
@@ -38,7 +38,7 @@ def collection(steps: Steps, catalog_database: Database[Store]) -> Collection:
 def shown(database: Database[Store], collection: Collection, limit: int = 2) -> list[str]:
     """Return the keys of the members, page by page."""
     keys, after = [], START
-    while page := database.read(use_cases.list_members, collection, limit, PAGE_BYTES, after):
+    while page := page_of(database, use_cases.list_members, collection, limit, PAGE_BYTES, after):
         keys += [image.s3_key for _, image in page]
         after = page[-1][0]
     return keys

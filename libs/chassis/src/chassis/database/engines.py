@@ -149,7 +149,8 @@ def _begin_in_shared_session(connection: sa.Connection) -> None:
 def _own_sessions(
     url: sa.URL, common: dict[str, Any], arguments: dict[str, Any], kind: type[DatabaseSettings]
 ) -> sa.Engine:
-    options = " ".join(f"-c {name}={value_ms}" for name, value_ms in LIMITS_MS.items())
+    # The driver reads moments in UTC in half the time, whatever zone the server has.
+    options = " ".join(f"-c {name}={value}" for name, value in {**LIMITS_MS, "timezone": "UTC"}.items())
     engine = sa.create_engine(url, **common, connect_args={**arguments, "options": options})
     sa.event.listen(engine, "do_connect", partial(_connect_to_own_session, kind))
     return engine

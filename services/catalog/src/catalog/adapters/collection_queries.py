@@ -1,12 +1,12 @@
 """The queries for collections and their members."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
 
-from catalog.adapters.queries import LEAST_BYTES, LIMIT, Position, Queries, bound, filling
+from catalog.adapters.queries import LEAST_BYTES, LIMIT, Position, Queries, bound, each_made, filling
 from catalog.adapters.rows import image_from_row
 from catalog.adapters.tables import collections, images, is_shown, memberships
 from catalog.domain import Collection, Image, ImageVersion
@@ -152,8 +152,8 @@ class CollectionQueries(Queries):
 
     def places_behind(self, collection_id: str, place: Place, limit: int) -> Sequence[tuple[Place, str]]:
         """Return the places, and the ids of the images, of up to `limit` members of a collection behind `place`."""
-        rows = self._at(_PLACES_BEHIND, collection_id, place, limit)
-        return [((row.position, row.shift), row.image_id) for row in rows]
+        found = self._at(_PLACES_BEHIND, collection_id, place, limit)
+        return [((row.position, row.shift), row.image_id) for row in found]
 
     def collections_of(self, image_id: str) -> Sequence[str]:
         """Return the names of the collections that an image is in."""
@@ -166,56 +166,54 @@ class CollectionQueries(Queries):
 
     def members(
         self, collection_id: str, limit: int, max_bytes: int, after: Place = START, *, hides: bool = False
-    ) -> Sequence[tuple[Place, Image]]:
-        """Return up to `limit` (place, image) of a collection in the order of its places, those after `after`.
+    ) -> Iterator[tuple[Place, Image]]:
+        """Yield up to `limit` (place, image) of a collection in the order of its places, those after `after`.
 
-        They are fewer if they fill a page of `max_bytes`: the last one then fits no longer. With `hides` those are left
-        out that are taken down.
+        They are loaded as they are taken, before the transaction ends. They are fewer if they fill a page of
+        `max_bytes`: the last one then fits no longer. With `hides` those are left out that are taken down.
         """
-        rows = self._at(_MEMBERS[hides], collection_id, after, limit, max_bytes=max_bytes)
-        return [((row.position, row.shift), image_from_row(row)) for row in rows]
+        return each_made(self._at(_MEMBERS[hides], collection_id, after, limit, max_bytes=max_bytes), _member)
 
     def member_versions(
         self, collection_id: str, limit: int, after: Place = START, *, hides: bool = False
     ) -> Sequence[tuple[Place, ImageVersion]]:
         """Return (place, version) of the images that `members` returns if they are small."""
-        rows = self._at(_VERSIONS[hides], collection_id, after, limit)
-        return [((row.position, row.shift), ImageVersion(*row[len(_PLACE) :])) for row in rows]
+        found = self._at(_VERSIONS[hides], collection_id, after, limit)
+        return [((row.position, row.shift), ImageVersion(*row[len(_PLACE) :])) for row in found]
 
     def newest_members(
         self, collection_id: str, limit: int, max_bytes: int, before: Place | None
-    ) -> Sequence[tuple[Place, Image]]:
-        """Return up to `limit` (place, image) of a collection from its end, those before the place `before`.
+    ) -> Iterator[tuple[Place, Image]]:
+        """Yield up to `limit` (place, image) of a collection from its end, those before the place `before`.
 
-        Those are left out that are taken down. They are fewer if they fill a page of `max_bytes`: the last one then
-        fits no longer.
+        They are loaded as they are taken, before the transaction ends. Those are left out that are taken down. They are
+        fewer if they fill a page of `max_bytes`: the last one then fits no longer.
         """
-        if before is None:
-            rows = self._at(_NEWEST, collection_id, START, limit, max_bytes=max_bytes)
-        else:
-            rows = self._at(_NEWEST_BEFORE, collection_id, before, limit, max_bytes=max_bytes)
-        return [((row.position, row.shift), image_from_row(row)) for row in rows]
+        query, place = (_NEWEST, START) if before is None else (_NEWEST_BEFORE, before)
+        return each_made(self._at(query, collection_id, place, limit, max_bytes=max_bytes), _member)
 
     def neighbours(self, collection_id: str, place: Place) -> tuple[str | None, str | None]:
         """Return the keys of the members next before and next behind `place` in a collection, None where it ends.
 
         Those are passed over that are taken down.
         """
-        before, behind = (self._at(query, collection_id, place, 1) for query in (_KEY_BEFORE, _KEY_BEHIND))
-        return before[0].s3_key if before else None, behind[0].s3_key if behind else None
+        before, behind = (self._at(query, collection_id, place, 1).scalar() for query in (_KEY_BEFORE, _KEY_BEHIND))
+        return before, behind
 
     def count_members(self, collection_id: str) -> int:
         """Return how many images are in a collection."""
         query = sa.select(sa.func.count()).where(memberships.c.collection_id == collection_id)
         return self._connection.scalar(query) or 0
 
-    def _at(
-        self, query: sa.Select[Any], collection_id: str, place: Place, limit: int, **more: int
-    ) -> Sequence[sa.Row[Any]]:
+    def _at(self, query: sa.Select[Any], collection_id: str, place: Place, limit: int, **more: int) -> sa.Result[Any]:
         """Return what `query` finds in a collection, up to `limit`; it begins at `place`, if it does not at an end."""
         position, shift = place
         values = {"collection_id": collection_id, "position": position, "shift": shift, "limit": limit, **more}
-        return self._connection.execute(query, values).all()
+        return self._connection.execute(query, values)
+
+
+def _member(row: sa.Row[Any]) -> tuple[Place, Image]:
+    return (row.position, row.shift), image_from_row(row)
 
 
 def _row_from_collection(collection: Collection) -> dict[str, Any]:

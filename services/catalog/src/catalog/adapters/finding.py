@@ -113,21 +113,21 @@ class Finding:
             self._values["words"] = " ".join(words_of(search.text))
             self._values["user_and_words"] = f"u{user_id.replace('-', '')} {self._values['words']}"
 
-    def page(self, limit: int, max_bytes: int) -> tuple[Sequence[sa.Row[Any]], Place | None]:
+    def page(self, limit: int, max_bytes: int) -> tuple[sa.Result[Any], Place | None]:
         """Return the rows of up to `limit` images, until they fill `max_bytes`, and where it stops looking for others.
 
         That is None if it finds all that there are; otherwise further ones may follow behind that place.
         """
         shape, size = self._shape, {"limit": limit, "max_bytes": max_bytes}
         if shape.asked <= _told(shape):
-            return self._execute(_page_of_walk(shape), **size).all(), None
+            return self._execute(_page_of_walk(shape), **size), None
         if (name := self._few()) is not None:
-            return self._execute(_page_of_few(shape, name), **size).all(), None
+            return self._execute(_page_of_few(shape, name), **size), None
         end = self._end()
         if end is None:
-            return self._execute(_page_of_looked_at(shape), **size).all(), None
+            return self._execute(_page_of_looked_at(shape), **size), None
         bound = _values("below" if shape.oldest_first else "above", end)
-        return self._execute(_page_of_looked_at(shape.up_to()), **size, **bound).all(), end
+        return self._execute(_page_of_looked_at(shape.up_to()), **size, **bound), end
 
     def _execute(self, statement: sa.Select[Any], **values: Any) -> sa.Result[Any]:
         return self._connection.execute(statement, {**self._values, **values})

@@ -1,8 +1,8 @@
 """What all queries of the service share; they are methods of a `Store`, by the resource in modules of their own."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -11,6 +11,7 @@ from chassis.database.lengths import octet_length
 
 Position = tuple[datetime, str]
 Order = Callable[[sa.ColumnCollection[str, Any]], Sequence[sa.ColumnElement[Any]]]
+Made = TypeVar("Made")
 
 # An image has at least so many bytes as JSON: those of its texts, unescaped, and about 200 for the names of members.
 LEAST_BYTES = (
@@ -19,6 +20,8 @@ LEAST_BYTES = (
 
 
 LIMIT = sa.bindparam("limit", type_=sa.Integer)
+# Rows of a page that are objects of Python at a time. All of a page would take 5 MiB, and each thread may make one.
+_PART = 25
 
 
 class Queries:
@@ -31,6 +34,12 @@ class Queries:
 def bound(place: Position) -> sa.Tuple:
     """Return `place` as the parameters of a statement."""
     return sa.tuple_(sa.bindparam(None, place[0], type_=images.c.date_created.type), sa.bindparam(None, place[1]))
+
+
+def each_made(found: sa.Result[Any], make: Callable[[sa.Row[Any]], Made]) -> Iterator[Made]:
+    """Yield what `make` makes of each row of `found`; a few are loaded at a time, before the transaction ends."""
+    for rows in found.partitions(_PART):
+        yield from map(make, rows)
 
 
 def filling(found: sa.Select[Any], order: Order) -> sa.Select[Any]:

@@ -1,13 +1,13 @@
 """The queries of the service; a `Store` lives as long as one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import sqlalchemy as sa
 
 from catalog.adapters.collection_queries import CollectionQueries
 from catalog.adapters.finding import Finding
 from catalog.adapters.key_queries import KeyQueries
-from catalog.adapters.queries import Position
+from catalog.adapters.queries import Position, each_made
 from catalog.adapters.rows import image_from_row
 from catalog.adapters.tables import blocked_keys, deleted_users, images, outbox, upload_prefixes
 from catalog.adapters.upkeep_queries import UpkeepQueries
@@ -36,15 +36,17 @@ class Store(KeyQueries, CollectionQueries, UserQueries, UpkeepQueries):
 
     def images(
         self, user_id: str, search: Search, limit: int, max_bytes: int, after: Position | None = None
-    ) -> tuple[Sequence[Image], Position | None]:
+    ) -> tuple[Iterator[Image], Position | None]:
         """Return up to `limit` images of a user that `search` finds, in its order, those after the position `after`.
+
+        They are loaded as they are taken, before the transaction ends.
 
         They are fewer if they fill a page of `max_bytes`: the last one then fits no longer. And they are fewer, even
         none, if it takes too long to find others: then the second value is the position up to which was looked for
         them, else None.
         """
-        rows, end = Finding(self._connection, user_id, search, after).page(limit, max_bytes)
-        return [image_from_row(row) for row in rows], end
+        found, end = Finding(self._connection, user_id, search, after).page(limit, max_bytes)
+        return each_made(found, image_from_row), end
 
     def image_keys(self, user_id: str, limit: int) -> Sequence[str]:
         """Return the keys of up to `limit` images of a user."""

@@ -1,7 +1,7 @@
 """What callers do with images."""
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from catalog.adapters.queries import Position
@@ -117,12 +117,13 @@ def find_images(  # noqa: PLR0913 - a page of a search
     limit: int,
     max_bytes: int,
     after: Position | None,
-) -> tuple[Sequence[Image], Position | None]:
+) -> tuple[Iterator[Image], Position | None]:
     """Return up to `limit` of the caller's images that `search` finds, those after the position `after`.
 
-    `collection` names the collection that they have to be in. They are fewer if they fill a page of `max_bytes`: the
-    last one then fits no longer. And they are fewer, even none, if it takes too long to find others: then the second
-    value is the position up to which was looked for them, else None. Raise `CollectionNotFoundError`.
+    They are loaded as they are taken, before the transaction ends. `collection` names the collection that they have to
+    be in. They are fewer if they fill a page of `max_bytes`: the last one then fits no longer. And they are fewer, even
+    none, if it takes too long to find others: then the second value is the position up to which was looked for them,
+    else None. Raise `CollectionNotFoundError`.
     """
     if collection is not None:
         search = replace(search, collection_id=own_collection(store, caller, collection).collection_id)

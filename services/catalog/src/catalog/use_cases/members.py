@@ -1,6 +1,6 @@
 """What callers do with the images of a collection, each of which has a place in it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from catalog import places
 from catalog.adapters.store import Store
@@ -20,11 +20,11 @@ _CROWD = 16
 
 def list_members(  # noqa: PLR0913 - a page of a list
     store: Store, collection: Collection, limit: int, max_bytes: int, after: Place, *, hides: bool = False
-) -> Sequence[tuple[Place, Image]]:
-    """Return up to `limit` (place, image) of `collection` in the order of its places, those after `after`.
+) -> Iterator[tuple[Place, Image]]:
+    """Yield up to `limit` (place, image) of `collection` in the order of its places, those after `after`.
 
-    They are fewer if they fill a page of `max_bytes`: the last one then fits no longer. With `hides` those are left out
-    that are taken down.
+    They are loaded as they are taken, before the transaction ends. They are fewer if they fill a page of `max_bytes`:
+    the last one then fits no longer. With `hides` those are left out that are taken down.
     """
     return store.members(collection.collection_id, limit, max_bytes, after, hides=hides)
 
@@ -38,11 +38,11 @@ def member_versions(
 
 def newest_members(
     store: Store, collection: Collection, limit: int, max_bytes: int, before: Place | None
-) -> Sequence[tuple[Place, Image]]:
-    """Return up to `limit` (place, image) of `collection` from its end, those before `before`; None: from the last one.
+) -> Iterator[tuple[Place, Image]]:
+    """Yield up to `limit` (place, image) of `collection` from its end, those before `before`; None: from the last one.
 
-    Those are left out that are taken down. They are fewer if they fill a page of `max_bytes`: the last one then fits no
-    longer.
+    They are loaded as they are taken, before the transaction ends. Those are left out that are taken down. They are
+    fewer if they fill a page of `max_bytes`: the last one then fits no longer.
     """
     return store.newest_members(collection.collection_id, limit, max_bytes, before)
 

@@ -18,7 +18,7 @@ from chassis.tokens import Principal
 from chassis.web import bodies, etags, json_provider, paging
 from chassis.web.access import actor, admitted, caller
 from chassis.web.idempotency import is_repeat
-from chassis.web.paging import Listing, Moment
+from chassis.web.paging import Filled, Listing, Moment
 from chassis.web.problems import FieldFault, InvalidFieldsError
 
 routes = Blueprint("images", __name__)
@@ -109,16 +109,21 @@ def find_images() -> Response:
     scope = f"images/{principal.user_id}" + (f"/{asked.digest}" if asked.query else "")
     listing = Listing("/api/images", scope, paging.by_moment(paging.is_uuid), asked.query)
     page = paging.requested(request, listing)
-    found, end = app().database.read(
-        use_cases.find_images,
-        principal,
-        asked.search,
-        asked.collection,
-        limit=page.limit + 1,
-        max_bytes=app().page_bytes,
-        after=page.after,
-    )
-    filled = paging.fill(found, page.limit, app().page_bytes, _place_of, lambda image: _private(image, principal))
+
+    def fetch(store: Store) -> tuple[Filled[Moment], Moment | None]:
+        found, end = use_cases.find_images(
+            store,
+            principal,
+            asked.search,
+            asked.collection,
+            limit=page.limit + 1,
+            max_bytes=app().page_bytes,
+            after=page.after,
+        )
+        present = partial(_private, principal=principal)
+        return paging.fill(found, page.limit, app().page_bytes, _place_of, present), end
+
+    filled, end = app().database.read(fetch)
     answer = filled.enclosed()
     paging.link_next(answer, listing, page, filled.following or end)
     return answer

@@ -1,6 +1,6 @@
 """Pages of the members of a collection: shown, or answered with 304 without loading what they show."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ from flask import Response, request
 
 from catalog import use_cases
 from catalog.adapters.store import Store
-from catalog.domain import Collection, Image
+from catalog.domain import Collection, Image, ImageVersion
 from catalog.places import START, Place
 from catalog.web import presentation
 from catalog.web.context import app
@@ -96,11 +96,17 @@ def _known(store: Store, collection: Collection, form: Form, page: Page[Place]) 
 def _whole(store: Store, collection: Collection, form: Form, page: Page[Place]) -> tuple[Response, Place | None]:
     """Return the answer with the page, and where the next page begins."""
     head, tail = _around_images(form.document)
-    members = _load(store, collection, page, hides=form.hides)
-    filled = _fill(members, form.present, page, app().page_bytes - len(head) - len(tail))
+    loaded = list[tuple[Place, ImageVersion]]()
+
+    def members() -> Iterator[tuple[Place, Image]]:
+        for place, image in _load(store, collection, page, hides=form.hides):
+            loaded.append((place, image.version))
+            yield place, image
+
+    filled = _fill(members(), form.present, page, app().page_bytes - len(head) - len(tail))
     digest = _begin(collection, form, page)
-    for place, image in members[: len(filled.items)]:
-        digest.add(place, image.version, app().buckets)
+    for place, version in loaded[: len(filled.items)]:
+        digest.add(place, version, app().buckets)
     tag = form.tag_begin + digest.tag(filled.following and page.limit)
     return etags.conditional(request, filled.enclosed(head, tail), tag), filled.following
 
@@ -116,9 +122,9 @@ def _begin(collection: Collection, form: Form, page: Page[Place]) -> PageDigest:
 
 def _load(
     store: Store, collection: Collection, page: Page[Place], *, hides: bool = False
-) -> Sequence[tuple[Place, Image]]:
+) -> Iterator[tuple[Place, Image]]:
     return use_cases.list_members(store, collection, page.limit + 1, app().page_bytes, page.after or START, hides=hides)
 
 
-def _fill(members: Sequence[tuple[Place, Image]], present: Present, page: Page[Place], max_bytes: int) -> Filled[Place]:
+def _fill(members: Iterable[tuple[Place, Image]], present: Present, page: Page[Place], max_bytes: int) -> Filled[Place]:
     return paging.fill(members, page.limit, max_bytes, lambda member: member[0], lambda member: present(member[1]))
