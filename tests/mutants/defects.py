@@ -319,7 +319,9 @@ DEFECTS = (
                 "image is None",
             ),
         ),
-        (f"{MODEL}::test_after_any_history_nothing_is_pending_and_no_thumb_is_of_nobody",),
+        (
+            f"{KEY_QUEUE}::test_late_result_of_an_earlier_registration_is_cleaned_up_and_the_present_one_processed_again",
+        ),
     ),
     Defect(
         "watched-once",

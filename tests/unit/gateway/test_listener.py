@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 import pytest
 
-from gateway.door.listener import AT_ONCE, MOST_WAITING, Listener
+from gateway.door.listener import AT_ONCE, MOST_ACCEPTED, MOST_WAITING, Listener
 from gateway.door.turns import FIRST_AT_ONCE, is_health_check
 
 MANY = 5 * AT_ONCE
@@ -77,6 +77,7 @@ def test_health_check_that_is_sent_after_others_have_come_begins_before_them(ser
         for _ in range(2 * MANY):
             connect(served, clients, REQUEST)
         check = clients.enter_context(socket.create_connection(served.listener.address))
+        served.listener.max_accept = MOST_ACCEPTED  # so that the check waits with the others when it sends
         served.listener.start()
         served.wait_for(AT_ONCE)
         check.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
