@@ -1344,7 +1344,7 @@ DEFECTS = (
     Defect(
         "pages-without-end",
         "A page has as many items as are asked for, however large they are.",
-        (Edit(f"{CHASSIS}/web/paging.py", "or (shown and left < -1)", "or not shown and limit < 0"),),
+        (Edit(f"{CHASSIS}/web/paging.py", "or (count and left < -1)", "or not count and limit < 0"),),
         (f"{PAGES}::test_pages_end_at_their_bytes_and_together_show_everything",),
     ),
     Defect(

@@ -82,7 +82,7 @@ def test_page_has_as_many_items_as_fit_into_its_bytes_but_at_least_one(
     all_texts: list[str], max_bytes: int, limit: int
 ) -> None:
     page = filled(all_texts, limit, max_bytes)
-    shown = len(page.items)
+    shown = page.count
     assert texts(page) == all_texts[:shown]
     assert page.following == (shown if shown < len(all_texts) else None)
     assert 1 <= shown <= limit
@@ -97,7 +97,7 @@ def test_size_of_a_page_is_that_of_the_bytes_that_are_sent() -> None:
     """Not of characters, and not of texts before they are escaped."""
     for text, size in (("🏔", 4), ('"', 2), ("\1", 6)):
         page = filled([text * 100] * 10, max_bytes=5 * (100 * size + len('{"text":""},')) + 2)
-        assert len(page.items) == 5
+        assert page.count == 5
 
 
 @pytest.mark.parametrize("limit", ["0", "1001", "-1", "", "1e3", "٣", " 5", "99999"])

@@ -105,7 +105,7 @@ def _whole(store: Store, collection: Collection, form: Form, page: Page[Place]) 
 
     filled = _fill(members(), form.present, page, app().page_bytes - len(head) - len(tail))
     digest = _begin(collection, form, page)
-    for place, version in loaded[: len(filled.items)]:
+    for place, version in loaded[: filled.count]:
         digest.add(place, version, app().buckets)
     tag = form.tag_begin + digest.tag(filled.following and page.limit)
     return etags.conditional(request, filled.enclosed(head, tail), tag), filled.following
