@@ -115,6 +115,7 @@ class Uploads:
         _, _, self._client = service.make_user()
         self._data = encoded(photo(1920, 1080), "JPEG", quality=85)
         self._ends = threading.Event()
+        self._since = 0.0
         self._took_s: list[float] = []
         self._thread = threading.Thread(target=self._run)
 
@@ -127,8 +128,8 @@ class Uploads:
         self._thread.join()
 
     def took_s(self) -> Sequence[float]:
-        """Return what was measured since the last call, in seconds."""
-        taken, self._took_s = self._took_s, []
+        """Return what was measured since the last call, in seconds; not what began before that."""
+        self._since, taken, self._took_s = time.monotonic(), self._took_s, []
         return taken
 
     def _run(self) -> None:
@@ -139,7 +140,8 @@ class Uploads:
             self._client.create_image(key)
             while self._client.get_image(key).status == "pending":
                 time.sleep(0.02)
-            self._took_s.append(time.monotonic() - began)
+            if began >= self._since:
+                self._took_s.append(time.monotonic() - began)
 
 
 def measure(service: Service) -> Iterator[Figure]:
