@@ -35,7 +35,7 @@ from benchmarks.figures import Figure
 from catalog import bootstrap, use_cases
 from catalog.adapters.operators_store import OperatorsStore
 from catalog.adapters.tables import images, memberships
-from catalog.domain import Search
+from catalog.domain import Image, Search
 from catalog.settings import DatabaseSettings
 from chassis.database.database import Database
 from filled_catalog import COLLECTION, OWNER, Sizes, fill
@@ -181,12 +181,9 @@ def depths(database: Catalog) -> Iterator[Figure]:
         newest = newest.order_by(images.c.date_created.desc(), images.c.image_id.desc())
         rows = connection.execute(newest.offset(depth).limit(READS)).all()
     places = [(row.date_created, row.image_id) for row in rows]
-    caller = owner()
 
     def page(place: tuple[Any, str] | None, limit: int) -> object:
-        return database.read(
-            use_cases.find_images, caller, Search(), None, limit=limit, max_bytes=PAGE_BYTES, after=place
-        )
+        return database.read(_images, place, limit)
 
     large = database.read(use_cases.public_collection, COLLECTION)
     of_large = memberships.c.collection_id == large.collection_id
@@ -198,7 +195,7 @@ def depths(database: Catalog) -> Iterator[Figure]:
         positions = connection.scalars(in_order.offset(behind).limit(READS)).all()
 
     def members_page(position: int, limit: int) -> object:
-        return database.read(use_cases.list_members, large, limit, PAGE_BYTES, (position, 0))
+        return database.read(lambda store: [*use_cases.list_members(store, large, limit, PAGE_BYTES, (position, 0))])
 
     for limit in (20, 1000):
         name = f"page of {limit:,} images, {depth:,} deep, against the first"
@@ -207,6 +204,11 @@ def depths(database: Catalog) -> Iterator[Figure]:
         name = f"page of {limit:,} of a collection, {behind:,} deep, against the first"
         deep, first = ([partial(members_page, place, limit) for place in each] for each in (positions, [0] * READS))
         yield figure(name, *in_turns(deep, first), DEPTH_TO_REACH)
+
+
+def _images(store: OperatorsStore, place: tuple[Any, str] | None, limit: int) -> Sequence[Image]:
+    found, _ = use_cases.find_images(store, owner(), Search(), None, limit=limit, max_bytes=PAGE_BYTES, after=place)
+    return [*found]
 
 
 def in_turns(ours: Sequence[Callable[[], object]], others: Sequence[Callable[[], object]]) -> tuple[float, float]:
@@ -226,15 +228,12 @@ def _warm_ms(call: Callable[[], object]) -> float:
 def rates(small: Catalog, largest: Catalog, sizes: tuple[int, int]) -> Iterator[Figure]:
     """Yield the figures of how many reads a second `largest` answers against `small`, each of another row."""
     few, many = (_some_images(database) for database in (small, largest))
-    caller = owner()
 
     def image(database: Catalog, place: tuple[Any, str, str]) -> object:
         return database.read(use_cases.public_image, place[2])
 
     def page(database: Catalog, place: tuple[Any, str, str]) -> object:
-        return database.read(
-            use_cases.find_images, caller, Search(), None, limit=20, max_bytes=PAGE_BYTES, after=place[:2]
-        )
+        return database.read(_images, place[:2], 20)
 
     for kind, read in (("single images", image), ("lists of 20", page)):
         taken = []
