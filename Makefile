@@ -162,6 +162,10 @@ bench-replicas: $(VENV)/dev.stamp  ## the same with one, two and four replicas o
 bench-deletions: $(VENV)/dev.stamp  ## measure how soon what a deleted user had is gone; takes the images of `make images`
 	@set -a; [ ! -f .imghost/images.env ] || . ./.imghost/images.env; set +a; $(BIN)/python -m benchmarks.deletions
 
+.PHONY: bench-ready
+bench-ready: $(VENV)/dev.stamp  ## measure how long a picture takes until it is ready, and a burst; takes the images of `make images`
+	@set -a; [ ! -f .imghost/images.env ] || . ./.imghost/images.env; set +a; $(BIN)/python -m benchmarks.ready
+
 .PHONY: bench-finding
 bench-finding: $(VENV)/dev.stamp  ## have catalog find images among a million, and PostgreSQL explain it (IMAGES=)
 	PYTHONPATH=tests:embedded/src $(BIN)/python -m benchmarks.finding $${IMAGES:-1000000}
