@@ -24,10 +24,8 @@ log = structlog.get_logger(__name__)
 
 # The last one ends the transaction of a client that hangs or is gone, with the locks that it holds.
 LIMITS_MS = {"statement_timeout": 15_000, "lock_timeout": 5_000, "idle_in_transaction_session_timeout": 30_000}
-# The driver reads moments in UTC in half of the time. A plan is kept for as long as the table is not analyzed: one that
-# was made while the table was empty must not be to go through all of it. Where there is no other way, PostgreSQL takes
-# that for so dear that it would compile it first.
-_OF_SESSION = {"timezone": "UTC", "enable_seqscan": "off", "jit": "off"}
+# The driver reads moments in UTC in half of the time, whatever zone the server has.
+_OF_SESSION = {"timezone": "UTC"}
 # Execution options: of a connection whose transaction writes, and of an engine behind a pooler that shares sessions.
 _WRITES, _SHARED = "chassis_writes", "chassis_shared_sessions"
 # What poolers that share sessions answer to options for a session: PgBouncer and Odyssey; RDS Proxy.
