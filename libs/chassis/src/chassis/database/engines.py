@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 # The last one ends the transaction of a client that hangs or is gone, with the locks that it holds.
 LIMITS_MS = {"statement_timeout": 15_000, "lock_timeout": 5_000, "idle_in_transaction_session_timeout": 30_000}
-# The driver reads moments in UTC in half of the time, whatever zone the server has.
+# The driver reads moments in UTC faster than those of other zones, which the server may have.
 _OF_SESSION = {"timezone": "UTC"}
 # Execution options: of a connection whose transaction writes, and of an engine behind a pooler that shares sessions.
 _WRITES, _SHARED = "chassis_writes", "chassis_shared_sessions"
