@@ -29,15 +29,15 @@ class Plans:
 
     grows: frozenset[str]
     faults: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    # The most rows that one node of a plan has read.
-    rows: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    # Of each statement that a function has sent, the most rows that one node of its plan has read.
+    rows: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     ran: set[str] = field(default_factory=set)
 
     def note(self, functions: list[str], plan: Plan) -> None:
         """Note the plan of a statement that the first of `functions` has sent, which the others have called."""
         self.ran.update(functions)
         self.faults[functions[0]].update(_faults(plan, self.grows))
-        self.rows[functions[0]] = max(self.rows[functions[0]], *(_rows(node) for node in _nodes(plan)))
+        self.rows[functions[0]].append(max(_rows(node) for node in _nodes(plan)))
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from chassis.web.paging import PAGE_BYTES
 from containers import empty_database
 from deadlines import until
 from earlier_release import as_written, at_release
+from plans import explained
 
 MOMENT = datetime(2026, 5, 1, 12, tzinfo=UTC)
 SAME = "ab" * 32
@@ -70,6 +71,10 @@ def some(catalog_database: Database[Store]) -> list[Image]:
     return made
 
 
+def place(image: Image) -> tuple[datetime, str]:
+    return image.date_created, image.image_id
+
+
 def found(database: Database[Store], search: Search, collection: str | None = None, limit: int = 7) -> list[str]:
     """Return the keys of all images of Anna that are found, page by page."""
     keys: list[str] = []
@@ -78,7 +83,7 @@ def found(database: Database[Store], search: Search, collection: str | None = No
         page, end = images_of_anna(database, limit, after, search, collection)
         keys += [image.s3_key for image in page]
         if len(page) == limit:
-            after = page[-1].date_created, page[-1].image_id
+            after = place(page[-1])
         elif end is not None:
             after = end
         else:
@@ -102,7 +107,7 @@ def expected(made: list[Image], search: Search, members: set[str] | None = None)
         )
 
     wanted = [image for image in made if is_wanted(image)]
-    wanted.sort(key=lambda image: (image.date_created, image.image_id), reverse=not search.oldest_first)
+    wanted.sort(key=place, reverse=not search.oldest_first)
     return [image.s3_key for image in wanted]
 
 
@@ -147,6 +152,38 @@ def test_search_in_many_images_stops_after_some_and_goes_on_there(catalog_databa
     page, end = images_of_anna(catalog_database, 2000, search=pending)
     assert len(page) < 1001
     assert end is not None
+
+
+def test_search_for_words_ends_a_page_after_half_a_megabyte_of_texts(catalog_database: Database[Store]) -> None:
+    """PostgreSQL takes an eighth of a second for the words of a megabyte, and each description may have 10,000."""
+    long = "common " * 1400
+    made = [replace(an_image(number), title="common") for number in range(4_100)]
+    made += [replace(an_image(number), title="common", description=long) for number in range(4_100, 4_220)]
+    add(catalog_database, made)
+    catalog_database.transact(use_cases.create_collection, ANNA, "long")
+    members = {image.s3_key for image in made[-60:]}
+    for image in made[-60:]:
+        catalog_database.transact(use_cases.put_member, ANNA, "long", image.s3_key)
+    ready = Search(text="common", status="ready")
+    for search in (ready, replace(ready, oldest_first=True)):
+        assert found(catalog_database, search, limit=700) == expected(made, search)
+        assert found(catalog_database, search, "long") == expected(made, search, members)
+    for collection in (None, "long"):
+        _, end = images_of_anna(catalog_database, 1000, search=ready, collection=collection)
+        assert end == place(made[-53])
+
+
+def test_search_for_what_many_images_have_reads_only_those_that_are_shown(postgres_url: str) -> None:
+    with empty_database(postgres_url) as url:
+        database = catalog.bootstrap.make_database(catalog.settings.DatabaseSettings(database_url=url))
+        database.migrate()
+        add(database, [replace(an_image(number), title="common") for number in range(4_100)])
+        with explained(database.engine, frozenset(), ("catalog.",)) as plans:
+            page, _ = images_of_anna(database, 20, search=Search(text="common", status="ready"))
+        database.engine.dispose()
+    assert len(page) == 20
+    *_, rows = plans.rows["finding.Finding.page"]
+    assert rows < 100
 
 
 def test_images_that_come_and_go_while_pages_are_read_leave_no_gap(

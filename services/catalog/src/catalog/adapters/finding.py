@@ -26,8 +26,9 @@ Place = tuple[datetime, str]
 Conditions = list[sa.ColumnElement[bool]]
 Candidates = Literal["text", "collection"]
 
-# Images that are looked at for a page. Their words take longer: some descriptions have thousands.
-_MOST, _MOST_WITH_WORDS = 4000, 1000
+# Images that are looked at for a page. Their words take longer; those of a megabyte took PostgreSQL 126 ms, and some
+# descriptions have 10,000 characters: there the bytes of the texts count as well, as `LEAST_BYTES` tells them.
+_MOST, _MOST_WITH_WORDS, _MOST_BYTES_WITH_WORDS = 4000, 1000, 512 * 1024
 
 # The few are counted unless so many times as many are expected: what is expected is not exact.
 _MOST_EXPECTED = 4
@@ -72,8 +73,12 @@ class _Shape:
 
     @property
     def most(self) -> int:
-        """How many images are looked at for a page."""
+        """How many images are looked at for a page, at most."""
         return _MOST_WITH_WORDS if "text" in self.asked else _MOST
+
+    def reads_words(self, candidates: Candidates | None) -> bool:
+        """Return whether the words of `candidates` are looked at, and not told by their index; None are all images."""
+        return "text" in self.asked and candidates != "text"
 
 
 class Finding:
@@ -153,7 +158,7 @@ class Finding:
         for name, most in _candidates(self._shape):
             if self._expected(_ids(name)) > _MOST_EXPECTED * most:
                 continue
-            if self._execute(_count_of_few(name, most)).scalar_one() <= most:
+            if self._execute(_are_few(self._shape, name, most)).scalar_one():
                 return name
         return None
 
@@ -195,7 +200,9 @@ def _page_of_few(shape: _Shape, name: Candidates) -> sa.Select[Any]:
 @_kept
 def _page_of_looked_at(shape: _Shape) -> sa.Select[Any]:
     """Return the page of a search that asks each image in the range of `shape`."""
-    looked_at = sa.select(images, LEAST_BYTES).where(*_walk(shape), *_range(shape)).offset(0).subquery()
+    in_range = sa.select(images, LEAST_BYTES).where(*_walk(shape), *_range(shape))
+    # In order: so it ends as soon as the page is full, where many images fulfil the conditions.
+    looked_at = in_range.order_by(*_order(shape, images.c)).offset(0).subquery()
     told = _told(shape)
     untold = [condition for name, condition in _asked(shape, looked_at.c).items() if name not in told]
     return _filled(shape, _first(shape, sa.select(looked_at).where(*untold)))
@@ -203,8 +210,16 @@ def _page_of_looked_at(shape: _Shape) -> sa.Select[Any]:
 
 @_kept
 def _last_looked_at(shape: _Shape) -> sa.Select[Any]:
-    query = sa.select(images.c.date_created, images.c.image_id).where(*_walk(shape), *_range(shape))
-    return query.order_by(*_order(shape, images.c)).offset(shape.most - 1).limit(1)
+    order = _order(shape, images.c)
+    if not shape.reads_words(None):
+        query = sa.select(images.c.date_created, images.c.image_id).where(*_walk(shape), *_range(shape))
+        return query.order_by(*order).offset(shape.most - 1).limit(1)
+    most = _shown().where(*_walk(shape), *_range(shape)).order_by(*order).limit(shape.most).subquery()
+    number = sa.func.count().over(order_by=_order(shape, most.c), rows=(None, 0))
+    size = sa.func.sum(most.c.least_bytes).over(order_by=_order(shape, most.c), rows=(None, 0))
+    each = sa.select(most, number.label("number"), size.label("size")).subquery()
+    is_last = sa.or_(each.c.number == shape.most, each.c.size >= _MOST_BYTES_WITH_WORDS)
+    return sa.select(each.c.date_created, each.c.image_id).where(is_last).order_by(*_order(shape, each.c)).limit(1)
 
 
 @_kept
@@ -218,8 +233,15 @@ def _ids(name: Candidates) -> sa.Select[Any]:
 
 
 @_kept
-def _count_of_few(name: Candidates, most: int) -> sa.Select[Any]:
-    return sa.select(sa.func.count()).select_from(_ids(name).limit(most + 1).subquery())
+def _are_few(shape: _Shape, name: Candidates, most: int) -> sa.Select[Any]:
+    """Return the query for whether all of `name` can be looked at for a page."""
+    few = _ids(name).limit(most + 1).subquery()
+    if not shape.reads_words(name):
+        return sa.select(sa.func.count() <= most).select_from(few)
+    each = sa.select(LEAST_BYTES).where(images.c.image_id == few.c.image_id).offset(0).lateral()  # one by one
+    size = sa.func.coalesce(sa.func.sum(each.c.least_bytes), 0)
+    is_few = sa.and_(sa.func.count() <= most, size < _MOST_BYTES_WITH_WORDS)
+    return sa.select(is_few).join_from(few, each, sa.true())
 
 
 def _candidates(shape: _Shape) -> Iterator[tuple[Candidates, int]]:
