@@ -7,6 +7,7 @@ SQLite has no such thing, and a pooler that shares sessions delivers none: there
 """
 
 import threading
+from functools import cache
 from typing import Any, cast
 
 import psycopg
@@ -23,7 +24,12 @@ def notification(connection: sa.Connection, channel: str) -> sa.Select[Any] | No
 
     It is None where none can wait.
     """
-    return sa.select(sa.func.pg_notify(channel, "")) if keeps_sessions(connection) else None
+    return _notify(channel) if keeps_sessions(connection) else None
+
+
+@cache
+def _notify(channel: str) -> sa.Select[Any]:
+    return sa.select(sa.func.pg_notify(channel, ""))
 
 
 class Wakeup:

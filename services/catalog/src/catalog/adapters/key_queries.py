@@ -12,8 +12,17 @@ from catalog import messages
 from catalog.adapters.key_queues import former_changes, image_changes, job_changes, key_queue
 from catalog.adapters.queries import Queries
 from catalog.adapters.rows import FORMER_COLUMNS, JOB_COLUMNS, former_from_row, image_from_row, job_from_row
-from catalog.adapters.tables import deleted_images, images, installation, jobs, outbox
-from catalog.domain import Image, Installation, Job
+from catalog.adapters.tables import (
+    blocked_keys,
+    deleted_images,
+    deleted_users,
+    images,
+    installation,
+    jobs,
+    outbox,
+    upload_prefixes,
+)
+from catalog.domain import Image, Installation, Job, Standing
 from catalog.key_queue import KeyQueue
 from chassis.database import fingerprint
 from chassis.database import outbox as chassis_outbox
@@ -28,7 +37,9 @@ _IMAGES = sa.select(images).where(images.c.s3_key.in_(sa.bindparam("s3_keys", ex
 _OF_KEYS = jobs.c.s3_key.in_(sa.bindparam("s3_keys", expanding=True))
 _JOBS = sa.select(*JOB_COLUMNS).where(_OF_KEYS).order_by(jobs.c.job_id)
 _FORMERS = sa.select(*FORMER_COLUMNS).where(deleted_images.c.s3_key.in_(sa.bindparam("s3_keys", expanding=True)))
-_INSTALLATION = sa.select(installation)
+_SEND = outbox.insert()
+_INSTALLATION_COLUMNS = (installation.c.installation_id, installation.c.fingerprint, installation.c.owns_unmarked)
+_INSTALLATION: sa.Select[Any] = sa.select(*_INSTALLATION_COLUMNS)
 
 
 def _lock_of(kind: str) -> sa.ColumnElement[Any]:
@@ -47,24 +58,35 @@ _SHARE_USER_LOCK_KEY = _SHARE_USER.add_columns(_lock_of("key"))
 
 
 def _key_with_jobs(s3_bucket: sa.ColumnElement[str]) -> sa.Select[Any]:
-    """Return the query for the image at a key, its jobs in `s3_bucket`, and what was deleted there last."""
+    """Return the query for the image at a key, its jobs in `s3_bucket`, and what was deleted there last.
+
+    It has the installation as well, which each event names: a message less to the database.
+    """
     s3_key = sa.bindparam("s3_key", type_=sa.Text)
     of_key = (
-        sa.select(sa.literal(1))
-        .subquery()
-        .outerjoin(images, images.c.s3_key == s3_key)
+        installation.outerjoin(images, images.c.s3_key == s3_key)
         .outerjoin(jobs, (jobs.c.s3_key == s3_key) & (jobs.c.s3_bucket == s3_bucket))
         .outerjoin(deleted_images, deleted_images.c.s3_key == s3_key)
     )
-    return sa.select(images, *JOB_COLUMNS, *FORMER_COLUMNS).select_from(of_key).order_by(jobs.c.job_id)
+    columns = (*JOB_COLUMNS, *FORMER_COLUMNS, *_INSTALLATION_COLUMNS)
+    return sa.select(images, *columns).select_from(of_key).order_by(jobs.c.job_id)
 
 
 _KEY_IN_BUCKET = _key_with_jobs(sa.bindparam("s3_bucket", type_=sa.Text))
 _KEY_OF_IMAGE = _key_with_jobs(images.c.s3_bucket)
+_PREFIX_OWNER = sa.select(upload_prefixes.c.user_id).where(upload_prefixes.c.prefix == sa.bindparam("prefix"))
+_NEW_KEY = _KEY_IN_BUCKET.add_columns(
+    sa.exists().where(deleted_users.c.user_id == sa.bindparam("user_id")).label("user_is_gone"),
+    _PREFIX_OWNER.scalar_subquery().label("prefix_owner"),
+    sa.exists().where(blocked_keys.c.s3_key == sa.bindparam("s3_key")).label("key_is_blocked"),
+)
 
 
 class KeyQueries(Queries):
     """Locks, keys with their images and jobs, and which installation sends them."""
+
+    # A row with `_INSTALLATION_COLUMNS`, if one was loaded.
+    _loaded_installation: sa.Row[Any] | None = None
 
     # --- locks; SQLite has one writer at a time and needs none ---
 
@@ -72,12 +94,9 @@ class KeyQueries(Queries):
         """Lock `user_id` until the transaction ends; waits for all transactions that share the lock."""
         self._lock(_LOCK_USER, user=user_id)
 
-    def share_user(self, user_id: str, s3_key: str | None = None) -> None:
-        """Share the lock of `user_id` until the transaction ends. Afterwards lock `s3_key`, if given, as `lock_key`."""
-        if s3_key is None:
-            self._lock(_SHARE_USER, user=user_id)
-        else:
-            self._lock(_SHARE_USER_LOCK_KEY, user=user_id, key=s3_key)
+    def share_user(self, user_id: str) -> None:
+        """Share the lock of `user_id` until the transaction ends."""
+        self._lock(_SHARE_USER, user=user_id)
 
     def lock_key(self, s3_key: str) -> None:
         """Lock `s3_key` until the transaction ends: its image and jobs are read and changed by one at a time."""
@@ -94,19 +113,33 @@ class KeyQueries(Queries):
 
     # --- a key with its image and jobs ---
 
-    def key_queue(self, s3_key: str, s3_bucket: str | None = None, *, is_locked: bool = False) -> KeyQueue:
-        """Lock `s3_key` until the transaction ends, unless it `is_locked`, and load its image and jobs in `s3_bucket`.
+    def key_queue(self, s3_key: str, s3_bucket: str | None = None) -> KeyQueue:
+        """Lock `s3_key` until the transaction ends, and load its image and jobs in `s3_bucket`.
 
         Without a bucket the jobs are those in the image's own.
         """
-        if not is_locked:
-            self.lock_key(s3_key)
+        self.lock_key(s3_key)
         # A query of its own: one that also took the lock would see the rows as they were before it had the lock.
         if s3_bucket is None:
             found = self._connection.execute(_KEY_OF_IMAGE, {"s3_key": s3_key})
         else:
             found = self._connection.execute(_KEY_IN_BUCKET, {"s3_key": s3_key, "s3_bucket": s3_bucket})
-        rows = found.all()
+        return self._key_queue(s3_bucket, s3_key, found.all())
+
+    def new_key_queue(self, user_id: str, s3_bucket: str, s3_key: str) -> tuple[Standing, KeyQueue]:
+        """Do what `key_queue` does, for a registration by `user_id`, and return what may be against it, too.
+
+        Before the key, the lock of the user is shared until the transaction ends.
+        """
+        self._lock(_SHARE_USER_LOCK_KEY, user=user_id, key=s3_key)
+        names = {"user_id": user_id, "prefix": s3_key.partition("/")[0], "s3_key": s3_key, "s3_bucket": s3_bucket}
+        # With the key locked, as whoever takes an image down locks it.
+        rows = self._connection.execute(_NEW_KEY, names).all()
+        standing = Standing(rows[0].user_is_gone, rows[0].prefix_owner, rows[0].key_is_blocked)
+        return standing, self._key_queue(s3_bucket, s3_key, rows)
+
+    def _key_queue(self, s3_bucket: str | None, s3_key: str, rows: Sequence[sa.Row[Any]]) -> KeyQueue:
+        self._loaded_installation = rows[0]
         image = image_from_row(rows[0]) if rows[0].image_id is not None else None
         waiting = [job_from_row(row) for row in rows if row.job_id is not None]
         return key_queue(s3_bucket, s3_key, image, waiting, former_from_row(rows[0]))
@@ -144,13 +177,14 @@ class KeyQueries(Queries):
         if due:
             events = ((messages.job_event(job, self.own_installation), job.is_deletion) for job in due)
             rows = [chassis_outbox.row(event, later=later) for event, later in events]
-            changes.append((outbox.insert(), rows))
+            changes.append((_SEND, rows))
         execute_together(self._connection, changes, then=chassis_outbox.wake_relays(self._connection) if due else None)
 
     @cached_property
     def own_installation(self) -> Installation:
         """Which installation this is; read once in a transaction."""
-        return self.installation()
+        loaded = self._loaded_installation
+        return self.installation() if loaded is None else self._installation_of(loaded)
 
     def images_with_keys(self, s3_keys: Sequence[str]) -> Sequence[Image]:
         """Return the images that there are at `s3_keys`."""
@@ -160,6 +194,8 @@ class KeyQueries(Queries):
 
     def installation(self) -> Installation:
         """Return which installation this is, and whether the database is still the one in which that was settled."""
-        row = self._connection.execute(_INSTALLATION).one()
+        return self._installation_of(self._connection.execute(_INSTALLATION).one())
+
+    def _installation_of(self, row: sa.Row[Any]) -> Installation:
         is_settled = row.fingerprint == fingerprint.of(self._connection)
         return Installation(row.installation_id, row.owns_unmarked, is_settled)

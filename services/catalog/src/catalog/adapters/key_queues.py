@@ -14,6 +14,8 @@ from chassis import request_ids, tracing
 from chassis.clock import now
 from chassis.database.statements import Change
 
+# Kept, as what is put together of them is found again for the same ones.
+_REGISTER, _WAIT, _REMEMBER = images.insert(), jobs.insert(), deleted_images.insert()
 # Of many images in one go: psycopg sends them all before it waits for the first.
 _UPDATE = images.update().where(images.c.image_id == sa.bindparam("of_image"))
 
@@ -43,7 +45,7 @@ def image_changes(queues: Sequence[KeyQueue]) -> Iterator[Change]:
     if gone := [before.image_id for before, after in changed if before is not None and after is None]:
         yield images.delete().where(images.c.image_id.in_(gone)), []
     if new := [row_from_image(after) for before, after in changed if before is None and after is not None]:
-        yield images.insert(), new
+        yield _REGISTER, new
     kept = [after for before, after in changed if before is not None and after is not None]
     if len(kept) == 1:
         yield images.update().where(images.c.image_id == kept[0].image_id).values(row_from_image(kept[0])), []
@@ -62,7 +64,7 @@ def job_changes(queues: Sequence[KeyQueue]) -> Iterator[Change]:
         if queue.due is not None and queue.due.job_id:
             yield jobs.update().where(jobs.c.job_id == queue.due.job_id).values(date_sent=queue.moment), []
     if new := [row_from_job(job) for queue in queues for job in queue.jobs if not job.job_id]:
-        yield jobs.insert(), new
+        yield _WAIT, new
 
 
 def former_changes(queues: Sequence[KeyQueue]) -> Iterator[Change]:
@@ -71,7 +73,7 @@ def former_changes(queues: Sequence[KeyQueue]) -> Iterator[Change]:
     of_key = deleted_images.c.s3_key
     rows = {key: {"s3_key": key, **asdict(queue.former)} for key, queue in changed.items() if queue.former is not None}
     if new := [row for key, row in rows.items() if changed[key].loaded_former is None]:
-        yield deleted_images.insert(), new
+        yield _REMEMBER, new
     for key, row in rows.items():
         if changed[key].loaded_former is not None:
             yield deleted_images.update().where(of_key == key).values(row), []

@@ -9,20 +9,15 @@ from catalog.adapters.finding import Finding
 from catalog.adapters.key_queries import KeyQueries
 from catalog.adapters.queries import Position, each_made
 from catalog.adapters.rows import image_from_row
-from catalog.adapters.tables import blocked_keys, deleted_users, images, outbox, upload_prefixes
+from catalog.adapters.tables import images, outbox
 from catalog.adapters.upkeep_queries import UpkeepQueries
 from catalog.adapters.user_queries import UserQueries
-from catalog.domain import Image, Search, Standing
+from catalog.domain import Image, Search
 from chassis.database import outbox as chassis_outbox
 from chassis.envelope import Event
 
 # What nearly every request asks for, put together once: that takes as long as to send it.
 _IMAGE = sa.select(images).where(images.c.s3_key == sa.bindparam("s3_key"))
-_STANDING = sa.select(
-    sa.exists().where(deleted_users.c.user_id == sa.bindparam("user_id")),
-    sa.select(upload_prefixes.c.user_id).where(upload_prefixes.c.prefix == sa.bindparam("prefix")).scalar_subquery(),
-    sa.exists().where(blocked_keys.c.s3_key == sa.bindparam("s3_key")),
-)
 
 
 class Store(KeyQueries, CollectionQueries, UserQueries, UpkeepQueries):
@@ -53,11 +48,6 @@ class Store(KeyQueries, CollectionQueries, UserQueries, UpkeepQueries):
         query = sa.select(images.c.s3_key).where(images.c.user_id == user_id)
         query = query.order_by(images.c.date_created.desc(), images.c.image_id.desc()).limit(limit)
         return self._connection.scalars(query).all()
-
-    def standing(self, user_id: str, s3_key: str) -> Standing:
-        """Return what may be against a user's registration of `s3_key`."""
-        names = {"user_id": user_id, "prefix": s3_key.partition("/")[0], "s3_key": s3_key}
-        return Standing(*self._connection.execute(_STANDING, names).one())
 
     def send(self, event: Event) -> None:
         """Write `event` into the outbox, so that it is sent if this transaction commits."""

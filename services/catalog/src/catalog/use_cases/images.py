@@ -76,15 +76,13 @@ def register_image(  # noqa: PLR0913 - the fields of one form
     Raise `KeyNotAllowedError`, also for a prefix that was handed out to another user for uploads; `ImageExistsError`;
     `KeyBlockedError`; `OriginalDeletedError`; `QuotaExceededError`; `UserGoneError`.
     """
-    store.share_user(caller.user_id, s3_key)
-    standing = store.standing(caller.user_id, s3_key)  # with the key locked, as whoever takes an image down locks it
+    standing, queue = store.new_key_queue(caller.user_id, s3_bucket, s3_key)
     if standing.user_is_gone:
         raise UserGoneError
     buckets.check(s3_bucket, s3_key, caller.user_id)
     if standing.prefix_owner not in {None, caller.user_id}:
         raise KeyNotAllowedError
     is_upload = standing.prefix_owner is not None and s3_bucket == buckets.default
-    queue = store.key_queue(s3_key, s3_bucket, is_locked=True)
     image = Image(
         image_id=str(uuid.uuid4()),
         user_id=caller.user_id,
