@@ -20,7 +20,7 @@ def execute_together(
     """Execute `changes`, of which no two may change the same row, so that their order does not matter; `then` another.
 
     On PostgreSQL a few changes of single rows are one statement: the others are common table expressions of the last.
-    If all insert rows it is kept, and found again where the caller keeps the statements and `then`.
+    Where each of them inserts a row, that statement is kept, and used again for the same statement objects and `then`.
     """
     is_small = len(changes) <= _TOGETHER and all(len(rows) <= 1 for _, rows in changes)
     if changes and is_small and connection.dialect.name == "postgresql":

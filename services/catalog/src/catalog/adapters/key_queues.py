@@ -14,7 +14,7 @@ from chassis import request_ids, tracing
 from chassis.clock import now
 from chassis.database.statements import Change
 
-# Kept, as what is put together of them is found again for the same ones.
+# Made once: `execute_together` uses its statement again only for the same objects.
 _REGISTER, _WAIT, _REMEMBER = images.insert(), jobs.insert(), deleted_images.insert()
 # Of many images in one go: psycopg sends them all before it waits for the first.
 _UPDATE = images.update().where(images.c.image_id == sa.bindparam("of_image"))
